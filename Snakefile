@@ -1,0 +1,57 @@
+# The steps of the book as a graph. What a step depends on is declared in emo_utils/graph.py; this file
+# gives it to Snakemake: one rule a run, one a model, and the book at the end.
+import sys
+
+from emo_utils import graph, models
+from emo_utils.project import relative
+
+PROFILE = config.get("profile", "embedded")
+STAMPS = relative(graph.stamps_dir(PROFILE))
+EMO = f"{sys.executable} -m emo_utils.cli"
+STEPS = graph.steps(PROFILE)
+WEIGHTS = sorted({name for step in STEPS for name in graph.step_models(step, PROFILE)})
+
+
+rule book:
+    input:
+        [f"{STAMPS}/{step.run}.done" for step in STEPS],
+    threads: 1
+    shell:
+        "{EMO} pages --profile {PROFILE}"
+
+
+for weights in WEIGHTS:
+
+    rule:
+        name:
+            f"weights_{weights}"
+        output:
+            touch(f"{STAMPS}/weights.{weights}-{graph.models.folder(weights).name[-12:]}"),
+        params:
+            weights=weights,
+        threads: 1
+        priority: 100
+        resources:
+            mem_mb=1000 + 4 * models.entry(weights).size_mb,
+        shell:
+            "{EMO} fetch {params.weights} --profile {PROFILE}"
+
+
+for step in STEPS:
+
+    rule:
+        name:
+            f"run_{step.run}"
+        input:
+            f"{STAMPS}/{step.run}.fingerprint",
+            [f"{STAMPS}/{name}.done" for name in step.needs],
+            ancient([f"{STAMPS}/weights.{name}-{graph.models.folder(name).name[-12:]}" for name in graph.step_models(step, PROFILE)]),
+        output:
+            f"{STAMPS}/{step.run}.done",
+        params:
+            run=step.run,
+        threads: step.threads
+        resources:
+            mem_mb=step.memory_mb,
+        shell:
+            "{EMO} step {params.run} --profile {PROFILE}"

@@ -1,0 +1,171 @@
+"""The `emo` command: one run, one step, or the whole book."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from emo_utils import graph, models, parameters
+from emo_utils.project import PROFILE_NAMES, ROOT, EmoError, cache_dir, relative
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point of `emo`; mistakes of the user end in one line, not in a traceback."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.do(options) or 0
+    except EmoError as error:
+        print(f"emo: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("emo: stopped; the same command goes on where it was", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="emo", description="Run the companion's notebooks, one by one or as a book.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name, do, text, *positional):
+        sub = commands.add_parser(name, help=text, description=text)
+        for argument, options in positional:
+            sub.add_argument(argument, **options)
+        sub.set_defaults(do=do)
+        return sub
+
+    run = command("run", run_by_hand, "Run one notebook by hand: its results go to results/adhoc and leave the book as it is.", ("notebook", {"help": "such as 03_dpo"}))
+    run.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="given", help="set a parameter; may be repeated")
+    run.add_argument("--parameters", action="store_true", help="list the notebook's parameters and end")
+    for name, do, text in (("book", make_book, "Make every step that is not up to date, then the book."), ("plan", print_plan, "Say what `emo book` would do.")):
+        command(name, do, text).add_argument("--cores", type=int, default=os.cpu_count(), help="processor cores to use (default: all)")
+    make = command("make", make_runs, "Make some of the book's runs, with what they need.", ("runs", {"nargs": "+", "help": "such as 03_dpo.eqsr-dpo"}))
+    make.add_argument("--cores", type=int, default=os.cpu_count(), help="processor cores to use (default: all)")
+    command("step", do_step, "Make one run of the book now if it is not up to date (what the graph calls).", ("run", {}))
+    command("why", print_why, "Say why each run of the book is, or is not, up to date.")
+    command("fetch", fetch, "Fetch weights into the cache.", ("names", {"nargs": "*", "help": "registered names (default: all that the profile needs)"}))
+    command("pages", make_pages, "Build the book from the results that are there.")
+    for sub in set(commands.choices.values()) - {run}:
+        sub.add_argument("--profile", choices=PROFILE_NAMES, default="embedded", help="scale of the run (default: embedded)")
+    return parser
+
+
+def run_by_hand(options) -> int:
+    """`emo run`: check the parameters, execute the notebook with them, and say where everything went."""
+    notebook = parameters.notebook_path(options.notebook).stem
+    known = parameters.declared(notebook)
+    if options.parameters:
+        for p in known.values():
+            print(f"  {p.name}: {p.type} = {p.default!r}\n      {p.meaning} ({p.domain()})")
+        return 0
+    # Texts become numbers here; the same checks run again inside the notebook, for papermill's own users.
+    given = {name: known[name].check(value) if name in known else value for name, value in options.given}
+    values = parameters.resolve(notebook, given)
+    from emo_utils.results import adhoc_name
+
+    name = adhoc_name(notebook, values, given)
+    target = ROOT / "results" / "adhoc" / f"{name}.ipynb"
+    print(f"{notebook} -> {relative(target)}")
+    execute(notebook, target, given, progress=True)
+    print(f"done: {relative(target)}; records in {relative(target.with_suffix('.json'))}")
+    return 0
+
+
+def execute(notebook: str, target: Path, given: dict, progress: bool) -> None:
+    """Execute a notebook's source into `target` with papermill; a failure names its cause and keeps the notebook beside it."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_suffix(".unfinished.ipynb")
+    try:
+        papermill.execute_notebook(str(parameters.notebook_path(notebook)), str(unfinished), parameters=given, progress_bar=progress,
+                                   kernel_name="python3", cwd=str(ROOT / "notebooks"))
+    except PapermillExecutionError as error:
+        raise EmoError(f"{notebook} stopped in cell {error.exec_count}: {error.ename}: {error.evalue} (the notebook so far: {relative(unfinished)})") from None
+    os.replace(unfinished, target)
+
+
+def do_step(options) -> int:
+    """One run of the book: skipped when its fingerprint is the one of its results, whatever the files' times say."""
+    step = graph.step(options.run)
+    reasons = graph.why(step.run, options.profile)
+    stamp = graph.stamps_dir(options.profile) / f"{step.run}.done"
+    started = time.monotonic()
+    if reasons:
+        print(f"  {step.run}: {'; '.join(reasons[:3])}", flush=True)
+        os.environ |= {"EMO_BOOK_RUN": step.run, "OMP_NUM_THREADS": str(step.threads), "HF_HUB_OFFLINE": "1" if options.profile != "paper" else "0"}
+        execute(step.notebook, graph.executed_path(step.run, options.profile), dict(step.fixed) | {"profile": options.profile}, progress=False)
+        print(f"  {step.run}: done in {time.monotonic() - started:.0f} s", flush=True)
+    else:
+        print(f"  {step.run}: unchanged", flush=True)
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(graph.result_digest(step.run, options.profile))
+    return 0
+
+
+def print_plan(options) -> int:
+    """What a book would take: steps, downloads, time, memory, disk."""
+    profile = parameters.load_profile(options.profile)
+    due = [s.run for s in graph.steps(options.profile) if graph.why(s.run, options.profile)]
+    downloads = graph.total_download_mb(options.profile)
+    print(f"profile {options.profile}: {profile['about']}")
+    print(f"  steps    {len(due)} of {len(graph.steps(options.profile))} to run" + (f": {', '.join(due)}" if 0 < len(due) < 5 else ""))
+    print(f"  download {sum(downloads.values())} MB of weights" + (f" ({', '.join(downloads)})" if downloads else " (all in the cache)"))
+    if due:
+        time_needed = f"about {profile['minutes']} minutes for everything on 2 cores" if profile["minutes"] else "time not measured"
+        print(f"  needs    {time_needed}, {profile['memory_gb']} GB of memory, {options.cores} cores in use")
+    print(f"  cache    {cache_dir()}")
+    print("  stop it at any time: the same command goes on where it was", flush=True)
+    return 0
+
+
+def make_book(options) -> int:
+    """`emo book`: the plan, the graph, the pages."""
+    print_plan(options)
+    return _snakemake(options, ["book"])
+
+
+def make_runs(options) -> int:
+    for run in options.runs:
+        graph.step(run)
+    return _snakemake(options, [relative(graph.stamps_dir(options.profile) / f"{run}.done") for run in options.runs])
+
+
+def _snakemake(options, targets: list[str]) -> int:
+    """Run the graph; Snakemake compares times only, since `graph.prepare` gave the files the right ones."""
+    graph.prepare(options.profile)
+    memory = parameters.load_profile(options.profile)["memory_gb"] * 1000
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(ROOT), "--cores", str(options.cores),
+               "--resources", f"mem_mb={memory}", "--config", f"profile={options.profile}", "--rerun-triggers", "mtime", "--rerun-incomplete",
+               "--quiet", "host", "reason", "rules", "--nolock", *targets]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONWARNINGS": "ignore"})
+    if done.returncode:
+        raise EmoError("not everything could be made; the cause stands above, next to the name of its step. The same command goes on from there")
+    return 0
+
+
+def print_why(options) -> int:
+    for s in graph.steps(options.profile):
+        reasons = graph.why(s.run, options.profile)
+        print(f"{s.run:<28} {'; '.join(reasons) or 'up to date'}")
+    return 0
+
+
+def fetch(options) -> int:
+    for name in options.names or dict.fromkeys(n for s in graph.steps(options.profile) for n in graph.step_models(s, options.profile)):
+        models.fetch(name)
+    return 0
+
+
+def make_pages(options) -> int:
+    from emo_utils import pages
+
+    pages.build(options.profile)
+    print(f"the book: {relative(pages.HTML / 'index.html')}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,239 @@
+"""The steps of the book and what each depends on.
+
+A step is a run of a notebook. Its fingerprint holds hashes of its notebook, its parameters, the
+package modules that it imports, its data, the lock file, its models and its upstream results; a step
+is run again when one of them differs, and not otherwise. Snakemake orders the steps; see Snakefile.
+"""
+
+import ast
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+from emo_utils import models, parameters
+from emo_utils.project import DATA, ROOT, EmoError, relative, results_dir, sha256_bytes, sha256_file, sha256_json, write_atomic
+
+DIALOGUES = DATA / "dialogues"
+PUBLISHED = DATA / "published" / "emodoctor.csv"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One run of the book: its notebook, fixed parameters, files read, upstream runs, answers written, cores."""
+
+    run: str
+    notebook: str
+    fixed: tuple[tuple[str, str], ...] = ()
+    files: tuple[Path, ...] = ()
+    needs: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+    threads: int = 1
+    memory_mb: int = 3000
+
+
+def _training(notebook: str, system: str, files: tuple[Path, ...], needs: tuple[str, ...] = (), answers: tuple[str, ...] = ()) -> Step:
+    return Step(f"{notebook}.{system}", notebook, (("system", system),), (*files, DIALOGUES / "test.jsonl"), needs, (*answers, system))
+
+
+ER, EQSR = (DIALOGUES / "er_train.jsonl",), (DIALOGUES / "eqsr_train.jsonl",)
+FROM_ER = ("02_sft.er-sft",)
+_TRAININGS = (
+    _training("02_sft", "er-sft", ER, answers=("base", "prompt")),
+    _training("03_dpo", "eqsr-dpo", EQSR),
+    _training("04_kto", "eqsr-kto", EQSR),
+    _training("03_dpo", "er-eqsr-dpo", EQSR, FROM_ER),
+    _training("04_kto", "er-eqsr-kto", EQSR, FROM_ER),
+    _training("02_sft", "eqsr-sft", EQSR),
+    _training("02_sft", "er-eqsr-sft", EQSR, FROM_ER),
+)
+_ALL = tuple(step.run for step in _TRAININGS)
+_TEST = (DIALOGUES / "test.jsonl", PUBLISHED)
+STEPS = (
+    *_TRAININGS,
+    Step("01_data_rewriting", "01_data_rewriting", files=(*ER, *EQSR, DIALOGUES / "test.jsonl"), threads=2, memory_mb=5000),
+    Step("05_emotion_scoring", "05_emotion_scoring", files=_TEST, needs=_ALL, threads=2, memory_mb=5000),
+    Step("06_knowledge_scoring", "06_knowledge_scoring", files=_TEST, needs=_ALL, memory_mb=1500),
+    Step("07_preference_ablation", "07_preference_ablation", files=_TEST, needs=_ALL, threads=2, memory_mb=5000),
+    Step("08_qualitative_cases", "08_qualitative_cases", files=_TEST, needs=("05_emotion_scoring", "06_knowledge_scoring"), memory_mb=1500),
+)
+
+
+def steps(profile: str) -> tuple[Step, ...]:
+    """The steps of a profile (all profiles share the graph; they differ in parameters)."""
+    parameters.load_profile(profile)
+    return STEPS
+
+
+def step(run: str) -> Step:
+    found = {s.run: s for s in STEPS}
+    if run not in found:
+        raise EmoError(f"the book has no run '{run}'{parameters.nearest(run, found)}; runs: {', '.join(found)}")
+    return found[run]
+
+
+def values(s: Step, profile: str) -> dict:
+    """All parameters of a step under a profile."""
+    return parameters.resolve(s.notebook, dict(s.fixed) | {"profile": profile}, s.run)
+
+
+def step_models(s: Step, profile: str) -> tuple[str, ...]:
+    """Registered weights that a step uses: the values of its parameters whose names end in `_model`."""
+    return tuple(dict.fromkeys(v for k, v in values(s, profile).items() if k.endswith("_model") and v in models.REGISTRY))
+
+
+# How a step is run, shown and scheduled does not enter its numbers: a change there reruns nothing.
+_PLUMBING = {"cli", "graph", "pages"}
+
+
+def module_closure(names) -> list[str]:
+    """The named modules of the package with every module of it that they import, directly or not; sorted."""
+    todo, found = list(names), set()
+    while todo:
+        name = todo.pop()
+        if name not in found | _PLUMBING:
+            found.add(name)
+            todo += imported_modules((ROOT / "emo_utils" / f"{name}.py").read_text(encoding="utf-8"))
+    return sorted(found)
+
+
+def imported_modules(source: str) -> set[str]:
+    """Names of the package's modules that a piece of Python imports, at any depth of the code."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module == "emo_utils":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("emo_utils."):
+            found.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("emo_utils.")}
+    return {name for name in found if (ROOT / "emo_utils" / f"{name}.py").is_file()}
+
+
+def _notebook(notebook: str):
+    return nbformat.read(parameters.notebook_path(notebook), as_version=4)
+
+
+def module_hashes(notebook: str) -> dict[str, str]:
+    """File hashes of the package's modules behind a notebook, and of the prompt texts where it uses them."""
+    source = "\n".join(c.source for c in _notebook(notebook).cells if c.cell_type == "code")
+    names = module_closure(imported_modules(source))
+    files = [ROOT / "emo_utils" / f"{name}.py" for name in names]
+    if "prompts" in names:
+        files += sorted((ROOT / "emo_utils" / "prompt_texts").glob("*.txt"))
+    return {relative(path): sha256_file(path) for path in files}
+
+
+def notebook_sha256(notebook: str) -> str:
+    """Hash over the sources of a notebook's cells."""
+    return sha256_json([[c.cell_type, c.source] for c in _notebook(notebook).cells])
+
+
+def code_sha256(notebook: str) -> str:
+    """Hash over a notebook's cells and the package modules behind it."""
+    return sha256_json([notebook_sha256(notebook), module_hashes(notebook)])
+
+
+def static_fingerprint(run: str, profile: str) -> dict:
+    """The part of a fingerprint that is known before anything runs; each value explains one reason to rerun."""
+    s = step(run)
+    return {
+        "notebook": notebook_sha256(s.notebook),
+        "parameters": values(s, profile),
+        "modules": module_hashes(s.notebook),
+        "data": {relative(p): sha256_file(p) if p.is_file() else "missing" for p in s.files},
+        "lock": sha256_bytes((ROOT / "requirements.lock").read_bytes()),
+        "models": {name: models.identity(name) for name in step_models(s, profile)},
+    }
+
+
+def fingerprint(run: str, profile: str) -> dict:
+    """The whole fingerprint, with the digests of the upstream results as they are now."""
+    return static_fingerprint(run, profile) | {"upstream": {name: result_digest(name, profile) for name in step(run).needs}}
+
+
+def result_path(run: str, profile: str) -> Path:
+    return results_dir(profile) / f"{run}.json"
+
+
+def result_digest(run: str, profile: str) -> str:
+    """Hash of what a run produced: its records and the files that it wrote. Times and machines do not enter."""
+    path = result_path(run, profile)
+    if not path.is_file():
+        return "missing"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return sha256_json([content["records"], content["provenance"]["outputs"]])
+
+
+def why(run: str, profile: str) -> list[str]:
+    """The reasons for which a run must be made (again), in words; empty when its results are up to date."""
+    path = result_path(run, profile)
+    if not path.is_file():
+        return ["there is no result yet"]
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))["provenance"]
+        kept = about["fingerprint"]
+    except (json.JSONDecodeError, KeyError):
+        return ["its result file cannot be read"]
+    missing = [name for name in [*about["outputs"], relative(executed_path(run, profile))] if not (ROOT / name).is_file()]
+    if missing:
+        return [f"{missing[0]} is missing"]
+    return _differences(kept, fingerprint(run, profile))
+
+
+def _differences(old: dict, new: dict) -> list[str]:
+    reasons = []
+    for part in new:
+        if old.get(part) == new[part]:
+            continue
+        if not isinstance(new[part], dict):
+            reasons.append(f"{part} changed")
+            continue
+        before = old.get(part) or {}
+        for name in sorted(set(before) | set(new[part])):
+            if before.get(name) != new[part].get(name):
+                change = f" {before.get(name)!r} -> {new[part].get(name)!r}" if part == "parameters" else ""
+                reasons.append(f"{part}: {name}{change} changed")
+    return reasons
+
+
+def executed_path(run: str, profile: str) -> Path:
+    """Where the executed notebook of a run of the book lies."""
+    return results_dir(profile) / "notebooks" / f"{run}.ipynb"
+
+
+def stamps_dir(profile: str) -> Path:
+    return results_dir(profile) / ".stamps"
+
+
+def prepare(profile: str) -> None:
+    """Before Snakemake looks at files: write each static fingerprint if it changed, and drop stamps of vanished results.
+
+    Snakemake compares times; a fingerprint file gets a new time only when its content is new, so that
+    a checkout or a `touch` reruns nothing.
+    """
+    for s in steps(profile):
+        path = stamps_dir(profile) / f"{s.run}.fingerprint"
+        content = json.dumps(static_fingerprint(s.run, profile), indent=1, sort_keys=True)
+        if not path.is_file() or path.read_text(encoding="utf-8") != content:
+            write_atomic(path, content)
+        stamp = stamps_dir(profile) / f"{s.run}.done"
+        if stamp.is_file() and why(s.run, profile):
+            stamp.unlink()
+
+
+def check_reads(run: str, profile: str, read_files: set[str], used_models: set[str]) -> None:
+    """Stop a run of the book that read what the graph does not know of: its next change would go unnoticed."""
+    s = step(run)
+    unknown = read_files - {relative(p) for p in s.files} | used_models - set(step_models(s, profile))
+    if unknown:
+        raise EmoError(f"{run} used {', '.join(sorted(unknown))}, which its step in emo_utils/graph.py does not declare; add it there")
+
+
+def total_download_mb(profile: str) -> dict[str, int]:
+    """Weights that the profile's steps need and the cache lacks: name to MB."""
+    names = dict.fromkeys(name for s in steps(profile) for name in step_models(s, profile))
+    return {name: models.entry(name).size_mb for name in names if not models.is_cached(name)}
+
+

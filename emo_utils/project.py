@@ -1,0 +1,65 @@
+"""Where things are: the project's folders and the cache of weights.
+
+Nothing here depends on the working directory, so a notebook runs from anywhere.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+ROOT = Path(os.environ.get("EMO_HOME") or Path(__file__).resolve().parents[1]).resolve()
+NOTEBOOKS = ROOT / "notebooks"
+DATA = ROOT / "data"
+PROFILES = ROOT / "profiles"
+PROFILE_NAMES = ("smoke", "embedded", "paper")
+
+
+class EmoError(Exception):
+    """A mistake that the user can mend: the message says what is wrong, where, and what to do next."""
+
+    def _render_traceback_(self):
+        # IPython and Jupyter show this list instead of the stack: a wrong parameter needs no stack.
+        return [f"{type(self).__name__}: {self}"]
+
+
+def cache_dir() -> Path:
+    """Folder of fetched and converted weights: `EMO_CACHE`, or `~/.cache/emo-companion`."""
+    return Path(os.environ.get("EMO_CACHE") or "~/.cache/emo-companion").expanduser()
+
+
+def results_dir(profile: str) -> Path:
+    return ROOT / "results" / profile
+
+
+def checkpoints_dir(profile: str) -> Path:
+    return ROOT / "checkpoints" / profile
+
+
+def sha256_bytes(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file, read in pieces."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def sha256_json(value) -> str:
+    """SHA-256 of a JSON-serializable value, independent of key order."""
+    return sha256_bytes(json.dumps(value, sort_keys=True, ensure_ascii=False).encode())
+
+
+def write_atomic(path: Path, content: str) -> None:
+    """Write a text file so that a crash leaves the old file or the new one, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(content, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def relative(path: Path) -> str:
+    """The path as shown to people and kept in records: relative to the project where it lies inside it."""
+    path = Path(path).resolve()
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name

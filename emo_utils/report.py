@@ -1,0 +1,134 @@
+"""Tables and figures: ours beside the published ones, each with profile, n, interval and provenance.
+
+Everything shown is read from records. Text from models or data is escaped before it becomes HTML.
+"""
+
+import html
+import json
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import HTML
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+from emo_utils import data
+from emo_utils.project import DATA, relative
+from emo_utils.results import SYSTEMS
+
+PUBLISHED = DATA / "published" / "emodoctor.csv"
+LABELS = {
+    "base": "base", "prompt": "+ prompt", "er-sft": "ER (sft)", "eqsr-sft": "EQ+SR (sft)", "eqsr-dpo": "EQ+SR (dpo)", "eqsr-kto": "EQ+SR (kto)",
+    "er-eqsr-sft": "ER, then EQ+SR (sft)", "er-eqsr-dpo": "ER, then EQ+SR (dpo)", "er-eqsr-kto": "ER, then EQ+SR (kto)",
+}
+# Okabe and Ito's colours, told apart by colour-blind readers; one method keeps one colour everywhere.
+COLOURS = {"sft": "#0072B2", "dpo": "#D55E00", "kto": "#009E73", "none": "#666666"}
+CHECKPOINT = "95 % bootstrap interval over test items; one training seed, so it speaks of this checkpoint only"
+
+
+def style() -> None:
+    """The house style of figures: vector graphics, no frame, quiet grid."""
+    set_matplotlib_formats("svg")
+    plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
+                         "font.size": 9, "figure.dpi": 110, "svg.fonttype": "path", "legend.frameon": False, "svg.hashsalt": "companion"})
+
+
+def colour(system: str) -> str:
+    return COLOURS[next((m for m in ("sft", "dpo", "kto") if system.endswith(m)), "none")]
+
+
+def published(table: str) -> pd.DataFrame:
+    """The paper's numbers of a table: rows systems, columns metrics, in the paper's order."""
+    frame = pd.read_csv(data.used(PUBLISHED))
+    frame = frame[frame.table == table]
+    return frame.pivot(index="system", columns="metric", values="value").reindex(index=[s for s in SYSTEMS if s in set(frame.system)], columns=frame.metric.unique())
+
+
+def side_by_side(records: pd.DataFrame, table: str, digits: int = 2) -> pd.DataFrame:
+    """A table with the paper's value and ours with its interval under each metric; our extra systems follow."""
+    paper, ours = published(table), records[(records.table == table) & (records.group == "all")]
+    systems = [*paper.index, *dict.fromkeys(s for s in ours.system if s not in paper.index)]
+    found = {(r.system, r.metric): r for r in ours.itertuples()}
+    columns = {}
+    for metric in paper.columns:
+        columns[metric, "paper"] = [f"{paper[metric][s]:g}" if s in paper.index else "" for s in systems]
+        columns[metric, "ours"] = [_value(found[s, metric], digits) if (s, metric) in found else "" for s in systems]
+    frame = pd.DataFrame(columns, index=[LABELS.get(s, s) for s in systems])
+    frame.columns = pd.MultiIndex.from_tuples(columns)
+    return frame
+
+
+def _value(record, digits: int) -> str:
+    return f"{record.value:.{digits}f} [{record.ci_low:.{digits}f}, {record.ci_high:.{digits}f}]"
+
+
+def show(frame: pd.DataFrame, run, caption: str, index: bool = True) -> HTML:
+    """A table as HTML: badge of the profile, caption, escaped cells, line of provenance."""
+    body = frame.to_html(escape=True, index=index, border=0, classes="companion", na_rep="")
+    return HTML(f'<div class="companion-table">{badge(run.profile)} {html.escape(caption)}{body}{provenance_line(run)}</div>')
+
+
+def caption(records: pd.DataFrame, table: str, covers: str = CHECKPOINT) -> str:
+    """n, unscored, what the interval covers and how it was computed, read from the records of a table."""
+    part = records[records.table == table]
+    n, unscored = part.n.max(), int(part.groupby("system").unscored.max().sum())
+    return f"n = {n} test questions, {unscored} answers unscored. {covers}. Scorer: {part.scorer.iloc[0]}. How: {part.signature.iloc[0]}."
+
+
+def badge(profile: str) -> str:
+    """The mark that says which profile a number comes from."""
+    return f'<span class="companion-badge companion-{html.escape(profile)}">{html.escape(profile)} profile</span>'
+
+
+def provenance_line(run) -> str:
+    """One line: notebook, commit, data and model hashes, device, seconds; it opens to the whole provenance."""
+    about = json.loads((run.folder / f"{run.name}.json").read_text(encoding="utf-8"))["provenance"]
+    commit = about["git_commit"][:10] + (" with local changes" if about["dirty"] else "")
+    hashes = ", ".join([f"{name.split('/')[-1]} {digest[:8]}" for name, digest in about["data_sha256"].items()]
+                       + [f"{name} {m['sha256'][:8]}" for name, m in about["models"].items()])
+    line = f"{about['run']} · commit {commit} · {hashes} · {about['device']} · {about['seconds']:.0f} s"
+    whole = json.dumps({k: v for k, v in about.items() if k != "fingerprint"}, indent=1)
+    return f'<details class="companion-provenance"><summary>{html.escape(line)}</summary><pre>{html.escape(whole)}</pre></details>'
+
+
+def intervals_figure(records: pd.DataFrame, table: str, metrics: tuple[str, ...], ours_label: str):
+    """For each metric two panels, each on an axis of its own: the paper's values, and ours with intervals."""
+    paper, ours = published(table), records[(records.table == table) & (records.group == "all")]
+    systems = [s for s in SYSTEMS if s in set(ours.system)]
+    figure, axes = plt.subplots(len(metrics), 2, figsize=(8.5, 2.9 * len(metrics)), sharey=True, squeeze=False, layout="constrained")
+    for (left, right), metric in zip(axes, metrics, strict=True):
+        rows = ours[ours.metric == metric].set_index("system")
+        for place, system in enumerate(systems):
+            left.plot(paper[metric][system], place, "o", color=colour(system))
+            r = rows.loc[system]
+            right.plot([r.ci_low, r.ci_high], [place, place], color=colour(system), lw=2)
+            right.plot(r.value, place, "o", color=colour(system))
+        left.set(title=f"{metric}: published", yticks=range(len(systems)), yticklabels=[LABELS.get(s, s) for s in systems])
+        right.set(title=f"{metric}: {ours_label}")
+        left.invert_yaxis()
+    return figure
+
+
+def training_figure(log: pd.DataFrame):
+    """Loss over steps, and for preference training the rewards of both answers and their margin."""
+    rewards = [c for c in ("rewards/chosen", "rewards/rejected", "rewards/margins") if c in log]
+    figure, axes = plt.subplots(1, 2 if rewards else 1, figsize=(8.5 if rewards else 5, 2.8), squeeze=False, layout="constrained")
+    axes[0][0].plot(log.index, log.loss, color="#0072B2")
+    axes[0][0].set(title="training loss", xlabel="optimizer step")
+    for name, look in zip(rewards, ("#009E73", "#D55E00", "#333333"), strict=False):
+        axes[0][1].plot(log.index, log[name], color=look, label=name.split("/")[1])
+    if rewards:
+        axes[0][1].set(title="implicit rewards (beta x log-ratio)", xlabel="optimizer step")
+        axes[0][1].legend()
+    return figure
+
+
+def side_by_side_texts(columns: dict[str, str], run) -> HTML:
+    """Texts in columns, escaped: for reading answers or rewrites next to each other."""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+    cells = "".join(f"<td>{html.escape(text)}</td>" for text in columns.values())
+    return HTML(f'<div class="companion-table">{badge(run.profile)}<table class="companion companion-texts"><tr>{head}</tr><tr>{cells}</tr></table></div>')
+
+
+def saved(run) -> str:
+    """Where this run's results lie, for the last line of a notebook."""
+    return f"{len(run.records)} records in {relative(run.folder / (run.name + '.json'))}"

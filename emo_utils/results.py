@@ -1,0 +1,238 @@
+"""Runs and their records: the only numbers that tables, figures, verdicts and tests read.
+
+`start` is the first call of every notebook: it checks the parameters, names the run, and gives the
+object that keeps records, item scores and provenance until `finish` writes them in one step.
+"""
+
+import json
+import os
+import re
+import resource
+import subprocess
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, FiniteFloat
+
+from emo_utils import data, graph, models, parameters
+from emo_utils.project import EmoError, ROOT, checkpoints_dir, relative, results_dir, sha256_file, sha256_json, write_atomic
+
+SYSTEMS = ("base", "prompt", "er-sft", "eqsr-sft", "eqsr-dpo", "eqsr-kto", "er-eqsr-sft", "er-eqsr-dpo", "er-eqsr-kto")
+LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "openai", "evaluate", "sacrebleu", "rouge-score", "papermill", "numpy")
+
+
+class Record(BaseModel):
+    """One number with what is needed to read it: interval, n, what it is computed on and how.
+
+    ci_low, ci_high: 95 % bootstrap interval over test items. unscored: items without a score, counted in n's place.
+    group: `all`, or a subset such as `emotion=fear`. signature: how the number was computed.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    table: str
+    system: str
+    metric: str
+    value: FiniteFloat
+    ci_low: FiniteFloat
+    ci_high: FiniteFloat
+    n: int
+    unscored: int = 0
+    group: str = "all"
+    scorer: str
+    seed: int
+    signature: str
+    interval: Literal["items", "none"] = "items"
+
+
+class Run:
+    """A notebook with its parameters, from its first cell to its written results."""
+
+    def __init__(self, notebook: str, values: dict, given: dict):
+        self.notebook, self.values = notebook, values
+        self.profile = values["profile"]
+        book_run = os.environ.get("EMO_BOOK_RUN", "")
+        self.book = bool(book_run)
+        self.name = book_run or adhoc_name(notebook, values, given)
+        self.folder = results_dir(self.profile) if self.book else ROOT / "results" / "adhoc"
+        self.records: list[Record] = []
+        self.items: list[pd.DataFrame] = []
+        self.outputs: list[Path] = []
+        self.started, self._clock = datetime.now(UTC), time.monotonic()
+        self.notes: dict[str, str] = {}
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where this run saves the model that it trains."""
+        if self.book:
+            return checkpoints_dir(self.profile) / self.values["system"]
+        return ROOT / "checkpoints" / "adhoc" / self.name
+
+    def upstream_checkpoint(self, system: str) -> Path:
+        """The book's checkpoint of a system in this profile; an error names the command that makes it."""
+        path = checkpoints_dir(self.profile) / system
+        if not (path / "README.md").is_file():
+            raise EmoError(f"the checkpoint of {system} ({self.profile} profile) is missing; make it with: {make_command(system, self.profile)}")
+        return path
+
+    def answers(self, systems=SYSTEMS) -> pd.DataFrame:
+        """The kept answers of the systems in this profile, one row a system and test question."""
+        frames = []
+        for system in systems:
+            path = results_dir(self.profile) / "answers" / f"{system}.parquet"
+            if not path.is_file():
+                raise EmoError(f"the answers of {system} ({self.profile} profile) are missing; make them with: {make_command(system, self.profile)}")
+            frames.append(pd.read_parquet(path))
+        if self.values.get("extra"):
+            path = Path(self.values["extra"])
+            path = path if path.is_file() else ROOT / path
+            if not path.is_file():
+                raise EmoError(f"parameter 'extra': there is no file {self.values['extra']}; runs by hand leave theirs in results/adhoc/answers/")
+            frames.append(pd.read_parquet(path).assign(system=path.stem))
+        return pd.concat(frames, ignore_index=True)
+
+    def save_answers(self, system: str, frame: pd.DataFrame) -> Path:
+        """Keep a system's answers (columns id, emotion, system, question, answer, tokens, complete) for the scoring notebooks."""
+        name = system if self.book else self.name if system == self.values.get("system") else f"{self.name}.{system}"
+        path = self.folder / "answers" / f"{name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        frame.to_parquet(path, index=False)
+        self.outputs.append(path)
+        return path
+
+    def add(self, **fields) -> Record:
+        """Add one record; `seed` defaults to the run's. Raises for a value that is not finite."""
+        record = Record(**({"seed": self.values["seed"]} | fields))
+        self.records.append(record)
+        return record
+
+    def add_items(self, frame: pd.DataFrame) -> None:
+        """Keep item-level scores (columns table, id, system, metric, value) beside the records."""
+        self.items.append(frame)
+
+    def table(self) -> pd.DataFrame:
+        """The records that this run wrote, as `read` gives those of the book."""
+        content = json.loads((self.folder / f"{self.name}.json").read_text(encoding="utf-8"))
+        return pd.DataFrame(content["records"], columns=[*Record.model_fields]).assign(run=self.name)
+
+    def finish(self) -> Path:
+        """Write items, then records with provenance; for a run of the book, check what it read against the graph."""
+        if self.items:
+            path = self.folder / f"{self.name}.items.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pd.concat(self.items, ignore_index=True).to_parquet(path, index=False)
+            self.outputs.append(path)
+        if self.book:
+            graph.check_reads(self.name, self.profile, set(data.USED), set(models.USED))
+        content = {"records": [r.model_dump() for r in self.records], "provenance": self.provenance()}
+        path = self.folder / f"{self.name}.json"
+        write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False))
+        return path
+
+    def provenance(self) -> dict:
+        """Everything that made this run's numbers."""
+        state = git_state()
+        about = {
+            "run": self.name, "notebook": f"notebooks/{self.notebook}.ipynb", "profile": self.profile, "parameters": self.values,
+            "git_commit": state["commit"], "dirty": state["dirty"], "seed": self.values.get("seed"),
+            "code_sha256": graph.code_sha256(self.notebook), "data_sha256": dict(sorted(data.USED.items())),
+            "models": dict(sorted(models.USED.items())), "versions": {name: version(name) for name in LIBRARIES},
+            "device": device(), "started": self.started.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - self._clock, 1),
+            "peak_memory_mb": peak_memory_mb(), "upstream": {}, "outputs": {relative(p): sha256_file(p) for p in self.outputs},
+        } | self.notes
+        if self.book:
+            fingerprint = graph.fingerprint(self.name, self.profile)
+            about |= {"upstream": fingerprint["upstream"], "fingerprint": fingerprint}
+        return about
+
+
+def start(notebook: str, namespace: dict) -> Run:
+    """First call of a notebook: check and complete its parameters, put them into its namespace, and begin the run.
+
+    Raises ParameterError for an unknown name, a wrong type or a value outside its domain.
+    """
+    given = parameters.given_in_session(notebook, namespace)
+    values = parameters.resolve(notebook, given, os.environ.get("EMO_BOOK_RUN", ""))
+    namespace.update(values)
+    run = Run(notebook, values, given)
+    show_parameters(run, given)
+    return run
+
+
+def show_parameters(run: Run, given: dict) -> None:
+    """Print the parameters that hold in this run and where each value comes from."""
+    known = parameters.declared(run.notebook)
+    from_profile = parameters.profile_values(run.profile, run.notebook, run.name)
+    print(f"run {run.name} · profile {run.profile} · " + ("a run of the book" if run.book else f"by hand: results go to {relative(run.folder)}"))
+    for name, value in run.values.items():
+        source = "given" if name in given else "profile" if name in from_profile else "default"
+        print(f"  {name:<18} {value!r:<28} {source:<8} {known[name].meaning}")
+
+
+def adhoc_name(notebook: str, values: dict, given: dict) -> str:
+    """Name of a run by hand: notebook, system, and every parameter that was given, so that runs do not overwrite each other."""
+    parts = [notebook] + ([values["system"]] if "system" in values else [])
+    if values["profile"] != "embedded":
+        parts.append(values["profile"])
+    parts += [f"{k}={Path(str(v)).stem if k == 'extra' else v}" for k, v in sorted(given.items()) if k not in ("system", "profile")]
+    name = re.sub(r"[^\w.=+-]+", "_", "~".join(parts).replace("~", ".", 1).replace("~", "."))
+    return name if len(name) <= 120 else f"{name[:100]}.{sha256_json(given)[:12]}"
+
+
+def make_command(system: str, profile: str) -> str:
+    run = next(step.run for step in graph.steps(profile) if system in step.answers)
+    return f"emo make {run}" + ("" if profile == "embedded" else f" --profile {profile}")
+
+
+def read(profile: str) -> pd.DataFrame:
+    """All records of a profile's book runs, with their run's name (column `run`); empty when there are none yet."""
+    rows = []
+    for path in sorted(results_dir(profile).glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        rows += [record | {"run": content["provenance"]["run"]} for record in content["records"]]
+    return pd.DataFrame(rows, columns=[*Record.model_fields, "run"])
+
+
+def read_provenance(profile: str) -> dict[str, dict]:
+    """Provenance of every book run of a profile, by run name."""
+    paths = sorted(results_dir(profile).glob("*.json"))
+    return {c["run"]: c for c in (json.loads(p.read_text(encoding="utf-8"))["provenance"] for p in paths)}
+
+
+def read_items(profile: str, run: str) -> pd.DataFrame:
+    return pd.read_parquet(results_dir(profile) / f"{run}.items.parquet")
+
+
+def git_state() -> dict:
+    """Commit and whether the tree differs from it; `unknown` outside a git checkout."""
+    def git(*arguments):
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD")
+    return {"commit": commit or "unknown", "dirty": bool(git("status", "--porcelain")) if commit else None}
+
+
+def device() -> str:
+    """The processor or GPU that computed, with the number of threads."""
+    import platform
+
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    cpuinfo = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.is_file() else []
+    flags = cpuinfo.read_text() if cpuinfo.is_file() else ""
+    units = next((label for flag, label in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16")) if flag in flags), "no bf16 units")
+    return f"{names[0] if names else platform.processor() or platform.machine()} ({units}), {torch.get_num_threads()} of {os.cpu_count()} cores"
+
+
+def peak_memory_mb() -> int:
+    """Largest resident memory of this process or of one of its children, in MB."""
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return round(peak / (1024 if os.uname().sysname == "Linux" else 1024**2))

@@ -1,0 +1,89 @@
+"""A local OpenAI-compatible server for as long as a block of code needs it."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from emo_utils.project import EmoError
+
+
+@contextlib.contextmanager
+def transformers_serve(model_folder: Path, dtype: str, log: Path, timeout: float = 300) -> Iterator[str]:
+    """Start `transformers serve` on a free port of this machine, yield its address (`http://…/v1`), and stop it.
+
+    model_folder: weights in the cache, also the model name that requests use. dtype: e.g. `bfloat16`.
+    Raises EmoError with the end of the server's log when it does not come up within `timeout` seconds.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [str(Path(sys.executable).with_name("transformers")), "serve", str(model_folder), "--host", "127.0.0.1", "--port", str(port), "--dtype", dtype]
+    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    with open(log, "w") as out:
+        server = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment)
+    try:
+        _wait(f"http://127.0.0.1:{port}/health", server, log, timeout)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        server.terminate()
+        try:
+            server.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _wait(address: str, server: subprocess.Popen, log: Path, timeout: float) -> None:
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        if server.poll() is not None:
+            break
+        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(address, timeout=2) as answer:
+            if answer.status == 200:
+                return
+        time.sleep(0.5)
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+    raise EmoError(f"the local server did not come up (exit code {server.poll()}); the end of {log.name}:\n{tail}")
+
+
+@contextlib.contextmanager
+def scripted_stub() -> Iterator[str]:
+    """An endpoint that answers every chat request with a fixed, well-formed rewrite: for the smoke profile only."""
+    reply = json.dumps({"emotional_question": "(stub) a question", "soothing_response": "(stub) an answer"})
+    short = json.dumps({"empathetic_response": "(stub) an answer"})
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            content = reply if "soothing_response" in asked else short
+            body = json.dumps({
+                "id": "stub", "object": "chat.completion", "created": 0, "model": "scripted-stub",
+                "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}],
+            }).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+    finally:
+        server.shutdown()
+        server.server_close()

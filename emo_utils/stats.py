@@ -1,0 +1,30 @@
+"""Intervals: percentile bootstrap over test items, for means and for ratios of sums."""
+
+import numpy as np
+
+RESAMPLES = 2000
+
+
+def resample_indices(n: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
+    """Bootstrap item indices, shape (resamples, n). The same seed gives the same items to every system, so that differences are paired."""
+    return np.random.default_rng(seed).integers(0, n, size=(resamples, n))
+
+
+def interval(draws: np.ndarray) -> tuple[float, float]:
+    """Central 95 % of bootstrap draws (percentile method)."""
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def mean_interval(values, seed: int) -> tuple[float, float, float]:
+    """Mean and 95 % interval of per-item values; items are resampled. Raises ValueError without values."""
+    values = np.asarray(values, dtype=float)
+    if not len(values):
+        raise ValueError("no values: every item is unscored")
+    draws = values[resample_indices(len(values), seed)].mean(axis=1)
+    return float(values.mean()), *interval(draws)
+
+
+def paired_difference(first, second, seed: int) -> tuple[float, float, float]:
+    """Mean of first - second over the same items, with its 95 % interval."""
+    return mean_interval(np.asarray(first, dtype=float) - np.asarray(second, dtype=float), seed)

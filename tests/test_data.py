@@ -1,0 +1,347 @@
+"""The data sets that are shipped, their loader and the papers' numbers: what the cards say of them is checked here.
+
+Everything is read from files: no network, no model.
+"""
+
+import csv
+import itertools
+import json
+import os
+import re
+from collections import Counter
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when datasets is first imported
+
+import pytest
+import yaml
+
+from emo_utils import data, project
+
+DIALOGUES = project.DATA / "dialogues"
+PUBLISHED = project.DATA / "published"
+FILES = {"er": "er_train.jsonl", "eqsr": "eqsr_train.jsonl", "test": "test.jsonl"}
+FIELDS = {
+    "er": ["id", "topic", "question", "answer", "empathetic_response"],
+    "eqsr": ["id", "topic", "emotion", "question", "answer", "emotional_question", "soothing_response"],
+    "test": ["id", "topic", "emotion", "question", "answer", "emotional_question", "soothing_response"],
+}
+EMOTIONS = ["fear", "anxiety", "embarrassment", "frustration", "distrust"]
+AT_LEAST = {"er": 20, "eqsr": 25, "test": 20}
+WORDS = {
+    "question": (30, 80), "answer": (18, 70), "empathetic_response": (45, 95),
+    "emotional_question": (45, 110), "soothing_response": (55, 110),
+}
+# Words that say the emotion outright; a patient mostly shows it instead.
+NAMED = {
+    "fear": r"\b(afraid|scar(ed?|y|ing)|fear\w*|fright\w*|terrif\w*|terror|panic\w*)\b",
+    "anxiety": r"\b(anxi\w+|worr(y|ied|ies|ying)|nervous\w*|uneasy)\b",
+    "embarrassment": r"\b(embarrass\w*|asham\w*|shame\w*|humiliat\w*|mortif\w*)\b",
+    "frustration": r"\b(frustrat\w*|fed up|annoy\w*|exasperat\w*|sick of|angry)\b",
+    "distrust": r"\b((dis|mis)?trust\w*|suspicio\w*|s[ck]eptic\w*)\b",
+}
+SYSTEMS = ["base", "prompt", "er-sft", "eqsr-sft", "eqsr-dpo", "eqsr-kto", "er-eqsr-sft", "er-eqsr-dpo", "er-eqsr-kto"]
+EMOTION_METRICS = ["empathetic", "comforting", "reassuring", "mean", "max"]
+WORD_METRICS = ["bleu", "bleu1", "rouge1", "rouge2", "rougeL"]
+TABLES = {"emodoctor.table1": EMOTION_METRICS, "emodoctor.table2.doctor": WORD_METRICS, "emodoctor.table2.modified": WORD_METRICS}
+FIGURES = ["emodoctor.figure2.knowledge", "emodoctor.figure2.emotion"]
+
+
+@pytest.fixture(scope="module")
+def rows() -> dict[str, list[dict]]:
+    """The three files as the standard library reads them, so that a fault of our loader cannot hide one of the data."""
+    return {name: [json.loads(line) for line in (DIALOGUES / file).read_text("utf-8").splitlines()] for name, file in FILES.items()}
+
+
+@pytest.fixture
+def broken(tmp_path, monkeypatch):
+    """A function that points one set at a copy with one line replaced."""
+    monkeypatch.setattr(data, "USED", {})
+
+    def point(name: str, number: int, line: str) -> None:
+        lines = (DIALOGUES / FILES[name]).read_text("utf-8").splitlines()
+        lines[number - 1] = line
+        path = tmp_path / "copy.jsonl"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        monkeypatch.setattr(data, "FILES", data.FILES | {name: path})
+
+    return point
+
+
+def tokens(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9']+", text.lower())
+
+
+def numbers(text: str) -> set[str]:
+    """Number tokens such as 38.5, 128/70 or 1,000, without the punctuation that follows them."""
+    return {token.rstrip(".,/") for token in re.findall(r"\d[\d.,/]*", text)}
+
+
+def column(rows: dict[str, list[dict]], name: str) -> list[tuple[str, str]]:
+    """(id, text) of one column over all files."""
+    return [(row["id"], row[name]) for name_of_set in FILES for row in rows[name_of_set] if name in row]
+
+
+def repeated(items) -> list[str]:
+    return sorted(item for item, count in Counter(items).items() if count > 1)
+
+
+# The rows
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_rows_have_the_fields_in_order_and_none_is_empty(rows, name):
+    for row in rows[name]:
+        assert list(row) == FIELDS[name], row.get("id")
+        assert all(isinstance(value, str) and value.strip() == value != "" for value in row.values()), row["id"]
+    assert len(rows[name]) >= AT_LEAST[name]
+
+
+def test_ids_are_unique(rows):
+    assert repeated(row["id"] for name in FILES for row in rows[name]) == []
+
+
+@pytest.mark.parametrize("name", ["eqsr", "test"])
+def test_emotions_are_balanced(rows, name):
+    counts = Counter(row["emotion"] for row in rows[name])
+    assert sorted(counts) == sorted(EMOTIONS)
+    assert len(set(counts.values())) == 1, counts
+
+
+def test_text_is_ascii(rows):
+    assert [row["id"] for name in FILES for row in rows[name] if not "".join(row.values()).isascii()] == []
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_lengths_are_in_their_band(rows, name):
+    low, high = WORDS[name]
+    assert {key: n for key, text in column(rows, name) if not low <= (n := len(text.split())) <= high} == {}
+
+
+def test_no_sentence_is_used_twice(rows):
+    sentences = [
+        " ".join(tokens(sentence))
+        for name in WORDS for _, text in column(rows, name) for sentence in re.split(r"(?<=[.!?])\s+", text)
+    ]
+    assert len(sentences) > 500
+    assert repeated(sentences) == []
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_no_two_texts_of_a_column_open_alike(rows, name):
+    assert repeated(" ".join(tokens(text)[:4]) for _, text in column(rows, name)) == []
+
+
+def test_the_rewrites_keep_every_number(rows):
+    lost = {}
+    for row in itertools.chain.from_iterable(rows.values()):
+        pairs = [("answer", "soothing_response" if "soothing_response" in row else "empathetic_response")]
+        pairs += [("question", "emotional_question")] if "emotional_question" in row else []
+        for plain, rewritten in pairs:
+            if gone := numbers(row[plain]) - numbers(row[rewritten]):
+                lost[row["id"], rewritten] = gone
+    assert lost == {}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_no_near_duplicates(rows, name):
+    """Exact Jaccard overlap of 5-word shingles stays below 0.5 for every pair of a column, train and test alike."""
+    shingles = [(key, set(zip(*(tokens(text)[start:] for start in range(5))))) for key, text in column(rows, name)]
+    alike = [(a, b) for (a, first), (b, second) in itertools.combinations(shingles, 2) if len(first & second) >= 0.5 * len(first | second)]
+    assert alike == []
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_wording_is_as_varied_as_real_text(rows, name):
+    """Distinct-2 over the first 3,000 bigrams: real patients' questions have .75 and real doctors' answers .79."""
+    words = [tokens(text) for _, text in column(rows, name)]
+    bigrams = [pair for text in words for pair in zip(text, text[1:])][:3000]
+    assert len(bigrams) > 1500
+    assert len(set(bigrams)) / len(bigrams) >= 0.74
+
+
+@pytest.mark.parametrize("field", ["topic", "question", "emotional_question"])
+def test_train_and_test_share_nothing(rows, field):
+    train = {" ".join(tokens(row[field])) for name in ("er", "eqsr") for row in rows[name] if field in row}
+    test = {" ".join(tokens(row[field])) for row in rows["test"]}
+    assert train and test and not train & test
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_the_emotion_is_mostly_shown_not_named(rows, emotion):
+    questions = [row["emotional_question"] for name in ("eqsr", "test") for row in rows[name] if row["emotion"] == emotion]
+    named = [text for text in questions if re.search(NAMED[emotion], text.lower())]
+    assert len(named) <= 0.4 * len(questions)
+
+
+# The loader
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_load_gives_the_rows_of_the_file_and_notes_it(rows, name, monkeypatch):
+    monkeypatch.setattr(data, "USED", {})
+    assert data.load(name) == rows[name]
+    assert data.USED == {f"data/dialogues/{FILES[name]}": project.sha256_file(DIALOGUES / FILES[name])}
+
+
+def test_the_loader_knows_the_same_fields_and_emotions():
+    assert [list(data.ER_FIELDS), list(data.EQSR_FIELDS), list(data.EMOTIONS)] == [FIELDS["er"], FIELDS["eqsr"], EMOTIONS]
+
+
+def test_fewer_rows_stay_balanced_and_too_many_are_refused(rows):
+    assert Counter(row["emotion"] for row in data.load("test", 10)) == dict.fromkeys(EMOTIONS, 2)
+    assert data.load("er", 3) == rows["er"][:3]
+    with pytest.raises(data.DataError, match=f"9999 rows were asked for and there are {len(rows['test'])}"):
+        data.load("test", 9999)
+
+
+def test_a_line_that_is_not_json_is_named(broken):
+    broken("er", 3, '{"id": "er-003", "topic"')
+    with pytest.raises(data.DataError, match=r"copy\.jsonl, row 3: not JSON"):
+        data.load("er")
+
+
+@pytest.mark.parametrize("name, field", [(name, field) for name in FILES for field in FIELDS[name]])
+@pytest.mark.parametrize("value", ["", "  ", None, 7])
+def test_a_field_that_is_empty_or_no_text_is_named(rows, broken, name, field, value):
+    broken(name, 2, json.dumps(rows[name][1] | {field: value}))
+    with pytest.raises(data.DataError, match=rf"copy\.jsonl, row 2: field '{field}' is missing or empty"):
+        data.load(name)
+
+
+def test_a_field_that_is_left_out_is_named(rows, broken):
+    broken("test", 4, json.dumps({key: value for key, value in rows["test"][3].items() if key != "answer"}))
+    with pytest.raises(data.DataError, match=r"copy\.jsonl, row 4: field 'answer'"):
+        data.load("test")
+
+
+def test_an_unknown_emotion_is_named(rows, broken):
+    broken("eqsr", 5, json.dumps(rows["eqsr"][4] | {"emotion": "joy"}))
+    with pytest.raises(data.DataError, match=r"copy\.jsonl, row 5: emotion 'joy' is none of fear, anxiety"):
+        data.load("eqsr")
+
+
+def test_an_id_used_twice_and_a_missing_file_are_named(rows, broken, tmp_path):
+    broken("eqsr", 2, json.dumps(rows["eqsr"][0]))
+    with pytest.raises(data.DataError, match=r"copy\.jsonl: two rows share an id"):
+        data.load("eqsr")
+    (tmp_path / "copy.jsonl").unlink()
+    with pytest.raises(data.DataError, match=r"copy\.jsonl is missing"):
+        data.load("eqsr")
+
+
+# The cards
+
+
+def load_dataset(*arguments, cache: Path, **options):
+    # Imported late: the rest of this file runs in a second without it.
+    import datasets
+
+    return datasets.load_dataset(*arguments, cache_dir=str(cache), **options)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_one_line_loads_each_file(rows, name, tmp_path):
+    loaded = load_dataset("json", data_files=str(DIALOGUES / FILES[name]), split="train", cache=tmp_path)
+    assert loaded.column_names == FIELDS[name]
+    assert loaded.to_list() == rows[name]
+
+
+def test_the_card_loads_as_a_data_set_of_its_own(rows, tmp_path):
+    both = load_dataset(str(DIALOGUES), "eqsr", cache=tmp_path)
+    assert {split: both[split].num_rows for split in both} == {"train": len(rows["eqsr"]), "test": len(rows["test"])}
+    assert load_dataset(str(DIALOGUES), "er", cache=tmp_path)["train"].num_rows == len(rows["er"])
+
+
+def test_the_card_says_what_the_files_hold(rows):
+    _, front, text = (DIALOGUES / "README.md").read_text("utf-8").split("---\n", 2)
+    meta = yaml.safe_load(front)
+    assert (meta["license"], meta["language"], meta["task_categories"], meta["size_categories"]) == ("cc-by-4.0", ["en"], ["text-generation"], ["n<1K"])
+    assert {part["path"] for config in meta["configs"] for part in config["data_files"]} == set(FILES.values())
+    stated = {file: (count, each) for file, count, each in re.findall(r"^\| `(\w+\.jsonl)` \| (\d+) \| (\d+|-) \|", text, re.MULTILINE)}
+    held = {FILES[name]: (str(len(rows[name])), "-" if name == "er" else str(len(rows[name]) // len(EMOTIONS))) for name in FILES}
+    assert stated == held
+    total = re.search(r"changed (\d+) of\s+the (\d+) rows: (\d+) of `er_train.jsonl`, (\d+) of `eqsr_train.jsonl` and (\d+) of `test.jsonl`", text)
+    changed, of, *parts = map(int, total.groups())
+    assert changed == sum(parts) and of == sum(map(len, rows.values()))
+    assert all(f"| `{field}` |" in text for field in {*FIELDS["er"], *FIELDS["test"]})
+
+
+def test_the_licence_is_named():
+    assert "CC BY 4.0" in (text := (project.DATA / "LICENSE").read_text("utf-8"))
+    assert "https://creativecommons.org/licenses/by/4.0/" in text
+
+
+# The papers' numbers
+
+
+@pytest.fixture(scope="module")
+def published() -> list[dict]:
+    with open(PUBLISHED / "emodoctor.csv", newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+@pytest.fixture(scope="module")
+def values(published) -> dict[tuple[str, str, str], float]:
+    return {(row["table"], row["system"], row["metric"]): float(row["value"]) for row in published}
+
+
+def test_the_published_tables_are_complete(published):
+    assert list(published[0]) == ["table", "system", "metric", "value", "place"]
+    keys = [(row["table"], row["system"], row["metric"]) for row in published]
+    assert keys == [(table, system, metric) for table, metrics in TABLES.items() for system in SYSTEMS for metric in metrics]
+    for row in published:
+        assert row["place"] == ("Table 1" if row["table"] == "emodoctor.table1" else "Table 2")
+        # As printed: one decimal for BLEU-1, two for the rest.
+        assert re.fullmatch(r"\d{1,2}\.\d" if row["metric"] == "bleu1" else r"\d{1,2}\.\d\d", row["value"]), row
+
+
+def test_the_published_numbers_fit_together(values):
+    """Relations that hold for correct numbers, whatever they are: a mistyped digit mostly breaks one."""
+    for system in SYSTEMS:
+        *parts, mean, highest = (values["emodoctor.table1", system, metric] for metric in EMOTION_METRICS)
+        assert abs(sum(parts) / 3 - mean) < 0.0101, system
+        assert max(parts) <= highest <= 1, system
+        for table in ("emodoctor.table2.doctor", "emodoctor.table2.modified"):
+            bleu, bleu1, rouge1, rouge2, rouge_l = (values[table, system, metric] for metric in WORD_METRICS)
+            assert bleu < bleu1 <= 100 and rouge2 < rouge_l < rouge1 < 1, (table, system)
+        for metric in WORD_METRICS:
+            assert values["emodoctor.table2.modified", system, metric] > values["emodoctor.table2.doctor", system, metric], (system, metric)
+
+
+@pytest.mark.parametrize("key, printed", [
+    (("emodoctor.table1", "eqsr-dpo", "mean"), "0.67"),
+    (("emodoctor.table1", "eqsr-dpo", "max"), "0.70"),
+    (("emodoctor.table1", "er-eqsr-kto", "comforting"), "0.60"),
+    (("emodoctor.table2.doctor", "base", "bleu"), "0.91"),
+    (("emodoctor.table2.doctor", "er-eqsr-kto", "bleu1"), "27.5"),
+    (("emodoctor.table2.modified", "er-eqsr-sft", "bleu1"), "44.6"),
+    (("emodoctor.table2.modified", "er-eqsr-dpo", "rougeL"), "0.27"),
+])
+def test_some_published_numbers_as_printed(published, key, printed):
+    assert [row["value"] for row in published if (row["table"], row["system"], row["metric"]) == key] == [printed]
+
+
+def test_claims_can_be_checked_and_hold_in_the_printed_numbers(values):
+    with open(PUBLISHED / "claims.csv", newline="", encoding="utf-8") as handle:
+        claims = list(csv.DictReader(handle))
+    assert 8 <= len(claims) <= 12
+    assert list(claims[0]) == ["id", "place", "claim", "table", "metric", "better", "worse", "kind"]
+    assert repeated(claim["id"] for claim in claims) == [] == repeated(claim["claim"] for claim in claims)
+    assert {claim["table"] for claim in claims if claim["table"] not in TABLES} == set(FIGURES)
+    for claim in claims:
+        assert None not in claim and all(claim.values()) and claim["kind"] == "order", claim
+        assert re.fullmatch(r"Section \d(\.\d)+", claim["place"]) and re.fullmatch(r"[a-z0-9-]+", claim["id"]), claim
+        assert claim["better"] in SYSTEMS and claim["worse"] in SYSTEMS and claim["better"] != claim["worse"], claim
+        if claim["table"] in FIGURES:
+            assert claim["metric"] == "win_share", claim
+        else:
+            better, worse = (values[claim["table"], claim[side], claim["metric"]] for side in ("better", "worse"))
+            assert better > worse, claim
+
+
+def test_the_card_of_the_published_numbers_counts_them(published):
+    text = (PUBLISHED / "README.md").read_text("utf-8")
+    with open(PUBLISHED / "claims.csv", newline="", encoding="utf-8") as handle:
+        counts = {"emodoctor.csv": len(published), "claims.csv": len(list(csv.DictReader(handle)))}
+    assert {file: int(count) for file, count in re.findall(r"^\| `(\w+\.csv)` \| (\d+) \|", text, re.MULTILINE)} == counts

@@ -1,0 +1,195 @@
+"""Intervals and word-overlap scores against the libraries that define them, and against sums done by hand."""
+
+import math
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when evaluate is first imported
+
+import numpy as np
+import pytest
+import sacrebleu
+import scipy.stats
+from rouge_score import rouge_scorer
+
+from emo_utils import knowledge, stats
+
+PREDICTIONS = [
+    "Rest the knee, use ice and see a doctor if it swells.",
+    "It is probably a tension headache; paracetamol helps, and so does sleep.",
+    "Please don't worry.",
+    "Keep the tablet with food and drink plenty of water through the day.",
+    "Go to the emergency department for chest pain.",
+]
+REFERENCES = [
+    "Rest and ice the knee; see a doctor if it swells or locks.",
+    "Probably a tension headache. Paracetamol and sleep help.",
+    "Blood tests are not needed, but repeat the measurement in two weeks.",
+    "Take the tablet with food and drink plenty of water.",
+    "Chest pain or fainting: go to the emergency department at once.",
+]
+
+
+@pytest.fixture
+def samples() -> np.ndarray:
+    """A skewed sample: where a percentile interval is not symmetric, so that swapped or mirrored ends would show."""
+    return np.random.default_rng(5).exponential(size=60)
+
+
+# Intervals
+
+
+@pytest.mark.parametrize("n", [12, 60, 400])
+def test_mean_interval_agrees_with_scipy(n):
+    values = np.random.default_rng(n).exponential(size=n)
+    reference = scipy.stats.bootstrap((values,), np.mean, method="percentile", n_resamples=20000, rng=np.random.default_rng(1)).confidence_interval
+    mean, low, high = stats.mean_interval(values, seed=3)
+    # The ends of 2,000 draws scatter by about 0.06 standard errors around their limit.
+    tolerance = 0.2 * values.std() / math.sqrt(n)
+    assert mean == pytest.approx(values.mean())
+    assert low == pytest.approx(reference.low, abs=tolerance) and high == pytest.approx(reference.high, abs=tolerance)
+
+
+def test_interval_is_the_central_95_percent():
+    assert stats.interval(np.arange(1001)) == (25.0, 975.0)
+    assert stats.interval(np.arange(1001)[::-1]) == (25.0, 975.0)
+
+
+def test_edge_cases_by_hand():
+    assert stats.mean_interval([3], seed=0) == (3.0, 3.0, 3.0)
+    assert stats.mean_interval([0.5] * 9, seed=0) == (0.5, 0.5, 0.5)
+    # Two values: a draw is 0, .5 or 1 with chances 1/4, 1/2, 1/4, so each end lies at a value.
+    assert stats.mean_interval([0, 1], seed=0) == (0.5, 0.0, 1.0)
+    with pytest.raises(ValueError, match="no values"):
+        stats.mean_interval([], seed=0)
+
+
+def test_the_same_seed_draws_the_same_items():
+    drawn = stats.resample_indices(7, seed=4)
+    assert drawn.shape == (stats.RESAMPLES, 7) and drawn.min() == 0 and drawn.max() == 6
+    assert np.array_equal(drawn, stats.resample_indices(7, seed=4))
+    assert not np.array_equal(drawn, stats.resample_indices(7, seed=5))
+    assert stats.resample_indices(3, seed=0, resamples=11).shape == (11, 3)
+
+
+def test_an_interval_covers_the_truth_about_as_often_as_it_says():
+    """500 samples of 40 normal values: the percentile interval, a little narrow at this size, covers some 94 %."""
+    generator = np.random.default_rng(0)
+    covered = 0
+    for trial in range(500):
+        _, low, high = stats.mean_interval(generator.normal(2.0, 1.0, size=40), seed=trial)
+        covered += low <= 2.0 <= high
+    assert 0.91 <= covered / 500 <= 0.97
+
+
+def test_paired_difference_removes_what_the_items_share(samples):
+    shifted = samples + 0.25
+    assert stats.paired_difference(shifted, samples, seed=1) == pytest.approx((0.25, 0.25, 0.25))
+    assert stats.paired_difference(samples, samples, seed=1) == (0.0, 0.0, 0.0)
+
+
+def test_paired_difference_is_first_minus_second(samples):
+    other = np.random.default_rng(8).permutation(samples) * 0.5
+    mean, low, high = stats.paired_difference(samples, other, seed=2)
+    assert (mean, low, high) == stats.mean_interval(samples - other, seed=2)
+    assert mean == pytest.approx(samples.mean() - other.mean()) and low < mean < high
+    assert stats.paired_difference(other, samples, seed=2) == pytest.approx((-mean, -high, -low))
+
+
+def test_paired_difference_takes_lists_and_refuses_other_lengths():
+    assert stats.paired_difference([2, 4], [1, 1], seed=0)[0] == 2.0
+    with pytest.raises(ValueError):
+        stats.paired_difference([1, 2, 3], [1, 2], seed=0)
+
+
+# Overlap with a reference
+
+
+@pytest.fixture
+def offline(monkeypatch, tmp_path):
+    """Refuse every connection, and keep what evaluate writes in the test's own folder."""
+
+    def refuse(*arguments):
+        raise AssertionError("a score tried to reach the network")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    return {"cache_dir": str(tmp_path)}
+
+
+@pytest.mark.parametrize("order", [1, 4])
+def test_bleu_is_sacrebleu(order, offline):
+    metric = sacrebleu.BLEU(max_ngram_order=order)
+    expected = metric.corpus_score(PREDICTIONS, [REFERENCES]).score
+    result = knowledge.Bleu(**offline).compute(predictions=PREDICTIONS, references=REFERENCES, max_order=order)
+    assert 0 < expected < 100 and result["bleu"] == pytest.approx(expected, abs=1e-9)
+    assert result["signature"] == str(metric.get_signature()) and "version:" in result["signature"]
+    if order == 4:
+        assert knowledge.Bleu(**offline).compute(predictions=PREDICTIONS, references=REFERENCES)["bleu"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_rouge_is_rouge_score(offline):
+    scorer = rouge_scorer.RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)
+    scored = [scorer.score(target=reference, prediction=prediction) for prediction, reference in zip(PREDICTIONS, REFERENCES)]
+    items = knowledge.rouge_items(PREDICTIONS, REFERENCES)
+    result = knowledge.Rouge(**offline).compute(predictions=PREDICTIONS, references=REFERENCES)
+    for name in ("rouge1", "rouge2", "rougeL"):
+        expected = [row[name].fmeasure for row in scored]
+        assert items[name].shape == (5,) and items[name].tolist() == pytest.approx(expected)
+        assert result[name] == pytest.approx(sum(expected) / 5)
+    assert list(items) == ["rouge1", "rouge2", "rougeL"] and "signature" in result
+
+
+@pytest.mark.parametrize("prediction, precision, brevity", [
+    ("the the the the the the the", 2 / 7, 1.0),  # seven words, two of them in the reference; longer than it
+    ("the the the", 2 / 3, math.exp(1 - 6 / 3)),  # three words for six
+    ("the cat is on the mat", 1.0, 1.0),
+])
+def test_bleu1_by_hand(prediction, precision, brevity, offline):
+    result = knowledge.Bleu(**offline).compute(predictions=[prediction], references=["the cat is on the mat"], max_order=1)
+    assert result["bleu"] == pytest.approx(100 * precision * brevity)
+
+
+def test_rouge_by_hand():
+    items = knowledge.rouge_items(["the cat sat", "two dogs", "no"], ["the cat is on the mat", "two dog", "yes"])
+    # First item: two of 3 words and two of 6 are shared; one of 2 pairs and one of 5; a common subsequence of two.
+    # Second item: the stem counts, "dogs" is "dog". Third: nothing is shared.
+    assert items["rouge1"].tolist() == pytest.approx([2 * (2 / 3) * (2 / 6) / (2 / 3 + 2 / 6), 1.0, 0.0])
+    assert items["rouge2"].tolist() == pytest.approx([2 * (1 / 2) * (1 / 5) / (1 / 2 + 1 / 5), 1.0, 0.0])
+    assert items["rougeL"].tolist() == pytest.approx([2 * (2 / 3) * (2 / 6) / (2 / 3 + 2 / 6), 1.0, 0.0])
+
+
+def test_rouge_refuses_lists_of_different_length():
+    with pytest.raises(ValueError):
+        knowledge.rouge_items(["a", "b"], ["a"])
+
+
+@pytest.mark.parametrize("order", [1, 4])
+def test_bleu_draws_are_corpus_scores_of_the_resampled_texts(order):
+    metric = sacrebleu.BLEU(max_ngram_order=order)
+    indices = np.vstack([np.arange(5), [4, 3, 2, 1, 0], [2, 2, 2, 2, 2], np.random.default_rng(0).integers(0, 5, size=(20, 5))])
+    draws = knowledge.bleu_draws(PREDICTIONS, REFERENCES, order, indices)
+    expected = [metric.corpus_score([PREDICTIONS[i] for i in sample], [[REFERENCES[i] for i in sample]]).score for sample in indices]
+    assert draws.shape == (23,) and draws.tolist() == pytest.approx(expected, abs=1e-9)
+    assert draws[0] == pytest.approx(draws[1])  # the corpus itself, in either order
+    assert draws[0] == pytest.approx(metric.corpus_score(PREDICTIONS, [REFERENCES]).score, abs=1e-9)
+    # A mean of item scores is another number: the draws must not be that.
+    assert abs(draws[0] - np.mean([metric.corpus_score([p], [[r]]).score for p, r in zip(PREDICTIONS, REFERENCES)])) > 0.5
+
+
+def test_bleu_interval_holds_the_corpus_score():
+    draws = knowledge.bleu_draws(PREDICTIONS, REFERENCES, 1, stats.resample_indices(5, seed=1, resamples=300))
+    low, high = stats.interval(draws)
+    assert low < sacrebleu.BLEU(max_ngram_order=1).corpus_score(PREDICTIONS, [REFERENCES]).score < high
+
+
+def test_scores_combine_without_the_hub(offline):
+    import evaluate
+
+    both = evaluate.combine([knowledge.Bleu(**offline), knowledge.Rouge(**offline)])
+    result = both.compute(predictions=PREDICTIONS, references=REFERENCES)
+    alone = knowledge.rouge_items(PREDICTIONS, REFERENCES)
+    assert result["bleu"] == pytest.approx(sacrebleu.corpus_bleu(PREDICTIONS, [REFERENCES]).score)
+    assert {name: result[name] for name in knowledge.ROUGE_TYPES} == pytest.approx({name: alone[name].mean() for name in knowledge.ROUGE_TYPES})
+
+
+def test_metric_names_are_those_of_the_published_table():
+    assert knowledge.METRICS == ("bleu", "bleu1", "rouge1", "rouge2", "rougeL")
