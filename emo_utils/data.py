@@ -31,12 +31,18 @@ def load(name: str, rows: int = 0) -> list[dict]:
 
     Raises DataError for a missing file, a line that is not JSON, a missing or empty field, or an unknown emotion.
     """
+    if name not in FILES:
+        raise DataError(f"there is no data set '{name}'; there are: {', '.join(FILES)}")
     path = FILES[name]
     if not path.is_file():
         raise DataError(f"{relative(path)} is missing; restore it with: git checkout -- {relative(path)}")
     fields = ER_FIELDS if name == "er" else EQSR_FIELDS
     loaded = []
-    for number, line in enumerate(used(path).read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = used(path).read_text(encoding="utf-8").rstrip("\n").split("\n")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{relative(path)}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    for number, line in enumerate(lines, start=1):
         loaded.append(_row(line, fields, f"{relative(path)}, row {number}"))
     if len({row["id"] for row in loaded}) != len(loaded):
         raise DataError(f"{relative(path)}: two rows share an id")
@@ -48,6 +54,8 @@ def _row(line: str, fields: tuple[str, ...], where: str) -> dict:
         row = json.loads(line)
     except json.JSONDecodeError as error:
         raise DataError(f"{where}: not JSON ({error}); each line is one row") from None
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: not a JSON object; each line is one row with the fields {', '.join(fields)}")
     for name in fields:
         if not isinstance(row.get(name), str) or not row[name].strip():
             raise DataError(f"{where}: field '{name}' is missing or empty")
@@ -58,7 +66,7 @@ def _row(line: str, fields: tuple[str, ...], where: str) -> dict:
 
 def balanced(rows: list[dict], count: int) -> list[dict]:
     """The first `count` rows, taken in turn from each emotion (in file order where there are none)."""
-    if count > len(rows):
+    if not 0 < count <= len(rows):
         raise DataError(f"{count} rows were asked for and there are {len(rows)}")
     turn: dict[str, int] = {}
     keyed = []
@@ -93,21 +101,27 @@ def dpo_rows(rows: list[dict], system: str) -> list[dict]:
     ]
 
 
-def kto_rows(rows: list[dict], system: str, seed: int) -> list[dict]:
-    """Single labelled answers (EmoDoctor 3.4), desirable and undesirable in turn, no prompt beside itself.
+def kto_rows(rows: list[dict], system: str, seed: int, batch_size: int) -> list[dict]:
+    """Single labelled answers (EmoDoctor 3.4), desirable and undesirable in turn, no question beside itself.
 
-    `KTOTrainer` never shuffles and compares each row with its neighbour in the batch, so the order is
-    made here: both halves shuffled with one seed, the undesirable one shifted by two rows.
+    `KTOTrainer` never shuffles and pairs each row of a batch with its neighbour (the last with the first), so
+    the order is made here: both halves shuffled with one seed, and the undesirable half shifted until no two
+    neighbours of a batch share a question. Raises DataError when there are too few rows for that.
     """
-    if len(rows) < 4:
-        raise DataError(f"KTO needs at least 4 pairs to keep equal prompts apart, and there are {len(rows)}")
     order = list(range(len(rows)))
     random.Random(seed).shuffle(order)
-    out = []
-    for place, index in enumerate(order):
-        wanted, unwanted = rows[index], rows[order[(place + 2) % len(order)]]
-        out.append({"prompt": messages(system, wanted["emotional_question"]),
-                    "completion": [{"role": "assistant", "content": wanted["soothing_response"]}], "label": True})
-        out.append({"prompt": messages(system, unwanted["emotional_question"]),
-                    "completion": [{"role": "assistant", "content": unwanted["answer"]}], "label": False})
-    return out
+    for shift in range(2, len(rows)):
+        places = [index for place in range(len(order)) for index in (order[place], order[(place + shift) % len(order)])]
+        if _neighbours_differ(places, batch_size):
+            return [
+                {"prompt": messages(system, rows[i]["emotional_question"]), "label": place % 2 == 0,
+                 "completion": [{"role": "assistant", "content": rows[i]["answer" if place % 2 else "soothing_response"]}]}
+                for place, i in enumerate(places)
+            ]
+    raise DataError(f"{len(rows)} pairs are too few to keep equal questions apart in batches of {batch_size}; use more rows or a smaller batch_size")
+
+
+def _neighbours_differ(places: list[int], batch_size: int) -> bool:
+    """Whether no row of a batch stands beside one of the same question, the last and the first of a batch included."""
+    batches = [places[i : i + batch_size] for i in range(0, len(places), batch_size)]
+    return all(len(batch) > 1 and all(batch[i] != batch[i - 1] for i in range(len(batch))) for batch in batches)

@@ -41,8 +41,8 @@ def scores_from_decisions(decisions: pd.DataFrame) -> pd.DataFrame:
     decisions: as `judge.Judge.decide` returns them for `QUESTIONS`. A text without probabilities gives missing values.
     """
     levels = decisions.assign(level=decisions.option.astype(int))
-    top = levels.groupby("question").level.transform("max")
-    levels["part"] = levels.probability * levels.level / top
+    top = levels.groupby("question")["level"].transform("max")
+    levels["part"] = levels.probability * levels["level"] / top
     table = levels.groupby(["state", "question"]).part.sum(min_count=1).unstack("question")
     return with_mean_and_max(table[list(EMOTIONS)])
 

@@ -16,7 +16,7 @@ from emo_utils import models, parameters
 from emo_utils.project import DATA, ROOT, EmoError, relative, results_dir, sha256_bytes, sha256_file, sha256_json, write_atomic
 
 DIALOGUES = DATA / "dialogues"
-PUBLISHED = DATA / "published" / "emodoctor.csv"
+PUBLISHED = (DATA / "published" / "emodoctor.csv", DATA / "published" / "claims.csv")
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,14 @@ _TRAININGS = (
     _training("02_sft", "er-eqsr-sft", EQSR, FROM_ER),
 )
 _ALL = tuple(step.run for step in _TRAININGS)
-_TEST = (DIALOGUES / "test.jsonl", PUBLISHED)
+_TEST = (DIALOGUES / "test.jsonl",)
+_SCORED = (*_TEST, *PUBLISHED)
 STEPS = (
     *_TRAININGS,
     Step("01_data_rewriting", "01_data_rewriting", files=(*ER, *EQSR, DIALOGUES / "test.jsonl"), threads=2, memory_mb=5000),
-    Step("05_emotion_scoring", "05_emotion_scoring", files=_TEST, needs=_ALL, threads=2, memory_mb=5000),
-    Step("06_knowledge_scoring", "06_knowledge_scoring", files=_TEST, needs=_ALL, memory_mb=1500),
-    Step("07_preference_ablation", "07_preference_ablation", files=_TEST, needs=_ALL, threads=2, memory_mb=5000),
+    Step("05_emotion_scoring", "05_emotion_scoring", files=_SCORED, needs=_ALL, threads=2, memory_mb=5000),
+    Step("06_knowledge_scoring", "06_knowledge_scoring", files=_SCORED, needs=_ALL, memory_mb=1500),
+    Step("07_preference_ablation", "07_preference_ablation", files=_SCORED, needs=_ALL, threads=2, memory_mb=5000),
     Step("08_qualitative_cases", "08_qualitative_cases", files=_TEST, needs=("05_emotion_scoring", "06_knowledge_scoring"), memory_mb=1500),
 )
 

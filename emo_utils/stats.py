@@ -1,4 +1,4 @@
-"""Intervals: percentile bootstrap over test items, for means and for ratios of sums."""
+"""Intervals: percentile bootstrap over test items."""
 
 import numpy as np
 
@@ -17,14 +17,17 @@ def interval(draws: np.ndarray) -> tuple[float, float]:
 
 
 def mean_interval(values, seed: int) -> tuple[float, float, float]:
-    """Mean and 95 % interval of per-item values; items are resampled. Raises ValueError without values."""
+    """Mean and 95 % interval of per-item values; items are resampled. Raises ValueError without values or with a missing one."""
     values = np.asarray(values, dtype=float)
-    if not len(values):
-        raise ValueError("no values: every item is unscored")
+    if not len(values) or np.isnan(values).any():
+        raise ValueError("every item needs a value: count and leave out the unscored ones first, and keep at least one")
     draws = values[resample_indices(len(values), seed)].mean(axis=1)
     return float(values.mean()), *interval(draws)
 
 
 def paired_difference(first, second, seed: int) -> tuple[float, float, float]:
     """Mean of first - second over the same items, with its 95 % interval."""
-    return mean_interval(np.asarray(first, dtype=float) - np.asarray(second, dtype=float), seed)
+    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if first.shape != second.shape:
+        raise ValueError(f"paired values must be over the same items, and there are {first.shape} and {second.shape}")
+    return mean_interval(first - second, seed)

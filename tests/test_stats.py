@@ -16,7 +16,7 @@ from emo_utils import knowledge, stats
 PREDICTIONS = [
     "Rest the knee, use ice and see a doctor if it swells.",
     "It is probably a tension headache; paracetamol helps, and so does sleep.",
-    "Please don't worry.",
+    "Don't worry.",  # too short for a 4-gram: alone it has BLEU 0
     "Keep the tablet with food and drink plenty of water through the day.",
     "Go to the emergency department for chest pain.",
 ]
@@ -165,10 +165,11 @@ def test_rouge_refuses_lists_of_different_length():
 @pytest.mark.parametrize("order", [1, 4])
 def test_bleu_draws_are_corpus_scores_of_the_resampled_texts(order):
     metric = sacrebleu.BLEU(max_ngram_order=order)
-    indices = np.vstack([np.arange(5), [4, 3, 2, 1, 0], [2, 2, 2, 2, 2], np.random.default_rng(0).integers(0, 5, size=(20, 5))])
+    # The third sample has no 4-gram at all, the fourth none in common with its reference (smoothed).
+    indices = np.vstack([np.arange(5), [4, 3, 2, 1, 0], [2, 2, 2, 2, 2], [1, 1, 1, 1, 1], np.random.default_rng(0).integers(0, 5, size=(20, 5))])
     draws = knowledge.bleu_draws(PREDICTIONS, REFERENCES, order, indices)
     expected = [metric.corpus_score([PREDICTIONS[i] for i in sample], [[REFERENCES[i] for i in sample]]).score for sample in indices]
-    assert draws.shape == (23,) and draws.tolist() == pytest.approx(expected, abs=1e-9)
+    assert draws.shape == (24,) and draws.tolist() == pytest.approx(expected, abs=1e-9)
     assert draws[0] == pytest.approx(draws[1])  # the corpus itself, in either order
     assert draws[0] == pytest.approx(metric.corpus_score(PREDICTIONS, [REFERENCES]).score, abs=1e-9)
     # A mean of item scores is another number: the draws must not be that.

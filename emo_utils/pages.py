@@ -1,0 +1,176 @@
+"""The book: executed notebooks and pages made from records, built with Jupyter Book, warnings as errors."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import matplotlib
+import nbformat
+import pandas as pd
+
+from emo_utils import claims, graph, models, parameters, report, results
+from emo_utils.project import ROOT, EmoError, relative, sha256_file, sha256_json, write_atomic
+
+HTML = ROOT / "_build" / "html"
+CHAPTERS = ROOT / "book" / "notebooks"
+GENERATED = ROOT / "book" / "generated"
+# The run that stands for a notebook in the book; its other runs are sections of that chapter.
+FIRST_RUN = {"02_sft": "02_sft.eqsr-sft", "03_dpo": "03_dpo.eqsr-dpo", "04_kto": "04_kto.eqsr-kto"}
+
+
+def page_name(step: graph.Step) -> str:
+    """File name of a run's page, without a dot, which Sphinx would take for a suffix."""
+    return step.notebook if FIRST_RUN.get(step.notebook, step.run) == step.run else step.run.replace(".", "_")
+
+
+def build(profile: str) -> Path:
+    """Assemble the sources of the book from a profile's results and build the HTML; nothing is done when nothing changed."""
+    place_notebooks(profile)
+    write_front(profile)
+    write_costs(profile)
+    write_models()
+    place_mathjax()
+    digest = _digest()
+    mark = HTML / ".built-from"
+    if mark.is_file() and mark.read_text() == digest:
+        print("  the book is up to date")
+        return HTML
+    mark.unlink(missing_ok=True)
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(ROOT), "-W", "--keep-going", "-q"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONWARNINGS": "ignore"})
+    if done.returncode or not (HTML / "index.html").is_file():
+        raise EmoError("Jupyter Book could not build the pages:\n" + "\n".join((done.stdout + done.stderr).splitlines()[-25:]))
+    mark.write_text(digest)
+    return HTML
+
+
+def _digest() -> str:
+    """Hash over everything that Jupyter Book reads."""
+    sources = [ROOT / "_config.yml", ROOT / "_toc.yml", ROOT / "index.md", ROOT / "requirements.lock"]
+    sources += [p for p in (ROOT / "book").rglob("*") if p.is_file() and "mathjax" not in p.parts]
+    return sha256_json({relative(p): sha256_file(p) for p in sorted(sources)})
+
+
+def place_notebooks(profile: str) -> None:
+    """Copy executed notebooks into the book: injected cells hidden, a title of its own for each section."""
+    CHAPTERS.mkdir(parents=True, exist_ok=True)
+    wanted = set()
+    for step in graph.steps(profile):
+        source = graph.executed_path(step.run, profile)
+        if not source.is_file():
+            raise EmoError(f"{step.run} has no executed notebook in the {profile} profile; make it with: emo make {step.run} --profile {profile}")
+        notebook = nbformat.read(source, as_version=4)
+        for cell in notebook.cells:
+            if "injected-parameters" in cell.metadata.get("tags", []):
+                cell.metadata["tags"].append("remove-cell")
+            cell.metadata.pop("papermill", None)
+        notebook.metadata.pop("papermill", None)
+        if page_name(step) != step.notebook:
+            notebook.cells[0].source = re.sub(r"^# .*", f"# {step.notebook[:2].lstrip('0')} continued: the run of {dict(step.fixed)['system']}", notebook.cells[0].source)
+        target = CHAPTERS / f"{page_name(step)}.ipynb"
+        wanted.add(target)
+        write_atomic(target, nbformat.writes(notebook))
+    for old in set(CHAPTERS.glob("*.ipynb")) - wanted:
+        old.unlink()
+
+
+def write_front(profile: str) -> None:
+    """The first page's numbers: verdicts, the figure of comfort against knowledge, and what was measured."""
+    records = results.read(profile)
+    ledger, about = claims.ledger(records), results.read_provenance(profile)
+    counts = ledger.verdict.value_counts().to_dict()
+    n = int(records[records.table == "emodoctor.table1"].n.max())
+    commits = sorted({a["git_commit"][:10] for a in about.values()})
+    seconds = sum(a["seconds"] for a in about.values())
+    warning = "\n**These are numbers of the smoke profile: a tiny random model wrote and judged everything. They mean nothing.**\n" if profile == "smoke" else ""
+    verdicts = ", ".join(f"**{counts.get(name, 0)} {name}**" for name in claims.VERDICTS if counts.get(name) or name != "not measured")
+    front_figure(records, GENERATED / "front.svg", profile)
+    ledger_html = _ledger_html(ledger)
+    write_atomic(GENERATED / "front.md", f"""
+{report.badge(profile)} n = {n} test questions · one training seed · {len(about)} runs, {seconds / 60:.0f} minutes · commit {', '.join(commits)}
+{warning}
+## What holds
+
+Of {len(ledger)} claims of the paper, each an ordering of two systems, in this profile: {verdicts}. A claim *holds* here when the 95 % interval
+of the difference over test questions lies above zero, is *contradicted* when it lies below, and is *undecided* otherwise. That is a statement about
+our small models and {n} questions, not about the paper's.
+
+```{{figure}} generated/front.svg
+:alt: Mean emotion score against overlap with the doctor's answer, one point a system, with 95 percent intervals.
+Comfort against knowledge, one point a system ({profile} profile). Up is warmer by the scorer of chapter 5, right is closer to the doctor's words by
+BLEU-1 (chapter 6). Bars are 95 % bootstrap intervals over {n} test questions. How far these scorers agree with people is not measured yet.
+```
+
+{ledger_html}
+
+## Three ways in
+
+- **Read** the chapters in order: [data](notebooks/01_data_rewriting), [SFT](notebooks/02_sft), [DPO](notebooks/03_dpo), [KTO](notebooks/04_kto), then the
+  scores: [emotion](notebooks/05_emotion_scoring), [knowledge](notebooks/06_knowledge_scoring), [preference](notebooks/07_preference_ablation),
+  and the [cases](notebooks/08_qualitative_cases).
+- **Rerun** it on your machine: [one command](rerun).
+- **Change** a parameter, a row or a line and see what moves: [how](rerun). [What is not here yet](not_yet) says what this edition cannot tell.
+""".replace("](notebooks/", "](book/notebooks/").replace("](rerun)", "](book/rerun)").replace("](not_yet)", "](book/not_yet)").replace("generated/front.svg", "book/generated/front.svg"))
+
+
+def _ledger_html(ledger: pd.DataFrame) -> str:
+    """The claims with our differences and verdicts, as HTML with escaped cells."""
+    shown = pd.DataFrame({
+        "claim": ledger.claim, "where": ledger.place, "compared": ledger.better + " over " + ledger.worse, "by": ledger.metric,
+        "difference [95 % interval]": [f"{r.value:.3f} [{r.ci_low:.3f}, {r.ci_high:.3f}]" if pd.notna(r.value) else "" for r in ledger.itertuples()],
+        "verdict here": ledger.verdict,
+    })
+    return '<div class="companion-table">' + shown.to_html(index=False, escape=True, border=0, classes="companion") + "</div>"
+
+
+def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
+    """Mean emotion against BLEU-1 with the doctor's answer, both with intervals."""
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    report.style()
+    warm = records[(records.table == "emodoctor.table1") & (records.metric == "mean") & (records.group == "all")].set_index("system")
+    known = records[(records.table == "emodoctor.table2.doctor") & (records.metric == "bleu1")].set_index("system")
+    figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    for system in results.SYSTEMS:
+        x, y = known.loc[system], warm.loc[system]
+        axis.errorbar(x.value, y.value, xerr=[[x.value - x.ci_low], [x.ci_high - x.value]], yerr=[[y.value - y.ci_low], [y.ci_high - y.value]],
+                      fmt="s" if system.startswith("er-eqsr") else "o", color=report.colour(system), elinewidth=0.8, alpha=0.85)
+        axis.annotate(report.LABELS[system], (x.value, y.value), textcoords="offset points", xytext=(5, 4), fontsize=7.5)
+    axis.set(xlabel="BLEU-1 with the doctor's answer", ylabel="mean emotion score", title=f"{profile} profile")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
+def write_costs(profile: str) -> None:
+    """What each run cost where this book was made."""
+    rows = ["| run | seconds | peak memory | device |", "|---|---|---|---|"]
+    for name, about in sorted(results.read_provenance(profile).items()):
+        rows.append(f"| `{name}` | {about['seconds']:.0f} | {about['peak_memory_mb']} MB | {about['device']} |")
+    loaded = parameters.load_profile(profile)
+    write_atomic(GENERATED / "costs.md", f"## What it cost here\n\nProfile `{profile}`: {loaded['about']}.\n\n" + "\n".join(rows) + "\n")
+
+
+def write_models() -> None:
+    """The registry as a table."""
+    rows = ["| name | for | licence | download | sha256 or hub id |", "|---|---|---|---|---|"]
+    for w in models.REGISTRY.values():
+        pin = f"`{w.sha256}`" if w.sha256 else f"`{w.hub}`" if w.hub else "built on the spot"
+        rows.append(f"| {w.name} | {w.purpose}{'; ' + w.note if w.note else ''} | {w.licence} | {w.size_mb} MB | {pin} |")
+    write_atomic(GENERATED / "models.md", "\n".join(rows) + "\n")
+
+
+def place_mathjax() -> None:
+    """Copy MathJax out of its package, so that equations show without a network."""
+    target = GENERATED / "static" / "mathjax"
+    if not target.is_dir():
+        source = Path(find_spec("jupyter_server_mathjax").submodule_search_locations[0]) / "static"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target)
+
+
