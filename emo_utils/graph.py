@@ -150,21 +150,26 @@ def static_fingerprint(run: str, profile: str) -> dict:
 
 
 def fingerprint(run: str, profile: str) -> dict:
-    """The whole fingerprint, with the digests of the upstream results as they are now."""
-    return static_fingerprint(run, profile) | {"upstream": {name: result_digest(name, profile) for name in step(run).needs}}
+    """The whole fingerprint, with the digests of the upstream results as they are now.
+
+    A training reads upstream checkpoints and nothing else, a scoring answers and item scores and no checkpoint.
+    """
+    s = step(run)
+    folder = "checkpoints/" if s in _TRAININGS else "results/"
+    return static_fingerprint(run, profile) | {"upstream": {name: result_digest(name, profile, folder) for name in s.needs}}
 
 
 def result_path(run: str, profile: str) -> Path:
     return results_dir(profile) / f"{run}.json"
 
 
-def result_digest(run: str, profile: str) -> str:
-    """Hash of what a run produced: its records and the files that it wrote. Times and machines do not enter."""
+def result_digest(run: str, profile: str, folder: str = "") -> str:
+    """Hash of the files that a run wrote, all or those under one folder. Times and machines do not enter."""
     path = result_path(run, profile)
     if not path.is_file():
         return "missing"
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return sha256_json([content["records"], content["provenance"]["outputs"]])
+    outputs = json.loads(path.read_text(encoding="utf-8"))["provenance"]["outputs"]
+    return sha256_json({name: digest for name, digest in outputs.items() if name.startswith(folder)})
 
 
 def why(run: str, profile: str) -> list[str]:

@@ -120,11 +120,11 @@ BLEU-1 (chapter 6). Bars are 95 % bootstrap intervals over {n} test questions. H
 def _ledger_html(ledger: pd.DataFrame) -> str:
     """The claims with our differences and verdicts, as HTML with escaped cells."""
     shown = pd.DataFrame({
-        "claim": ledger.claim, "where": ledger.place, "compared": ledger.better + " over " + ledger.worse, "by": ledger.metric,
+        "claim": ledger.claim, "verdict here": ledger.verdict,
         "difference [95 % interval]": [f"{r.value:.3f} [{r.ci_low:.3f}, {r.ci_high:.3f}]" if pd.notna(r.value) else "" for r in ledger.itertuples()],
-        "verdict here": ledger.verdict,
+        "compared": ledger.better + " over " + ledger.worse + ", " + ledger.metric, "where": ledger.place,
     })
-    return '<div class="companion-table">' + shown.to_html(index=False, escape=True, border=0, classes="companion") + "</div>"
+    return '<div class="companion-table">' + shown.to_html(index=False, escape=True, border=0, classes="companion companion-claims") + "</div>"
 
 
 def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
@@ -166,11 +166,9 @@ def write_models() -> None:
 
 
 def place_mathjax() -> None:
-    """Copy MathJax out of its package, so that equations show without a network."""
-    target = GENERATED / "static" / "mathjax"
-    if not target.is_dir():
-        source = Path(find_spec("jupyter_server_mathjax").submodule_search_locations[0]) / "static"
+    """Copy MathJax (one file, fonts included) out of its package, so that equations show without a network."""
+    target = GENERATED / "static" / "mathjax" / "tex-svg.js"
+    if not target.is_file():
+        source = Path(find_spec("mathjax").submodule_search_locations[0]) / "static" / "mathjax" / "es5" / "tex-svg.js"
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(source, target)
-
-
+        shutil.copyfile(source, target)

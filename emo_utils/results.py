@@ -63,7 +63,9 @@ class Run:
         self.items: list[pd.DataFrame] = []
         self.outputs: list[Path] = []
         self.started, self._clock = datetime.now(UTC), time.monotonic()
-        self.notes: dict[str, str] = {}
+        # Taken now: a file that changes while the run goes on must not pass as what the run used.
+        self.fingerprint = graph.fingerprint(self.name, self.profile) if self.book else {}
+        self.code_sha256, self.git = graph.code_sha256(notebook), git_state()
 
     @property
     def checkpoint(self) -> Path:
@@ -135,19 +137,15 @@ class Run:
 
     def provenance(self) -> dict:
         """Everything that made this run's numbers."""
-        state = git_state()
-        about = {
+        return {
             "run": self.name, "notebook": f"notebooks/{self.notebook}.ipynb", "profile": self.profile, "parameters": self.values,
-            "git_commit": state["commit"], "dirty": state["dirty"], "seed": self.values.get("seed"),
-            "code_sha256": graph.code_sha256(self.notebook), "data_sha256": dict(sorted(data.USED.items())),
+            "git_commit": self.git["commit"], "dirty": self.git["dirty"], "seed": self.values.get("seed"),
+            "code_sha256": self.code_sha256, "data_sha256": dict(sorted(data.USED.items())),
             "models": dict(sorted(models.USED.items())), "versions": {name: version(name) for name in LIBRARIES},
             "device": device(), "started": self.started.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - self._clock, 1),
-            "peak_memory_mb": peak_memory_mb(), "upstream": {}, "outputs": {relative(p): sha256_file(p) for p in self.outputs},
-        } | self.notes
-        if self.book:
-            fingerprint = graph.fingerprint(self.name, self.profile)
-            about |= {"upstream": fingerprint["upstream"], "fingerprint": fingerprint}
-        return about
+            "peak_memory_mb": peak_memory_mb(), "upstream": self.fingerprint.get("upstream", {}), "outputs": {relative(p): sha256_file(p) for p in self.outputs},
+            "fingerprint": self.fingerprint,
+        }
 
 
 def start(notebook: str, namespace: dict) -> Run:
@@ -165,12 +163,14 @@ def start(notebook: str, namespace: dict) -> Run:
 
 def show_parameters(run: Run, given: dict) -> None:
     """Print the parameters that hold in this run and where each value comes from."""
-    known = parameters.declared(run.notebook)
     from_profile = parameters.profile_values(run.profile, run.notebook, run.name)
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "trl"))
     print(f"run {run.name} · profile {run.profile} · " + ("a run of the book" if run.book else f"by hand: results go to {relative(run.folder)}"))
-    for name, value in run.values.items():
-        source = "given" if name in given else "profile" if name in from_profile else "default"
-        print(f"  {name:<18} {value!r:<28} {source:<8} {known[name].meaning}")
+    print(f"{libraries} · {device()}")
+    for source in ("given", "profile", "default"):
+        names = [n for n in run.values if source == ("given" if n in given else "profile" if n in from_profile else "default")]
+        if names:
+            print(f"{source + ':':<9}" + ", ".join(f"{n} = {run.values[n]!r}" for n in names))
 
 
 def adhoc_name(notebook: str, values: dict, given: dict) -> str:

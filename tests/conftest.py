@@ -1,0 +1,37 @@
+"""What every test relies on: a cache of its own, no network, and no setting of the user's that changes a run."""
+
+import os
+
+USER_CACHE = os.environ.get("EMO_CACHE")  # before any test changes it
+os.environ["HF_HUB_OFFLINE"] = "1"  # the libraries read these once, when they are first imported
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+os.environ["TQDM_DISABLE"] = "1"
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """Weights go to a folder of this session; runs are runs by hand, from no folder of the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMO_CACHE", str(folder))
+        for name in ("EMO_BOOK_RUN", "EMO_MODELS", "OPENAI_API_KEY"):
+            patch.delenv(name, raising=False)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def user_cache() -> str | None:
+    """EMO_CACHE as the user had set it (None: not set), for a test that needs weights fetched before."""
+    return USER_CACHE
+
+
+@pytest.fixture(scope="session")
+def tiny(cache):
+    """Folder of the tiny random Llama, built once a session."""
+    from emo_utils import models
+
+    return models.fetch("tiny-llama", log=lambda text: None)

@@ -1,0 +1,162 @@
+"""The whole graph and book in the smoke profile, in a copy of the project, as a user starts it from the command line."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from smoke_book import Copy, smoke_book
+
+from emo_utils.preference import SYSTEMS as COMPARED
+from emo_utils.results import SYSTEMS
+
+pytestmark = pytest.mark.slow
+RUNS = 12
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory) -> Copy:
+    return smoke_book(tmp_path_factory)
+
+
+def ran(output: str) -> set[str]:
+    """Runs that were executed according to the output of `emo book`."""
+    return {line.split(":")[0].strip() for line in output.splitlines() if ": done in" in line}
+
+
+def test_book_is_built_from_every_run(book):
+    assert len(ran(book.output)) == RUNS
+    assert "download 0 MB" in book.output and "steps    12 of 12" in book.output
+    html = book.folder / "_build/html"
+    assert (html / "index.html").is_file()
+    pages = sorted((html / "book/notebooks").glob("*.html"))
+    assert len(pages) == RUNS
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert "companion-smoke" in text, f"{page.name} carries no badge of its profile"
+        assert "Traceback" not in text
+    front = (html / "index.html").read_text(encoding="utf-8")
+    assert "They mean nothing" in front and "undecided" in front
+
+
+def test_executed_notebooks_have_no_errors(book):
+    for path in (book.folder / "results/smoke/notebooks").glob("*.ipynb"):
+        outputs = [o for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code" for o in c.outputs]
+        assert outputs and not [o for o in outputs if o.output_type == "error"]
+
+
+def records(book, run: str) -> list[dict]:
+    return json.loads((book.folder / f"results/smoke/{run}.json").read_text())["records"]
+
+
+@pytest.mark.parametrize(
+    ("run", "table", "systems", "metrics"),
+    [
+        ("05_emotion_scoring", "emodoctor.table1", SYSTEMS, ("empathetic", "comforting", "reassuring", "mean", "max")),
+        ("06_knowledge_scoring", "emodoctor.table2.doctor", SYSTEMS, ("bleu", "bleu1", "rouge1", "rouge2", "rougeL")),
+        ("06_knowledge_scoring", "emodoctor.table2.modified", SYSTEMS, ("bleu", "bleu1", "rouge1", "rouge2", "rougeL")),
+        ("07_preference_ablation", "emodoctor.figure2.knowledge", COMPARED, ("win_share", "strength")),
+        ("07_preference_ablation", "emodoctor.figure2.emotion", COMPARED, ("win_share", "strength")),
+    ],
+)
+def test_every_system_and_metric_is_recorded(book, run, table, systems, metrics):
+    found = {(r["system"], r["metric"]): r for r in records(book, run) if r["table"] == table and r["group"] == "all"}
+    assert set(found) == {(s, m) for s in systems for m in metrics}
+    for record in found.values():
+        assert record["ci_low"] <= record["value"] + 1e-9 and record["value"] <= record["ci_high"] + 1e-9
+        assert record["n"] + record["unscored"] == 5
+
+
+def test_provenance_names_code_data_models_and_upstream(book):
+    about = json.loads((book.folder / "results/smoke/05_emotion_scoring.json").read_text())["provenance"]
+    assert about["models"]["tiny-llama"]["sha256"] and len(about["upstream"]) == 7
+    assert about["parameters"]["scorer_model"] == "tiny-llama" and about["seconds"] > 0 and about["peak_memory_mb"] > 100
+    training = json.loads((book.folder / "results/smoke/03_dpo.er-eqsr-dpo.json").read_text())["provenance"]
+    data_file = book.folder / "data/dialogues/eqsr_train.jsonl"
+    assert training["data_sha256"]["data/dialogues/eqsr_train.jsonl"] == hashlib.sha256(data_file.read_bytes()).hexdigest()
+    assert [name for name in training["outputs"] if name.endswith(".safetensors")]
+
+
+def test_nothing_changed_runs_nothing(book):
+    for path in book.folder.rglob("*.py"):
+        path.touch()  # new times, same content
+    again = book.emo("book", "--profile", "smoke")
+    assert not ran(again) and "the book is up to date" in again
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "expected"),
+    [
+        ("notebooks/03_dpo.ipynb", "beta: float = 0.1", "beta: float = 0.2", {"03_dpo.eqsr-dpo", "03_dpo.er-eqsr-dpo"}),
+        ("data/dialogues/er_train.jsonl", "plantar heel pain", "heel pain", {"02_sft.er-sft", "01_data_rewriting"}),
+        ("emo_utils/judge.py", "Typed decisions", "Typed Decisions", {"05_emotion_scoring", "07_preference_ablation"}),
+        ("emo_utils/pages.py", "The book:", "The Book:", set()),
+        ("emo_utils/knowledge.py", "How much", "How Much", {"06_knowledge_scoring"}),
+        ("emo_utils/prompt_texts/er.txt", "empathy", "Empathy", {"01_data_rewriting", "02_sft.er-sft", "02_sft.eqsr-sft", "02_sft.er-eqsr-sft", "03_dpo.eqsr-dpo",
+                                                                "03_dpo.er-eqsr-dpo", "04_kto.eqsr-kto", "04_kto.er-eqsr-kto"}),
+        ("profiles/smoke.yaml", "values:\n", "values:\n  04_kto.eqsr-kto: {beta: 0.3}\n", {"04_kto.eqsr-kto"}),
+    ],
+)
+def test_a_change_makes_exactly_its_own_steps_due(book, path, old, new, expected):
+    assert book.due() == set()
+    book.edit(path, old, new)
+    try:
+        assert book.due() == expected
+    finally:
+        book.edit(path, new, old)
+    assert book.due() == set()
+
+
+def test_a_changed_run_reruns_with_what_depends_on_it(book):
+    before = book.state("results/smoke/answers")
+    book.edit("profiles/smoke.yaml", "values:\n", "values:\n  04_kto.eqsr-kto: {max_new_tokens: 12}\n")
+    executed = ran(book.emo("book", "--profile", "smoke"))
+    assert executed == {"04_kto.eqsr-kto", "05_emotion_scoring", "06_knowledge_scoring", "07_preference_ablation", "08_qualitative_cases"}
+    after = book.state("results/smoke/answers")
+    assert {Path(p).stem for p in before if before[p] != after[p]} == {"eqsr-kto"}
+
+
+@pytest.mark.parametrize(
+    ("command", "cwd"),
+    [
+        (("papermill", "03_dpo.ipynb", "out.ipynb", "-p", "beta", "0.2", "-p", "profile", "smoke"), "notebooks"),
+        (("papermill", "notebooks/03_dpo.ipynb", "out.ipynb", "-p", "beta", "0.2", "-p", "profile", "smoke"), "."),
+        (("emo_utils.cli", "run", "03_dpo", "-p", "beta", "0.2", "-p", "profile", "smoke"), "."),
+    ],
+)
+def test_a_run_by_hand_leaves_the_book_as_it_was(book, command, cwd):
+    before = book.state("results/smoke") | book.state("checkpoints/smoke") | book.state("_build/html")
+    shutil.rmtree(book.folder / "results/adhoc", ignore_errors=True)
+    done = book.call(*command, cwd=cwd)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert before == book.state("results/smoke") | book.state("checkpoints/smoke") | book.state("_build/html")
+    kept = json.loads((book.folder / "results/adhoc/03_dpo.eqsr-dpo.smoke.beta=0.2.json").read_text())
+    assert kept["provenance"]["parameters"]["beta"] == 0.2 and kept["records"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("betta", "0.1"), "has no parameter 'betta'; did you mean 'beta'?"),
+        (("beta", "much"), "parameter 'beta' is 'much', which is no float"),
+        (("beta", "0"), "parameter 'beta' is 0.0; it must be in (0, 10]"),
+    ],
+)
+def test_mistakes_stop_at_once_with_one_line(book, given, message):
+    done = book.call("emo_utils.cli", "run", "03_dpo", "-p", *given)
+    assert done.returncode == 2 and message in done.stdout
+    assert "Traceback" not in done.stdout and len(done.stdout.strip().splitlines()) == 1
+
+
+def test_papermill_stops_in_the_first_cell_for_a_misspelt_parameter(book):
+    done = book.call("papermill", "notebooks/03_dpo.ipynb", "out2.ipynb", "-p", "betta", "0.1")
+    assert done.returncode != 0 and "03_dpo has no parameter 'betta'; did you mean 'beta'?" in done.stdout
+    executed = nbformat.read(book.folder / "out2.ipynb", as_version=4)
+    assert max(c.execution_count or 0 for c in executed.cells if c.cell_type == "code") == 3  # parameters, injected, first call
+
+
+def test_missing_upstream_names_the_command_that_makes_it(book):
+    done = book.call("emo_utils.cli", "run", "06_knowledge_scoring", "-p", "profile", "embedded")
+    assert done.returncode == 2 and "make them with: emo make 02_sft.er-sft" in done.stdout

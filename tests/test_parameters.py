@@ -1,0 +1,274 @@
+"""The parameters cells, the profiles, and what a mistake in either says."""
+
+import ast
+import itertools
+import re
+
+import papermill
+import pytest
+import yaml
+
+from emo_utils import graph, parameters, project
+from emo_utils.parameters import ParameterError, declared, given_in_session, parameters_cell, resolve
+
+NOTEBOOKS = sorted(path.stem for path in project.NOTEBOOKS.glob("*.ipynb"))
+START = 'from emo_utils import results\n\nrun = results.start("03_dpo", globals())'
+
+
+@pytest.fixture(scope="module")
+def cells() -> dict[str, ast.Module]:
+    """The parameters cells as Python reads them, independent of the package's own reading."""
+    return {name: ast.parse(parameters_cell(name)) for name in NOTEBOOKS}
+
+
+# The cells
+
+
+def test_there_are_notebooks():
+    assert len(NOTEBOOKS) >= 8 and "03_dpo" in NOTEBOOKS
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_every_parameter_is_read_as_python_and_papermill_read_it(notebook, cells):
+    ours = declared(notebook)
+    python = {node.target.id: (node.annotation.id, ast.literal_eval(node.value)) for node in cells[notebook].body}
+    assert {name: (p.type, p.default) for name, p in ours.items()} == python
+    theirs = papermill.inspect_notebook(str(project.NOTEBOOKS / f"{notebook}.ipynb"))
+    assert {name: (p["inferred_type_name"], ast.literal_eval(p["default"])) for name, p in theirs.items()} == python
+    assert list(ours) == list(theirs)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_every_parameter_has_a_meaning_and_a_default_inside_its_domain(notebook):
+    for p in declared(notebook).values():
+        assert len(p.meaning.split()) >= 3, p.name
+        assert not re.match(r"[\[({]", p.meaning), f"{p.name}: a domain that was not understood"
+        value = p.check(p.default)
+        assert value == p.default and type(value) is type(p.default), p.name
+        if p.type in ("int", "float"):
+            assert p.interval, f"{p.name} has no interval"
+            _, low, high, _ = p.interval
+            assert low <= p.default <= high, p.name
+        if p.choices:
+            assert p.default in p.choices, p.name
+
+
+def test_every_notebook_can_be_scaled_and_seeded():
+    for notebook in NOTEBOOKS:
+        assert declared(notebook)["profile"].choices == project.PROFILE_NAMES
+        assert declared(notebook)["seed"].type == "int"
+
+
+def test_a_line_that_declares_nothing_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(parameters, "parameters_cell", lambda notebook: 'beta: float = 0.1  # (0, 10] weight\ngamma = 3')
+    with pytest.raises(project.EmoError, match=r"line 2: expected 'name: type = default  # meaning', got 'gamma = 3'"):
+        declared("03_dpo")
+
+
+def test_an_unknown_notebook_is_answered_with_the_nearest():
+    with pytest.raises(project.EmoError, match="no notebook '03_dop'; did you mean '03_dpo'"):
+        declared("03_dop")
+    assert parameters.notebook_path("notebooks/03_dpo.ipynb") == project.NOTEBOOKS / "03_dpo.ipynb"
+
+
+# One run's values
+
+
+@pytest.mark.parametrize("typo, right", [("betta", "beta"), ("lerning_rate", "learning_rate"), ("batchsize", "batch_size"), ("Seed", "seed")])
+def test_an_unknown_name_is_answered_with_the_nearest(typo, right):
+    with pytest.raises(ParameterError, match=f"03_dpo has no parameter '{typo}'; did you mean '{right}'"):
+        resolve("03_dpo", {typo: 0.1})
+
+
+def test_a_name_like_no_other_is_refused_without_a_guess():
+    with pytest.raises(ParameterError) as error:
+        resolve("03_dpo", {"qqqqq": 1})
+    assert "'qqqqq'" in str(error.value) and "did you mean" not in str(error.value)
+
+
+@pytest.mark.parametrize("name, value, says", [
+    ("beta", "a lot", ["'a lot'", "no float", "(0, 10]", "default 0.1"]),
+    ("batch_size", 2.5, ["2.5", "no int", "[1, 1024]", "default 4"]),
+    ("batch_size", "2.5", ["'2.5'", "no int"]),
+    ("batch_size", True, ["True", "no int"]),
+    ("beta", True, ["True", "no float"]),
+    ("beta", None, ["None", "no float"]),
+    ("base_model", 3, ["3", "no str"]),
+    ("beta", 0, ["0.0", "(0, 10]"]),
+    ("beta", 10.001, ["10.001", "(0, 10]"]),
+    ("beta", float("nan"), ["nan", "(0, 10]"]),
+    ("beta", float("inf"), ["inf", "(0, 10]"]),
+    ("batch_size", 0, ["0", "[1, 1024]"]),
+    ("seed", 2**31, [str(2**31)]),
+    ("precision", "fp16", ["'fp16'", "one of auto, bf16, fp32"]),
+    ("system", "eqsr-dp0", ["'eqsr-dp0'", "did you mean 'eqsr-dpo'"]),
+    ("system", "eqsr-sft", ["one of eqsr-dpo, er-eqsr-dpo"]),
+    ("profile", "smok", ["'smok'", "did you mean 'smoke'"]),
+])
+def test_a_value_outside_its_domain_is_refused_with_what_would_fit(name, value, says):
+    with pytest.raises(ParameterError) as error:
+        resolve("03_dpo", {name: value})
+    assert f"parameter '{name}'" in str(error.value)
+    assert [part for part in says if part not in str(error.value)] == []
+
+
+@pytest.mark.parametrize("name, value, kept", [
+    ("beta", 10, 10.0), ("beta", "0.25", 0.25), ("beta", 1e-9, 1e-9), ("batch_size", 1, 1), ("batch_size", "8", 8), ("lora_rank", 0, 0),
+    ("temperature", 0, 0.0), ("temperature", 2, 2.0), ("epochs", 3, 3.0),
+])
+def test_a_value_inside_its_domain_is_kept_in_the_declared_type(name, value, kept):
+    found = resolve("03_dpo", {name: value})[name]
+    assert found == kept and type(found) is type(kept)
+
+
+def test_booleans_are_read_from_text():
+    p = parameters.Parameter("flag", "bool", True, "some flag")
+    assert [p.check(v) for v in (True, False, "true", "False")] == [True, False, True, False]
+    for wrong in ("yes", 1, 0.0):
+        with pytest.raises(ParameterError, match="no bool"):
+            p.check(wrong)
+
+
+def test_without_anything_given_the_defaults_hold():
+    assert resolve("03_dpo", {}) == {name: p.default for name, p in declared("03_dpo").items()}
+
+
+def test_a_profile_overrides_the_defaults_and_what_is_given_overrides_the_profile():
+    smoke = yaml.safe_load((project.PROFILES / "smoke.yaml").read_text())["all"]
+    found = resolve("03_dpo", {"profile": "smoke", "max_length": 512})
+    assert found["base_model"] == smoke["base_model"] == "tiny-llama" and found["profile"] == "smoke"
+    assert found["max_new_tokens"] == smoke["max_new_tokens"] != declared("03_dpo")["max_new_tokens"].default
+    assert found["max_length"] == 512 != smoke["max_length"]
+    # A value that equals the default but was given still wins over the profile.
+    default = declared("03_dpo")["max_new_tokens"].default
+    assert resolve("03_dpo", {"profile": "smoke", "max_new_tokens": default})["max_new_tokens"] == default
+
+
+def test_a_run_overrides_its_notebook_and_the_notebook_overrides_all(monkeypatch):
+    profile = {"all": {"beta": 0.2, "epochs": 2.0, "seed": 1, "no_such": 1},
+               "values": {"03_dpo": {"beta": 0.3, "epochs": 3.0}, "03_dpo.eqsr-dpo": {"beta": 0.4}}}
+    monkeypatch.setattr(parameters, "load_profile", lambda name: profile)
+    assert parameters.profile_values("smoke", "03_dpo", "03_dpo.eqsr-dpo") == {"beta": 0.4, "epochs": 3.0, "seed": 1}
+    assert parameters.profile_values("smoke", "03_dpo", "03_dpo.er-eqsr-dpo") == {"beta": 0.3, "epochs": 3.0, "seed": 1}
+    assert parameters.profile_values("smoke", "04_kto") == {"beta": 0.2, "epochs": 2.0, "seed": 1}
+    profile["values"]["03_dpo"]["betta"] = 1
+    with pytest.raises(ParameterError, match=r"smoke.yaml sets 'betta' for 03_dpo.*did you mean 'beta'"):
+        resolve("03_dpo", {"profile": "smoke"})
+
+
+# The profiles
+
+
+@pytest.mark.parametrize("profile, step", list(itertools.product(project.PROFILE_NAMES, graph.STEPS)), ids=lambda v: getattr(v, "run", v))
+def test_a_profile_gives_every_run_values_that_fit(profile, step):
+    found = resolve(step.notebook, dict(step.fixed) | {"profile": profile}, step.run)
+    assert list(found) == list(declared(step.notebook))
+    assert found["profile"] == profile and all(found[name] == value for name, value in step.fixed)
+
+
+@pytest.mark.parametrize("profile", project.PROFILE_NAMES)
+def test_a_profile_sets_nothing_that_no_run_has(profile):
+    content = yaml.safe_load((project.PROFILES / f"{profile}.yaml").read_text())
+    assert set(content) == {"about", "minutes", "memory_gb", "all", "values"}
+    everything = {name for notebook in NOTEBOOKS for name in declared(notebook)}
+    assert set(content["all"]) <= everything - {"profile", "seed"}
+    for key, values in content["values"].items():
+        assert key in NOTEBOOKS or key in {s.run for s in graph.STEPS}, key
+        assert set(values) <= set(declared(key.split(".")[0])), key
+
+
+def test_the_default_profile_is_what_the_cells_show():
+    for step in graph.STEPS:
+        shown = {name: p.default for name, p in declared(step.notebook).items()}
+        assert resolve(step.notebook, dict(step.fixed), step.run) == shown | dict(step.fixed)
+
+
+def test_an_unknown_profile_is_answered_with_the_nearest():
+    with pytest.raises(ParameterError, match="no profile 'ember'.*smoke, embedded, paper"):
+        parameters.load_profile("ember")
+
+
+# What the user set in a kernel: the history of cells as IPython keeps it in `In`, and the names that it left
+
+
+def session(*sources: str, notebook: str = "03_dpo") -> dict:
+    """The namespace of a kernel that executed these cells, the last of which calls `start` (not executed)."""
+    namespace: dict = {}
+    for source in sources:
+        if "start(" not in source:
+            exec(source, namespace)
+    del namespace["__builtins__"]
+    return namespace | {"In": ["", *sources]}
+
+
+CELL = parameters_cell("03_dpo")
+
+
+def test_an_untouched_cell_gives_nothing():
+    assert given_in_session("03_dpo", session(CELL, START)) == {}
+
+
+def test_papermills_injected_cell_gives_what_it_assigns():
+    injected = '# Parameters\nbeta = 0.5\nprofile = "smoke"\n'
+    assert given_in_session("03_dpo", session(CELL, injected, START)) == {"beta": 0.5, "profile": "smoke"}
+
+
+def test_papermills_own_cell_is_recognized(tmp_path):
+    """The cell as papermill itself writes it, not as this file imagines it."""
+    notebook = papermill.parameterize.parameterize_notebook(
+        papermill.iorw.load_notebook_node(str(project.NOTEBOOKS / "03_dpo.ipynb")), {"beta": 0.1, "lora_rank": 0})
+    sources = [c.source for c in notebook.cells if set(c.metadata.get("tags", [])) & {"parameters", "injected-parameters"}]
+    assert len(sources) == 2
+    assert given_in_session("03_dpo", session(*sources, START)) == {"beta": 0.1, "lora_rank": 0}
+
+
+def test_an_injected_value_that_equals_the_default_is_given():
+    default = declared("03_dpo")["beta"].default
+    assert given_in_session("03_dpo", session(CELL, f"# Parameters\nbeta = {default}\n", START)) == {"beta": default}
+
+
+def test_an_injected_typo_is_given_and_refused():
+    given = given_in_session("03_dpo", session(CELL, "# Parameters\nbetta = 0.5\n", START))
+    assert given == {"betta": 0.5}
+    with pytest.raises(ParameterError, match="did you mean 'beta'"):
+        resolve("03_dpo", given)
+
+
+def test_an_edited_cell_gives_what_was_changed_only():
+    edited = CELL.replace("beta: float = 0.1", "beta: float = 0.7").replace('system: str = "eqsr-dpo"', 'system: str = "er-eqsr-dpo"')
+    assert edited != CELL
+    assert given_in_session("03_dpo", session(edited, START)) == {"beta": 0.7, "system": "er-eqsr-dpo"}
+
+
+def test_a_typo_in_an_edited_cell_is_given_and_refused():
+    edited = CELL.replace("beta: float", "betta: float")
+    given = given_in_session("03_dpo", session(edited, START))
+    assert given == {"betta": 0.1}
+    with pytest.raises(ParameterError, match="did you mean 'beta'"):
+        resolve("03_dpo", given)
+
+
+def test_a_value_set_in_a_cell_of_its_own_counts_and_private_names_do_not():
+    assert given_in_session("03_dpo", session(CELL, "beta = 2.0\n_mine = 3", START)) == {"beta": 2.0}
+
+
+def test_cells_after_the_start_do_not_count():
+    assert given_in_session("03_dpo", session(CELL, START, "rows = 3")) == {}
+
+
+def test_magics_do_not_count():
+    namespace = session(CELL, START) | {"seconds": 1}
+    namespace["In"].insert(1, "%load_ext autoreload\nseconds = 1")
+    assert given_in_session("03_dpo", namespace) == {}
+
+
+def test_outside_a_notebook_nothing_is_given():
+    assert given_in_session("03_dpo", {}) == {}
+
+
+@pytest.mark.parametrize("before, value", [(0.1, 0.7), (0.3, 0.7), (0.3, 0.1)])
+def test_a_cell_edited_and_run_again_in_the_same_kernel_counts(before, value):
+    """The student's loop: run the notebook, change a value in its first cell, run it from the top without a restart."""
+    first, second = (CELL.replace("beta: float = 0.1", f"beta: float = {beta}") for beta in (before, value))
+    given = given_in_session("03_dpo", session(first, START, "rows = 3", second, START))
+    assert resolve("03_dpo", given)["beta"] == value

@@ -1,0 +1,82 @@
+"""The files around the code agree with each other: lock file, dependencies, conda file, README, workflows."""
+
+import re
+import subprocess
+import tomllib
+
+import nbformat
+import pytest
+import yaml
+
+from emo_utils import graph
+from emo_utils.project import NOTEBOOKS, ROOT
+
+LOCK = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().split())
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_dependency_is_locked_inside_its_range_and_says_why():
+    from packaging.requirements import Requirement
+
+    locked = {normal(name): version for name, version in LOCK.items()}
+    wanted = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]
+    for text in wanted:
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(locked[normal(requirement.name)]), text
+    lines = [line for line in (ROOT / "pyproject.toml").read_text().splitlines() if re.match(r'    "[\w-]+', line)]
+    assert len(lines) == len(wanted) and all(re.search(r'",\s+# \w+', line) for line in lines)
+
+
+def test_lock_file_holds_versions_and_no_hosts_or_local_builds():
+    text = (ROOT / "requirements.lock").read_text()
+    assert "+cpu" not in text and "://" not in text and "@" not in text and "emo-companion" not in text
+
+
+def test_conda_file_installs_the_same_lock():
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())
+    pip = next(d["pip"] for d in conda["dependencies"] if isinstance(d, dict))
+    assert pip == [f"torch=={LOCK['torch']}", "-r requirements.lock", "-e ."]
+    python = next(d for d in conda["dependencies"] if str(d).startswith("python="))
+    assert python.split("=")[1] == PROJECT["requires-python"].lstrip(">=")
+
+
+def test_readme_commands_exist():
+    readme, targets = (ROOT / "README.md").read_text(), (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"`?make ([a-z-]+)`?", readme)) - {"sure"}:
+        assert f"\n{target}:" in targets, f"README speaks of make {target}"
+    assert "make test" in (ROOT / ".ci/run").read_text()
+    for picture in re.findall(r"\]\(([^)]+\.png)\)", readme):
+        assert (ROOT / picture).is_file()
+
+
+def test_package_stays_thin():
+    lines = [line for p in (ROOT / "emo_utils").glob("*.py") for line in p.read_text().splitlines() if line.strip() and not line.strip().startswith("#")]
+    assert len(lines) < 4000
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.stem)
+def test_notebooks_are_clean_and_their_cells_short(path):
+    cells = nbformat.read(path, as_version=4).cells
+    code = [c for c in cells if c.cell_type == "code"]
+    assert not any(c.outputs or c.execution_count for c in code)
+    lengths = sorted(len([line for line in c.source.splitlines() if line.strip()]) for c in code)
+    assert lengths[len(lengths) // 2] <= 8
+    assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
+
+
+def test_toc_lists_a_page_for_every_run():
+    from emo_utils import pages
+
+    toc = (ROOT / "_toc.yml").read_text()
+    listed = set(re.findall(r"book/notebooks/(\S+)", toc))
+    assert listed == {pages.page_name(step) for step in graph.STEPS}
+
+
+def test_help_lists_every_target():
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in ("book", "test", "lab", "help"):
+        assert re.search(rf"^{target}\s", shown, re.MULTILINE)
