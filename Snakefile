@@ -34,7 +34,7 @@ for weights in WEIGHTS:
         resources:
             mem_mb=1000 + 4 * models.entry(weights).size_mb,
         shell:
-            "{EMO} fetch {params.weights} --profile {PROFILE}"
+            "OMP_NUM_THREADS=1 {EMO} fetch {params.weights} --profile {PROFILE}"
 
 
 for step in STEPS:

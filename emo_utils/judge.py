@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from tqdm import tqdm
+from transformers import DynamicCache
 from transformers.decision import DecisionConfig, label_token_ids
 
 from emo_utils import models
@@ -25,6 +26,8 @@ class Judge:
     def __init__(self, name: str, dtype: str, store: Path | None = None):
         self.name, self.dtype = name, dtype
         self.model, tokenizer = models.load(name, dtype)
+        if dtype != "float32":
+            exact_head(self.model)
         self.tokenizer = copy.deepcopy(tokenizer)  # preparing prompts adds two special tokens to it
         self.config = DecisionConfig()
         self.store = Store(store) if store else None
@@ -32,7 +35,7 @@ class Judge:
 
     @property
     def signature(self) -> str:
-        return f"typed decisions, {self.name} ({models.identity(self.name)[:12]}), {self.dtype}"
+        return f"typed decisions, {self.name} ({models.identity(self.name)[:12]}), {self.dtype}, head in fp32"
 
     def decide(self, states: list[str], questions: list[dict[str, dict]] | dict[str, dict], desc: str = "deciding") -> pd.DataFrame:
         """Answer every question about every text.
@@ -79,8 +82,10 @@ def last_logits(model, prompts: list[list[int]]) -> torch.Tensor:
     """
     shared = common_prefix(prompts)
     device = model.device
-    cache = model(torch.tensor([prompts[0][:shared]], device=device), use_cache=True, logits_to_keep=1).past_key_values
-    cache.batch_repeat_interleave(len(prompts))
+    cache = DynamicCache(config=model.config)
+    if shared:
+        model.base_model(torch.tensor([prompts[0][:shared]], device=device), past_key_values=cache, use_cache=True)
+        cache.batch_repeat_interleave(len(prompts))
     endings = [p[shared:] for p in prompts]
     width = max(map(len, endings))
     batch = torch.tensor([e + [0] * (width - len(e)) for e in endings], device=device)
@@ -88,6 +93,17 @@ def last_logits(model, prompts: list[list[int]]) -> torch.Tensor:
     kept = torch.unique(last)  # only the positions that are read go through the vocabulary's matrix
     logits = model(batch, past_key_values=cache, use_cache=True, logits_to_keep=kept).logits
     return logits[torch.arange(len(prompts), device=device), torch.searchsorted(kept, last)]
+
+
+def exact_head(model) -> None:
+    """Let the last layer compute in fp32: in bf16 the logits of near options round to the same value, which makes ties."""
+    head = model.get_output_embeddings()
+    exact = torch.nn.Linear(head.in_features, head.out_features, bias=head.bias is not None, device="meta")
+    exact.weight = torch.nn.Parameter(head.weight.detach().float(), requires_grad=False)
+    if head.bias is not None:
+        exact.bias = torch.nn.Parameter(head.bias.detach().float(), requires_grad=False)
+    exact.register_forward_pre_hook(lambda module, arguments: (arguments[0].float(),))
+    model.set_output_embeddings(exact)
 
 
 def common_prefix(prompts: list[list[int]]) -> int:

@@ -1,0 +1,100 @@
+"""Answers to the test questions: batching, padding and order must not change what a model says."""
+
+import copy
+
+import pytest
+import torch
+
+from emo_utils import data, generate, models
+from emo_utils.project import EmoError
+
+TASK = "Answer."
+# Lengths are mixed, so that sorting by length moves the rows and every batch holds padding.
+QUESTIONS = ["My knee clicks when I climb stairs and I am scared of it.", "Why?", "Is a rash of 7 cm after a tick bite bad? " * 4, "I cough.", "It itches a lot at night."]
+ROWS = [{"id": f"t{i}", "emotion": data.EMOTIONS[i], "emotional_question": q} for i, q in enumerate(QUESTIONS)]
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny):
+    """The tiny model with larger output weights: as built, its next-token logits are almost level and rounding could choose."""
+    model, tokenizer = models.load("tiny-llama", "float32")
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return model, tokenizer
+
+
+def answer(loaded, rows=ROWS, **changes):
+    options = {"max_new_tokens": 12, "temperature": 0.0, "batch_size": 5, "seed": 1} | changes
+    return generate.answer_questions(*loaded, rows, TASK, "base", **options)
+
+
+@torch.no_grad()
+def greedy(loaded, question: str, steps: int) -> list[int]:
+    """The plainest decoding there is: the whole text again for each token, no cache, no padding."""
+    model, tokenizer = loaded
+    text = f"<|im_start|>system\n{TASK}<|im_end|>\n<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
+    ids, found = tokenizer(text, add_special_tokens=False).input_ids, []
+    while len(found) < steps:
+        found.append(int(model(torch.tensor([ids + found])).logits[0, -1].argmax()))
+        if found[-1] == tokenizer.eos_token_id:
+            break
+    return found
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5, 8])
+def test_greedy_answers_are_those_of_decoding_one_by_one(loaded, batch_size):
+    found = answer(loaded, batch_size=batch_size)
+    expected = [loaded[1].decode(greedy(loaded, q, 12), skip_special_tokens=True).strip() for q in QUESTIONS]
+    assert found.answer.tolist() == expected and len(set(expected)) > 1
+
+
+def test_rows_keep_their_order_and_their_question(loaded):
+    found = answer(loaded, batch_size=2)
+    assert list(found.columns) == ["id", "emotion", "system", "question", "answer", "tokens", "complete"]
+    assert found.id.tolist() == [r["id"] for r in ROWS] and found.question.tolist() == QUESTIONS
+    assert found.emotion.tolist() == list(data.EMOTIONS) and set(found.system) == {"base"}
+    backwards = answer(loaded, ROWS[::-1], batch_size=2)
+    assert backwards.id.tolist() == found.id.tolist()[::-1] and backwards.answer.tolist() == found.answer.tolist()[::-1]
+
+
+def test_tokens_and_completeness_are_counted(loaded):
+    """A token of one answer becomes the end of a text: that answer is complete, and shorter by what followed."""
+    model, tokenizer = loaded[0], copy.deepcopy(loaded[1])
+    cut = answer(loaded)
+    assert cut.tokens.tolist() == [12] * 5 and not cut.complete.any()
+    whole = [greedy(loaded, q, 12) for q in QUESTIONS]
+    end = next(token for token in whole[0] if any(token not in other for other in whole[1:]))
+    tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)
+    assert tokenizer.eos_token_id == end
+    expected = [tokens.index(end) if end in tokens else 12 for tokens in whole]
+    found = answer((model, tokenizer))
+    assert found.tokens.tolist() == expected and expected[0] < 12 == max(expected)
+    assert found.complete.tolist() == [n < 12 for n in expected]
+    assert found.answer.tolist() == [loaded[1].decode(t[:n], skip_special_tokens=True).strip() for t, n in zip(whole, expected)]
+
+
+def test_sampled_answers_repeat_with_their_seed_and_change_with_another(loaded):
+    first = answer(loaded, temperature=0.9, batch_size=2)
+    torch.rand(5)  # whatever was drawn in between does not matter
+    assert first.equals(answer(loaded, temperature=0.9, batch_size=2))
+    assert first.answer.tolist() != answer(loaded, temperature=0.9, batch_size=2, seed=2).answer.tolist()
+    assert first.answer.tolist() != answer(loaded, batch_size=2).answer.tolist()
+
+
+def test_two_batches_do_not_sample_alike(loaded):
+    rows = [ROWS[1] | {"id": str(i)} for i in range(4)]
+    found = answer(loaded, rows, temperature=1.5, batch_size=1)
+    assert len(set(found.answer)) == 4
+
+
+def test_positions_that_do_not_suffice_are_an_error_before_anything_is_generated(loaded, monkeypatch):
+    model, tokenizer = loaded
+    longest = max(len(tokenizer(f"<|im_start|>system\n{TASK}<|im_end|>\n<|im_start|>user\n{q}<|im_end|>\n<|im_start|>assistant\n").input_ids) for q in QUESTIONS)
+    monkeypatch.setattr(model.config, "max_position_embeddings", longest + 12)
+    assert len(answer(loaded)) == 5
+    monkeypatch.setattr(model.config, "max_position_embeddings", longest + 11)
+    monkeypatch.setattr(type(model), "generate", lambda *a, **k: pytest.fail("it began to generate"))
+    with pytest.raises(EmoError, match=rf"{longest} tokens and 12 new ones exceed the model's {longest + 11} positions; lower max_new_tokens"):
+        answer(loaded)

@@ -1,0 +1,276 @@
+"""Records, the names and places of runs, and what is missing: nothing here is written inside the project."""
+
+import hashlib
+import json
+import math
+import re
+
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from emo_utils import data, graph, models, parameters, project, results
+from emo_utils.parameters import ParameterError
+from emo_utils.project import EmoError
+
+RECORD = {"table": "emodoctor.table1", "system": "base", "metric": "mean", "value": 0.5, "ci_low": 0.4, "ci_high": 0.6, "n": 20,
+          "scorer": "tiny", "seed": 42, "signature": "how"}
+# design.md, "Results: one JSON a run"
+PROVENANCE = {"run", "notebook", "profile", "parameters", "git_commit", "dirty", "seed", "code_sha256", "data_sha256", "models", "versions",
+              "device", "started", "seconds", "peak_memory_mb", "upstream"}
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """Results and checkpoints go to an empty folder; what was read or loaded before is forgotten."""
+    for module in (project, results, graph):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    for source in ("emo_utils",):  # the package's own files, which provenance hashes
+        (tmp_path / source).symlink_to(project.NOTEBOOKS.parent / source)
+    monkeypatch.setattr(data, "USED", {})
+    monkeypatch.setattr(models, "USED", {})
+    return tmp_path
+
+
+def start(notebook: str = "05_emotion_scoring", **given) -> results.Run:
+    """A run by hand, as a kernel starts it after papermill's injected cell."""
+    cell = parameters.parameters_cell(notebook)
+    injected = "# Parameters\n" + "\n".join(f"{k} = {v!r}" for k, v in given.items())
+    namespace: dict = {}
+    for source in (cell, injected):
+        exec(source, namespace)
+    return results.start(notebook, namespace | {"In": ["", cell, injected, "start("]})
+
+
+def written(home) -> list[str]:
+    return sorted(str(p.relative_to(home)) for folder in ("results", "checkpoints") for p in (home / folder).rglob("*") if p.is_file())
+
+
+# Records
+
+
+def test_a_record_keeps_its_numbers():
+    record = results.Record(**RECORD)
+    assert record.model_dump() == RECORD | {"unscored": 0, "group": "all", "interval": "items"}
+
+
+@pytest.mark.parametrize("field", ["value", "ci_low", "ci_high"])
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, None, "much"])
+def test_a_record_has_finite_numbers_only(field, number):
+    with pytest.raises(ValidationError, match=field):
+        results.Record(**RECORD | {field: number})
+
+
+@pytest.mark.parametrize("change", [{"vaule": 1.0}, {"note": "x"}, {"interval": "rows"}, {"n": 1.5}, {"n": None}])
+def test_a_record_has_known_fields_only(change):
+    with pytest.raises(ValidationError, match=next(iter(change))):
+        results.Record(**RECORD | change)
+
+
+@pytest.mark.parametrize("field", RECORD)
+def test_a_record_needs_all_its_fields(field):
+    with pytest.raises(ValidationError, match=field):
+        results.Record(**{k: v for k, v in RECORD.items() if k != field})
+
+
+def test_a_runs_records_take_its_seed(home):
+    run = start(seed=7)
+    assert run.add(**{k: v for k, v in RECORD.items() if k != "seed"}).seed == 7
+    assert run.add(**RECORD).seed == 42
+    with pytest.raises(ValidationError):
+        run.add(**RECORD | {"value": math.nan})
+    assert len(run.records) == 2
+
+
+# Names
+
+
+@pytest.mark.parametrize("notebook, given, name", [
+    ("03_dpo", {}, "03_dpo.eqsr-dpo"),
+    ("03_dpo", {"beta": 0.5}, "03_dpo.eqsr-dpo.beta=0.5"),
+    ("03_dpo", {"system": "er-eqsr-dpo", "lora_rank": 0, "beta": 1e-05}, "03_dpo.er-eqsr-dpo.beta=1e-05.lora_rank=0"),
+    ("03_dpo", {"profile": "smoke", "beta": 0.5}, "03_dpo.eqsr-dpo.smoke.beta=0.5"),
+    ("05_emotion_scoring", {}, "05_emotion_scoring"),
+    ("05_emotion_scoring", {"extra": "results/adhoc/answers/mine.parquet"}, "05_emotion_scoring.extra=mine"),
+])
+def test_a_run_by_hand_is_named_by_what_was_given(notebook, given, name):
+    assert results.adhoc_name(notebook, parameters.resolve(notebook, given), given) == name
+
+
+def test_names_are_safe_for_files_and_differ():
+    def name(**given):
+        return results.adhoc_name("01_data_rewriting", parameters.resolve("01_data_rewriting", given), given)
+
+    found = [name(), name(endpoint="http://127.0.0.1:8000/v1"), name(endpoint="http://127.0.0.1:8001/v1"), name(seed=1), name(seed=2), name(temperature=1.0),
+             name(rewriter_model="../../etc/passwd"), name(rewriter_model="x" * 300), name(rewriter_model="x" * 301)]
+    assert len(set(found)) == len(found)
+    assert all(re.fullmatch(r"[\w.=+-]{1,120}", n) for n in found)
+
+
+def test_two_files_of_one_name_are_two_runs():
+    given = [{"extra": f"{folder}/mine.parquet"} for folder in ("first", "second")]
+    assert len({results.adhoc_name("05_emotion_scoring", parameters.resolve("05_emotion_scoring", g), g) for g in given}) == 2
+
+
+# Places
+
+
+def test_a_run_by_hand_writes_to_adhoc_only(home):
+    run = start("03_dpo", profile="smoke", beta=0.5)
+    assert run.checkpoint == home / "checkpoints" / "adhoc" / "03_dpo.eqsr-dpo.smoke.beta=0.5"
+    run.save_answers("eqsr-dpo", pd.DataFrame({"id": ["a"], "answer": ["x"]}))
+    run.save_answers("base", pd.DataFrame({"id": ["a"], "answer": ["y"]}))
+    run.add(**RECORD)
+    run.add_items(pd.DataFrame({"table": ["t"], "id": ["a"], "system": ["base"], "metric": ["mean"], "value": [0.5]}))
+    path = run.finish()
+    name = "03_dpo.eqsr-dpo.smoke.beta=0.5"
+    assert path == home / "results" / "adhoc" / f"{name}.json"
+    assert written(home) == [f"results/adhoc/{f}" for f in sorted([f"{name}.json", f"{name}.items.parquet", f"answers/{name}.parquet", f"answers/{name}.base.parquet"])]
+    assert run.table().value.tolist() == [0.5]
+
+
+def test_the_values_are_put_into_the_notebook(home):
+    namespace: dict = {"In": ["", '# Parameters\nprofile = "smoke"\n', "start("], "profile": "smoke"}
+    run = results.start("03_dpo", namespace)
+    assert namespace["base_model"] == "tiny-llama" and namespace["beta"] == 0.1 and run.values["base_model"] == "tiny-llama"
+
+
+def test_a_typo_stops_before_anything_is_written(home):
+    with pytest.raises(ParameterError, match="did you mean 'beta'"):
+        start("03_dpo", betta=0.5)
+    assert written(home) == []
+
+
+def test_where_each_value_comes_from_is_printed(home, capsys):
+    start("03_dpo", profile="smoke", beta=0.1)
+    lines = {line.split(":")[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "beta = 0.1" in lines["given"] and "max_new_tokens = 24" in lines["profile"] and "learning_rate = 0.0005" in lines["default"]
+    assert "beta" not in lines["default"] + lines["profile"]
+
+
+def test_a_run_of_the_book_has_its_fixed_name_and_place(home, monkeypatch):
+    monkeypatch.setenv("EMO_BOOK_RUN", "03_dpo.eqsr-dpo")
+    monkeypatch.setattr(graph, "fingerprint", lambda run, profile: {"upstream": {}})
+    run = start("03_dpo", profile="smoke", system="eqsr-dpo")
+    assert (run.name, run.folder, run.checkpoint) == ("03_dpo.eqsr-dpo", home / "results" / "smoke", home / "checkpoints" / "smoke" / "eqsr-dpo")
+    run.save_answers("eqsr-dpo", pd.DataFrame({"id": ["a"]}))
+    run.finish()
+    assert written(home) == ["results/smoke/03_dpo.eqsr-dpo.json", "results/smoke/answers/eqsr-dpo.parquet"]
+
+
+def test_a_run_of_the_book_that_reads_what_the_graph_does_not_know_is_stopped(home, monkeypatch):
+    monkeypatch.setenv("EMO_BOOK_RUN", "06_knowledge_scoring")
+    monkeypatch.setattr(graph, "fingerprint", lambda run, profile: {"upstream": {}})
+    run = start("06_knowledge_scoring", profile="smoke")
+    models.USED["tiny-llama"] = {"source": "x", "sha256": "y"}
+    with pytest.raises(EmoError, match="06_knowledge_scoring used tiny-llama.*graph.py"):
+        run.finish()
+    assert written(home) == []
+
+
+# What is missing
+
+
+def names_a_real_run(error: EmoError, profile: str) -> str:
+    """The run of the `emo make` command in a message; it must be one of the book's."""
+    command = re.search(r"emo make (\S+)( --profile (\w+))?", str(error))
+    assert command, str(error)
+    assert (command[3] or "embedded") == profile
+    assert command[1] in {s.run for s in graph.STEPS}
+    return command[1]
+
+
+@pytest.mark.parametrize("profile", ["embedded", "smoke"])
+@pytest.mark.parametrize("system, made_by", [
+    ("base", "02_sft.er-sft"), ("prompt", "02_sft.er-sft"), ("er-sft", "02_sft.er-sft"), ("eqsr-sft", "02_sft.eqsr-sft"), ("eqsr-dpo", "03_dpo.eqsr-dpo"),
+    ("eqsr-kto", "04_kto.eqsr-kto"), ("er-eqsr-sft", "02_sft.er-eqsr-sft"), ("er-eqsr-dpo", "03_dpo.er-eqsr-dpo"), ("er-eqsr-kto", "04_kto.er-eqsr-kto"),
+])
+def test_missing_answers_name_the_command_that_makes_them(home, system, made_by, profile):
+    with pytest.raises(EmoError, match=rf"answers of {system} \({profile} profile\) are missing") as error:
+        start(profile=profile).answers([system])
+    assert names_a_real_run(error.value, profile) == made_by
+
+
+@pytest.mark.parametrize("profile", ["embedded", "smoke"])
+def test_a_missing_checkpoint_names_the_command_that_makes_it(home, profile):
+    run = start("03_dpo", profile=profile, system="er-eqsr-dpo")
+    with pytest.raises(EmoError, match="checkpoint of er-sft") as error:
+        run.upstream_checkpoint("er-sft")
+    assert names_a_real_run(error.value, profile) == "02_sft.er-sft"
+    folder = home / "checkpoints" / profile / "er-sft"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").touch()  # a training that was stopped while it saved
+    with pytest.raises(EmoError, match="missing"):
+        run.upstream_checkpoint("er-sft")
+    (folder / "README.md").touch()
+    assert run.upstream_checkpoint("er-sft") == folder
+
+
+def test_missing_item_scores_name_the_command_that_makes_them(home):
+    """Chapter 8 reads the item scores of chapters 5 and 6."""
+    with pytest.raises(EmoError) as error:
+        results.read_items("smoke", "05_emotion_scoring")
+    assert names_a_real_run(error.value, "smoke") == "05_emotion_scoring"
+
+
+def test_answers_are_read_in_the_order_asked_for_with_those_of_a_run_by_hand(home):
+    for folder, system in (("smoke", "base"), ("smoke", "prompt"), ("adhoc", "mine")):
+        path = home / "results" / folder / "answers" / f"{system}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame({"id": ["a"], "system": ["eqsr-dpo" if system == "mine" else system], "answer": [system]}).to_parquet(path)
+    assert start(profile="smoke").answers(["prompt", "base"]).system.tolist() == ["prompt", "base"]
+    extra = start(profile="smoke", extra="results/adhoc/answers/mine.parquet").answers(["base"])
+    # Its own name, and not that of the book's system that it was trained as.
+    assert list(zip(extra.system, extra.answer)) == [("base", "base"), ("mine", "mine")]
+    with pytest.raises(EmoError, match="'extra': there is no file nowhere.parquet"):
+        start(profile="smoke", extra="nowhere.parquet").answers(["base"])
+
+
+# Provenance
+
+
+def test_provenance_is_complete_and_true(home, tiny):
+    run = start("03_dpo", profile="smoke", seed=5)
+    data.load("eqsr", 5)
+    models.note("tiny-llama")
+    answers = run.save_answers("eqsr-dpo", pd.DataFrame({"id": ["a"]}))
+    run.add(**RECORD)
+    content = json.loads(run.finish().read_text())
+    assert set(content) == {"records", "provenance"} and content["records"][0] == results.Record(**RECORD).model_dump()
+    about = content["provenance"]
+    assert set(about) >= PROVENANCE
+    assert (about["run"], about["notebook"], about["profile"], about["seed"]) == ("03_dpo.eqsr-dpo.smoke.seed=5", "notebooks/03_dpo.ipynb", "smoke", 5)
+    assert about["parameters"] == parameters.resolve("03_dpo", {"profile": "smoke", "seed": 5})
+    file = project.DATA / "dialogues" / "eqsr_train.jsonl"
+    assert list(about["data_sha256"].values()) == [hashlib.sha256(file.read_bytes()).hexdigest()]
+    manifest = json.loads((tiny / "manifest.json").read_text())
+    assert about["models"] == {"tiny-llama": {"source": manifest["source"], "sha256": project.sha256_json(manifest["files"])}}
+    import torch
+    import trl
+
+    assert (about["versions"]["torch"].split("+")[0], about["versions"]["trl"]) == (torch.__version__.split("+")[0], trl.__version__)
+    assert about["device"] and about["seconds"] >= 0 and about["peak_memory_mb"] > 100 and re.match(r"\d{4}-\d\d-\d\dT.*\+00:00$", about["started"])
+    assert about["outputs"] == {"results/adhoc/answers/03_dpo.eqsr-dpo.smoke.seed=5.parquet": hashlib.sha256(answers.read_bytes()).hexdigest()}
+    assert about["git_commit"] == "unknown" and about["dirty"] is None  # the folder of this test is no checkout
+
+
+def test_code_that_changes_changes_its_hash(monkeypatch):
+    before = {n: graph.code_sha256(n) for n in ("03_dpo", "06_knowledge_scoring")}
+    real = graph.sha256_file
+    monkeypatch.setattr(graph, "sha256_file", lambda p: "changed" if p.name == "train.py" else real(p))
+    # Chapter 3 imports train, chapter 6 does not.
+    assert graph.code_sha256("03_dpo") != before["03_dpo"] and graph.code_sha256("06_knowledge_scoring") == before["06_knowledge_scoring"]
+
+
+def test_the_books_records_are_read_with_their_run_and_runs_by_hand_are_not(home):
+    assert results.read("smoke").empty and list(results.read("smoke").columns)[-1] == "run"
+    run = start("05_emotion_scoring", profile="smoke")
+    run.add(**RECORD)
+    by_hand = run.finish()
+    assert results.read("smoke").empty
+    book = home / "results" / "smoke" / "05_emotion_scoring.json"
+    book.parent.mkdir(parents=True)
+    book.write_text(by_hand.read_text().replace('"run": "05_emotion_scoring.smoke"', '"run": "05_emotion_scoring"'))
+    found = results.read("smoke")
+    assert found[["system", "value", "run"]].values.tolist() == [["base", 0.5, "05_emotion_scoring"]]
+    assert set(results.read_provenance("smoke")) == {"05_emotion_scoring"}
