@@ -17,7 +17,7 @@ from transformers import DynamicCache
 from transformers.decision import DecisionConfig, label_token_ids
 
 from emo_utils import models
-from emo_utils.project import sha256_json
+from emo_utils.project import sha256_bytes
 
 
 class Judge:
@@ -52,7 +52,8 @@ class Judge:
         return pd.DataFrame(rows, columns=["state", "question", "option", "probability"]).sort_values("state", kind="stable", ignore_index=True)
 
     def _answers(self, state: str, questions: dict[str, dict]) -> dict[str, dict[str, float | None]]:
-        key = sha256_json([self.name, models.identity(self.name), self.dtype, state, questions])
+        # Not sorted: the order of the options is part of the question.
+        key = sha256_bytes(json.dumps([self.name, models.identity(self.name), self.dtype, state, questions]).encode())
         if self.store and (kept := self.store.get(key)) is not None:
             return kept
         answers = self._forward(state, questions)

@@ -304,8 +304,9 @@ def build_tiny(target: Path) -> None:
     sizes = {k: v for k, v in TINY.items() if k != "seed"}
     config = LlamaConfig(vocab_size=len(vocab), max_position_embeddings=8192, tie_word_embeddings=True, bos_token_id=None,
                          eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, **sizes)
-    torch.manual_seed(TINY["seed"])
-    LlamaForCausalLM(config).save_pretrained(target)
+    with torch.random.fork_rng(devices=[]):  # whoever fetches must not draw other numbers afterwards
+        torch.manual_seed(TINY["seed"])
+        LlamaForCausalLM(config).save_pretrained(target)
     tokenizer.save_pretrained(target)
 
 
@@ -373,6 +374,6 @@ def load(name: str, dtype: str = "float32", checkpoints: tuple[Path, ...] | list
     adapters = checkpoints[checkpoints.index(whole[-1]) + 1 :] if whole else checkpoints
     model = AutoModelForCausalLM.from_pretrained(whole[-1] if whole else path, dtype=torch.float32 if adapters else getattr(torch, dtype))
     for adapter in adapters:
-        model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+        model = PeftModel.from_pretrained(model, adapter).merge_and_unload().requires_grad_(True)
     model = model.to(getattr(torch, dtype))
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer

@@ -160,25 +160,25 @@ def resolve(notebook: str, given: dict, run: str = "") -> dict:
 
 
 def given_in_session(notebook: str, namespace: dict) -> dict:
-    """What the user set in this kernel: papermill's injected cell, or an edited parameters cell.
+    """What the user set in this kernel: papermill's injected cell, an edited parameters cell, or an assignment of a parameter.
 
-    The history of executed cells tells an injected `beta = 0.1` from the same value as a default, and
-    holds the name that a typing mistake created.
+    The history of executed cells tells an injected `beta = 0.1` from the same value as a default, and holds the
+    name that a typing mistake created. Executing the parameters cell again forgets what was given before.
     """
     known, cell = declared(notebook), parameters_cell(notebook).strip()
-    history = namespace.get("In") or [""]
-    given = {}
-    for source in history[1:]:
-        if "start(" in source:
-            break
-        if source.strip() == cell:
-            continue
+    given: dict = {}
+    started = False
+    for source in (namespace.get("In") or [""])[1:]:
+        names = [n for n in _assigned(source) if not n.startswith("_") and n in namespace]
         injected = source.lstrip().startswith("# Parameters")
-        for name in _assigned(source):
-            if name.startswith("_") or name not in namespace:
-                continue
-            if injected or name not in known or namespace[name] != known[name].default:
-                given[name] = namespace[name]
+        whole = source.strip() == cell or 2 * len(set(names) & set(known)) > len(known)
+        if whole and not injected:
+            given = {n: namespace[n] for n in names if n not in known or namespace[n] != known[n].default}
+        elif injected:
+            given |= {n: namespace[n] for n in names}
+        else:  # after the first call cells may assign names of their own
+            given |= {n: namespace[n] for n in names if n in known or not (started or "start(" in source)}
+        started = started or "start(" in source
     return given
 
 

@@ -178,14 +178,18 @@ def adhoc_name(notebook: str, values: dict, given: dict) -> str:
     parts = [notebook] + ([values["system"]] if "system" in values else [])
     if values["profile"] != "embedded":
         parts.append(values["profile"])
-    parts += [f"{k}={Path(str(v)).stem if k == 'extra' else v}" for k, v in sorted(given.items()) if k not in ("system", "profile")]
+    parts += [f"{k}={v}" for k, v in sorted(given.items()) if k not in ("system", "profile")]
     name = re.sub(r"[^\w.=+-]+", "_", "~".join(parts).replace("~", ".", 1).replace("~", "."))
     return name if len(name) <= 120 else f"{name[:100]}.{sha256_json(given)[:12]}"
 
 
 def make_command(system: str, profile: str) -> str:
     run = next(step.run for step in graph.steps(profile) if system in step.answers)
-    return f"emo make {run}" + ("" if profile == "embedded" else f" --profile {profile}")
+    return f"emo make {run}{_profile_flag(profile)}"
+
+
+def _profile_flag(profile: str) -> str:
+    return "" if profile == "embedded" else f" --profile {profile}"
 
 
 def read(profile: str) -> pd.DataFrame:
@@ -204,7 +208,11 @@ def read_provenance(profile: str) -> dict[str, dict]:
 
 
 def read_items(profile: str, run: str) -> pd.DataFrame:
-    return pd.read_parquet(results_dir(profile) / f"{run}.items.parquet")
+    """Item-level scores of a book run (columns table, id, system, metric, value and what its notebook adds)."""
+    path = results_dir(profile) / f"{run}.items.parquet"
+    if not path.is_file():
+        raise EmoError(f"the item scores of {run} ({profile} profile) are missing; make them with: emo make {run}{_profile_flag(profile)}")
+    return pd.read_parquet(path)
 
 
 def git_state() -> dict:

@@ -4,7 +4,10 @@ The trainers themselves (TRL's SFTTrainer, DPOTrainer, KTOTrainer) are built in 
 the equations that they minimize.
 """
 
+import copy
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -94,21 +97,35 @@ def fit(trainer) -> pd.DataFrame:
     return pd.DataFrame([entry for entry in trainer.state.log_history if "loss" in entry]).set_index("step")
 
 
+def scratch(run) -> Path:
+    """Where a trainer writes, and a checkpoint lies, until it is complete."""
+    return run.checkpoint.parent / f".{run.checkpoint.name}.unfinished"
+
+
+def reference(model, lora_rank: int):
+    """The reference model of DPO and KTO: None with adapters (they are switched off), else a frozen copy of the start.
+
+    Without the copy TRL reloads the reference by name, which is the base model also where training starts elsewhere.
+    """
+    return None if lora_rank else copy.deepcopy(model).requires_grad_(False)
+
+
 def save(trainer, tokenizer, run, *, init: str, data_name: str, log: pd.DataFrame) -> Path:
     """Save adapter or model as safetensors with a model card; returns the folder."""
-    folder = run.checkpoint
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.safetensors"):
-        old.unlink()
+    folder, unfinished = run.checkpoint, scratch(run)
+    shutil.rmtree(unfinished, ignore_errors=True)
     model = trainer.accelerator.unwrap_model(trainer.model)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    config = folder / "adapter_config.json"
+    model.save_pretrained(unfinished)
+    tokenizer.save_pretrained(unfinished)
+    config = unfinished / "adapter_config.json"
     if config.is_file():  # the registry's name instead of a path of this machine
         settings = json.loads(config.read_text())
         settings["base_model_name_or_path"] = run.values["base_model"]
         config.write_text(json.dumps(settings, indent=1))
-    (folder / "README.md").write_text(model_card(run, init=init, data_name=data_name, log=log), encoding="utf-8")
+    (unfinished / "README.md").write_text(model_card(run, init=init, data_name=data_name, log=log), encoding="utf-8")
+    # Swapped as a whole, so that no file of an earlier adapter lies beside a whole model.
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(unfinished, folder)
     run.outputs += sorted(folder.glob("*.safetensors"))
     return folder
 

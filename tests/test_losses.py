@@ -60,7 +60,8 @@ def make(kind, rows, folder, *, rank=0, precompute=False, checkpoints=(), batch_
         "kto": (KTOTrainer, lambda: KTOConfig(**shared, beta=BETA, desirable_weight=1.0, undesirable_weight=1.0, precompute_ref_log_probs=precompute)),
     }[kind]
     examples = data.kto_rows(rows, TASK, 42, batch_size) if kind == "kto" else getattr(data, f"{kind}_rows")(rows, TASK)
-    trainer = trainer_class(model=model, args=config(), train_dataset=Dataset.from_list(examples), processing_class=tokenizer, peft_config=train.lora(rank))
+    reference = {} if kind == "sft" else {"ref_model": train.reference(model, rank)}
+    trainer = trainer_class(model=model, **reference, args=config(), train_dataset=Dataset.from_list(examples), processing_class=tokenizer, peft_config=train.lora(rank))
     return trainer, examples
 
 
@@ -202,7 +203,7 @@ def our_kto(trainer, examples, reference):
             before = log_probabilities(reference[0], tokenizer, pairs)
         ratios.append(log_probabilities(trainer.model, tokenizer, pairs) - before)
     desirable = torch.tensor([e["label"] for e in examples])
-    return kto_loss(ratios[0], desirable, ratios[1], BETA), float(ratios[1].mean())
+    return kto_loss(ratios[0], desirable, ratios[1], BETA), ratios[1].mean().item()
 
 
 @RANKS

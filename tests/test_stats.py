@@ -59,7 +59,7 @@ def test_edge_cases_by_hand():
     assert stats.mean_interval([0.5] * 9, seed=0) == (0.5, 0.5, 0.5)
     # Two values: a draw is 0, .5 or 1 with chances 1/4, 1/2, 1/4, so each end lies at a value.
     assert stats.mean_interval([0, 1], seed=0) == (0.5, 0.0, 1.0)
-    with pytest.raises(ValueError, match="no values"):
+    with pytest.raises(ValueError, match="every item needs a value"):
         stats.mean_interval([], seed=0)
 
 
