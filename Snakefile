@@ -32,7 +32,7 @@ for weights in WEIGHTS:
         threads: 1
         priority: 100
         resources:
-            mem_mb=1000 + 4 * models.entry(weights).size_mb,
+            mem_mb=500 + 4 * min(models.entry(weights).size_mb, 1000),
         shell:
             "OMP_NUM_THREADS=1 {EMO} fetch {params.weights} --profile {PROFILE}"
 
@@ -51,6 +51,8 @@ for step in STEPS:
         params:
             run=step.run,
         threads: step.threads
+        # What others wait for goes first.
+        priority: sum(step.run in other.needs for other in STEPS)
         resources:
             mem_mb=step.memory_mb,
         shell:

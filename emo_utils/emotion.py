@@ -13,8 +13,8 @@ from tqdm import tqdm
 EMOTIONS = ("empathetic", "comforting", "reassuring")
 METRICS = (*EMOTIONS, "mean", "max")
 
-# Each level is described, and no level names the emotion alone: the same model separates warm from cold
-# replies better by described levels than by a bare number.
+# Each level is described in a sentence: models separate warm from cold answers better so than by a bare number
+# or by levels of a few words.
 QUESTIONS = {
     "empathetic": {
         "type": "score",

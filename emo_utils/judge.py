@@ -26,8 +26,6 @@ class Judge:
     def __init__(self, name: str, dtype: str, store: Path | None = None):
         self.name, self.dtype = name, dtype
         self.model, tokenizer = models.load(name, dtype)
-        if dtype != "float32":
-            exact_head(self.model)
         self.tokenizer = copy.deepcopy(tokenizer)  # preparing prompts adds two special tokens to it
         self.config = DecisionConfig()
         self.store = Store(store) if store else None
@@ -35,7 +33,7 @@ class Judge:
 
     @property
     def signature(self) -> str:
-        return f"typed decisions, {self.name} ({models.identity(self.name)[:12]}), {self.dtype}, head in fp32"
+        return f"typed decisions, {self.name} ({models.identity(self.name)[:12]}), {self.dtype}, options' logits in fp32"
 
     def decide(self, states: list[str], questions: list[dict[str, dict]] | dict[str, dict], desc: str = "deciding") -> pd.DataFrame:
         """Answer every question about every text.
@@ -68,16 +66,16 @@ class Judge:
         prompts = [inputs["input_ids"][0].tolist() for inputs, _ in prepared]
         if max(map(len, prompts)) > self.model.config.max_position_embeddings:
             return {group[0].name: dict.fromkeys(group[0].options) for _, group in prepared}
-        logits = last_logits(self.model, prompts)
+        hidden = last_hidden(self.model, prompts)
         answers = {}
-        for (_, (question,)), row in zip(prepared, logits, strict=True):
-            scores = row[label_token_ids(self.tokenizer, tuple(question.labels))].float().softmax(-1)
-            answers[question.name] = dict(zip(question.options, scores.tolist(), strict=True))
+        for (_, (question,)), state_after in zip(prepared, hidden, strict=True):
+            scores = option_scores(self.model, state_after, label_token_ids(self.tokenizer, tuple(question.labels)))
+            answers[question.name] = dict(zip(question.options, scores.softmax(-1).tolist(), strict=True))
         return answers
 
 
-def last_logits(model, prompts: list[list[int]]) -> torch.Tensor:
-    """Next-token logits after each prompt, shape (prompts, vocabulary); their common prefix is computed once.
+def last_hidden(model, prompts: list[list[int]]) -> torch.Tensor:
+    """Hidden state after the last token of each prompt, shape (prompts, width); their common prefix is computed once.
 
     The endings run as one batch on the prefix's cache, padded on the right, where causal attention cannot see it.
     """
@@ -90,21 +88,19 @@ def last_logits(model, prompts: list[list[int]]) -> torch.Tensor:
     endings = [p[shared:] for p in prompts]
     width = max(map(len, endings))
     batch = torch.tensor([e + [0] * (width - len(e)) for e in endings], device=device)
-    last = torch.tensor([len(e) - 1 for e in endings], device=device)
-    kept = torch.unique(last)  # only the positions that are read go through the vocabulary's matrix
-    logits = model(batch, past_key_values=cache, use_cache=True, logits_to_keep=kept).logits
-    return logits[torch.arange(len(prompts), device=device), torch.searchsorted(kept, last)]
+    hidden = model.base_model(batch, past_key_values=cache, use_cache=True).last_hidden_state
+    return hidden[torch.arange(len(prompts), device=device), torch.tensor([len(e) - 1 for e in endings], device=device)]
 
 
-def exact_head(model) -> None:
-    """Let the last layer compute in fp32: in bf16 the logits of near options round to the same value, which makes ties."""
+def option_scores(model, hidden: torch.Tensor, token_ids: list[int]) -> torch.Tensor:
+    """Logits of the options' label tokens, in fp32 and without the rest of the vocabulary.
+
+    In bf16 the logits of near options round to the same value, which would make ties of them.
+    """
     head = model.get_output_embeddings()
-    exact = torch.nn.Linear(head.in_features, head.out_features, bias=head.bias is not None, device="meta")
-    exact.weight = torch.nn.Parameter(head.weight.detach().float(), requires_grad=False)
-    if head.bias is not None:
-        exact.bias = torch.nn.Parameter(head.bias.detach().float(), requires_grad=False)
-    exact.register_forward_pre_hook(lambda module, arguments: (arguments[0].float(),))
-    model.set_output_embeddings(exact)
+    scores = torch.nn.functional.linear(hidden.float(), head.weight[token_ids].float(), None if head.bias is None else head.bias[token_ids].float())
+    cap = getattr(model.config, "final_logit_softcapping", None)
+    return cap * torch.tanh(scores / cap) if cap else scores
 
 
 def common_prefix(prompts: list[list[int]]) -> int:
