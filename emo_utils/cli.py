@@ -136,9 +136,11 @@ def make_runs(options) -> int:
 def _snakemake(options, targets: list[str]) -> int:
     """Run the graph; Snakemake compares times only, since `graph.prepare` gave the files the right ones."""
     graph.prepare(options.profile)
-    memory = parameters.load_profile(options.profile)["memory_gb"] * 1000
+    profile = parameters.load_profile(options.profile)
+    # Steps run side by side as long as their declared memory fits into the profile's.
+    cap = ["--resources", f"mem_mb={profile['memory_gb'] * 1000}"] if profile.get("cap_memory", True) else []
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(ROOT), "--cores", str(options.cores),
-               "--resources", f"mem_mb={memory}", "--config", f"profile={options.profile}", "--rerun-triggers", "mtime", "--rerun-incomplete",
+               *cap, "--config", f"profile={options.profile}", "--rerun-triggers", "mtime", "--rerun-incomplete",
                "--quiet", "host", "reason", "rules", "--nolock", *targets]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONWARNINGS": "ignore"})
     if done.returncode:

@@ -277,6 +277,7 @@ def convert_gguf(gguf: Path, target: Path, dtype: str, log=print) -> None:
     fresh.load_state_dict(model.state_dict(), assign=True)
     fresh.tie_weights()
     fresh.generation_config = model.generation_config
+    del model  # the packed weights, before saving takes memory too
     fresh.save_pretrained(target)
     AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(target)
 

@@ -43,10 +43,18 @@ def project_answers_only() -> None:
     trl.trainer.utils._use_triton = lambda device: True
 
 
-def arguments(output: Path, *, learning_rate: float, epochs: float, batch_size: int, seed: int, max_length: int, precision: Precision) -> dict:
-    """Arguments that SFTConfig, DPOConfig and KTOConfig share. No checkpoints in between, no reports to services."""
+def arguments(output: Path, *, learning_rate: float, epochs: float, batch_size: int, seed: int, max_length: int, precision: Precision, device_batch: int = 0) -> dict:
+    """Arguments that SFTConfig, DPOConfig and KTOConfig share. No checkpoints in between, no reports to services.
+
+    device_batch: rows computed at once (0: all of batch_size); the gradients of a batch are added up over its parts,
+    which needs less memory and gives the same step. Raises EmoError when batch_size is no multiple of it.
+    """
+    device_batch = device_batch or batch_size
+    if batch_size % device_batch:
+        raise EmoError(f"batch_size {batch_size} is no multiple of device_batch {device_batch}; choose a divisor")
     return {
-        "output_dir": str(output), "learning_rate": learning_rate, "num_train_epochs": epochs, "per_device_train_batch_size": batch_size,
+        "output_dir": str(output), "learning_rate": learning_rate, "num_train_epochs": epochs, "per_device_train_batch_size": device_batch,
+        "gradient_accumulation_steps": batch_size // device_batch,
         "lr_scheduler_type": "cosine", "warmup_steps": 2, "seed": seed, "data_seed": seed, "max_length": max_length,
         "bf16": precision.dtype == "bfloat16", "use_cpu": not torch.cuda.is_available(), "gradient_checkpointing": False,
         "logging_steps": 1, "save_strategy": "no", "report_to": [], "disable_tqdm": True,

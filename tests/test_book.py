@@ -118,6 +118,13 @@ def test_a_changed_run_reruns_with_what_depends_on_it(book):
     assert {Path(p).stem for p in before if before[p] != after[p]} == {"eqsr-kto"}
 
 
+def test_a_lost_result_is_made_again_and_equal_results_rerun_nothing(book):
+    (book.folder / "results/smoke/06_knowledge_scoring.json").unlink()
+    assert book.due() == {"06_knowledge_scoring", "08_qualitative_cases"}
+    output = book.emo("book", "--profile", "smoke")
+    assert ran(output) == {"06_knowledge_scoring"} and "08_qualitative_cases: unchanged" in output
+
+
 @pytest.mark.parametrize(
     ("command", "cwd"),
     [
