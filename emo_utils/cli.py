@@ -123,6 +123,9 @@ def print_plan(options) -> int:
 
 def make_book(options) -> int:
     """`emo book`: the plan, the graph, the pages."""
+    if graph.book_is_current(options.profile) and not any(graph.why(s.run, options.profile) for s in graph.steps(options.profile)):
+        print(f"everything is up to date ({options.profile} profile): {relative(graph.HTML / 'index.html')}")
+        return 0
     print_plan(options)
     return _snakemake(options, ["book"])
 
@@ -165,7 +168,7 @@ def make_pages(options) -> int:
     from emo_utils import pages
 
     pages.build(options.profile)
-    print(f"the book: {relative(pages.HTML / 'index.html')}")
+    print(f"the book: {relative(graph.HTML / 'index.html')}")
     return 0
 
 

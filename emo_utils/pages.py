@@ -13,9 +13,8 @@ import nbformat
 import pandas as pd
 
 from emo_utils import claims, graph, models, parameters, report, results
-from emo_utils.project import ROOT, EmoError, relative, sha256_file, sha256_json, write_atomic
+from emo_utils.project import ROOT, EmoError, write_atomic
 
-HTML = ROOT / "_build" / "html"
 CHAPTERS = ROOT / "book" / "notebooks"
 GENERATED = ROOT / "book" / "generated"
 # The run that stands for a notebook in the book; its other runs are sections of that chapter.
@@ -28,31 +27,24 @@ def page_name(step: graph.Step) -> str:
 
 
 def build(profile: str) -> Path:
-    """Assemble the sources of the book from a profile's results and build the HTML; nothing is done when nothing changed."""
+    """Assemble the sources of the book from a profile's results and build the HTML; nothing is done when nothing changed.
+
+    Returns the folder of the HTML. Raises EmoError with the end of Jupyter Book's output when it warns of anything.
+    """
+    if graph.book_is_current(profile):
+        return graph.HTML
     place_notebooks(profile)
     write_front(profile)
     write_costs(profile)
     write_models()
     place_mathjax()
-    digest = _digest()
-    mark = HTML / ".built-from"
-    if mark.is_file() and mark.read_text() == digest:
-        print("  the book is up to date")
-        return HTML
-    mark.unlink(missing_ok=True)
+    graph.BUILT_FROM.unlink(missing_ok=True)
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(ROOT), "-W", "--keep-going", "-q"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONWARNINGS": "ignore"})
-    if done.returncode or not (HTML / "index.html").is_file():
+    if done.returncode or not (graph.HTML / "index.html").is_file():
         raise EmoError("Jupyter Book could not build the pages:\n" + "\n".join((done.stdout + done.stderr).splitlines()[-25:]))
-    mark.write_text(digest)
-    return HTML
-
-
-def _digest() -> str:
-    """Hash over everything that Jupyter Book reads."""
-    sources = [ROOT / "_config.yml", ROOT / "_toc.yml", ROOT / "index.md", ROOT / "requirements.lock"]
-    sources += [p for p in (ROOT / "book").rglob("*") if p.is_file() and "mathjax" not in p.parts]
-    return sha256_json({relative(p): sha256_file(p) for p in sorted(sources)})
+    graph.BUILT_FROM.write_text(graph.book_digest(profile))
+    return graph.HTML
 
 
 def place_notebooks(profile: str) -> None:

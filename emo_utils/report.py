@@ -36,21 +36,22 @@ def colour(system: str) -> str:
     return COLOURS[next((m for m in ("sft", "dpo", "kto") if system.endswith(m)), "none")]
 
 
-def published(table: str) -> pd.DataFrame:
-    """The paper's numbers of a table: rows systems, columns metrics, in the paper's order."""
-    frame = pd.read_csv(data.used(PUBLISHED))
+def published(table: str, printed: bool = False) -> pd.DataFrame:
+    """The paper's numbers of a table: rows systems, columns metrics, in the paper's order; as printed (text) if asked for."""
+    frame = pd.read_csv(data.used(PUBLISHED), dtype=str)
+    frame["value"] = frame.value if printed else frame.value.astype(float)
     frame = frame[frame.table == table]
     return frame.pivot(index="system", columns="metric", values="value").reindex(index=[s for s in SYSTEMS if s in set(frame.system)], columns=frame.metric.unique())
 
 
 def side_by_side(records: pd.DataFrame, table: str, digits: int = 2) -> pd.DataFrame:
     """A table with the paper's value and ours with its interval under each metric; our extra systems follow."""
-    paper, ours = published(table), records[(records.table == table) & (records.group == "all")]
+    paper, ours = published(table, printed=True), records[(records.table == table) & (records.group == "all")]
     systems = [*paper.index, *dict.fromkeys(s for s in ours.system if s not in paper.index)]
     found = {(r.system, r.metric): r for r in ours.itertuples()}
     columns = {}
     for metric in paper.columns:
-        columns[metric, "paper"] = [f"{paper[metric][s]:g}" if s in paper.index else "" for s in systems]
+        columns[metric, "paper"] = [paper[metric][s] if s in paper.index else "" for s in systems]
         columns[metric, "ours"] = [_value(found[s, metric], digits) if (s, metric) in found else "" for s in systems]
     frame = pd.DataFrame(columns, index=[LABELS.get(s, s) for s in systems])
     frame.columns = pd.MultiIndex.from_tuples(columns)
@@ -62,8 +63,9 @@ def _value(record, digits: int) -> str:
 
 
 def show(frame: pd.DataFrame, run, caption: str, index: bool = True) -> HTML:
-    """A table as HTML: badge of the profile, caption, escaped cells, line of provenance."""
-    body = frame.to_html(escape=True, index=index, border=0, classes="companion", na_rep="")
+    """A table as HTML: badge of the profile, caption, escaped cells, line of provenance. Long texts wrap."""
+    texts = [c for c in frame if frame[c].map(lambda cell: isinstance(cell, str) and len(cell) > 40).any()]
+    body = frame.to_html(escape=True, index=index, border=0, classes="companion companion-claims" if texts else "companion", na_rep="")
     return HTML(f'<div class="companion-table">{badge(run.profile)} {html.escape(caption)}{body}{provenance_line(run)}</div>')
 
 
@@ -94,7 +96,7 @@ def intervals_figure(records: pd.DataFrame, table: str, metrics: tuple[str, ...]
     """For each metric two panels, each on an axis of its own: the paper's values, and ours with intervals."""
     paper, ours = published(table), records[(records.table == table) & (records.group == "all")]
     systems = [s for s in SYSTEMS if s in set(ours.system)]
-    figure, axes = plt.subplots(len(metrics), 2, figsize=(8.5, 2.9 * len(metrics)), sharey=True, squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(len(metrics), 2, figsize=(8.5, 2.9 * len(metrics)), sharey="row", squeeze=False, layout="constrained")
     for (left, right), metric in zip(axes, metrics, strict=True):
         rows = ours[ours.metric == metric].set_index("system")
         for place, system in enumerate(systems):

@@ -83,7 +83,7 @@ def test_nothing_changed_runs_nothing(book):
     for path in book.folder.rglob("*.py"):
         path.touch()  # new times, same content
     again = book.emo("book", "--profile", "smoke")
-    assert not ran(again) and "the book is up to date" in again
+    assert not ran(again) and "everything is up to date" in again
 
 
 @pytest.mark.parametrize(
