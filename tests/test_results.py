@@ -91,7 +91,7 @@ def test_a_runs_records_take_its_seed(home):
     ("03_dpo", {"system": "er-eqsr-dpo", "lora_rank": 0, "beta": 1e-05}, "03_dpo.er-eqsr-dpo.beta=1e-05.lora_rank=0"),
     ("03_dpo", {"profile": "smoke", "beta": 0.5}, "03_dpo.eqsr-dpo.smoke.beta=0.5"),
     ("05_emotion_scoring", {}, "05_emotion_scoring"),
-    ("05_emotion_scoring", {"extra": "results/adhoc/answers/mine.parquet"}, "05_emotion_scoring.extra=mine"),
+    ("05_emotion_scoring", {"extra": "results/adhoc/answers/mine.parquet"}, "05_emotion_scoring.extra=results_adhoc_answers_mine.parquet"),
 ])
 def test_a_run_by_hand_is_named_by_what_was_given(notebook, given, name):
     assert results.adhoc_name(notebook, parameters.resolve(notebook, given), given) == name
