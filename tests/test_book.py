@@ -109,28 +109,24 @@ def test_a_change_makes_exactly_its_own_steps_due(book, path, old, new, expected
     assert book.due() == set()
 
 
-def test_a_changed_run_reruns_with_what_depends_on_it(book):
+def test_a_changed_run_and_a_lost_result_rerun_with_what_depends_on_them(book):
     before = book.state("results/smoke/answers")
-    book.edit("profiles/smoke.yaml", "values:\n", "values:\n  04_kto.eqsr-kto: {max_new_tokens: 12}\n")
-    executed = ran(book.emo("book", "--profile", "smoke"))
-    assert executed == {"04_kto.eqsr-kto", "05_emotion_scoring", "06_knowledge_scoring", "07_preference_ablation", "08_qualitative_cases"}
-    after = book.state("results/smoke/answers")
-    assert {Path(p).stem for p in before if before[p] != after[p]} == {"eqsr-kto"}
-
-
-def test_a_lost_result_is_made_again_and_equal_results_rerun_nothing(book):
     (book.folder / "results/smoke/06_knowledge_scoring.json").unlink()
     assert book.due() == {"06_knowledge_scoring", "08_qualitative_cases"}
-    output = book.emo("book", "--profile", "smoke")
-    assert ran(output) == {"06_knowledge_scoring"} and "08_qualitative_cases: unchanged" in output
+    book.edit("profiles/smoke.yaml", "values:\n", "values:\n  04_kto.eqsr-kto: {max_new_tokens: 6}\n")
+    executed = ran(book.emo("book", "--profile", "smoke"))
+    # 08 shows other answers only if their item scores differ, and the tiny model's may not.
+    assert executed - {"08_qualitative_cases"} == {"04_kto.eqsr-kto", "05_emotion_scoring", "06_knowledge_scoring", "07_preference_ablation"}
+    after = book.state("results/smoke/answers")
+    assert {Path(p).stem for p in before if before[p] != after[p]} == {"eqsr-kto"} and book.due() == set()
 
 
 @pytest.mark.parametrize(
     ("command", "cwd"),
     [
         (("papermill", "03_dpo.ipynb", "out.ipynb", "-p", "beta", "0.2", "-p", "profile", "smoke"), "notebooks"),
-        (("papermill", "notebooks/03_dpo.ipynb", "out.ipynb", "-p", "beta", "0.2", "-p", "profile", "smoke"), "."),
-        (("emo_utils.cli", "run", "03_dpo", "-p", "beta", "0.2", "-p", "profile", "smoke"), "."),
+        (("papermill", "notebooks/06_knowledge_scoring.ipynb", "out.ipynb", "-p", "seed", "7", "-p", "profile", "smoke"), "."),
+        (("emo_utils.cli", "run", "06_knowledge_scoring", "-p", "seed", "7", "-p", "profile", "smoke"), "."),
     ],
 )
 def test_a_run_by_hand_leaves_the_book_as_it_was(book, command, cwd):
@@ -139,8 +135,11 @@ def test_a_run_by_hand_leaves_the_book_as_it_was(book, command, cwd):
     done = book.call(*command, cwd=cwd)
     assert done.returncode == 0, done.stdout[-3000:]
     assert before == book.state("results/smoke") | book.state("checkpoints/smoke") | book.state("_build/html")
-    kept = json.loads((book.folder / "results/adhoc/03_dpo.eqsr-dpo.smoke.beta=0.2.json").read_text())
-    assert kept["provenance"]["parameters"]["beta"] == 0.2 and kept["records"]
+    (path,) = (book.folder / "results/adhoc").glob("*.json")
+    given = {"03_dpo.eqsr-dpo.smoke.beta=0.2": ("beta", 0.2), "06_knowledge_scoring.smoke.seed=7": ("seed", 7)}
+    name, value = given[path.stem]
+    kept = json.loads(path.read_text())
+    assert kept["provenance"]["parameters"][name] == value and kept["records"]
 
 
 @pytest.mark.parametrize(
