@@ -81,7 +81,6 @@ def write_front(profile: str) -> None:
     warning = "\n**These are numbers of the smoke profile: a tiny random model wrote and judged everything. They mean nothing.**\n" if profile == "smoke" else ""
     verdicts = ", ".join(f"**{counts.get(name, 0)} {name}**" for name in claims.VERDICTS if counts.get(name) or name != "not measured")
     front_figure(records, GENERATED / "front.svg", profile)
-    ledger_html = _ledger_html(ledger)
     write_atomic(GENERATED / "front.md", f"""
 {report.badge(profile)} n = {n} test questions · one training seed · {len(about)} runs, {seconds / 60:.0f} minutes · commit {', '.join(commits)}
 {warning}
@@ -91,22 +90,22 @@ Of {len(ledger)} claims of the paper, each an ordering of two systems, in this p
 of the difference over test questions lies above zero, is *contradicted* when it lies below, and is *undecided* otherwise. That is a statement about
 our small models and {n} questions, not about the paper's.
 
-```{{figure}} generated/front.svg
+```{{figure}} book/generated/front.svg
 :alt: Mean emotion score against overlap with the doctor's answer, one point a system, with 95 percent intervals.
 Comfort against knowledge, one point a system ({profile} profile). Up is warmer by the scorer of chapter 5, right is closer to the doctor's words by
 BLEU-1 (chapter 6). Bars are 95 % bootstrap intervals over {n} test questions. How far these scorers agree with people is not measured yet.
 ```
 
-{ledger_html}
+{_ledger_html(ledger)}
 
 ## Three ways in
 
-- **Read** the chapters in order: [data](notebooks/01_data_rewriting), [SFT](notebooks/02_sft), [DPO](notebooks/03_dpo), [KTO](notebooks/04_kto), then the
-  scores: [emotion](notebooks/05_emotion_scoring), [knowledge](notebooks/06_knowledge_scoring), [preference](notebooks/07_preference_ablation),
-  and the [cases](notebooks/08_qualitative_cases).
-- **Rerun** it on your machine: [one command](rerun).
-- **Change** a parameter, a row or a line and see what moves: [how](rerun). [What is not here yet](not_yet) says what this edition cannot tell.
-""".replace("](notebooks/", "](book/notebooks/").replace("](rerun)", "](book/rerun)").replace("](not_yet)", "](book/not_yet)").replace("generated/front.svg", "book/generated/front.svg"))
+- **Read** the chapters in order: [data](book/notebooks/01_data_rewriting), [SFT](book/notebooks/02_sft), [DPO](book/notebooks/03_dpo), [KTO](book/notebooks/04_kto), then the
+  scores: [emotion](book/notebooks/05_emotion_scoring), [knowledge](book/notebooks/06_knowledge_scoring), [preference](book/notebooks/07_preference_ablation),
+  and the [cases](book/notebooks/08_qualitative_cases).
+- **Rerun** it on your machine: [one command](book/rerun).
+- **Change** a parameter, a row or a line and see what moves: [how](book/rerun). [What is not here yet](book/not_yet) says what this edition cannot tell.
+""")
 
 
 def _ledger_html(ledger: pd.DataFrame) -> str:
