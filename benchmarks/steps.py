@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/steps.py
 
-Prints the median seconds of each way and their ratio: training steps with TRL's head on every position
-against answers only, and typed decisions by transformers' pipeline against one shared prefix a text.
+Prints the median seconds of each way and their ratio: training steps of TRL's trainers as they are against
+packed ones, and typed decisions by transformers' pipeline against one shared prefix a text.
 """
 
 import copy
@@ -12,12 +12,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import trl.trainer.utils
 from datasets import Dataset
 from transformers.pipelines import DecisionPipeline
-from trl import SFTConfig, SFTTrainer
+from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
 
-from emo_utils import data, emotion, judge, models, prompts, train
+from emo_utils import data, emotion, judge, models, packed, prompts, train
 
 ROUNDS = 3
 
@@ -34,26 +33,29 @@ def compare(name: str, usual, ours) -> None:
     print(f"{name}: usual {usual_s:.1f} s, ours {ours_s:.1f} s, ratio {usual_s / ours_s:.2f}")
 
 
-def training() -> None:
-    rows = data.sft_rows(data.load("eqsr")[:16], prompts.text("task"))
+def training(name: str, make_trainer, examples: list[dict]) -> None:
+    """One step of a stock trainer against the same trainer packed, on the same batch."""
     precision = models.choose_precision()
-    every_position = trl.trainer.utils._use_triton
+    steps = {}
     with tempfile.TemporaryDirectory() as folder:
         shared = train.arguments(Path(folder), learning_rate=1e-4, epochs=1, batch_size=4, seed=0, max_length=640, precision=precision)
-        model, tokenizer = models.load("SmolLM2-135M-Instruct", "float32")
-        trainer = SFTTrainer(model=model, args=SFTConfig(**shared), train_dataset=Dataset.from_list(rows), processing_class=tokenizer, peft_config=train.lora(16))
-        batch = next(iter(trainer.get_train_dataloader()))
+        for packing in (False, True):
+            model, tokenizer = models.load("SmolLM2-135M-Instruct", "float32")
+            model.set_attn_implementation("grouped" if packing else "sdpa")
+            trainer = make_trainer(model=model, shared=shared, train_dataset=Dataset.from_list(examples), processing_class=tokenizer, peft_config=train.lora(16))
+            batch = next(iter(trainer.get_train_dataloader()))
+            if packing:
+                packed.pack(trainer)
+            trainer.model.train()
+            wrapped = trainer.accelerator.prepare(trainer.model)  # autocast, as in training
 
-        def step(everywhere: bool) -> None:
-            if everywhere:
-                trl.trainer.utils._use_triton = every_position
-            else:
-                train.project_answers_only()
-            trainer.training_step(trainer.model, dict(batch))
+            def step(trainer=trainer, wrapped=wrapped, batch=batch):
+                trainer.accelerator.backward(trainer.compute_loss(wrapped, dict(batch)))
+                trainer.model.zero_grad()
 
-        trainer.model.train()
-        step(True)
-        compare(f"SFT step of 4 rows, {precision.dtype}", lambda: step(True), lambda: step(False))
+            steps[packing] = step
+            steps[packing]()
+        compare(f"{name} step of 4 rows, {precision.dtype}", steps[False], steps[True])
 
 
 def judging() -> None:
@@ -68,5 +70,8 @@ def judging() -> None:
 
 
 if __name__ == "__main__":
-    training()
+    task, rows = prompts.text("task"), data.load("eqsr", 20)
+    training("SFT", lambda shared, **kw: SFTTrainer(args=SFTConfig(**shared), **kw), data.sft_rows(rows, task))
+    training("DPO", lambda shared, **kw: DPOTrainer(args=DPOConfig(**shared), **kw), data.dpo_rows(rows, task))
+    training("KTO", lambda shared, **kw: KTOTrainer(args=KTOConfig(**shared), **kw), data.kto_rows(rows, task, 0, 4))
     judging()

@@ -38,7 +38,7 @@ def _generate(model, tokenizer, batch: list[list[int]], max_new_tokens: int, tem
     """Text, number of tokens and whether it ended by itself, for each prompt of a batch."""
     tokenizer.padding_side = "left"
     inputs = tokenizer.pad({"input_ids": batch}, return_tensors="pt").to(model.device)
-    sampling = {"do_sample": True, "temperature": temperature, "top_p": 0.9, "top_k": 0} if temperature else {"do_sample": False}
+    sampling = {"do_sample": True, "temperature": temperature, "min_p": 0.05, "top_k": 0} if temperature else {"do_sample": False}
     with torch.inference_mode():
         output = model.generate(**inputs, max_new_tokens=max_new_tokens, pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id, **sampling)
     results = []

@@ -367,6 +367,8 @@ def load(name: str, dtype: str = "float32", checkpoints: tuple[Path, ...] | list
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from emo_utils import attention
+
     path = note(name)
     tokenizer = AutoTokenizer.from_pretrained(path)
     if tokenizer.pad_token is None:
@@ -377,4 +379,6 @@ def load(name: str, dtype: str = "float32", checkpoints: tuple[Path, ...] | list
     for adapter in adapters:
         model = PeftModel.from_pretrained(model, adapter).merge_and_unload().requires_grad_(True)
     model = model.to(getattr(torch, dtype))
+    if not torch.cuda.is_available():
+        model.set_attn_implementation(attention.GROUPED)
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer

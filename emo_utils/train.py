@@ -12,14 +12,13 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-import trl.trainer.utils
 from peft import LoraConfig
 from tqdm import tqdm
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils.notebook import NotebookProgressCallback
 
-from emo_utils import stats
+from emo_utils import packed, stats
 from emo_utils.models import Precision
 from emo_utils.project import EmoError, relative
 
@@ -32,15 +31,6 @@ def lora(rank: int) -> LoraConfig | None:
     if not rank:
         return None
     return LoraConfig(r=rank, lora_alpha=LORA_ALPHA_PER_RANK * rank, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
-
-
-def project_answers_only() -> None:
-    """Let TRL's fused head project only the positions that carry a loss on a CPU too, as it does on GPUs.
-
-    The losses are equal to the last digit and a step takes two thirds of the time (half of a prompt-heavy
-    batch would otherwise go through the vocabulary for nothing). TRL decides by this private function.
-    """
-    trl.trainer.utils._use_triton = lambda device: True
 
 
 def arguments(output: Path, *, learning_rate: float, epochs: float, batch_size: int, seed: int, max_length: int, precision: Precision, device_batch: int = 0) -> dict:
@@ -97,7 +87,7 @@ class Progress(TrainerCallback):
 
 def fit(trainer) -> pd.DataFrame:
     """Train, and return what the trainer logged: one row an optimizer step (columns as TRL names them)."""
-    project_answers_only()
+    packed.pack(trainer)
     trainer.remove_callback(NotebookProgressCallback)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Progress())

@@ -11,11 +11,10 @@ import nbformat
 import pandas as pd
 import pytest
 import torch
-import trl.trainer.utils
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
 
-from emo_utils import data, models, project, train
+from emo_utils import data, models, packed, project, train
 from emo_utils.models import Precision
 
 TASK = "Be a doctor."
@@ -35,12 +34,6 @@ def chapter(notebook: str, function: str):
 
 
 sft_loss, dpo_loss, kto_loss = chapter("02_sft", "sft_loss"), chapter("03_dpo", "dpo_loss"), chapter("04_kto", "kto_loss")
-
-
-@pytest.fixture(autouse=True)
-def trl_as_it_was(monkeypatch):
-    """`project_answers_only` changes TRL for the whole process: every test starts and ends without it."""
-    monkeypatch.setattr(trl.trainer.utils, "_use_triton", trl.trainer.utils._use_triton)
 
 
 @pytest.fixture(scope="module")
@@ -253,35 +246,44 @@ def test_kto_loss_by_hand():
     assert float(clipped) == pytest.approx(((1 - s(1.5)) + (1 - s(0.5))) / 2, abs=1e-7)
 
 
-# Fewer positions through the vocabulary
+# The packed computation
 
 
 @RANKS
 @pytest.mark.parametrize("kind", ["sft", "dpo", "kto"])
-def test_projecting_answers_only_changes_neither_loss_nor_gradients(rows, tmp_path, monkeypatch, kind, rank):
+def test_packing_changes_neither_loss_nor_gradients_nor_what_is_logged(rows, tmp_path, kind, rank):
     trainer, _ = make(kind, rows, tmp_path, rank=rank)
     shift(trainer)
-    projected = []
-    function = trl.trainer.utils._ChunkedLogProbFunction
-
-    class Spy:
-        @staticmethod
-        def apply(hidden, *rest):
-            projected.append(hidden.shape[0])
-            return function.apply(hidden, *rest)
-
-    monkeypatch.setattr(trl.trainer.utils, "_ChunkedLogProbFunction", Spy)
-    results, positions = [], []
-    for answers_only in (False, True):
-        if answers_only:
-            train.project_answers_only()
-        projected.clear()
+    trainer.model.train()
+    widths, results = [], []
+    backbone = trainer.accelerator.unwrap_model(trainer.model)
+    backbone = (backbone.get_base_model() if rank else backbone).model
+    backbone.register_forward_pre_hook(lambda module, args, kwargs: widths.append((kwargs.get("input_ids") if not args else args[0]).numel()), with_kwargs=True)
+    for is_packed in (False, True):
+        if is_packed:
+            assert packed.pack(trainer)
+        widths.clear()
+        trainer._metrics["train"].clear()
         loss = trainer.compute_loss(trainer.model, batch_of(trainer, 4))
-        results.append((float(loss.detach()), gradients(trainer, loss)))
-        positions.append(sum(projected))
-    assert positions[1] < 0.7 * positions[0], "the switch has no effect any more"
-    assert results[1][0] == pytest.approx(results[0][0], abs=1e-6)
-    assert_same_gradients(results[1][1], results[0][1])
+        results.append((float(loss.detach()), gradients(trainer, loss), {k: v[-1] for k, v in trainer._metrics["train"].items() if k != "num_tokens"}, sum(widths)))
+    stock, ours = results
+    assert ours[0] == pytest.approx(stock[0], abs=CLOSE)
+    assert_same_gradients(ours[1], stock[1])
+    assert ours[2] == pytest.approx(stock[2], rel=1e-5, abs=2e-5) and {"entropy"} < set(ours[2])
+    # A pair shares its prompt; the other two only lose their padding.
+    assert ours[3] < (0.75 if kind == "dpo" else 1) * stock[3]
+
+
+def test_packing_rounds_frozen_layers_once_to_what_autocast_rounds_them_to(rows, tmp_path):
+    """bf16 with adapters: the frozen layers are kept in bf16, the adapters and everything else stay in fp32."""
+    trainer, _ = make("dpo", rows, tmp_path, rank=4)
+    trainer.args.bf16 = True
+    shift(trainer)
+    before = {n: p.detach().clone() for n, p in trainer.model.named_parameters()}
+    assert packed.pack(trainer)
+    kept = {n for n, p in trainer.model.named_parameters() if p.dtype == torch.bfloat16}
+    assert kept and all("proj" in n and "lora" not in n for n in kept)
+    assert all(torch.equal(p, before[n].to(p.dtype)) for n, p in trainer.model.named_parameters())
 
 
 # Where training starts
