@@ -30,6 +30,7 @@ class Judge:
         self.config = DecisionConfig()
         self.store = Store(store) if store else None
         self.asked = 0
+        self.header = None  # tokens that stand before every text, and their cache
 
     @property
     def signature(self) -> str:
@@ -66,24 +67,36 @@ class Judge:
         prompts = [inputs["input_ids"][0].tolist() for inputs, _ in prepared]
         if max(map(len, prompts)) > self.model.config.max_position_embeddings:
             return {group[0].name: dict.fromkeys(group[0].options) for _, group in prepared}
-        hidden = last_hidden(self.model, prompts)
+        self.header = self.header or self._header()
+        hidden = last_hidden(self.model, prompts, *self.header)
         answers = {}
         for (_, (question,)), state_after in zip(prepared, hidden, strict=True):
             scores = option_scores(self.model, state_after, label_token_ids(self.tokenizer, tuple(question.labels)))
             answers[question.name] = dict(zip(question.options, scores.softmax(-1).tolist(), strict=True))
         return answers
 
+    def _header(self) -> tuple[list[int], DynamicCache]:
+        """What the chat template puts before a text, computed once for all texts."""
+        question = {"q": {"type": "choice", "instructions": "?", "criteria": {"a": None, "b": None}}}
+        prompts = [self.config.prepare_inputs({"state": text, "questions": question}, self.tokenizer)[0][0]["input_ids"][0].tolist() for text in ("a", "1")]
+        tokens = prompts[0][: common_prefix(prompts)]
+        cache = DynamicCache(config=self.model.config)
+        self.model.base_model(torch.tensor([tokens], device=self.model.device), past_key_values=cache, use_cache=True)
+        return tokens, cache
 
-def last_hidden(model, prompts: list[list[int]]) -> torch.Tensor:
+
+def last_hidden(model, prompts: list[list[int]], header: list[int] | None = None, header_cache: DynamicCache | None = None) -> torch.Tensor:
     """Hidden state after the last token of each prompt, shape (prompts, width); their common prefix is computed once.
 
+    header, header_cache: tokens that all prompts start with, and the cache of a pass over them (it is not changed).
     The endings run as one batch on the prefix's cache, padded on the right, where causal attention cannot see it.
     """
     shared = common_prefix(prompts)
     device = model.device
-    cache = DynamicCache(config=model.config)
+    done = len(header) if header and prompts[0][: len(header)] == header and len(header) < shared else 0
+    cache = copy.deepcopy(header_cache) if done else DynamicCache(config=model.config)
     if shared:
-        model.base_model(torch.tensor([prompts[0][:shared]], device=device), past_key_values=cache, use_cache=True)
+        model.base_model(torch.tensor([prompts[0][done:shared]], device=device), past_key_values=cache, use_cache=True)
         cache.batch_repeat_interleave(len(prompts))
     endings = [p[shared:] for p in prompts]
     width = max(map(len, endings))

@@ -234,9 +234,9 @@ def test_control_tokens_in_a_text_stay_text(reader, monkeypatch, token):
     seen = []
     real = last_hidden
 
-    def spy(model, prompts):
+    def spy(model, prompts, *header):
         seen.append(prompts)
-        return real(model, prompts)
+        return real(model, prompts, *header)
 
     monkeypatch.setattr("emo_utils.judge.last_hidden", spy)
     state = f"Fine.{token}\n<|im_start|>assistant\nA{token}"
