@@ -51,9 +51,75 @@ def _parser() -> argparse.ArgumentParser:
     command("why", print_why, "Say why each run of the book is, or is not, up to date.")
     command("fetch", fetch, "Fetch weights into the cache.", ("names", {"nargs": "*", "help": "registered names (default: all that the profile needs)"}))
     command("pages", make_pages, "Build the book from the results that are there.")
-    for sub in set(commands.choices.values()) - {run}:
+    rewriting = command("rewrite", rewrite_rows, "Rewrite consultations with an OpenAI-compatible endpoint; the key comes from OPENAI_API_KEY. Stop it at any time: the same command goes on.",
+                        ("source", {"help": "a .jsonl, .csv or .parquet file, or owner/name of a data set of the hub"}))
+    _rewriting_options(rewriting)
+    for sub in set(commands.choices.values()) - {run, rewriting}:
         sub.add_argument("--profile", choices=PROFILE_NAMES, default="embedded", help="scale of the run (default: embedded)")
     return parser
+
+
+def _rewriting_options(parser: argparse.ArgumentParser) -> None:
+    for name, kind, default, text in (
+        ("--er", int, 0, "rows to rewrite as ER (the paper: 60000)"),
+        ("--eqsr", int, 0, "rows to rewrite as EQ+SR, emotions in turn (the paper: 50000)"),
+        ("--model", str, "gpt-4o-mini", "the endpoint's name of the model"),
+        ("--endpoint", str, "", "address ending in /v1 (default: OpenAI)"),
+        ("--out", Path, ROOT / "results" / "rewrites", "folder of the store and the results"),
+        ("--limit", float, None, "US dollars that this run may cost"),
+        ("--prices", Path, None, "price table (default: profiles/prices.yaml)"),
+        ("--concurrency", int, 16, "requests under way at a time"),
+        ("--attempts", int, 3, "replies asked for at most for one row"),
+        ("--temperature", float, 0.3, "sampling temperature"),
+        ("--max-tokens", int, 700, "longest reply in tokens"),
+        ("--timeout", float, 60.0, "seconds without a byte before a request is sent again"),
+        ("--seed", int, 42, "seed of the choice of rows and of the sampling"),
+        ("--revision", str, "", "commit of a hub data set"),
+        ("--question-field", str, "", "name of the question's field, where it is not found by itself"),
+        ("--answer-field", str, "", "name of the answer's field"),
+        ("--emotion-model", str, "", "registered model that checks the asked-for emotion (default: no check)"),
+        ("--read-batch", Path, None, "take the results of a Batch API file into the store"),
+    ):
+        shown = "" if default in ("", None) else f" (default: {default.relative_to(ROOT) if isinstance(default, Path) else default})"
+        parser.add_argument(name, type=kind, default=default, help=text + shown)
+    parser.add_argument("--plan", action="store_true", help="say what would be asked and what it would cost, and end")
+    parser.add_argument("--write-batches", action="store_true", help="write files for OpenAI's Batch API instead of asking")
+
+
+def rewrite_rows(options) -> int:
+    """`emo rewrite`: choose rows, say what they cost, ask, export, report."""
+    from emo_utils import rewrite, sources
+
+    source = sources.Source(options.source, options.revision, question_field=options.question_field, answer_field=options.answer_field)
+    if not options.er and not options.eqsr:
+        raise EmoError("say how many rows: --er N for empathetic answers, --eqsr N for emotional questions with soothing answers")
+    chosen = sources.select(source, options.er, options.eqsr, options.seed)
+    print(f"{options.source}: {chosen.usable} usable rows, {len(chosen.set_aside)} set aside; {len(chosen.er)} for ER, {len(chosen.eqsr)} for EQ+SR, {chosen.both} of them for both")
+    options.out.mkdir(parents=True, exist_ok=True)
+    sources.write_set_aside(chosen.set_aside, options.out / "unusable_rows.jsonl")
+    settings = rewrite.Settings(options.model, options.endpoint, options.temperature, options.seed, options.max_tokens, options.attempts, options.concurrency, options.timeout)
+    store, prices = rewrite.Store(options.out / "replies.sqlite"), options.prices or rewrite.PRICES
+    tasks = lambda: chosen.tasks(source)  # noqa: E731
+    print(rewrite.plan(tasks(), settings, store, prices))
+    gate = None
+    if options.emotion_model and not options.plan:
+        from emo_utils import gates, judge
+
+        gate = gates.emotion_gate(judge.Judge(options.emotion_model, models.choose_precision().dtype))
+    if options.plan:
+        return 0
+    if options.write_batches:
+        for path in rewrite.write_batches(tasks(), settings, store, options.out / "batches"):
+            print(f"send {relative(path)} to the Batch API, then: emo rewrite … --read-batch RESULT")
+        return 0
+    if options.read_batch:
+        done = rewrite.read_batch(options.read_batch, tasks(), settings, store, gate)
+    else:
+        done = rewrite.run(tasks, settings, store, limit=options.limit, prices=prices, emotion_gate=gate)
+    counts = rewrite.export(tasks(), settings, store, options.out)
+    print(rewrite.summary(done))
+    print(f"{relative(options.out)}: " + ", ".join(f"{name}.jsonl {count} rows" for name, count in counts.items()))
+    return 1 if done.counts["failed"] else 0
 
 
 def run_by_hand(options) -> int:

@@ -1,4 +1,4 @@
-"""The dialogues: loading them, and the shapes that the three trainers read.
+"""The project's own data sets: loading them, and the shapes that the three trainers read.
 
 The data sets' cards are in `data/*/README.md`; rewriting real data is in `rewrite`.
 """
@@ -10,9 +10,23 @@ from pathlib import Path
 from emo_utils.project import DATA, EmoError, relative, sha256_file
 
 EMOTIONS = ("fear", "anxiety", "embarrassment", "frustration", "distrust")
-ER_FIELDS = ("id", "topic", "question", "answer", "empathetic_response")
-EQSR_FIELDS = ("id", "topic", "emotion", "question", "answer", "emotional_question", "soothing_response")
+ER_FIELDS = ("id", "topic", "specialty", "question", "answer", "empathetic_response")
+EQSR_FIELDS = ("id", "topic", "specialty", "emotion", "question", "answer", "emotional_question", "soothing_response")
 FILES = {"er": DATA / "dialogues/er_train.jsonl", "eqsr": DATA / "dialogues/eqsr_train.jsonl", "test": DATA / "dialogues/test.jsonl"}
+# EmplifAI's Table 1: label in English, in Japanese, and sentiment.
+EMPLIFAI_EMOTIONS = (
+    ("admiration", "称賛", "positive"), ("amusement", "娯楽", "positive"), ("approval", "承認", "positive"), ("caring", "思いやり", "positive"),
+    ("desire", "願望", "positive"), ("excitement", "興奮", "positive"), ("gratitude", "感謝", "positive"), ("joy", "喜び", "positive"),
+    ("love", "愛", "positive"), ("optimism", "楽観", "positive"), ("pride", "誇り", "positive"), ("relief", "安心", "positive"),
+    ("anger", "怒り", "negative"), ("annoyance", "迷惑", "negative"), ("disappointment", "失望", "negative"), ("disapproval", "不承認", "negative"),
+    ("disgust", "嫌悪", "negative"), ("embarrassment", "恥ずかしさ", "negative"), ("fear", "恐れ", "negative"), ("grief", "嘆き", "negative"),
+    ("nervousness", "緊張", "negative"), ("remorse", "後悔", "negative"), ("sadness", "悲しみ", "negative"), ("confusion", "混乱", "ambiguous"),
+    ("curiosity", "好奇心", "ambiguous"), ("realization", "気づき", "ambiguous"), ("surprise", "驚き", "ambiguous"), ("neutral", "平静", "neutral"),
+)
+JAPANESE_FIELDS = ("id", "emotion", "situation", "turns", "gloss")
+JAPANESE_FILE = DATA / "emplifai_ja/dialogues.jsonl"
+CAREGIVER_FIELDS = ("id", "topic", "prompt", "chosen", "rejected")
+CAREGIVER_FILES = {"train": DATA / "caregiver/train.jsonl", "test": DATA / "caregiver/test.jsonl"}
 USED: dict[str, str] = {}  # files that this process read, with their hashes, for its provenance
 
 
@@ -27,29 +41,45 @@ def used(path: Path) -> Path:
 
 
 def load(name: str, rows: int = 0) -> list[dict]:
-    """Rows of a shipped set (`er`, `eqsr`, `test`), checked; `rows` > 0 keeps that many, balanced over emotions.
+    """Dialogues of a shipped set (`er`, `eqsr`, `test`), checked; `rows` > 0 keeps that many, balanced over emotions.
 
     Raises DataError for a missing file, a line that is not JSON, a missing or empty field, or an unknown emotion.
     """
-    if name not in FILES:
-        raise DataError(f"there is no data set '{name}'; there are: {', '.join(FILES)}")
-    path = FILES[name]
+    loaded = _rows(_file(name, FILES), ER_FIELDS if name == "er" else EQSR_FIELDS, EMOTIONS)
+    return balanced(loaded, rows) if rows else loaded
+
+
+def load_japanese() -> list[dict]:
+    """The Japanese dialogues, checked as `load` does; `turns` is a list of four texts: patient, supporter, patient, supporter."""
+    return _rows(JAPANESE_FILE, JAPANESE_FIELDS, tuple(english for english, _, _ in EMPLIFAI_EMOTIONS))
+
+
+def load_caregiver(split: str) -> list[dict]:
+    """Caregivers' questions (`train`, `test`) with a chosen and a rejected answer, checked as `load` does."""
+    return _rows(_file(split, CAREGIVER_FILES), CAREGIVER_FIELDS)
+
+
+def _file(name: str, files: dict[str, Path]) -> Path:
+    if name not in files:
+        raise DataError(f"there is no data set '{name}'; there are: {', '.join(files)}")
+    return files[name]
+
+
+def _rows(path: Path, fields: tuple[str, ...], emotions: tuple[str, ...] = ()) -> list[dict]:
+    """All rows of a file, with `fields` filled, an emotion out of `emotions` if there are any, and ids used once."""
     if not path.is_file():
         raise DataError(f"{relative(path)} is missing; restore it with: git checkout -- {relative(path)}")
-    fields = ER_FIELDS if name == "er" else EQSR_FIELDS
-    loaded = []
     try:
         lines = used(path).read_text(encoding="utf-8").rstrip("\n").split("\n")
     except UnicodeDecodeError as error:
         raise DataError(f"{relative(path)}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
-    for number, line in enumerate(lines, start=1):
-        loaded.append(_row(line, fields, f"{relative(path)}, row {number}"))
+    loaded = [_row(line, fields, emotions, f"{relative(path)}, row {number}") for number, line in enumerate(lines, start=1)]
     if len({row["id"] for row in loaded}) != len(loaded):
         raise DataError(f"{relative(path)}: two rows share an id")
-    return balanced(loaded, rows) if rows else loaded
+    return loaded
 
 
-def _row(line: str, fields: tuple[str, ...], where: str) -> dict:
+def _row(line: str, fields: tuple[str, ...], emotions: tuple[str, ...], where: str) -> dict:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
@@ -57,11 +87,18 @@ def _row(line: str, fields: tuple[str, ...], where: str) -> dict:
     if not isinstance(row, dict):
         raise DataError(f"{where}: not a JSON object; each line is one row with the fields {', '.join(fields)}")
     for name in fields:
-        if not isinstance(row.get(name), str) or not row[name].strip():
+        value = row.get(name)
+        if name == "turns" and not (isinstance(value, list) and len(value) == 4 and all(map(_is_text, value))):
+            raise DataError(f"{where}: field 'turns' is not a list of four texts: patient, supporter, patient, supporter")
+        if name != "turns" and not _is_text(value):
             raise DataError(f"{where}: field '{name}' is missing or empty")
-    if row.get("emotion", "fear") not in EMOTIONS:
-        raise DataError(f"{where}: emotion '{row['emotion']}' is none of {', '.join(EMOTIONS)}")
+    if "emotion" in fields and row["emotion"] not in emotions:
+        raise DataError(f"{where}: emotion '{row['emotion']}' is none of {', '.join(emotions)}")
     return row
+
+
+def _is_text(value) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def balanced(rows: list[dict], count: int) -> list[dict]:

@@ -10,10 +10,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
-
 from emo_utils import models, parameters
-from emo_utils.project import DATA, ROOT, EmoError, relative, results_dir, sha256_bytes, sha256_file, sha256_json, write_atomic
+from emo_utils.project import DATA, ROOT, EmoError, notebook_cells, relative, results_dir, sha256_bytes, sha256_file, sha256_json, write_atomic
 
 DIALOGUES = DATA / "dialogues"
 HTML = ROOT / "_build" / "html"
@@ -35,9 +33,8 @@ class Step:
     memory_mb: int = 3000
 
 
-# Memory that a training of the embedded profile adds to the machine, files that it shares with others left out:
-# SFT and DPO side by side took 6.2 GB together, where their resident peaks add up to 7.8.
-_TRAINING_MB = {"02_sft": 3000, "03_dpo": 3700, "04_kto": 4300}
+# Memory that a training of the embedded profile adds to the machine: its share of resident memory at its peak.
+_TRAINING_MB = {"02_sft": 2900, "03_dpo": 3300, "04_kto": 3800}
 
 
 def _training(notebook: str, system: str, files: tuple[Path, ...], needs: tuple[str, ...] = (), answers: tuple[str, ...] = ()) -> Step:
@@ -61,7 +58,7 @@ _TEST = (DIALOGUES / "test.jsonl",)
 _SCORED = (*_TEST, *PUBLISHED)
 STEPS = (
     *_TRAININGS,
-    Step("01_data_rewriting", "01_data_rewriting", files=(*ER, *EQSR, DIALOGUES / "test.jsonl"), memory_mb=4500),
+    Step("01_data_rewriting", "01_data_rewriting", files=(*ER, *EQSR, DIALOGUES / "test.jsonl"), memory_mb=4100),
     Step("05_emotion_scoring", "05_emotion_scoring", files=_SCORED, needs=_ALL, memory_mb=4000),
     Step("06_knowledge_scoring", "06_knowledge_scoring", files=_SCORED, needs=_ALL, memory_mb=1500),
     Step("07_preference_ablation", "07_preference_ablation", files=_SCORED, needs=_ALL, memory_mb=4000),
@@ -120,13 +117,9 @@ def imported_modules(source: str) -> set[str]:
     return {name for name in found if (ROOT / "emo_utils" / f"{name}.py").is_file()}
 
 
-def _notebook(notebook: str):
-    return nbformat.read(parameters.notebook_path(notebook), as_version=4)
-
-
 def module_hashes(notebook: str) -> dict[str, str]:
     """File hashes of the package's modules behind a notebook, and of the prompt texts where it uses them."""
-    source = "\n".join(c.source for c in _notebook(notebook).cells if c.cell_type == "code")
+    source = "\n".join(text for kind, text, _ in notebook_cells(parameters.notebook_path(notebook)) if kind == "code")
     names = module_closure(imported_modules(source))
     files = [ROOT / "emo_utils" / f"{name}.py" for name in names]
     if "prompts" in names:
@@ -136,7 +129,7 @@ def module_hashes(notebook: str) -> dict[str, str]:
 
 def notebook_sha256(notebook: str) -> str:
     """Hash over the sources of a notebook's cells."""
-    return sha256_json([[c.cell_type, c.source] for c in _notebook(notebook).cells])
+    return sha256_json([[kind, text] for kind, text, _ in notebook_cells(parameters.notebook_path(notebook))])
 
 
 def code_sha256(notebook: str) -> str:
@@ -251,6 +244,7 @@ def book_digest(profile: str) -> str:
     files += [p for p in (ROOT / "book").glob("*.md")] + [p for p in (ROOT / "book" / "_static").rglob("*") if p.is_file()]
     files += [ROOT / "emo_utils" / f"{name}.py" for name in module_closure(imported_modules((ROOT / "emo_utils" / "pages.py").read_text(encoding="utf-8")))]
     files += [ROOT / "emo_utils" / "pages.py", *PUBLISHED, parameters.PROFILES / f"{profile}.yaml"]
+    files += sorted(DATA.glob("*/*.jsonl"))
     files += sorted(results_dir(profile).glob("*.json")) + sorted((results_dir(profile) / "notebooks").glob("*.ipynb"))
     return sha256_json([profile, {relative(p): sha256_file(p) for p in files if p.is_file()}])
 

@@ -278,7 +278,7 @@ def convert_gguf(gguf: Path, target: Path, dtype: str, log=print) -> None:
     fresh.tie_weights()
     fresh.generation_config = model.generation_config
     del model  # the packed weights, before saving takes memory too
-    fresh.save_pretrained(target)
+    fresh.save_pretrained(target, max_shard_size="500MB")  # a shard is copied whole before it is written
     AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(target)
 
 

@@ -1,5 +1,6 @@
 """The book: executed notebooks and pages made from records, built with Jupyter Book, warnings as errors."""
 
+import html
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ import matplotlib
 import nbformat
 import pandas as pd
 
-from emo_utils import claims, graph, models, parameters, report, results
+from emo_utils import claims, data, graph, models, parameters, report, results
 from emo_utils.project import ROOT, EmoError, write_atomic
 
 CHAPTERS = ROOT / "book" / "notebooks"
@@ -37,6 +38,7 @@ def build(profile: str) -> Path:
     write_front(profile)
     write_costs(profile)
     write_models()
+    write_data()
     place_mathjax()
     graph.BUILT_FROM.unlink(missing_ok=True)
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(ROOT), "-W", "--keep-going", "-q"]
@@ -154,6 +156,62 @@ def write_models() -> None:
         pin = f"`{w.sha256}`" if w.sha256 else f"`{w.hub}`" if w.hub else "built on the spot"
         rows.append(f"| {w.name} | {w.purpose}{'; ' + w.note if w.note else ''} | {w.licence} | {w.size_mb} MB | {pin} |")
     write_atomic(GENERATED / "models.md", "\n".join(rows) + "\n")
+
+
+def write_data() -> None:
+    """What the page on the data shows of each set: counts, lengths, and every row to browse."""
+    def label(row: dict) -> str:
+        return " · ".join(row[name] for name in ("id", "topic", "specialty", "emotion") if name in row)
+
+    sets = {path.name: data.load(name) for name, path in data.FILES.items()}
+    dialogues = [row for rows in sets.values() for row in rows]
+    emotions = pd.DataFrame({file: pd.Series([row.get("emotion", "none (ER)") for row in rows]).value_counts() for file, rows in sets.items()})
+    write_atomic(GENERATED / "data_dialogues.md", "\n\n".join([
+        f"{len(dialogues)} rows from {len({row['specialty'] for row in dialogues})} specialties. Rows by emotion:",
+        _table_html(emotions.reindex(["none (ER)", *data.EMOTIONS]).fillna(0).astype(int)), "Lengths in words:",
+        _table_html(_lengths(dialogues, ("question", "answer", "empathetic_response", "emotional_question", "soothing_response"))),
+        "Every ER row:",
+        _browse_html([{"row": label(row), "question": row["question"], "doctor's answer": row["answer"], "empathetic response": row["empathetic_response"]}
+                      for row in sets["er_train.jsonl"]], "ER rows"),
+        "Every EQ+SR row, those of the test last:",
+        _browse_html([{"row": label(row), "question": row["question"], "the question with the emotion": row["emotional_question"], "doctor's answer": row["answer"],
+                       "soothing response": row["soothing_response"]} for row in dialogues if "emotion" in row], "EQ+SR rows"), ""]))
+    places = ("patient, first", "supporter, first", "patient, second", "supporter, second")
+    japanese = [row | dict(zip(places, row["turns"], strict=True)) for row in data.load_japanese()]
+    table1 = [{"emotion": english, "Japanese": label, "sentiment": sentiment, "dialogues": sum(row["emotion"] == english for row in japanese)}
+              for english, label, sentiment in data.EMPLIFAI_EMOTIONS]
+    write_atomic(GENERATED / "data_japanese.md", "\n\n".join([
+        f"{len(japanese)} dialogues in {len({row['situation'] for row in japanese})} situations. The emotions are those of EmplifAI's Table 1:",
+        _browse_html(table1, "emotions", ("Japanese",)), "Lengths in characters:", _table_html(_lengths(japanese, ("situation", *places), len)),
+        _browse_html([{"row": label(row), "in English, in short": row["gloss"], **{name: row[name] for name in ("situation", *places)}}
+                      for row in japanese], "Japanese dialogues", ("situation", *places)), ""]))
+    caregiver = [row for split in data.CAREGIVER_FILES for row in data.load_caregiver(split)]
+    shorter = sum(len(row["chosen"].split()) < len(row["rejected"].split()) for row in caregiver)
+    write_atomic(GENERATED / "data_caregiver.md", "\n\n".join([
+        f"{len(caregiver)} pairs; the chosen answer is the shorter one in {shorter} of them. Lengths in words:",
+        _table_html(_lengths(caregiver, ("prompt", "chosen", "rejected"))),
+        _browse_html([{"row": label(row), "question": row["prompt"], "chosen": row["chosen"], "rejected": row["rejected"]}
+                      for row in caregiver], "caregivers' questions"), ""]))
+
+
+def _lengths(rows: list[dict], fields: tuple[str, ...], length=lambda text: len(text.split())) -> pd.DataFrame:
+    """How many texts each field has, and how their lengths are distributed."""
+    found = {name: pd.Series([length(row[name]) for row in rows if name in row]).describe() for name in fields}
+    return pd.DataFrame(found).T.drop(columns="std").rename(columns={"count": "texts"}).round(0).astype(int)
+
+
+def _table_html(frame: pd.DataFrame) -> str:
+    return '<div class="companion-table">' + frame.to_html(escape=True, border=0, classes="companion") + "</div>"
+
+
+def _browse_html(rows: list[dict], name: str, japanese: tuple[str, ...] = ()) -> str:
+    """All rows as a table in a box that scrolls, by keyboard too; cells escaped, Japanese columns marked so, the head stays."""
+    head = "".join(f"<th>{html.escape(column)}</th>" for column in rows[0])
+    cells = ("".join(f"<td{' lang=ja' if column in japanese else ''}>{html.escape(str(value))}</td>" for column, value in row.items()) for row in rows)
+    body = "\n".join(f"<tr>{row}</tr>" for row in cells)
+    return (f'<div class="companion-table full-width" style="max-height: 36em; overflow: auto" tabindex="0" role="region" aria-label="All {html.escape(name)}">'
+            '<table class="companion companion-texts"><thead style="position: sticky; top: 0; background: var(--pst-color-background, white)">'
+            f"<tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>")
 
 
 def place_mathjax() -> None:

@@ -11,10 +11,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
 import yaml
 
-from emo_utils.project import NOTEBOOKS, PROFILE_NAMES, PROFILES, EmoError
+from emo_utils.project import NOTEBOOKS, PROFILE_NAMES, PROFILES, EmoError, notebook_cells
 
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 _LINE = re.compile(r"^(\w+)\s*:\s*(\w+)\s*=\s*(.+?)\s*#\s*(.+)$")
@@ -98,8 +97,7 @@ def notebook_path(notebook: str) -> Path:
 
 def parameters_cell(notebook: str) -> str:
     """Source of the cell tagged `parameters`."""
-    cells = nbformat.read(notebook_path(notebook), as_version=4).cells
-    tagged = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]
+    tagged = [text for _, text, tags in notebook_cells(notebook_path(notebook)) if "parameters" in tags]
     if len(tagged) != 1:
         raise EmoError(f"{notebook} has {len(tagged)} cells tagged 'parameters'; it needs exactly one")
     return tagged[0]

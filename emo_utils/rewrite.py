@@ -1,17 +1,41 @@
 """Rewriting dialogues with any OpenAI-compatible endpoint (EmoDoctor, Section 3.1).
 
-ER: an empathetic answer. EQ+SR: the question with an emotion, and an answer that soothes it. A reply
-that does not fit the schema is asked for again, then reported, never dropped.
+ER: an empathetic answer. EQ+SR: the question with an emotion, and an answer that soothes it. Each reply is
+committed to a store before the next step, so that nothing is paid for twice; a reply that fails a gate is asked
+for again with the reason, then set aside, never dropped. Where rows come from is in `sources`, the gates in `gates`.
 """
 
+import asyncio
+import itertools
 import json
 import os
+import socket
+import sqlite3
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from openai import OpenAI
+import openai
+import pandas as pd
+import psutil
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from tqdm import tqdm
 
-from emo_utils import prompts
-from emo_utils.project import EmoError
+from emo_utils import gates, prompts
+from emo_utils.project import PROFILES, EmoError, sha256_bytes, write_atomic
+from emo_utils.sources import Task
+
+PRICES = PROFILES / "prices.yaml"
+CHARACTERS_A_TOKEN = 4.0  # rule of thumb for English; only for the estimate before the first call
+OUTPUT_OVER_INPUT = 1.6  # words of our rewrites over words of what is rewritten
+LEASE = 900.0  # seconds for which a process may hold a row before another may take it
+PASSES = 4  # times that a run comes back to rows for which the endpoint failed
+BREAKER = 25  # rows in a row that fail at the endpoint before the run stops
 
 
 class EmpatheticAnswer(BaseModel):
@@ -25,22 +49,53 @@ class SoothedDialogue(BaseModel):
     soothing_response: str = Field(min_length=1)
 
 
-def client(address: str = "") -> OpenAI:
+SCHEMAS = {"er": EmpatheticAnswer, "eqsr": SoothedDialogue}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an endpoint is asked.
+
+    endpoint: its address, or `local` for a server on this machine whose port changes (then give `run` a client).
+    attempts: replies paid for at most for one row. timeout: seconds without a byte before a request is sent again;
+    deadline: seconds after which a row is left for later, with all repetitions.
+    """
+
+    model: str
+    endpoint: str = ""
+    temperature: float = 0.3
+    seed: int = 42
+    max_tokens: int = 700
+    attempts: int = 3
+    concurrency: int = 16
+    timeout: float = 60.0
+    deadline: float = 240.0
+    structured: bool = True  # ask for the schema (servers that do not know it ignore it)
+
+    def __post_init__(self):
+        if min(self.attempts, self.concurrency) < 1:
+            raise EmoError(f"attempts ({self.attempts}) and concurrency ({self.concurrency}) are 1 or more")
+
+
+def client(address: str = "", retries: int = 6) -> openai.AsyncOpenAI:
     """A client for an endpoint; the key comes from OPENAI_API_KEY only (a local server needs none)."""
     local = address.startswith(("http://127.0.0.1", "http://localhost"))
-    key = os.environ.get("OPENAI_API_KEY") or ("local" if local else "")
+    key = os.environ.get("OPENAI_API_KEY", "").strip() or ("local" if local else "")
     if not key:
         raise EmoError("no key for the endpoint: set the environment variable OPENAI_API_KEY (keys are never parameters: papermill would write them into the notebook)")
-    return OpenAI(base_url=address or None, api_key=key, timeout=180, max_retries=5)
+    return openai.AsyncOpenAI(base_url=address or None, api_key=key, max_retries=retries)
 
 
-def request(row: dict, emotion: str = "") -> tuple[list[dict], type[BaseModel]]:
-    """Messages and schema for one row: ER without an emotion, EQ+SR with one."""
-    schema = SoothedDialogue if emotion else EmpatheticAnswer
-    instruction = prompts.text("eqsr", emotion=emotion) if emotion else prompts.text("er")
-    form = json.dumps(dict.fromkeys(schema.model_fields, "..."))
-    content = f"{instruction}\n\nPatient's question:\n{row['question']}\n\nDoctor's reply:\n{row['answer']}\n\nGive one JSON object and nothing else, of the form {form}"
-    return [{"role": "user", "content": content}], schema
+def instruction(task: Task) -> str:
+    """The instruction of a task, from `prompt_texts/`."""
+    return prompts.text("eqsr", emotion=task.emotion) if task.emotion else prompts.text("er")
+
+
+def messages(task: Task) -> list[dict]:
+    """The messages of a first attempt."""
+    form = json.dumps(dict.fromkeys(SCHEMAS[task.name].model_fields, "..."))
+    content = f"{instruction(task)}\n\nPatient's question:\n{task.row.question}\n\nDoctor's reply:\n{task.row.answer}\n\nGive one JSON object and nothing else, of the form {form}"
+    return [{"role": "user", "content": content}]
 
 
 def parse(text: str, schema: type[BaseModel]) -> BaseModel:
@@ -49,19 +104,509 @@ def parse(text: str, schema: type[BaseModel]) -> BaseModel:
     return schema.model_validate_json(text[start : end + 1] if 0 <= start < end else text)
 
 
-def rewrite(api: OpenAI, model: str, row: dict, emotion: str = "", *, temperature: float, seed: int, max_tokens: int, attempts: int = 3) -> dict:
-    """Rewrite one row; returns id, attempts, the schema's fields or an `error`, and the last raw reply.
+def key(task: Task, settings: Settings) -> str:
+    """What a row's replies are stored under: a hash of endpoint, model, parameters, prompt and input."""
+    asked = [settings.endpoint, settings.model, settings.temperature, settings.seed, settings.max_tokens, settings.structured, messages(task)]
+    return sha256_bytes(json.dumps(asked, ensure_ascii=False).encode("utf-8"))
 
-    `transformers serve` ignores schemas, so replies are validated here and asked for again with the complaint.
-    """
-    messages, schema = request(row, emotion)
-    reply = ""
-    for attempt in range(1, attempts + 1):
-        answer = api.chat.completions.create(model=model, messages=messages, temperature=temperature, seed=seed + attempt, max_tokens=max_tokens)
-        reply = answer.choices[0].message.content or ""
+
+def judge_reply(task: Task, text: str, emotion_gate: Callable[[str, str, str], str] | None = None) -> tuple[dict, str]:
+    """The fields of a reply and the reason against them: empty when the reply can be kept."""
+    try:
+        found = parse(text, SCHEMAS[task.name]).model_dump()
+    except ValidationError as error:
+        if gates.refusal(text):
+            return {}, "the reply declines the task"
+        complaint = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'reply'}: {e['msg']}" for e in error.errors())
+        return {}, f"not the asked-for JSON object ({complaint[:160]})"
+    for name, value in found.items():
+        if reason := gates.check(name, getattr(task.row, gates.REWRITES[name]), value, instruction(task)):
+            return found, reason
+    reason = emotion_gate(task.row.question, found["emotional_question"], task.emotion) if emotion_gate and task.emotion else ""
+    return found, reason
+
+
+# The store
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A committed reply. reason: why it was not kept, or empty; final: nothing more is asked for this row."""
+
+    attempt: int
+    text: str
+    reason: str
+    final: bool
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Store:
+    """Replies of endpoints in an SQLite file to which rows are only added; several processes may share it."""
+
+    def __init__(self, path: Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path, self.owner = path, f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time()} {uuid.uuid4().hex}"
         try:
-            return {"id": row["id"], "attempts": attempt, "raw": reply} | parse(reply, schema).model_dump()
-        except ValidationError as error:
-            complaint = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'reply'}: {e['msg']}" for e in error.errors())
-            messages = [*messages[:1], {"role": "assistant", "content": reply}, {"role": "user", "content": f"That was not the asked-for JSON object ({complaint[:200]}). Give only the object."}]
-    return {"id": row["id"], "attempts": attempts, "raw": reply, "error": complaint}
+            self.connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+            self.connection.execute("PRAGMA journal_mode=WAL")
+            self.connection.execute("PRAGMA synchronous=NORMAL")
+            self.connection.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT, attempt INTEGER, text TEXT, reason TEXT, final INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, at REAL, PRIMARY KEY (key, attempt))")
+            self.connection.execute("CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT, until REAL)")
+            self.last([""])  # a table of another program has other columns
+            if (found := self.connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                raise sqlite3.DatabaseError(found)
+        except sqlite3.DatabaseError as error:
+            raise EmoError(f"{path.name} is no store of replies ({error}); move it away to start anew, its replies are lost to this program then") from None
+
+    def add(self, name: str, reply: Reply) -> None:
+        """Commit one reply."""
+        self.connection.execute("INSERT OR IGNORE INTO replies VALUES (?,?,?,?,?,?,?,?)",
+                                (name, reply.attempt, reply.text, reply.reason, reply.final, reply.prompt_tokens, reply.completion_tokens, time.time()))
+
+    def last(self, names: list[str]) -> dict[str, Reply]:
+        """The latest reply under each of these keys, where there is one."""
+        marks = ",".join("?" * len(names))
+        rows = self.connection.execute(f"SELECT key, attempt, text, reason, final, prompt_tokens, completion_tokens FROM replies WHERE key IN ({marks}) ORDER BY attempt", names)
+        return {row[0]: Reply(*row[1:4], bool(row[4]), *row[5:]) for row in rows}
+
+    def claim(self, names: list[str]) -> set[str]:
+        """Take rows for this process; returns those that it got. A row of a process that died is free after its lease."""
+        now = time.time()
+        self.connection.execute("BEGIN IMMEDIATE")
+        got = {name for name in names if self.connection.execute(
+            "INSERT INTO claims VALUES (?,?,?) ON CONFLICT(key) DO UPDATE SET owner=excluded.owner, until=excluded.until WHERE until < ?",
+            (name, self.owner, now + LEASE, now if self._alive(name) else float("inf"))).rowcount}
+        self.connection.execute("COMMIT")
+        return got
+
+    def _alive(self, name: str) -> bool:
+        """Whether the process that holds a row may still run: always for one of another machine."""
+        held = self.connection.execute("SELECT owner FROM claims WHERE key = ?", (name,)).fetchone()
+        host, pid, started, _ = held[0].split(" ") if held else ("", "0", "0", "")
+        if host != socket.gethostname():
+            return True
+        try:
+            process = psutil.Process(int(pid))
+            # In containers, the next process often gets the number of the one that died.
+            return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - float(started)) < 2
+        except psutil.NoSuchProcess:
+            return False
+
+    def release(self, names: Iterable[str] | None = None) -> None:
+        """Let go of these rows, or of all that this process holds."""
+        if names is None:
+            self.connection.execute("DELETE FROM claims WHERE owner = ?", (self.owner,))
+            return
+        self.connection.executemany("DELETE FROM claims WHERE key = ? AND owner = ?", [(name, self.owner) for name in names])
+
+    def spent(self) -> tuple[int, int]:
+        """Tokens read and written by all committed replies."""
+        return tuple(n or 0 for n in self.connection.execute("SELECT SUM(prompt_tokens), SUM(completion_tokens) FROM replies").fetchone())
+
+
+# What it will cost
+
+
+def price(model: str, endpoint: str, path: Path = PRICES) -> tuple[float, float] | None:
+    """US dollars for a million tokens read and written; 0 on this machine, None for a model without a known price."""
+    if endpoint == "local" or endpoint.startswith(("http://127.0.0.1", "http://localhost")):
+        return 0.0, 0.0
+    try:
+        found = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(model)
+        return (float(found["input"]), float(found["output"])) if found else None
+    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise EmoError(f"{path.name} is no table of prices ({_first_line(error)}); a line of it is: {model}: {{input: DOLLARS, output: DOLLARS}}") from None
+
+
+def dollars(tokens: tuple[float, float], rate: tuple[float, float] | None) -> float | None:
+    return None if rate is None else (tokens[0] * rate[0] + tokens[1] * rate[1]) / 1e6
+
+
+@dataclass
+class Plan:
+    """What a run would ask for, before it asks: rewrites, those already in the store, tokens and dollars estimated."""
+
+    rewrites: int = 0
+    done: int = 0
+    tokens_in: float = 0.0
+    tokens_out: float = 0.0
+    rate: tuple[float, float] | None = None
+
+    @property
+    def cost(self) -> float | None:
+        return dollars((self.tokens_in, self.tokens_out), self.rate)
+
+    def __str__(self) -> str:
+        cost = "cost unknown (no price for this model)" if self.cost is None else f"about {self.cost:.2f} US dollars"
+        return f"{self.rewrites} rewrites, {self.done} of them in the store; {self.tokens_in / 1e6:.2f} M tokens to read, {self.tokens_out / 1e6:.2f} M to write (estimated), {cost}"
+
+
+def plan(tasks: Iterable[Task], settings: Settings, store: Store, prices: Path = PRICES) -> Plan:
+    """Count what is to be asked. Tokens are estimated from characters; what is in the store costs nothing."""
+    found = Plan(rate=price(settings.model, settings.endpoint, prices))
+    for part in chunks(tasks):
+        known = store.last([key(task, settings) for task in part])
+        for task in part:
+            found.rewrites += 1
+            if (reply := known.get(key(task, settings))) and reply.final:
+                found.done += 1
+                continue
+            found.tokens_in += len(messages(task)[0]["content"]) / CHARACTERS_A_TOKEN
+            found.tokens_out += OUTPUT_OVER_INPUT * len(task.row.answer + (task.row.question if task.emotion else "")) / CHARACTERS_A_TOKEN
+    return found
+
+
+def chunks(items: Iterable, size: int = 256) -> Iterator[list]:
+    part = []
+    for item in items:
+        part.append(item)
+        if len(part) == size:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+# The run
+
+
+@dataclass
+class Report:
+    """What a run did. counts: rows by outcome (see `_outcome`), and `failed` where the endpoint gave no reply; reasons: replies turned down."""
+
+    counts: Counter = field(default_factory=Counter)
+    reasons: Counter = field(default_factory=Counter)
+    tokens: list[int] = field(default_factory=lambda: [0, 0])
+    asked: int = 0
+    seconds: float = 0.0
+    failure: str = ""  # why the endpoint gave no reply, the last time
+
+
+def run(tasks: Callable[[], Iterable[Task]], settings: Settings, store: Store, *, limit: float | None = None, prices: Path = PRICES,
+        emotion_gate: Callable[[str, str, str], str] | None = None, api: openai.AsyncOpenAI | None = None, served_as: str = "", desc: str = "rewriting") -> Report:
+    """Make every rewrite that is not in the store yet. tasks: gives the tasks anew at each call.
+
+    api, served_as: a client and the model's name there, where they differ from `settings` (a server that this process started).
+
+    limit: US dollars that this run may cost, estimated before and counted during it. Raises EmoError when the limit
+    does not suffice, when the endpoint refuses key or model, and when it fails for many rows in a row; committed
+    replies stay, and the same call goes on from there. Rows that another process works on are waited for.
+    """
+    planned = plan(tasks(), settings, store, prices)
+    if limit is not None and planned.cost is None:
+        raise EmoError(f"there is a limit of {limit} US dollars and no price for '{settings.model}'; add it to {prices.name} or take the limit away")
+    if limit is not None and planned.cost > limit:
+        raise EmoError(f"{planned}: more than the limit of {limit} US dollars; ask for fewer rows or raise the limit")
+    run_ = _Run(settings, store, api or client(settings.endpoint), served_as or settings.model, limit, planned, emotion_gate, desc)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(run_.everything(tasks))
+    with ThreadPoolExecutor(1) as other:  # inside a notebook, whose own event loop is running already
+        try:
+            return other.submit(asyncio.run, run_.everything(tasks)).result()
+        except KeyboardInterrupt:
+            run_.stop = "stopped"  # the other thread ends with what is under way
+            raise
+
+
+class _Run:
+    def __init__(self, settings, store, api, served_as, limit, planned, emotion_gate, desc):
+        self.settings, self.store, self.api, self.served_as, self.limit, self.planned, self.emotion_gate = settings, store, api, served_as, limit, planned, emotion_gate
+        self.report, self.failures_in_a_row, self.stop = Report(), 0, ""
+        self.bar = tqdm(total=planned.rewrites - planned.done, desc=desc, unit="row", leave=False, mininterval=0.5)
+
+    async def everything(self, tasks) -> Report:
+        started = time.monotonic()
+        try:
+            for _ in range(PASSES):
+                asked, self.report.counts["failed"] = self.report.asked, 0
+                while await self.one_pass(tasks()) and not self.stop:
+                    await asyncio.sleep(1.0)  # another process holds the rest
+                if self.stop or not self.report.counts["failed"] or self.report.asked == asked:
+                    break
+        finally:
+            self.store.release()  # also what was still queued when a run is interrupted
+            self.report.seconds = time.monotonic() - started
+            self.bar.close()
+            await self.api.close()
+        if self.stop:
+            raise EmoError(self.stop)
+        return self.report
+
+    async def one_pass(self, tasks: Iterable[Task]) -> int:
+        """Ask for what is missing; returns how many rows other processes hold."""
+        queue: asyncio.Queue = asyncio.Queue(maxsize=2 * self.settings.concurrency)
+        async with asyncio.TaskGroup() as group:
+            workers = [group.create_task(self.work(queue)) for _ in range(self.settings.concurrency)]
+            held = await self.feed(tasks, queue)
+            for _ in workers:
+                await queue.put(None)
+        return held
+
+    async def feed(self, tasks: Iterable[Task], queue: asyncio.Queue) -> int:
+        held = 0
+        # Few rows at a time: what is claimed here must be done before its lease ends.
+        for part in chunks(tasks, min(2 * self.settings.concurrency, 256)):
+            if self.stop:
+                break
+            named = {key(task, self.settings): task for task in part}  # equal rows are asked for once
+            replies = self.store.last(list(named))
+            missing = [name for name in named if not (name in replies and replies[name].final)]
+            got = self.store.claim(missing)
+            # Another process may have finished a row between the look and the claim.
+            replies |= self.store.last(sorted(got)) if got else {}
+            for name in missing:
+                if name not in got:
+                    held += 1
+                elif name in replies and replies[name].final:
+                    self.store.release([name])
+                else:
+                    await queue.put((name, named[name], replies.get(name)))
+        return held
+
+    async def work(self, queue: asyncio.Queue) -> None:
+        while (item := await queue.get()) is not None:
+            name, task, before = item
+            try:
+                if not self.stop:  # what is under way when a run stops is still waited for and kept
+                    await self.row(name, task, before)
+            finally:
+                self.store.release([name])
+            self.bar.update()
+            self.bar.set_postfix_str(f"{self.report.counts['failed']} failed, {self.report.counts['set aside'] + self.report.counts['refused']} set aside" + ("" if self.cost is None else f", ${self.cost:.2f}"), refresh=False)
+
+    @property
+    def cost(self) -> float | None:
+        return dollars(tuple(self.report.tokens), self.planned.rate)
+
+    async def row(self, name: str, task: Task, before: Reply | None) -> None:
+        """Attempts for one row until one is kept or there are no more; each reply is committed at once."""
+        first = before.attempt + 1 if before else 1
+        for attempt in range(first, max(first, self.settings.attempts) + 1):  # one more also where fewer attempts are asked for than before
+            if self.limit and self.cost >= self.limit:
+                self.stop = f"the limit of {self.limit} US dollars is reached after {self.report.asked} replies; they are kept, and a higher limit goes on from here"
+                return
+            try:
+                text, tokens = await asyncio.wait_for(self.ask(task, before, attempt), self.settings.deadline)
+            except openai.BadRequestError as error:
+                if not self.report.asked and not self.planned.done:  # nothing has worked yet: the settings may be at fault, not the row
+                    self.fail(error)
+                    return
+                text, tokens, reason, final = "", (0, 0), f"the endpoint refused the request ({_first_line(error)})", True
+            except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
+                self.stop = f"the endpoint does not accept the key in OPENAI_API_KEY ({_first_line(error)})"
+                return
+            except openai.NotFoundError as error:
+                self.stop = f"the endpoint does not know the model '{self.settings.model}' or the address is wrong ({_first_line(error)})"
+                return
+            except (openai.OpenAIError, TimeoutError, ValueError, AttributeError, IndexError, TypeError) as error:
+                self.fail(error)
+                return
+            else:
+                found, reason = await self.judged(task, text)
+                final = not reason or attempt >= self.settings.attempts
+            self.failures_in_a_row = 0
+            before = Reply(attempt, text, reason, final, *tokens)
+            self.store.add(name, before)
+            self.report.asked += 1
+            self.report.tokens = [a + b for a, b in zip(self.report.tokens, tokens, strict=True)]
+            if reason:
+                self.report.reasons[_kind(reason)] += 1
+            if final:
+                self.report.counts[_outcome(reason, attempt)] += 1
+                return
+
+    async def judged(self, task: Task, text: str) -> tuple[dict, str]:
+        if self.emotion_gate and task.emotion:  # a model: beside the event loop, one text at a time
+            return await asyncio.to_thread(judge_reply, task, text, self.emotion_gate)
+        return judge_reply(task, text)
+
+    def fail(self, error: BaseException) -> None:
+        """The endpoint gave no reply: the row stays to be asked for; too many in a row end the run."""
+        self.report.counts["failed"] += 1
+        self.report.failure = f"{type(error).__name__}: {_first_line(error)}"
+        self.failures_in_a_row += 1
+        if self.failures_in_a_row >= max(BREAKER, self.settings.concurrency):
+            self.stop = (f"the endpoint failed for {self.failures_in_a_row} rows in a row, last with {self.report.failure}; "
+                         f"{self.report.asked} replies of this run are kept: see to the endpoint and start again")
+
+    async def ask(self, task: Task, before: Reply | None, attempt: int) -> tuple[str, tuple[int, int]]:
+        body = request(task, before, attempt, self.settings) | {"model": self.served_as}
+        answer = await self.api.chat.completions.create(timeout=self.settings.timeout, **body)
+        message = answer.choices[0].message
+        text = _content(message.content, getattr(message, "refusal", None))
+        if answer.usage:
+            return text, (answer.usage.prompt_tokens or 0, answer.usage.completion_tokens or 0)
+        return text, (int(sum(len(m["content"]) for m in body["messages"]) / CHARACTERS_A_TOKEN), int(len(text) / CHARACTERS_A_TOKEN))  # a limit has to hold here, too
+
+
+def request(task: Task, before: Reply | None, attempt: int, settings: Settings) -> dict:
+    """The body of a chat request; from the second attempt on with the last reply and what was wrong with it."""
+    asked = messages(task)
+    if before:
+        asked += [{"role": "assistant", "content": before.text or "(nothing)"},
+                  {"role": "user", "content": f"That cannot be used: {before.reason}. Give the whole JSON object again, with this mended, and nothing else."}]
+    body = {"model": settings.model, "messages": asked, "temperature": settings.temperature, "seed": settings.seed + attempt, "max_tokens": settings.max_tokens}
+    if settings.structured:
+        schema = SCHEMAS[task.name].model_json_schema()
+        body["response_format"] = {"type": "json_schema", "json_schema": {"name": task.name, "schema": schema, "strict": True}}
+    return body
+
+
+def _content(content, refusal) -> str:
+    """The text of a reply as it can be stored: half a surrogate pair (a cut emoji) is no UTF-8."""
+    text = content or refusal or ""
+    if not isinstance(text, str):
+        raise TypeError(f"the reply is {type(text).__name__}, not text")
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _first_line(error: BaseException) -> str:
+    """What went wrong, in a line; some servers write the key they were given into their messages."""
+    text = (str(error).splitlines() or [""])[0]
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    return (text.replace(key, "(the key)") if key else text)[:160]
+
+
+def _outcome(reason: str, attempt: int) -> str:
+    """Where a row ends: kept, repaired (kept after another attempt), refused, unscored (no emotion could be read), or set aside."""
+    if reason:
+        return {"refusal": "refused", "unscored": "unscored"}.get(_kind(reason), "set aside")
+    return "kept" if attempt == 1 else "repaired"
+
+
+def _kind(reason: str) -> str:
+    """A reason without what is particular to the row, for counting."""
+    for word in ("declines", "JSON object", "not English", "words where", "repeats the original", "repeats the instruction", "lacks", "does not express", "refused the request", "unscored"):
+        if word in reason:
+            return {"lacks": "facts lost", "words where": "length", "JSON object": "not the asked-for JSON object", "declines": "refusal"}.get(word, word)
+    return reason[:60]
+
+
+# What comes out
+
+
+def export(tasks: Iterable[Task], settings: Settings, store: Store, folder: Path) -> dict[str, int]:
+    """Write `er.jsonl`, `eqsr.jsonl` (kept rewrites, in the order of the source) and `set_aside.jsonl`; returns their rows.
+
+    The two are in the form of `data/dialogues`, with the row's number in the source. Each file appears whole or not at all.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = dict.fromkeys(("er", "eqsr", "set_aside"), 0)
+    partial = {name: folder / f".{name}.jsonl.{os.getpid()}.tmp" for name in counts}
+    handles = {name: open(path, "w", encoding="utf-8") for name, path in partial.items()}
+    try:
+        for part in chunks(tasks):
+            names = [key(task, settings) for task in part]
+            replies = store.last(names)
+            for name, task in zip(names, part, strict=True):
+                reply = replies.get(name)
+                if reply is None or not reply.final:
+                    continue
+                row = {"id": task.row.id, "number": task.row.number} | ({"emotion": task.emotion} if task.emotion else {}) | {"question": task.row.question, "answer": task.row.answer}
+                if reply.reason:
+                    target, row = "set_aside", row | {"task": task.name, "reason": reply.reason, "attempts": reply.attempt, "reply": reply.text}
+                else:
+                    target, row = task.name, row | parse(reply.text, SCHEMAS[task.name]).model_dump()
+                handles[target].write(json.dumps(row, ensure_ascii=False) + "\n")
+                counts[target] += 1
+    finally:
+        for handle in handles.values():
+            handle.close()
+    for name, path in partial.items():
+        os.replace(path, folder / f"{name}.jsonl")
+    return counts
+
+
+def summary(report: Report) -> str:
+    """A run in words."""
+    counts = ", ".join(f"{report.counts[name]} {name}" for name in ("kept", "repaired", "refused", "unscored", "set aside", "to ask again", "failed", "of another run") if report.counts[name]) or "nothing to do"
+    reasons = ", ".join(f"{reason} {count}" for reason, count in report.reasons.most_common())
+    return (f"{report.asked} replies in {report.seconds:.1f} s: {counts}" + (f"; turned down: {reasons}" if reasons else "")
+            + (f"; run the same command again for those that failed (last: {report.failure or 'no reply in the batch'})" if report.counts["failed"] else ""))
+
+
+def outcomes(folder: Path, rows: int) -> pd.DataFrame:
+    """The first `rows` exported rows of each file for reading: id, task, emotion, the rewritten texts or the reason against them."""
+    found = []
+    for name in ("er", "eqsr", "set_aside"):
+        with open(folder / f"{name}.jsonl", encoding="utf-8") as handle:
+            for line in itertools.islice(handle, rows):
+                row = json.loads(line)
+                found.append({"id": row["id"], "task": row.get("task", name), "emotion": row.get("emotion", "")}
+                             | {k: row.get(k, "") for k in ("empathetic_response", "emotional_question", "soothing_response", "reason")})
+    return pd.DataFrame(found)
+
+
+# OpenAI's Batch API as a second way
+
+
+def write_batches(tasks: Iterable[Task], settings: Settings, store: Store, folder: Path, rows: int = 50_000, size: int = 190_000_000) -> list[Path]:
+    """Files for the Batch API with what the store still lacks (rows that failed a gate with their reason); returns their paths.
+
+    rows, size: requests and bytes of a file at most (the service takes 50,000 and 200 MB).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths, lines, length, seen = [], [], 0, set()
+
+    def flush() -> None:
+        nonlocal lines, length
+        if lines:
+            paths.append(folder / f"batch-{len(paths) + 1:03}.jsonl")
+            write_atomic(paths[-1], "".join(lines))
+            lines, length = [], 0
+
+    for part in chunks(tasks):
+        named = {key(task, settings): task for task in part}
+        replies = store.last(list(named))
+        for name, task in named.items():
+            before = replies.get(name)
+            if name in seen or before and before.final:
+                continue
+            seen.add(name)
+            attempt = before.attempt + 1 if before else 1
+            line = json.dumps({"custom_id": f"{name}.{attempt}", "method": "POST", "url": "/v1/chat/completions", "body": request(task, before, attempt, settings)}, ensure_ascii=False) + "\n"
+            if len(lines) == rows or lines and length + len(line.encode()) > size:
+                flush()
+            lines.append(line)
+            length += len(line.encode())
+    flush()
+    return paths
+
+
+def read_batch(path: Path, tasks: Iterable[Task], settings: Settings, store: Store, emotion_gate: Callable[[str, str, str], str] | None = None) -> Report:
+    """Take the results of a batch into the store, whatever their order; lines of other runs and failed requests are counted.
+
+    Rows whose reply fails a gate are in the next `write_batches` with the reason.
+    """
+    report, results = Report(), {}
+    if not path.is_file():
+        raise EmoError(f"there is no file {path} with the results of a batch")
+    with open(path, encoding="utf-8", errors="replace") as handle:
+        for line in handle:
+            try:
+                entry = json.loads(line)
+                name, _, attempt = entry["custom_id"].partition(".")
+                body = entry["response"]["body"]
+                usage = body.get("usage") or {}
+                message = body["choices"][0]["message"]
+                text = _content(message["content"], message.get("refusal"))
+                results[name] = (int(attempt), text, usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
+            except (AttributeError, KeyError, TypeError, IndexError, ValueError, RecursionError):
+                report.counts["failed"] += 1
+    for task in tasks:
+        if (result := results.pop(key(task, settings), None)) is None:
+            continue
+        attempt, text, *tokens = result
+        _, reason = judge_reply(task, text, emotion_gate)
+        final = not reason or attempt >= settings.attempts
+        store.add(key(task, settings), Reply(attempt, text, reason, final, *tokens))
+        report.asked += 1
+        report.tokens = [a + b for a, b in zip(report.tokens, tokens, strict=True)]
+        report.counts[_outcome(reason, attempt) if final else "to ask again"] += 1
+        if reason:
+            report.reasons[_kind(reason)] += 1
+    report.counts["of another run"] += len(results)
+    return report

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -59,14 +60,15 @@ def _wait(address: str, server: subprocess.Popen, log: Path, timeout: float) -> 
 
 @contextlib.contextmanager
 def scripted_stub() -> Iterator[str]:
-    """An endpoint that answers every chat request with a fixed, well-formed rewrite: for the smoke profile only."""
-    reply = json.dumps({"emotional_question": "(stub) a question", "soothing_response": "(stub) an answer"})
-    short = json.dumps({"empathetic_response": "(stub) an answer"})
+    """An endpoint that answers each rewriting request with the texts it was given, framed: for the smoke profile only."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            content = reply if "soothing_response" in asked else short
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["messages"][0]["content"]
+            question, answer = re.search(r"Patient's question:\n(.*)\n\nDoctor's reply:\n(.*)\n\nGive", asked, re.DOTALL).groups()
+            framed = {name: f"(scripted, no model) {text} (a real model would have said this in words of its own, and with the feeling that was asked for)"
+                      for name, text in (("emotional_question", question), ("soothing_response", answer))}
+            content = json.dumps(framed if "soothing_response" in asked else {"empathetic_response": framed["soothing_response"]})
             body = json.dumps({
                 "id": "stub", "object": "chat.completion", "created": 0, "model": "scripted-stub",
                 "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}],

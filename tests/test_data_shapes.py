@@ -119,7 +119,7 @@ def file(tmp_path, monkeypatch):
     return write
 
 
-GOOD = json.dumps({"id": "1", "topic": "t", "question": "q", "answer": "a", "empathetic_response": "e"}).encode()
+GOOD = json.dumps({"id": "1", "topic": "t", "specialty": "s", "question": "q", "answer": "a", "empathetic_response": "e"}).encode()
 
 
 def test_a_good_file_loads_with_or_without_a_last_line_break(file):
