@@ -20,7 +20,7 @@ import llm_server
 from emo_utils import rewrite, sources
 
 FILES = ("er.jsonl", "eqsr.jsonl", "set_aside.jsonl")
-HANG = 0.5  # seconds for which the server hangs; longer than the timeout below
+HANG = 0.8  # seconds for which the server hangs; longer than the timeout below
 
 
 def consultations(path: Path, count: int, tag: str = "") -> sources.Source:
@@ -34,7 +34,7 @@ def consultations(path: Path, count: int, tag: str = "") -> sources.Source:
 
 
 def settings(address: str, concurrency: int = 8) -> rewrite.Settings:
-    return rewrite.Settings("m", address, concurrency=concurrency, timeout=0.3, deadline=1.5)
+    return rewrite.Settings("m", address, concurrency=concurrency, timeout=0.5, deadline=2.5)
 
 
 def name(task: sources.Task) -> str:
@@ -82,15 +82,13 @@ def soak(folder: Path, rows: int, kills: int, seed: int, latency: float = 0.03) 
     """Kill a run `kills` times and resume it; returns figures. `asked_again`: requests for what was committed when a process was killed."""
     source, store, out = folder / "rows.jsonl", folder / "killed.sqlite", folder / "killed"
     tasks, draw, log = tasks_of(consultations(source, rows), rows), random.Random(seed), folder / "log"
-    with llm_server.running(latency, faulty=True, hang=HANG) as address:
-        if start(source, rows, folder / "undisturbed.sqlite", folder / "undisturbed", address).wait():
-            raise SystemExit("the undisturbed run failed")
     known, killed = [], 0
-    with llm_server.running(latency, faulty=True, hang=HANG, log=log) as address:
+    with llm_server.running(latency, faulty=True, hang=HANG) as other, llm_server.running(latency, faulty=True, hang=HANG, log=log) as address:
+        undisturbed = start(source, rows, folder / "undisturbed.sqlite", folder / "undisturbed", other)  # meanwhile, with a server of its own
         for kill in range(kills):
             answered = len(log_lines(log))
             share = max(rows - answered, 0) / (kills - kill + 1)
-            target = answered + draw.randint(0, int(2 * share) + 1)
+            target = answered + round(draw.uniform(0, 1.5) * share)
             process = start(source, rows, store, out, address)
             while len(log_lines(log)) < target and process.poll() is None:
                 time.sleep(0.002)
@@ -99,8 +97,8 @@ def soak(folder: Path, rows: int, kills: int, seed: int, latency: float = 0.03) 
             killed += process.wait() == -signal.SIGKILL
             time.sleep(4 * latency)  # what the dead process asked for is in the log before the next one starts
             known.append((len(log_lines(log)), committed(store, tasks, address)))
-        if start(source, rows, store, out, address).wait():
-            raise SystemExit("the resumed run failed")
+        if start(source, rows, store, out, address).wait() or undisturbed.wait():
+            raise SystemExit("the resumed or the undisturbed run failed")
         replies = committed(store, tasks, address)
     lines = log_lines(log)
     again = {place for mark, before in known for place in range(mark, len(lines)) if lines[place][0] in before and (before[lines[place][0]].final or lines[place][1] == 1)}

@@ -265,19 +265,19 @@ def test_a_response_that_is_no_completion_is_a_failure_of_the_endpoint(store, pa
 def test_the_emotion_gate_is_asked_about_the_question_and_its_reason_handed_on(store):
     seen = []
 
-    def gate(text, emotion):
-        seen.append((text, emotion))
-        return "" if len(seen) > 1 else "emotional_question does not express fear (it reads as distrust)"
+    def gate(plain, rewritten, emotion):
+        seen.append((plain, rewritten, emotion))
+        return "" if len(seen) > 1 else "emotional_question does not express fear more than the plain question"
 
     with scripted(GOOD_EQSR, GOOD_EQSR, GOOD_ER) as (address, asked):
         report = run([EQSR, ER], Settings("m", address, concurrency=1), store, emotion_gate=gate)
-    assert outcome(report) == {"repaired": 1, "kept": 1} and seen == [(FELT, "fear")] * 2  # ER has no emotion
-    assert "it reads as distrust" in asked[1]["messages"][2]["content"] and report.reasons == {"does not express": 1}
+    assert outcome(report) == {"repaired": 1, "kept": 1} and seen == [(QUESTION, FELT, "fear")] * 2  # ER has no emotion
+    assert "does not express fear more" in asked[1]["messages"][2]["content"] and report.reasons == {"does not express": 1}
 
 
 def test_what_the_emotion_gate_cannot_read_counts_as_unscored(store):
     with scripted(GOOD_EQSR) as (address, _):
-        report = run([EQSR], Settings("m", address, attempts=1), store, emotion_gate=lambda text, emotion: "unscored: the emotional question is too long")
+        report = run([EQSR], Settings("m", address, attempts=1), store, emotion_gate=lambda *texts: "unscored: a question is too long")
     assert outcome(report) == {"unscored": 1}
 
 
@@ -561,11 +561,12 @@ def test_a_process_that_got_the_number_of_a_dead_one_does_not_hold_its_rows(tmp_
 def test_a_run_that_breaks_holds_no_rows_afterwards(calm, store):
     tasks, settings = [Task(task.row, "fear") for task in many(60, "breaks")], Settings("m", calm[0], concurrency=4)
 
-    def broken(text, emotion):
+    def broken(plain, rewritten, emotion):
         raise RuntimeError("the judge is out of memory")
 
-    with pytest.raises(ExceptionGroup):
+    with pytest.raises(ExceptionGroup) as caught:
         run(tasks, settings, store, emotion_gate=broken)
+    assert "out of memory" in str(caught.value.exceptions)
     started = time.monotonic()
     assert run(tasks, settings, Store(store.path)).asked == 60  # the same process, as in a notebook whose cell is run again
     assert time.monotonic() - started < 20
@@ -592,17 +593,20 @@ def test_a_run_works_inside_a_notebook(calm, store):
 
 def test_interrupting_a_cell_ends_the_run_and_running_it_again_goes_on(store, tmp_path):
     with llm_server.running(latency=0.05, log=tmp_path / "log") as address:
-        tasks, settings = many(400), Settings("m", address, concurrency=4)
-        timer = threading.Timer(0.8, signal.raise_signal, [signal.SIGINT])
-        timer.start()
-        started = time.monotonic()
+        tasks, settings, here = many(1000), Settings("m", address, concurrency=4), threading.get_ident()
+
+        def interrupt():
+            while len(log_lines(tmp_path / "log")) < 20:
+                time.sleep(0.02)
+            signal.pthread_kill(here, signal.SIGINT)
+
+        threading.Thread(target=interrupt, daemon=True).start()
         with pytest.raises(KeyboardInterrupt):
             inside_a_loop(lambda: run(tasks, settings, store))
-        assert time.monotonic() - started < 3.5  # the whole run takes 5 s
         done = rewrite.plan(tasks, settings, store).done
-        assert 0 < done < 400
-        rest = inside_a_loop(lambda: run(tasks[:100], settings, Store(store.path), api=rewrite.client(address)))
-        assert rest.asked == max(100 - done, 0) and max(Counter(log_lines(tmp_path / "log")).values()) == 1
+        assert 0 < done < 500
+        rest = inside_a_loop(lambda: run(tasks[: done + 40], settings, Store(store.path), api=rewrite.client(address)))
+        assert rest.asked == 40 and max(Counter(log_lines(tmp_path / "log")).values()) == 1
 
 
 def test_a_run_killed_three_times_gives_the_same_files_and_asks_for_nothing_committed(tmp_path):
@@ -613,11 +617,11 @@ def test_a_run_killed_three_times_gives_the_same_files_and_asks_for_nothing_comm
 
 
 def test_two_processes_on_one_store_share_the_rows_and_ask_none_twice(tmp_path):
-    source, rows = tmp_path / "rows.jsonl", 90
+    source, rows = tmp_path / "rows.jsonl", 60
     tasks = soak_rewrite.tasks_of(consultations(source, rows), rows)
     with llm_server.running(latency=0.1, log=tmp_path / "log") as address:
         # One request at a time and a lease much shorter than the run: rows that only wait must not be taken away.
-        both = [soak_rewrite.start(source, rows, tmp_path / "s.sqlite", tmp_path / f"out{i}", address, concurrency=1, lease=1.5) for i in range(2)]
+        both = [soak_rewrite.start(source, rows, tmp_path / "s.sqlite", tmp_path / f"out{i}", address, concurrency=1, lease=3.0) for i in range(2)]
         assert [process.wait(60) for process in both] == [0, 0]
         replies = soak_rewrite.committed(tmp_path / "s.sqlite", tasks, address)
     assert len(replies) == rows and all(reply.final for reply in replies.values())
@@ -630,11 +634,18 @@ def test_a_killed_process_that_nobody_buried_does_not_hold_its_rows(tmp_path):
     tasks = soak_rewrite.tasks_of(consultations(source, 30), 30)
     with llm_server.running(latency=30) as address:
         process = soak_rewrite.start(source, 30, tmp_path / "s.sqlite", tmp_path, address)
-        while not (tmp_path / "s.sqlite").exists() or Store(tmp_path / "s.sqlite").claim([rewrite.key(tasks[0], soak_rewrite.settings(address))]):
+
+        def free() -> bool:
+            probe = Store(tmp_path / "s.sqlite")
+            got = probe.claim([rewrite.key(tasks[0], soak_rewrite.settings(address))])
+            probe.release()
+            return bool(got)
+
+        while free():
             time.sleep(0.1)
         process.send_signal(signal.SIGKILL)  # and no wait: it stays a zombie
-        time.sleep(0.2)
-        assert Store(tmp_path / "s.sqlite").claim([rewrite.key(tasks[0], soak_rewrite.settings(address))])
+        time.sleep(0.5)
+        assert psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE and free()
         process.wait()
 
 
@@ -647,7 +658,7 @@ def test_all_rows_end_complete_on_a_server_that_misbehaves(store, tmp_path):
     connection = Counter(llm_server.CONNECTION[n // 7 % 6] for n in numbers.values() if n % 7 == 0)
     content = Counter(llm_server.CONTENT[n // 11 % 4] for n in numbers.values() if n % 11 == 0)
     assert set(connection) == set(llm_server.CONNECTION) and set(content) == set(llm_server.CONTENT)  # every fault strikes
-    with llm_server.running(faulty=True, hang=0.5, log=tmp_path / "log") as address:
+    with llm_server.running(faulty=True, hang=soak_rewrite.HANG) as address:
         settings = soak_rewrite.settings(address, concurrency=32)
         report = run(tasks, settings, store)
     hopeless = {task for task, n in numbers.items() if n % 55 == 0}  # their content is wrong each time
@@ -660,7 +671,6 @@ def test_all_rows_end_complete_on_a_server_that_misbehaves(store, tmp_path):
     for row in rows:
         for field, origin in gates.REWRITES.items():
             assert "reason" in row or field not in row or gates.check(field, row[origin], row[field]) == ""
-    assert max(Counter(log_lines(tmp_path / "log")).values()) <= 2  # three attempts have one or three messages: none was asked twice
 
 
 # What comes out
