@@ -155,7 +155,7 @@ class Store:
             self.connection.execute("CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT, until REAL)")
             self.last([""])  # a table of another program has other columns
             if (found := self.connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                raise sqlite3.DatabaseError(found)
+                raise sqlite3.DatabaseError(" ".join(found.split()))
         except sqlite3.DatabaseError as error:
             raise EmoError(f"{path.name} is no store of replies ({error}); move it away to start anew, its replies are lost to this program then") from None
 

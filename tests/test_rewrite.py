@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import llm_server
 import psutil
@@ -506,7 +507,8 @@ def test_a_foreign_or_torn_store_is_an_error_in_one_line(tmp_path):
     whole.connection.close()
     content = (tmp_path / "whole.sqlite").read_bytes()
     (tmp_path / "torn.sqlite").write_bytes(content[: len(content) // 2])
-    (tmp_path / "spoilt.sqlite").write_bytes(content[:8192] + bytes(4096) + content[12288:])
+    middle = len(content) // 8192 * 4096
+    (tmp_path / "spoilt.sqlite").write_bytes(content[:middle] + bytes(4096) + content[middle + 4096 :])
     for name in ("text", "folder", "other", "torn", "spoilt"):
         with pytest.raises(EmoError, match=f"{name}.sqlite is no store of replies .*move it away") as caught:
             Store(tmp_path / f"{name}.sqlite")
@@ -515,7 +517,7 @@ def test_a_foreign_or_torn_store_is_an_error_in_one_line(tmp_path):
 
 
 def test_the_latest_reply_counts_and_no_reply_is_overwritten(store):
-    for attempt, text in ((1, "a"), (2, "b"), (1, "c")):
+    for attempt, text in ((1, "a"), (2, "b"), (1, "c"), (2, "d")):
         store.add("k", rewrite.Reply(attempt, text, "", False, 10, 5))
     assert store.last(["k", "other"]) == {"k": rewrite.Reply(2, "b", "", False, 10, 5)}
     assert store.spent() == (20, 10)
@@ -629,6 +631,21 @@ def test_two_processes_on_one_store_share_the_rows_and_ask_none_twice(tmp_path):
     assert exported(tmp_path / "out0") == exported(tmp_path / "out1")
 
 
+class Late(Store):
+    """A store in which another process finishes a row after it was looked up and before it is claimed."""
+
+    def claim(self, names):
+        if names:
+            self.add(names[0], rewrite.Reply(1, GOOD_ER, "", True))
+        return super().claim(names)
+
+
+def test_a_row_that_another_process_has_just_finished_is_not_asked(tmp_path):
+    with scripted("no") as (address, asked):
+        assert run([ER], Settings("m", address), Late(tmp_path / "s.sqlite")).asked == 0 and asked == []
+        assert Store(tmp_path / "s.sqlite").claim([rewrite.key(ER, Settings("m", address))])  # and it is not held any longer
+
+
 def test_a_killed_process_that_nobody_buried_does_not_hold_its_rows(tmp_path):
     source = tmp_path / "rows.jsonl"
     tasks = soak_rewrite.tasks_of(consultations(source, 30), 30)
@@ -708,9 +725,19 @@ def test_an_export_that_breaks_leaves_the_files_of_the_one_before(calm, store, t
 def test_two_exports_at_once_give_whole_files(tmp_path, calm):
     tasks, settings = many(300, "both"), Settings("m", calm[0])
     run(tasks, settings, Store(tmp_path / "replies.sqlite"))
-    code = ("import sys, pathlib, test_rewrite as t\n"
-            "for _ in range(8): t.rewrite.export(t.many(300, 'both'), t.Settings('m', sys.argv[1]), t.Store(pathlib.Path(sys.argv[2]) / 'replies.sqlite'), pathlib.Path(sys.argv[2]) / 'out')")
-    both = [subprocess.Popen([sys.executable, "-c", code, calm[0], str(tmp_path)], cwd=soak_rewrite.__file__.rsplit("/", 1)[0]) for _ in range(2)]
+    code = """if True:
+        import pathlib, sys, time
+        import test_rewrite as t
+        address, folder, me, other = sys.argv[1], pathlib.Path(sys.argv[2]), *sys.argv[3:]
+        tasks, settings, store = t.many(300, "both"), t.Settings("m", address), t.Store(folder / "replies.sqlite")
+        (folder / me).touch()
+        while not (folder / other).exists():
+            time.sleep(0.01)
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            t.rewrite.export(tasks, settings, store, folder / "out")
+    """
+    both = [subprocess.Popen([sys.executable, "-c", code, calm[0], str(tmp_path), *names], cwd=Path(__file__).parent) for names in (("one", "two"), ("two", "one"))]
     assert [process.wait(60) for process in both] == [0, 0]
     rows = [json.loads(line) for line in (tmp_path / "out" / "er.jsonl").read_text().splitlines()]
     assert [row["number"] for row in rows] == list(range(1, 301))
