@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tqdm import tqdm
 
 from emo_utils import gates, prompts
-from emo_utils.project import PROFILES, EmoError, sha256_bytes, write_atomic
+from emo_utils.project import PROFILES, EmoError, sha256_bytes
 from emo_utils.sources import Task
 
 PRICES = PROFILES / "prices.yaml"
@@ -546,7 +546,8 @@ def outcomes(folder: Path, rows: int) -> pd.DataFrame:
 def write_batches(tasks: Iterable[Task], settings: Settings, store: Store, folder: Path, rows: int = 50_000, size: int = 190_000_000) -> list[Path]:
     """Files for the Batch API with what the store still lacks (rows that failed a gate with their reason); returns their paths.
 
-    rows, size: requests and bytes of a file at most (the service takes 50,000 and 200 MB).
+    rows, size: requests and bytes of a file at most (the service takes 50,000 and 200 MB). What has been sent and not
+    read back is written again, so read results before writing anew.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths, lines, length, seen = [], [], 0, set()
@@ -555,7 +556,10 @@ def write_batches(tasks: Iterable[Task], settings: Settings, store: Store, folde
         nonlocal lines, length
         if lines:
             paths.append(folder / f"batch-{len(paths) + 1:03}.jsonl")
-            write_atomic(paths[-1], "".join(lines))
+            unfinished = paths[-1].with_suffix(".tmp")
+            with open(unfinished, "w", encoding="utf-8") as handle:
+                handle.writelines(lines)
+            os.replace(unfinished, paths[-1])
             lines, length = [], 0
 
     for part in chunks(tasks):
