@@ -59,9 +59,9 @@ _SCORED = (*_TEST, *PUBLISHED)
 STEPS = (
     *_TRAININGS,
     Step("01_data_rewriting", "01_data_rewriting", files=(*ER, *EQSR, DIALOGUES / "test.jsonl"), memory_mb=4100),
-    Step("05_emotion_scoring", "05_emotion_scoring", files=_SCORED, needs=_ALL, memory_mb=4000),
+    Step("05_emotion_scoring", "05_emotion_scoring", files=_SCORED, needs=_ALL, memory_mb=3800),
     Step("06_knowledge_scoring", "06_knowledge_scoring", files=_SCORED, needs=_ALL, memory_mb=1500),
-    Step("07_preference_ablation", "07_preference_ablation", files=_SCORED, needs=_ALL, memory_mb=4000),
+    Step("07_preference_ablation", "07_preference_ablation", files=_SCORED, needs=_ALL, memory_mb=3800),
     Step("08_qualitative_cases", "08_qualitative_cases", files=_TEST, needs=("05_emotion_scoring", "06_knowledge_scoring"), memory_mb=1500),
 )
 
