@@ -529,15 +529,15 @@ def summary(report: Report) -> str:
 
 
 def outcomes(folder: Path, rows: int) -> pd.DataFrame:
-    """The first `rows` exported rows of each file for reading: id, task, emotion, the rewritten texts or the reason against them."""
+    """The first `rows` exported rows of each file for reading: id, task, emotion, the rewritten texts, or the last reply and the reason against it."""
     found = []
     for name in ("er", "eqsr", "set_aside"):
         with open(folder / f"{name}.jsonl", encoding="utf-8") as handle:
             for line in itertools.islice(handle, rows):
                 row = json.loads(line)
                 found.append({"id": row["id"], "task": row.get("task", name), "emotion": row.get("emotion", "")}
-                             | {k: row.get(k, "") for k in ("empathetic_response", "emotional_question", "soothing_response", "reason")})
-    return pd.DataFrame(found)
+                             | {k: row.get(k, "") for k in ("empathetic_response", "emotional_question", "soothing_response", "reason", "reply")})
+    return pd.DataFrame(found).rename(columns={"reason": "reason against it", "reply": "last reply"})
 
 
 # OpenAI's Batch API as a second way
