@@ -7,6 +7,7 @@ its number and a reason, and the run goes on without it.
 import csv
 import json
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from emo_utils.project import EmoError, write_atomic
 
 FIELDS = (("question", "answer"), ("input", "output"), ("input", "answer_icliniq"))  # ours, and the two sets of the paper
 LONGEST = 8000  # characters of a question or an answer; longer ones are pasted records rather than questions
+_UNCLEAN = re.compile("[\ud800-\udfff\x00\ufffd]")  # half a character, or a sign that one was lost
 csv.field_size_limit(2**20)  # what an unclosed quote may take in before it is noticed
 
 
@@ -60,7 +62,7 @@ class Source:
                 return Row(number, name, reason=f"field '{field}' is {type(text).__name__}, not text")
             if len(text) > LONGEST:
                 return Row(number, name, reason=f"field '{field}' has {len(text)} characters, more than {LONGEST}")
-            if any("\ud800" <= c <= "\udfff" for c in text) or "\x00" in text or "\ufffd" in text:
+            if _UNCLEAN.search(text):
                 return Row(number, name, reason=f"field '{field}' is not clean UTF-8 text")
             texts.append(text.strip())
         return Row(number, name, *texts)

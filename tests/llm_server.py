@@ -41,13 +41,18 @@ class Server:
 
     async def answer(self, head: str, body: bytes, writer) -> bool:
         """Answer one request; False when the connection is to be closed."""
+        due = asyncio.get_running_loop().time() + self.latency  # what the server computes itself is part of its latency
         asked = json.loads(body or b"{}")
         messages = asked.get("messages", [])
         name = hashlib.sha256(messages[0]["content"].encode()).hexdigest() if messages else ""
         number = int(name[:8] or "0", 16)
         self.seen[name, len(messages)] += 1
+        reply = self.reply(messages, number)
+        payload = {"id": "1", "object": "chat.completion", "created": 0, "model": asked.get("model", ""),
+                   "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": reply}}],
+                   "usage": {"prompt_tokens": len(body) // 4, "completion_tokens": len(reply) // 4, "total_tokens": (len(body) + len(reply)) // 4}}
         if self.latency:
-            await asyncio.sleep(self.latency)
+            await asyncio.sleep(due - asyncio.get_running_loop().time())
         if "bad-key" in head:
             return self.send(writer, 401, {"error": {"message": "no such key"}})
         if asked.get("model") == "unknown":
@@ -64,10 +69,6 @@ class Server:
         if fault == "hang":
             await asyncio.sleep(self.hang)
             return False
-        reply = self.reply(messages, number)
-        payload = {"id": "1", "object": "chat.completion", "created": 0, "model": asked.get("model", ""),
-                   "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": reply}}],
-                   "usage": {"prompt_tokens": len(body) // 4, "completion_tokens": len(reply) // 4, "total_tokens": (len(body) + len(reply)) // 4}}
         if fault in ("cut", "drip"):
             text = json.dumps(payload).encode()
             writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n".encode() + text[: len(text) // 2])
