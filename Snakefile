@@ -57,3 +57,17 @@ for step in STEPS:
             mem_mb=step.memory_mb,
         shell:
             "{EMO} step {params.run} --profile {PROFILE}"
+
+
+rule variant:
+    input:
+        lambda w: f"{STAMPS}/{w.run}@{w.given}.fingerprint",
+        lambda w: [f"{STAMPS}/{name}.done" for name in graph.step(f"{w.run}@{w.given}").needs],
+        lambda w: ancient([f"{STAMPS}/weights.{name}-{graph.models.folder(name).name[-12:]}" for name in graph.step_models(graph.step(w.run), PROFILE)]),
+    output:
+        STAMPS + "/{run}@{given}.done",
+    threads: 1
+    resources:
+        mem_mb=lambda w: graph.step(w.run).memory_mb,
+    shell:
+        "{EMO} step '{wildcards.run}@{wildcards.given}' --profile {PROFILE}"

@@ -47,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
         command(name, do, text).add_argument("--cores", type=int, default=os.cpu_count(), help="processor cores to use (default: all)")
     make = command("make", make_runs, "Make some of the book's runs, with what they need.", ("runs", {"nargs": "+", "help": "such as 03_dpo.eqsr-dpo"}))
     make.add_argument("--cores", type=int, default=os.cpu_count(), help="processor cores to use (default: all)")
+    sweeping = command("sweep", run_sweep, "Train the variants of a sweep (sweeps/*.yaml) and compare them; stop and resume at will.", ("name", {"help": "such as beta"}))
+    sweeping.add_argument("--seeds", type=int, nargs="+", default=[], help="training seeds in place of the file's")
+    sweeping.add_argument("--cores", type=int, default=os.cpu_count(), help="processor cores to use (default: all)")
     command("step", do_step, "Make one run of the book now if it is not up to date (what the graph calls).", ("run", {}))
     command("why", print_why, "Say why each run of the book is, or is not, up to date.")
     command("fetch", fetch, "Fetch weights into the cache.", ("names", {"nargs": "*", "help": "registered names (default: all that the profile needs)"}))
@@ -168,7 +171,8 @@ def do_step(options) -> int:
     if reasons:
         print(f"  {step.run}: {'; '.join(reasons[:3])}", flush=True)
         os.environ |= {"EMO_BOOK_RUN": step.run, "OMP_NUM_THREADS": str(step.threads), "HF_HUB_OFFLINE": "1" if options.profile != "paper" else "0"}
-        execute(step.notebook, graph.executed_path(step.run, options.profile), dict(step.fixed) | {"profile": options.profile}, progress=False)
+        values = graph.values(step, options.profile)
+        execute(step.notebook, graph.executed_path(step.run, options.profile), {name: values[name] for name in (*dict(step.fixed), "profile")}, progress=False)
         print(f"  {step.run}: done in {time.monotonic() - started:.0f} s", flush=True)
     else:
         print(f"  {step.run}: unchanged", flush=True)
@@ -203,14 +207,23 @@ def make_book(options) -> int:
 
 
 def make_runs(options) -> int:
-    for run in options.runs:
-        graph.step(run)
-    return _snakemake(options, [relative(graph.stamps_dir(options.profile) / f"{run}.done") for run in options.runs])
+    variants = tuple(graph.step(run).run for run in options.runs if "@" in run)
+    return _snakemake(options, [relative(graph.stamps_dir(options.profile) / f"{graph.step(run).run}.done") for run in options.runs], variants)
 
 
-def _snakemake(options, targets: list[str]) -> int:
+def run_sweep(options) -> int:
+    """`emo sweep`: the variants through the graph, then the notebook that scores and compares them."""
+    variants = graph.sweep(options.name, tuple(options.seeds))["variants"]
+    due = [name for name in variants if graph.why(name, options.profile)]
+    print(f"sweep {options.name} ({options.profile} profile): {len(variants)} variants, {len(due)} to train", flush=True)
+    _snakemake(options, [relative(graph.stamps_dir(options.profile) / f"{name}.done") for name in variants], tuple(variants))
+    given = [("profile", options.profile), ("sweep", options.name)] + ([("seeds", " ".join(map(str, options.seeds)))] if options.seeds else [])
+    return run_by_hand(argparse.Namespace(notebook="12_sweeps", given=given, parameters=False))
+
+
+def _snakemake(options, targets: list[str], variants: tuple[str, ...] = ()) -> int:
     """Run the graph; Snakemake compares times only, since `graph.prepare` gave the files the right ones."""
-    graph.prepare(options.profile)
+    graph.prepare(options.profile, variants)
     profile = parameters.load_profile(options.profile)
     # Steps run side by side as long as their declared memory fits into the profile's.
     cap = ["--resources", f"mem_mb={profile['memory_gb'] * 1000}"] if profile.get("cap_memory", True) else []

@@ -114,6 +114,17 @@ def balanced(rows: list[dict], count: int) -> list[dict]:
     return [row for _, _, row in sorted(keyed, key=lambda item: item[:2])[:count]]
 
 
+def split(name: str, train_rows: int = 0, validation_rows: int = 0) -> tuple[list[dict], list[dict]]:
+    """Rows of a training set to train on (0: all that remain) and rows held out, both balanced over emotions.
+
+    The held-out rows are taken from the end of the file and do not depend on train_rows.
+    """
+    rows = load(name)
+    held_out = balanced(rows[::-1], validation_rows) if validation_rows else []
+    rest = [row for row in rows if row not in held_out]
+    return (balanced(rest, train_rows) if train_rows else rest), held_out
+
+
 def messages(system: str, question: str) -> list[dict]:
     """A prompt as chat messages: the task instruction, then the patient's question."""
     return [{"role": "system", "content": system}, {"role": "user", "content": question}]

@@ -10,13 +10,14 @@ from emo_utils.project import EmoError
 
 def answer_questions(model, tokenizer, rows: list[dict], system_prompt: str, system: str, *, max_new_tokens: int, temperature: float,
                      batch_size: int, seed: int) -> pd.DataFrame:
-    """One answer to each emotional question.
+    """One answer to each emotional question (to the plain one for rows of ER).
 
     Returns columns id, emotion, system, question, answer, tokens, complete (the model ended by itself).
     temperature 0 decodes greedily; above it, each batch samples with a seed drawn from `seed`.
     Batches hold questions of similar length, padded on the left.
     """
-    prompts = [tokenizer.apply_chat_template(data.messages(system_prompt, r["emotional_question"]), add_generation_prompt=True, tokenize=False) for r in rows]
+    questions = [row.get("emotional_question", row["question"]) for row in rows]
+    prompts = [tokenizer.apply_chat_template(data.messages(system_prompt, q), add_generation_prompt=True, tokenize=False) for q in questions]
     ids = [tokenizer(p, add_special_tokens=False)["input_ids"] for p in prompts]
     limit = getattr(model.config, "max_position_embeddings", None)
     if limit and max(map(len, ids)) + max_new_tokens > limit:
@@ -29,8 +30,8 @@ def answer_questions(model, tokenizer, rows: list[dict], system_prompt: str, sys
         for index, result in zip(batch, _generate(model, tokenizer, [ids[i] for i in batch], max_new_tokens, temperature), strict=True):
             answers[index] = result
     return pd.DataFrame(
-        [{"id": row["id"], "emotion": row["emotion"], "system": system, "question": row["emotional_question"], "answer": text, "tokens": tokens, "complete": complete}
-         for row, (text, tokens, complete) in ((rows[i], answers[i]) for i in range(len(rows)))]
+        [{"id": row["id"], "emotion": row.get("emotion", ""), "system": system, "question": questions[i], "answer": text, "tokens": tokens, "complete": complete}
+         for i, row in enumerate(rows) for text, tokens, complete in [answers[i]]]
     )
 
 

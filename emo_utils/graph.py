@@ -3,12 +3,18 @@
 A step is a run of a notebook. Its fingerprint holds hashes of its notebook, its parameters, the
 package modules that it imports, its data, the lock file, its models and its upstream results; a step
 is run again when one of them differs, and not otherwise. Snakemake orders the steps; see Snakefile.
+
+A variant of a run has its name with other parameters behind it, `03_dpo.eqsr-dpo@beta=0.05,seed=43`; it is a
+step like any other, whose results lie apart from the book's. A sweep is a list of variants (`sweeps/*.yaml`).
 """
 
 import ast
+import itertools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import yaml
 
 from emo_utils import models, parameters
 from emo_utils.project import DATA, ROOT, EmoError, notebook_cells, relative, results_dir, sha256_bytes, sha256_file, sha256_json, write_atomic
@@ -16,6 +22,7 @@ from emo_utils.project import DATA, ROOT, EmoError, notebook_cells, relative, re
 DIALOGUES = DATA / "dialogues"
 HTML = ROOT / "_build" / "html"
 BUILT_FROM = HTML / ".built-from"
+SWEEPS = ROOT / "sweeps"
 PUBLISHED = (DATA / "published" / "emodoctor.csv", DATA / "published" / "claims.csv")
 
 
@@ -73,15 +80,44 @@ def steps(profile: str) -> tuple[Step, ...]:
 
 
 def step(run: str) -> Step:
+    """The step of a run of the book, or of a variant of one."""
     found = {s.run: s for s in STEPS}
-    if run not in found:
-        raise EmoError(f"the book has no run '{run}'{parameters.nearest(run, found)}; runs: {', '.join(found)}")
-    return found[run]
+    name, _, given = run.partition("@")
+    if name not in found:
+        raise EmoError(f"the book has no run '{name}'{parameters.nearest(name, found)}; runs: {', '.join(found)}")
+    s = found[name]
+    if not given:
+        return s
+    pairs = [part.partition("=")[::2] for part in given.split(",")]
+    # The untuned answers come from the book's own run; a start that is another system needs its checkpoint.
+    s = replace(s, run=run, fixed=(*s.fixed, *pairs), answers=(dict(s.fixed)["system"],) if s in _TRAININGS else s.answers)
+    if (init := dict(pairs).get("init")) is None:
+        return s
+    return replace(s, needs=tuple(t.run for t in _TRAININGS if dict(t.fixed)["system"] == init))
 
 
 def values(s: Step, profile: str) -> dict:
     """All parameters of a step under a profile."""
-    return parameters.resolve(s.notebook, dict(s.fixed) | {"profile": profile}, s.run)
+    return parameters.resolve(s.notebook, dict(s.fixed) | {"profile": profile}, s.run.partition("@")[0])
+
+
+def sweep(name: str, seeds: tuple[int, ...] = ()) -> dict:
+    """A sweep file with its variants under `variants`, in order; seeds, where given, replace the file's own.
+
+    The file holds `about`, and `parts`: each a list of `runs` and a `grid`, parameter -> values, all combinations of which are run.
+    """
+    names = [path.stem for path in sorted(SWEEPS.glob("*.yaml"))]
+    if name not in names:
+        raise EmoError(f"there is no sweep '{name}'{parameters.nearest(name, names)}; there are: {', '.join(names)}")
+    content = yaml.safe_load((SWEEPS / f"{name}.yaml").read_text(encoding="utf-8"))
+    content["variants"] = []
+    for part in content["parts"]:
+        grid = part["grid"] | ({"seed": list(seeds)} if seeds else {})
+        for run, chosen in itertools.product(part["runs"], itertools.product(*grid.values())):
+            content["variants"].append(f"{run}@" + ",".join(f"{k}={v}" for k, v in zip(grid, chosen, strict=True)))
+    for variant in content["variants"]:
+        values(step(variant), "embedded")  # a mistake in the file stops here, with the name that it means
+    return content
 
 
 def step_models(s: Step, profile: str) -> tuple[str, ...]:
@@ -137,6 +173,10 @@ def code_sha256(notebook: str) -> str:
     return sha256_json([notebook_sha256(notebook), module_hashes(notebook)])
 
 
+def is_training(s: Step) -> bool:
+    return s.notebook in _TRAINING_MB
+
+
 def static_fingerprint(run: str, profile: str) -> dict:
     """The part of a fingerprint that is known before anything runs; each value explains one reason to rerun."""
     s = step(run)
@@ -156,12 +196,17 @@ def fingerprint(run: str, profile: str) -> dict:
     A training reads upstream checkpoints and nothing else, a scoring answers and item scores and no checkpoint.
     """
     s = step(run)
-    folder = "checkpoints/" if s in _TRAININGS else "results/"
+    folder = "checkpoints/" if is_training(s) else "results/"
     return static_fingerprint(run, profile) | {"upstream": {name: result_digest(name, profile, folder) for name in s.needs}}
 
 
+def result_folder(run: str, profile: str) -> Path:
+    """Where a run of the book writes; variants write beside it, so that the book's own tables never read them."""
+    return results_dir(profile) / "variants" if "@" in run else results_dir(profile)
+
+
 def result_path(run: str, profile: str) -> Path:
-    return results_dir(profile) / f"{run}.json"
+    return result_folder(run, profile) / f"{run}.json"
 
 
 def result_digest(run: str, profile: str, folder: str = "") -> str:
@@ -207,20 +252,20 @@ def _differences(old: dict, new: dict) -> list[str]:
 
 def executed_path(run: str, profile: str) -> Path:
     """Where the executed notebook of a run of the book lies."""
-    return results_dir(profile) / "notebooks" / f"{run}.ipynb"
+    return result_folder(run, profile) / "notebooks" / f"{run}.ipynb"
 
 
 def stamps_dir(profile: str) -> Path:
     return results_dir(profile) / ".stamps"
 
 
-def prepare(profile: str) -> None:
+def prepare(profile: str, variants: tuple[str, ...] = ()) -> None:
     """Before Snakemake looks at files: write each static fingerprint if it changed, and drop stamps of vanished results.
 
     Snakemake compares times; a fingerprint file gets a new time only when its content is new, so that
     a checkout or a `touch` reruns nothing.
     """
-    for s in steps(profile):
+    for s in (*steps(profile), *map(step, variants)):
         path = stamps_dir(profile) / f"{s.run}.fingerprint"
         content = json.dumps(static_fingerprint(s.run, profile), indent=1, sort_keys=True)
         if not path.is_file() or path.read_text(encoding="utf-8") != content:

@@ -357,11 +357,15 @@ def note(name: str) -> Path:
     return path
 
 
-def load(name: str, dtype: str = "float32", checkpoints: tuple[Path, ...] | list[Path] = ()):
+DATE = '{% set date_string = "26 Jul 2024" %}'  # templates such as Llama-3.2's would write today's date into every prompt
+
+
+def load(name: str, dtype: str = "float32", checkpoints: tuple[Path, ...] | list[Path] = (), quantization: str = "none"):
     """Model (eval mode, on the accelerator if there is one) and tokenizer of a registered name.
 
     checkpoints: folders written by `train.save`, applied in order: an adapter is merged into what came
     before, a whole model replaces it. Merging is done in fp32 and rounded to `dtype` once.
+    quantization: `nf4` then turns the weights into 4 bits, for adapters to be trained on; raises EmoError without a GPU.
     """
     import torch
     from peft import PeftModel
@@ -373,12 +377,29 @@ def load(name: str, dtype: str = "float32", checkpoints: tuple[Path, ...] | list
     tokenizer = AutoTokenizer.from_pretrained(path)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    if "strftime_now" in (tokenizer.chat_template or ""):
+        tokenizer.chat_template = DATE + tokenizer.chat_template
     whole = [c for c in checkpoints if not (c / "adapter_config.json").is_file()]
     adapters = checkpoints[checkpoints.index(whole[-1]) + 1 :] if whole else checkpoints
     model = AutoModelForCausalLM.from_pretrained(whole[-1] if whole else path, dtype=torch.float32 if adapters else getattr(torch, dtype))
     for adapter in adapters:
         model = PeftModel.from_pretrained(model, adapter).merge_and_unload().requires_grad_(True)
     model = model.to(getattr(torch, dtype))
+    if quantization == "nf4":
+        return _in_four_bits(model), tokenizer
     if not torch.cuda.is_available():
         model.set_attn_implementation(attention.GROUPED)
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
+
+
+def _in_four_bits(model):
+    """The model with its linear layers in NF4, double quantization (as in the code of Empathy by Design), products in bf16."""
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    if not torch.cuda.is_available():
+        raise EmoError("quantization 'nf4' needs an NVIDIA GPU and the package bitsandbytes, and there is no GPU here; set it to 'none'")
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.bfloat16)
+        return AutoModelForCausalLM.from_pretrained(folder, quantization_config=config, device_map="cuda").eval()

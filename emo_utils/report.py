@@ -110,17 +110,29 @@ def intervals_figure(records: pd.DataFrame, table: str, metrics: tuple[str, ...]
     return figure
 
 
-def training_figure(log: pd.DataFrame):
-    """Loss over steps, and for preference training the rewards of both answers and their margin."""
-    rewards = [c for c in ("rewards/chosen", "rewards/rejected", "rewards/margins") if c in log]
-    figure, axes = plt.subplots(1, 2 if rewards else 1, figsize=(8.5 if rewards else 5, 2.8), squeeze=False, layout="constrained")
-    axes[0][0].plot(log.index, log.loss, color="#0072B2")
-    axes[0][0].set(title="training loss", xlabel="optimizer step")
-    for name, look in zip(rewards, ("#009E73", "#D55E00", "#333333"), strict=False):
-        axes[0][1].plot(log.index, log[name], color=look, label=name.split("/")[1])
-    if rewards:
-        axes[0][1].set(title="implicit rewards (beta x log-ratio)", xlabel="optimizer step")
-        axes[0][1].legend()
+def training_figure(log: pd.DataFrame, beta: float = 0.0):
+    """Loss over steps, and for preference training the rewards, how far each answer's probability has moved, and accuracy or KL term.
+
+    log: one row a step, columns as TRL names them. beta: the weight in the rewards, which are beta times a log-ratio. Thin: each step; thick: mean of five.
+    """
+    green, red, blue, dark = "#009E73", "#D55E00", "#0072B2", "#333333"
+    panels = [("training loss", {"": (log.loss, blue)})]
+    if "rewards/margins" in log:
+        rewards = {"chosen": green, "rejected": red}
+        panels.append(("rewards: beta x log-ratio to the reference", {n: (log[f"rewards/{n}"], c) for n, c in rewards.items()} | {"margin": (log["rewards/margins"], dark)}))
+        panels.append(("log-probability of an answer, change in nats", {n: (log[f"rewards/{n}"] / beta, c) for n, c in rewards.items()}))
+        if "kl" in log:
+            panels.append(("KL term, nats", {"": (log.kl, blue)}))
+        else:
+            panels.append(("share of pairs with a positive margin", {"": (log["rewards/accuracies"], blue)}))
+    figure, axes = plt.subplots(-(-len(panels) // 2), min(len(panels), 2), figsize=(8.5 if len(panels) > 1 else 5, 2.6 * -(-len(panels) // 2)), squeeze=False, layout="constrained")
+    for axis, (title, lines) in zip(axes.flat, panels, strict=True):
+        for name, (values, look) in lines.items():
+            axis.plot(values.index, values, color=look, lw=0.6, alpha=0.45)
+            axis.plot(values.index, values.rolling(5, min_periods=1, center=True).mean(), color=look, label=name)
+        axis.set(title=title, xlabel="optimizer step")
+        if len(lines) > 1:
+            axis.legend()
     return figure
 
 

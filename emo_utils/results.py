@@ -8,6 +8,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -58,28 +59,48 @@ class Run:
         book_run = os.environ.get("EMO_BOOK_RUN", "")
         self.book = bool(book_run)
         self.name = book_run or adhoc_name(notebook, values, given)
-        self.folder = results_dir(self.profile) if self.book else ROOT / "results" / "adhoc"
+        self.folder = graph.result_folder(self.name, self.profile) if self.book else ROOT / "results" / "adhoc"
         self.records: list[Record] = []
         self.items: list[pd.DataFrame] = []
         self.outputs: list[Path] = []
+        self.temporary: list[Path] = []  # folders that are removed when the run is finished
         self.started, self._clock = datetime.now(UTC), time.monotonic()
         # Taken now: a file that changes while the run goes on must not pass as what the run used.
         self.fingerprint = graph.fingerprint(self.name, self.profile) if self.book else {}
         self.code_sha256, self.git = graph.code_sha256(notebook), git_state()
 
     @property
+    def variant(self) -> bool:
+        """Whether this is a run of the book with other parameters (see `graph`)."""
+        return "@" in self.name
+
+    @property
     def checkpoint(self) -> Path:
         """Where this run saves the model that it trains."""
         if self.book:
-            return checkpoints_dir(self.profile) / self.values["system"]
+            return checkpoints_dir(self.profile) / (f"variants/{self.name}" if self.variant else self.values["system"])
         return ROOT / "checkpoints" / "adhoc" / self.name
 
-    def upstream_checkpoint(self, system: str) -> Path:
-        """The book's checkpoint of a system in this profile; an error names the command that makes it."""
-        path = checkpoints_dir(self.profile) / system
+    def start_checkpoints(self) -> list[Path]:
+        """The checkpoints that this run starts from, in order of application; none for the base model.
+
+        Parameter `init` names them: `base`, a trained system, or a checkpoint's folder; where it is empty the system's
+        name does: `er-eqsr-...` starts from `er-sft`, the others from the base model (EmoDoctor, Table 1). A missing one raises EmoError with the command that makes it.
+        """
+        init = self.values["init"] or ("er-sft" if self.values["system"].startswith("er-eqsr") else "base")
+        if init == "base":
+            return []
+        path = checkpoints_dir(self.profile) / init if init in SYSTEMS else next((p for p in (Path(init).expanduser(), ROOT / init) if p.is_dir()), None)
+        if path is None:
+            raise EmoError(f"parameter 'init' is {init!r}: no trained system{parameters.nearest(init, SYSTEMS[2:])} and no folder; it must be base, one of {', '.join(SYSTEMS[2:])}, or a checkpoint's folder")
         if not (path / "README.md").is_file():
-            raise EmoError(f"the checkpoint of {system} ({self.profile} profile) is missing; make it with: {make_command(system, self.profile)}")
-        return path
+            make = f"; make it with: {make_command(init, self.profile)}" if init in SYSTEMS else ": no checkpoint of this project lies there"
+            raise EmoError(f"the checkpoint of {init} ({self.profile} profile) is missing{make}")
+        try:
+            before = json.loads((path / "companion.json").read_text(encoding="utf-8"))["starts_from"]
+        except (OSError, KeyError, json.JSONDecodeError):
+            raise EmoError(f"{relative(path)} does not say what it starts from (companion.json); train it again") from None
+        return [*(ROOT / name for name in before), path]
 
     def answers(self, systems=SYSTEMS) -> pd.DataFrame:
         """The kept answers of the systems in this profile, one row a system and test question."""
@@ -99,7 +120,7 @@ class Run:
 
     def save_answers(self, system: str, frame: pd.DataFrame) -> Path:
         """Keep a system's answers (columns id, emotion, system, question, answer, tokens, complete) for the scoring notebooks."""
-        name = system if self.book else self.name if system == self.values.get("system") else f"{self.name}.{system}"
+        name = system if self.book and not self.variant else self.name if system == self.values.get("system") else f"{self.name}.{system}"
         path = self.folder / "answers" / f"{name}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         frame.to_parquet(path, index=False)
@@ -130,6 +151,8 @@ class Run:
             self.outputs.append(path)
         if self.book:
             graph.check_reads(self.name, self.profile, set(data.USED), set(models.USED))
+        for folder in self.temporary:
+            shutil.rmtree(folder, ignore_errors=True)
         content = {"records": [r.model_dump() for r in self.records], "provenance": self.provenance()}
         path = self.folder / f"{self.name}.json"
         write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False))
@@ -153,6 +176,9 @@ def start(notebook: str, namespace: dict) -> Run:
 
     Raises ParameterError for an unknown name, a wrong type or a value outside its domain.
     """
+    if "EMO_VALUES" in os.environ:  # one of several processes of a training; they print nothing
+        namespace.update(json.loads(os.environ["EMO_VALUES"]))
+        return Run(notebook, json.loads(os.environ["EMO_VALUES"]), {})
     given = parameters.given_in_session(notebook, namespace)
     values = parameters.resolve(notebook, given, os.environ.get("EMO_BOOK_RUN", ""))
     namespace.update(values)
@@ -205,6 +231,19 @@ def read_provenance(profile: str) -> dict[str, dict]:
     """Provenance of every book run of a profile, by run name."""
     paths = sorted(results_dir(profile).glob("*.json"))
     return {c["run"]: c for c in (json.loads(p.read_text(encoding="utf-8"))["provenance"] for p in paths)}
+
+
+def read_variants(profile: str, runs: list[str]) -> pd.DataFrame:
+    """One row a variant: run, system, its own parameters, and the values of the records of its training by metric; raises EmoError for a missing one."""
+    rows = []
+    for run in runs:
+        path = graph.result_path(run, profile)
+        if not path.is_file():
+            raise EmoError(f"the variant {run} ({profile} profile) is missing; make it with: emo make '{run}'{_profile_flag(profile)}")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        values, changed = content["provenance"]["parameters"], [name for name, _ in graph.step(run).fixed]
+        rows.append({"run": run} | {name: values[name] for name in changed} | {"seed": values["seed"]} | {r["metric"]: r["value"] for r in content["records"]})
+    return pd.DataFrame(rows)
 
 
 def read_items(profile: str, run: str) -> pd.DataFrame:

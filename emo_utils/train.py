@@ -7,21 +7,27 @@ the equations that they minimize.
 import copy
 import json
 import os
+import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import torch
-from peft import LoraConfig
+from peft import LoraConfig, set_peft_model_state_dict
+from safetensors.torch import load_file
 from tqdm import tqdm
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils.notebook import NotebookProgressCallback
 
-from emo_utils import packed, stats
+from emo_utils import data, models, packed, parameters, stats
 from emo_utils.models import Precision
-from emo_utils.project import EmoError, relative
+from emo_utils.project import NOTEBOOKS, ROOT, EmoError, notebook_cells, relative, sha256_file, sha256_json, write_atomic
 
+CURVES = ("loss", "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected", "kl")
 TAIL = 5  # last steps over which a final loss is averaged
 LORA_ALPHA_PER_RANK = 2  # alpha = 2 x rank, the common choice; the paper does not mention adapters
 
@@ -33,21 +39,24 @@ def lora(rank: int) -> LoraConfig | None:
     return LoraConfig(r=rank, lora_alpha=LORA_ALPHA_PER_RANK * rank, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
 
 
-def arguments(output: Path, *, learning_rate: float, epochs: float, batch_size: int, seed: int, max_length: int, precision: Precision, device_batch: int = 0) -> dict:
-    """Arguments that SFTConfig, DPOConfig and KTOConfig share. No checkpoints in between, no reports to services.
+def arguments(output: Path, *, learning_rate: float, epochs: float, batch_size: int, seed: int, max_length: int, precision: Precision,
+              device_batch: int = 0, processes: int = 1, save_steps: int = 0, validation: bool = False) -> dict:
+    """Arguments that SFTConfig, DPOConfig and KTOConfig share; nothing is reported to services.
 
-    device_batch: rows computed at once (0: all of batch_size); the gradients of a batch are added up over its parts,
-    which needs less memory and gives the same step. Raises EmoError when batch_size is no multiple of it.
+    device_batch: rows that a process computes at once (0: its whole share of batch_size); the gradients of a batch are added
+    up over its parts, which needs less memory and gives the same step. save_steps: steps between checkpoints to resume from (0: none).
+    validation: score held-out rows after each epoch. Raises EmoError when batch_size cannot be divided so.
     """
-    device_batch = device_batch or batch_size
-    if batch_size % device_batch:
-        raise EmoError(f"batch_size {batch_size} is no multiple of device_batch {device_batch}; choose a divisor")
+    device_batch = device_batch or max(batch_size // processes, 1)
+    if batch_size % (device_batch * processes):
+        raise EmoError(f"batch_size {batch_size} is no multiple of device_batch {device_batch} x processes {processes}; choose divisors")
     return {
         "output_dir": str(output), "learning_rate": learning_rate, "num_train_epochs": epochs, "per_device_train_batch_size": device_batch,
-        "gradient_accumulation_steps": batch_size // device_batch,
+        "gradient_accumulation_steps": batch_size // (device_batch * processes), "per_device_eval_batch_size": device_batch,
         "lr_scheduler_type": "cosine", "warmup_steps": 2, "seed": seed, "data_seed": seed, "max_length": max_length,
         "bf16": precision.dtype == "bfloat16", "use_cpu": not torch.cuda.is_available(), "gradient_checkpointing": False,
-        "logging_steps": 1, "save_strategy": "no", "report_to": [], "disable_tqdm": True,
+        "logging_steps": 1, "save_strategy": "steps" if save_steps else "no", "save_steps": save_steps or 500, "save_total_limit": 1,
+        "eval_strategy": "epoch" if validation else "no", "report_to": [], "disable_tqdm": True,
     }
 
 
@@ -72,6 +81,24 @@ def check_lengths(rows: list[dict], tokenizer, max_length: int, limit: float = 0
     return table
 
 
+def check_tokens(row: dict, tokenizer) -> None:
+    """Say how a row becomes tokens, and raise EmoError where the model would learn something else than its answer and where to stop."""
+    def ids(messages, **options):
+        return tokenizer.apply_chat_template(messages, tokenize=True, return_dict=True, **options)["input_ids"]
+
+    prompt, whole = ids(row["prompt"], add_generation_prompt=True), ids(row["prompt"] + (row.get("completion") or row["chosen"]))
+    wrong = ""
+    if whole[: len(prompt)] != prompt:
+        wrong = "its prompt is not how prompt and answer begin"
+    elif whole[0] == whole[1] == tokenizer.bos_token_id:
+        wrong = "it writes the first token twice"
+    elif tokenizer.eos_token_id not in whole[len(prompt) :]:
+        wrong = "it does not end the answer, so that no model would learn to"
+    if wrong:
+        raise EmoError(f"the chat template of {tokenizer.name_or_path or 'this tokenizer'} cannot be trained on: {wrong}")
+    print(f"first row: {len(prompt)} tokens of prompt, which ends in {tokenizer.decode(prompt[-4:])!r}; a loss on the {len(whole) - len(prompt)} of its answer, {tokenizer.eos_token} included")
+
+
 class Progress(TrainerCallback):
     """A plain progress bar over optimizer steps; the notebook widgets of transformers do not survive in a book."""
 
@@ -85,19 +112,75 @@ class Progress(TrainerCallback):
         self.bar.close()
 
 
-def fit(trainer) -> pd.DataFrame:
-    """Train, and return what the trainer logged: one row an optimizer step (columns as TRL names them)."""
+def fit(trainer, run) -> pd.DataFrame:
+    """Train, from the last checkpoint if the same run was stopped before, and return one row an optimizer step, as TRL logs it.
+
+    With parameter `processes` above 1 the training is done by as many processes that `accelerate launch` starts; their
+    result is then in this trainer's model.
+    """
+    if run.values["processes"] > 1 and "WORLD_SIZE" not in os.environ:
+        return _launch(trainer, run)
     packed.pack(trainer)
     trainer.remove_callback(NotebookProgressCallback)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Progress())
-    trainer.train()
-    return pd.DataFrame([entry for entry in trainer.state.log_history if "loss" in entry]).set_index("step")
+    last = get_last_checkpoint(scratch(run)) if trainer.args.save_strategy != "no" else None
+    if last:
+        print(f"going on from {Path(last).name.replace('-', ' ')}")
+    trainer.train(resume_from_checkpoint=last)
+    if "WORLD_SIZE" in os.environ:
+        trainer.save_model(scratch(run) / "final")
+        if trainer.is_world_process_zero():
+            write_atomic(scratch(run) / "final" / "log.json", json.dumps(trainer.state.log_history))
+        raise SystemExit  # what follows in the notebook is done by the process that launched this one
+    return training_log(trainer.state.log_history)
+
+
+def training_log(history: list[dict]) -> pd.DataFrame:
+    return pd.DataFrame([entry for entry in history if "loss" in entry]).set_index("step")
+
+
+def _launch(trainer, run) -> pd.DataFrame:
+    """Run this notebook's cells up to the training as a script in several processes; EMO_LAUNCH adds options of `accelerate launch`."""
+    script, final = scratch(run) / "training.py", scratch(run) / "final"
+    cells = [text for kind, text, _ in notebook_cells(NOTEBOOKS / f"{run.notebook}.ipynb") if kind == "code"]
+    wanted = next(i for i, text in enumerate(cells) if "train.fit(" in text) + 1
+    script.write_text("\n\n".join(cells[:wanted]), encoding="utf-8")
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(run.values["processes"]), "--mixed_precision", "no",
+               "--dynamo_backend", "no", "--num_machines", "1", *shlex.split(os.environ.get("EMO_LAUNCH", "")), str(script)]
+    threads = max(torch.get_num_threads() // run.values["processes"], 1)
+    known = {"EMO_VALUES": json.dumps(run.values), "EMO_SCRATCH": str(scratch(run)), "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
+    with open(scratch(run) / "processes.log", "w") as log:
+        done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | known)
+    if done.returncode or not (final / "log.json").is_file():
+        raise EmoError(f"training in {run.values['processes']} processes failed; the end of {relative(Path(log.name))}: {Path(log.name).read_text()[-400:]}")
+    adapter = final / "adapter_model.safetensors"
+    if adapter.is_file():
+        set_peft_model_state_dict(trainer.model, load_file(adapter))
+    else:
+        trainer.model.load_state_dict(load_file(final / "model.safetensors"), strict=False)
+        trainer.model.tie_weights()
+    trainer.state.log_history = json.loads((final / "log.json").read_text())
+    return training_log(trainer.state.log_history)
 
 
 def scratch(run) -> Path:
-    """Where a trainer writes, and a checkpoint lies, until it is complete."""
-    return run.checkpoint.parent / f".{run.checkpoint.name}.unfinished"
+    """Where a trainer keeps checkpoints to resume from, until the run is finished. What another run left there is removed.
+
+    A run is the same when its parameters, code, data and starting checkpoints are.
+    """
+    if "EMO_SCRATCH" in os.environ:  # a process started by `_launch`
+        return Path(os.environ["EMO_SCRATCH"])
+    folder = run.checkpoint.parent / f".{run.checkpoint.name}.unfinished"
+    before = {relative(path): sha256_file(path) for start in run.start_checkpoints() for path in sorted(start.glob("*.safetensors"))}
+    same = sha256_json([run.values, run.code_sha256, data.USED, models.USED, before])
+    mark = folder / "run.sha256"
+    if not mark.is_file() or mark.read_text() != same:
+        shutil.rmtree(folder, ignore_errors=True)
+        write_atomic(mark, same)
+    if folder not in run.temporary:
+        run.temporary.append(folder)
+    return folder
 
 
 def reference(model, lora_rank: int):
@@ -108,9 +191,10 @@ def reference(model, lora_rank: int):
     return None if lora_rank else copy.deepcopy(model).requires_grad_(False)
 
 
-def save(trainer, tokenizer, run, *, init: str, data_name: str, log: pd.DataFrame) -> Path:
+def save(trainer, tokenizer, run, *, data_name: str) -> Path:
     """Save adapter or model as safetensors with a model card; returns the folder."""
-    folder, unfinished = run.checkpoint, scratch(run)
+    folder = run.checkpoint
+    unfinished = folder.parent / f".{folder.name}.saving"
     shutil.rmtree(unfinished, ignore_errors=True)
     model = trainer.accelerator.unwrap_model(trainer.model)
     model.save_pretrained(unfinished)
@@ -120,7 +204,11 @@ def save(trainer, tokenizer, run, *, init: str, data_name: str, log: pd.DataFram
         settings = json.loads(config.read_text())
         settings["base_model_name_or_path"] = run.values["base_model"]
         config.write_text(json.dumps(settings, indent=1))
-    (unfinished / "README.md").write_text(model_card(run, init=init, data_name=data_name, log=log), encoding="utf-8")
+    start = run.start_checkpoints()
+    names = [str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path) for path in start]
+    (unfinished / "companion.json").write_text(json.dumps({"base_model": run.values["base_model"], "starts_from": names, "run": run.name}, indent=1))
+    (unfinished / "README.md").write_text(model_card(run, start=names, data_name=data_name, history=trainer.state.log_history), encoding="utf-8")
+    (unfinished / "log.json").write_text(json.dumps(trainer.state.log_history, indent=1))
     # Swapped as a whole, so that no file of an earlier adapter lies beside a whole model.
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(unfinished, folder)
@@ -128,10 +216,12 @@ def save(trainer, tokenizer, run, *, init: str, data_name: str, log: pd.DataFram
     return folder
 
 
-def model_card(run, *, init: str, data_name: str, log: pd.DataFrame) -> str:
-    """A model card: what it is, how it was trained, what it is for and what not."""
+def model_card(run, *, start: list[str], data_name: str, history: list[dict]) -> str:
+    """A model card: what it is, how it was trained and how that went, what it is for and what not."""
+    log = training_log(history)
+    columns = [c for c in (*CURVES, "learning_rate") if c in log]
+    shown = log.iloc[sorted({round(i * (len(log) - 1) / 9) for i in range(10)})][columns].round(5).reset_index()
     values = "\n".join(f"- `{k}`: {v}" for k, v in run.values.items())
-    start = run.values["base_model"] if init == "base" else f"{run.values['base_model']} after ER fine-tuning (`er-sft`)"
     return f"""---
 base_model: {run.values["base_model"]}
 language: en
@@ -139,16 +229,19 @@ tags: [companion, empathetic-medical-dialogue, {run.notebook}]
 ---
 # {run.values["system"]} ({run.profile} profile)
 
-Trained by `notebooks/{run.notebook}.ipynb` (run `{run.name}`) from {start} on {data_name}.
-
-Loss: {log.loss.iloc[0]:.3f} at the first step, {log.loss.iloc[-1]:.3f} at the last of {len(log)} steps.
+Trained by `notebooks/{run.notebook}.ipynb` (run `{run.name}`) from {" and ".join([run.values["base_model"], *start])} on {data_name}, synthetic dialogues written for the companion.
 
 ## Parameters
 {values}
 
+## Curves
+Ten of {len(log)} steps; all of them are in `log.json`.
+
+{chr(10).join("| " + " | ".join(map(str, row)) + " |" for row in [shown.columns, ["---"] * shown.shape[1], *shown.to_numpy().tolist()])}
+
 ## Intended use
 To study how fine-tuning on rewritten dialogues changes tone and content. Load it with
-`models.load("{run.values["base_model"]}", checkpoints=[...])` ({"after the er-sft checkpoint" if init == "er" else "alone"}).
+`models.load("{run.values["base_model"]}", checkpoints=[...])` ({"after " + ", ".join(start) if start else "alone"}).
 
 ## Limits
 Not a medical device. It was trained on a few synthetic dialogues and states falsehoods fluently;
@@ -161,8 +254,17 @@ def describe(log: pd.DataFrame, path: Path) -> str:
     return f"{len(log)} steps, loss {log.loss.iloc[0]:.3f} -> {log.loss.iloc[-1]:.3f}; saved {size:.0f} MB to {relative(path)}"
 
 
-def add_records(run, log: pd.DataFrame, answers: pd.DataFrame) -> None:
-    """Record the training's last loss (and reward margin) and the length of the answers, with intervals where items allow."""
+def validation_scores(history: list[dict]) -> pd.DataFrame:
+    """What the held-out rows gave after each epoch: columns epoch, loss, and for DPO and KTO margins and accuracies; empty without such rows."""
+    found = [entry for entry in history if "eval_loss" in entry]
+    names = {"epoch": "epoch", "eval_loss": "loss", "eval_rewards/margins": "margin", "eval_rewards/accuracies": "accuracy"}
+    return pd.DataFrame([{short: entry[name] for name, short in names.items() if name in entry} for entry in found])
+
+
+def add_records(run, trainer, answers: pd.DataFrame) -> None:
+    """Record the training's last loss (and reward margin), the scores of held-out rows, and the length of the answers, with intervals where items allow."""
+    log, held_out = training_log(trainer.state.log_history), validation_scores(trainer.state.log_history)
+    validation = held_out.iloc[-1].drop("epoch") if len(held_out) else {}
     system, seed = run.values["system"], run.values["seed"]
     common = {"table": "emodoctor.training", "system": system, "scorer": "trainer"}
     for metric, column in (("final_loss", "loss"), ("final_margin", "rewards/margins")):
@@ -171,9 +273,12 @@ def add_records(run, log: pd.DataFrame, answers: pd.DataFrame) -> None:
             value, low, high = stats.mean_interval(last, seed)
             run.add(**common, metric=metric, value=value, ci_low=low, ci_high=high, n=len(last),
                     signature=f"mean of {column} over the last {len(last)} steps; bootstrap over these steps, not over test items")
+    for name, score in validation.items():
+        run.add(**common, metric=f"validation_{name}", value=score, ci_low=score, ci_high=score, n=run.values["validation_rows"], interval="none",
+                signature=f"{name} over training rows that were held out, after the last epoch")
     value, low, high = stats.mean_interval(answers.tokens, seed)
     run.add(**common | {"scorer": "tokenizer"}, metric="answer_tokens", value=value, ci_low=low, ci_high=high, n=len(answers),
-            signature="mean tokens of an answer to a test question; bootstrap over test items")
+            signature=f"mean tokens of an answer to a {'held-out' if run.values['validation_rows'] else 'test'} question; bootstrap over items")
 
 
 def records_table(run) -> pd.DataFrame:
