@@ -250,7 +250,8 @@ def fetch(options) -> int:
 
 
 def make_pages(options) -> int:
-    from emo_utils import pages
+    sys.path.insert(0, str(ROOT / "book"))  # how pages are made is no business of the notebooks' package
+    import pages
 
     pages.build(options.profile)
     print(f"the book: {relative(graph.HTML / 'index.html')}")

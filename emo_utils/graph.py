@@ -126,7 +126,7 @@ def step_models(s: Step, profile: str) -> tuple[str, ...]:
 
 
 # How a step is run, shown and scheduled does not enter its numbers: a change there reruns nothing.
-_PLUMBING = {"cli", "graph", "pages"}
+_PLUMBING = {"cli", "graph"}
 
 
 def module_closure(names) -> list[str]:
@@ -287,8 +287,8 @@ def book_digest(profile: str) -> str:
     """Hash over everything that the pages are made from: results, executed notebooks, prose, configuration, the code of pages."""
     files = [ROOT / name for name in ("_config.yml", "_toc.yml", "index.md", "requirements.lock")]
     files += [p for p in (ROOT / "book").glob("*.md")] + [p for p in (ROOT / "book" / "_static").rglob("*") if p.is_file()]
-    files += [ROOT / "emo_utils" / f"{name}.py" for name in module_closure(imported_modules((ROOT / "emo_utils" / "pages.py").read_text(encoding="utf-8")))]
-    files += [ROOT / "emo_utils" / "pages.py", *PUBLISHED, parameters.PROFILES / f"{profile}.yaml"]
+    files += [ROOT / "emo_utils" / f"{name}.py" for name in module_closure(imported_modules((ROOT / "book" / "pages.py").read_text(encoding="utf-8")))]
+    files += [ROOT / "book" / "pages.py", *PUBLISHED, parameters.PROFILES / f"{profile}.yaml"]
     files += sorted(DATA.glob("*/*.jsonl"))
     files += sorted(results_dir(profile).glob("*.json")) + sorted((results_dir(profile) / "notebooks").glob("*.ipynb"))
     return sha256_json([profile, {relative(p): sha256_file(p) for p in files if p.is_file()}])

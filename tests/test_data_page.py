@@ -3,10 +3,11 @@
 import html
 import re
 
+import pages
 import pytest
 from text_measures import read
 
-from emo_utils import data, pages, project
+from emo_utils import data, project
 
 FILES = {
     "data_dialogues": list(data.FILES.values()), "data_japanese": [data.JAPANESE_FILE], "data_caregiver": list(data.CAREGIVER_FILES.values()),

@@ -69,7 +69,7 @@ def test_notebooks_are_clean_and_their_cells_short(path):
 
 
 def test_toc_lists_a_page_for_every_run():
-    from emo_utils import pages
+    import pages
 
     toc = (ROOT / "_toc.yml").read_text()
     listed = set(re.findall(r"book/notebooks/(\S+)", toc))
