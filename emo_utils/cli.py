@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,7 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point of `emo`; mistakes of the user end in one line, not in a traceback."""
     options = _parser().parse_args(arguments)
     try:
-        return options.do(options) or 0
+        done = options.do(options)
+        return done if isinstance(done, int) else 0
     except EmoError as error:
         print(f"emo: {error}", file=sys.stderr)
         return 2
@@ -49,10 +51,14 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("--cores", type=int, default=os.cpu_count(), help="processor cores to use (default: all)")
     sweeping = command("sweep", run_sweep, "Train the variants of a sweep (sweeps/*.yaml) and compare them; stop and resume at will.", ("name", {"help": "such as beta"}))
     sweeping.add_argument("--seeds", type=int, nargs="+", default=[], help="training seeds in place of the file's")
+    sweeping.add_argument("--keep", action="store_true", help="put the records into book/reference, from which the book shows them")
     sweeping.add_argument("--cores", type=int, default=os.cpu_count(), help="processor cores to use (default: all)")
     command("step", do_step, "Make one run of the book now if it is not up to date (what the graph calls).", ("run", {}))
     command("why", print_why, "Say why each run of the book is, or is not, up to date.")
     command("fetch", fetch, "Fetch weights into the cache.", ("names", {"nargs": "*", "help": "registered names (default: all that the profile needs)"}))
+    exporting = command("export", export_run, "Write a training of the book as settings and rows for LLaMA-Factory 0.9.5.", ("run", {"help": "such as 03_dpo.eqsr-dpo"}))
+    exporting.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="given", help="set a parameter; may be repeated")
+    exporting.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="folder to write to; what it holds of other runs is kept")
     command("pages", make_pages, "Build the book from the results that are there.")
     rewriting = command("rewrite", rewrite_rows, "Rewrite consultations with an OpenAI-compatible endpoint; the key comes from OPENAI_API_KEY. Stop it at any time: the same command goes on.",
                         ("source", {"help": "a .jsonl, .csv or .parquet file, or owner/name of a data set of the hub"}))
@@ -125,14 +131,14 @@ def rewrite_rows(options) -> int:
     return 1 if done.counts["failed"] else 0
 
 
-def run_by_hand(options) -> int:
-    """`emo run`: check the parameters, execute the notebook with them, and say where everything went."""
+def run_by_hand(options) -> Path | None:
+    """`emo run`: check the parameters, execute the notebook with them, and say where everything went; returns the executed notebook."""
     notebook = parameters.notebook_path(options.notebook).stem
     known = parameters.declared(notebook)
     if options.parameters:
         for p in known.values():
             print(f"  {p.name}: {p.type} = {p.default!r}\n      {p.meaning} ({p.domain()})")
-        return 0
+        return None
     # Texts become numbers here; the same checks run again inside the notebook, for papermill's own users.
     given = {name: known[name].check(value) if name in known else value for name, value in options.given}
     values = parameters.resolve(notebook, given)
@@ -143,6 +149,15 @@ def run_by_hand(options) -> int:
     print(f"{notebook} -> {relative(target)}")
     execute(notebook, target, given, progress=True)
     print(f"done: {relative(target)}; records in {relative(target.with_suffix('.json'))}")
+    return target
+
+
+def export_run(options) -> int:
+    """`emo export`: the files, and the command that trains with them."""
+    from emo_utils import export  # it imports torch and TRL, which takes seconds
+
+    settings, *others = export.write(options.run, options.profile, options.to, dict(options.given))
+    print(f"wrote {', '.join(path.name for path in (settings, *others))}; train with: llamafactory-cli train {settings}")
     return 0
 
 
@@ -218,7 +233,13 @@ def run_sweep(options) -> int:
     print(f"sweep {options.name} ({options.profile} profile): {len(variants)} variants, {len(due)} to train", flush=True)
     _snakemake(options, [relative(graph.stamps_dir(options.profile) / f"{name}.done") for name in variants], tuple(variants))
     given = [("profile", options.profile), ("sweep", options.name)] + ([("seeds", " ".join(map(str, options.seeds)))] if options.seeds else [])
-    return run_by_hand(argparse.Namespace(notebook="12_sweeps", given=given, parameters=False))
+    result = run_by_hand(argparse.Namespace(notebook="12_sweeps", given=given, parameters=False))
+    if options.keep:
+        target = ROOT / "book" / "reference" / f"sweep_{options.name}.json"
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(result.with_suffix(".json"), target)
+        print(f"kept in {relative(target)}")
+    return 0
 
 
 def _snakemake(options, targets: list[str], variants: tuple[str, ...] = ()) -> int:

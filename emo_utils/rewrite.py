@@ -7,7 +7,6 @@ for again with the reason, then set aside, never dropped. Where rows come from i
 
 import asyncio
 import gc
-import itertools
 import json
 import os
 import socket
@@ -21,7 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import openai
-import pandas as pd
 import psutil
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -540,18 +538,6 @@ def summary(report: Report) -> str:
     reasons = ", ".join(f"{reason} {count}" for reason, count in report.reasons.most_common())
     return (f"{report.asked} replies in {report.seconds:.1f} s: {counts}" + (f"; turned down: {reasons}" if reasons else "")
             + (f"; run the same command again for those that failed (last: {report.failure or 'no reply in the batch'})" if report.counts["failed"] else ""))
-
-
-def outcomes(folder: Path, rows: int) -> pd.DataFrame:
-    """The first `rows` exported rows of each file for reading: id, task, emotion, the rewritten texts, or the last reply and the reason against it."""
-    found = []
-    for name in ("er", "eqsr", "set_aside"):
-        with open(folder / f"{name}.jsonl", encoding="utf-8") as handle:
-            for line in itertools.islice(handle, rows):
-                row = json.loads(line)
-                found.append({"id": row["id"], "task": row.get("task", name), "emotion": row.get("emotion", "")}
-                             | {k: row.get(k, "") for k in ("empathetic_response", "emotional_question", "soothing_response", "reason", "reply")})
-    return pd.DataFrame(found).rename(columns={"reason": "reason against it", "reply": "last reply"})
 
 
 # OpenAI's Batch API as a second way

@@ -222,31 +222,10 @@ def model_card(run, *, start: list[str], data_name: str, history: list[dict]) ->
     columns = [c for c in (*CURVES, "learning_rate") if c in log]
     shown = log.iloc[sorted({round(i * (len(log) - 1) / 9) for i in range(10)})][columns].round(5).reset_index()
     values = "\n".join(f"- `{k}`: {v}" for k, v in run.values.items())
-    return f"""---
-base_model: {run.values["base_model"]}
-language: en
-tags: [companion, empathetic-medical-dialogue, {run.notebook}]
----
-# {run.values["system"]} ({run.profile} profile)
-
-Trained by `notebooks/{run.notebook}.ipynb` (run `{run.name}`) from {" and ".join([run.values["base_model"], *start])} on {data_name}, synthetic dialogues written for the companion.
-
-## Parameters
-{values}
-
-## Curves
-Ten of {len(log)} steps; all of them are in `log.json`.
-
-{chr(10).join("| " + " | ".join(map(str, row)) + " |" for row in [shown.columns, ["---"] * shown.shape[1], *shown.to_numpy().tolist()])}
-
-## Intended use
-To study how fine-tuning on rewritten dialogues changes tone and content. Load it with
-`models.load("{run.values["base_model"]}", checkpoints=[...])` ({"after " + ", ".join(start) if start else "alone"}).
-
-## Limits
-Not a medical device. It was trained on a few synthetic dialogues and states falsehoods fluently;
-no patient may be advised by it.
-"""
+    rows = [shown.columns, ["---"] * shown.shape[1], *shown.to_numpy().tolist()]
+    return (ROOT / "emo_utils" / "model_card.md").read_text(encoding="utf-8").format(
+        **run.values, notebook=run.notebook, run=run.name, data=data_name, values=values, steps=len(log), start=" and ".join([run.values["base_model"], *start]),
+        curves="\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows), order="after " + ", ".join(start) if start else "alone")
 
 
 def describe(log: pd.DataFrame, path: Path) -> str:

@@ -13,7 +13,7 @@ from emo_utils.preference import SYSTEMS as COMPARED
 from emo_utils.results import SYSTEMS
 
 pytestmark = pytest.mark.slow
-RUNS = 12
+RUNS = 13
 
 
 @pytest.fixture(scope="module")

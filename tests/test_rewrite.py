@@ -747,16 +747,6 @@ def test_two_exports_at_once_give_whole_files(tmp_path, calm):
     assert not list((tmp_path / "out").glob(".*"))
 
 
-def test_outcomes_show_the_first_rows_of_each_file(store, tmp_path):
-    with scripted(GOOD_ER, GOOD_EQSR, "no") as (address, _):
-        settings = Settings("m", address, concurrency=1)
-        run([ER, EQSR, *many(2)], settings, store)
-    rewrite.export([ER, EQSR, *many(2)], settings, store, tmp_path)
-    shown = rewrite.outcomes(tmp_path, 1)
-    assert list(shown.task) == ["er", "eqsr", "er"] and list(shown.id) == ["r1", "r1", "p0"]
-    assert shown.empathetic_response[0] == TOLD and shown.emotional_question[1] == FELT and "JSON" in shown["reason against it"][2] and shown["last reply"][2] == "no"
-
-
 # The Batch API
 
 

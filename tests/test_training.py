@@ -1,0 +1,504 @@
+"""The three training chapters as a kernel executes them, on the tiny model: what is repeated, resumed, held out, shared and saved."""
+
+import copy
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from datetime import datetime
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import psutil
+import pytest
+import torch
+from played import START, home_in, play
+from transformers import TrainerCallback
+
+from emo_utils import data, generate, models, project, prompts, report, results, train
+from emo_utils.project import EmoError
+
+METHODS = {"02_sft": "eqsr-sft", "03_dpo": "eqsr-dpo", "04_kto": "eqsr-kto"}
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch, tiny):
+    return home_in(tmp_path, monkeypatch)
+
+
+def weights(folder) -> dict[str, bytes]:
+    found = {p.name: p.read_bytes() for p in sorted(folder.glob("*.safetensors"))}
+    assert found
+    return found
+
+
+def train_only(notebook: str, **given) -> SimpleNamespace:
+    """A chapter up to its saved checkpoint."""
+    return play(notebook, until="train.save(", **given)
+
+
+# The same again
+
+
+@pytest.mark.parametrize("notebook, rank", [("02_sft", 4), ("03_dpo", 4), ("04_kto", 4), ("03_dpo", 0)], ids=["sft", "dpo", "kto", "dpo-full"])
+def test_a_seed_gives_the_same_bytes_and_another_seed_others(home, notebook, rank):
+    made = [weights(train_only(notebook, lora_rank=rank, seed=seed).path) for seed in (42, 42, 43)]
+    assert made[0] == made[1]
+    assert made[0].keys() == made[2].keys() and made[0] != made[2]
+
+
+# Stopped and started again
+
+
+class Stop(TrainerCallback):
+    """Ends a training as a crash does, after a step."""
+
+    def __init__(self, step: int):
+        self.step = step
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == self.step:
+            raise ConnectionError("the machine went away")
+
+
+LONG = {"train_rows": 24, "save_steps": 2, "epochs": 1.0, "device_batch": 2}  # six steps
+
+
+def stopped(notebook: str, step: int, **given) -> SimpleNamespace:
+    names = play(notebook, before="train.fit(", **given)
+    names.trainer.add_callback(Stop(step))
+    with pytest.raises(ConnectionError):
+        train.fit(names.trainer, names.run)
+    return names
+
+
+def same_curve(log: pd.DataFrame, other: pd.DataFrame) -> None:
+    assert len(log) == len(other) and log.index.tolist() == other.index.tolist()
+    assert log.loss.iloc[-1] == pytest.approx(other.loss.iloc[-1], abs=1e-4)
+    assert log.loss.tolist() == pytest.approx(other.loss.tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize("notebook", METHODS)
+def test_a_stopped_training_goes_on_and_ends_as_one_that_was_not(home, capsys, notebook):
+    given = {k: v for k, v in LONG.items() if k != "device_batch" or notebook != "04_kto"} | ({"train_rows": 12} if notebook == "04_kto" else {})
+    whole = train_only(notebook, **given)
+    expected = weights(whole.path)
+    assert len(whole.log) == 6 and "going on" not in capsys.readouterr().out
+    whole.run.finish()
+    stopped(notebook, 5, **given)
+    capsys.readouterr()
+    again = train_only(notebook, **given)
+    assert "going on from checkpoint 4\n" in capsys.readouterr().out
+    same_curve(again.log, whole.log)
+    assert weights(again.path) == expected
+    assert train.scratch(again.run).is_dir()
+    again.run.finish()
+    assert [p.name for p in again.path.parent.iterdir()] == [again.path.name]
+
+
+def test_a_training_of_the_book_that_is_killed_goes_on(home, capsys, monkeypatch):
+    """`emo run` is killed without a chance to tidy up, and the same run started again."""
+    given = LONG | {"save_steps": 1, "train_rows": 48, "precision": "fp32"}
+    run = play("03_dpo", before="train.scratch", **given).run
+    whole = train_only("03_dpo", **given)
+    whole.run.finish()
+    shutil.rmtree(whole.path)
+    command = [sys.executable, "-m", "emo_utils.cli", "run", "03_dpo"]
+    for name, value in (START | given).items():
+        command += ["-p", name, str(value)]
+    folder = run.checkpoint.parent / f".{run.checkpoint.name}.unfinished"
+    child = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(home)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        deadline = time.monotonic() + 120
+        while not list(folder.glob("checkpoint-*/trainer_state.json")):
+            assert child.poll() is None and time.monotonic() < deadline, child.stdout.read()
+            time.sleep(0.02)
+    finally:
+        # The kernel is a process of its own, which would finish the training.
+        for process in [*psutil.Process(child.pid).children(recursive=True), child]:
+            process.kill()
+        child.wait()
+    done = max(int(p.name.split("-")[1]) for p in folder.glob("checkpoint-*"))
+    assert 0 < done < 12 and not whole.path.exists()
+    capsys.readouterr()
+    again = train_only("03_dpo", **given)
+    assert re.search(r"going on from checkpoint (\d+)\n", capsys.readouterr().out)
+    same_curve(again.log, whole.log)
+    again.run.finish()
+    assert not folder.exists()
+
+
+def scratch_of(**given):
+    run = play("03_dpo", before="train.scratch", system="eqsr-dpo", **given).run
+    return train.scratch(run), run
+
+
+@pytest.mark.parametrize("changed", ["nothing", "beta", "seed", "code", "prompt", "data"])
+def test_only_the_same_run_goes_on(home, monkeypatch, tmp_path, changed):
+    """A run of the book keeps its place whatever its parameters are, so what lies there may be another's."""
+    monkeypatch.setenv("EMO_BOOK_RUN", "03_dpo.eqsr-dpo")
+    folder, _ = scratch_of()
+    (folder / "checkpoint-4").mkdir()
+    given = {"beta": {"beta": 0.2}, "seed": {"seed": 7}}.get(changed, {})
+    if changed == "code":
+        path = home / "emo_utils/train.py"
+        path.write_text(path.read_text() + "\n# changed\n")
+    if changed == "prompt":
+        (home / "emo_utils/prompt_texts/task.txt").write_text("Be brief.")
+    if changed == "data":
+        path = tmp_path / "eqsr_train.jsonl"
+        path.write_text(data.FILES["eqsr"].read_text().replace("the", "a", 1))
+        monkeypatch.setitem(data.FILES, "eqsr", path)
+    again, _ = scratch_of(**given)
+    assert again == folder
+    assert (folder / "checkpoint-4").exists() == (changed == "nothing")
+
+
+def test_another_start_does_not_go_on(home, monkeypatch):
+    er = adapter_folder(home, "er-sft")
+    monkeypatch.setenv("EMO_BOOK_RUN", "03_dpo.er-eqsr-dpo")
+    folder = train.scratch(play("03_dpo", before="train.scratch", system="er-eqsr-dpo").run)
+    (folder / "checkpoint-4").mkdir()
+    path = next(er.glob("*.safetensors"))
+    path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\0")
+    train.scratch(play("03_dpo", before="train.scratch", system="er-eqsr-dpo").run)
+    assert not (folder / "checkpoint-4").exists()
+
+
+def test_without_save_steps_nothing_is_kept_to_go_on_from(home, capsys):
+    names = stopped("03_dpo", 3, **LONG | {"save_steps": 0})
+    assert not list(train.scratch(names.run).glob("checkpoint-*"))
+
+
+# Where training starts
+
+
+def adapter_folder(home, system: str, where: str = "", **given):
+    """A checkpoint of the smoke profile's book (or in another place), trained for one step."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMO_BOOK_RUN", f"02_sft.{system}")
+        made = train_only("02_sft", system=system, train_rows=4, learning_rate=0.01, **given).path
+    if where:
+        made = shutil.copytree(made, home / where)
+    return made
+
+
+def run_with(**given) -> results.Run:
+    return play("03_dpo", before="torch.manual_seed", **given).run
+
+
+def test_init_names_base_a_system_or_a_folder(home, monkeypatch):
+    er = adapter_folder(home, "er-sft")
+    mine = shutil.copytree(er, home / "checkpoints/adhoc/mine")
+    assert run_with(init="base", system="er-eqsr-dpo").start_checkpoints() == []
+    assert run_with().start_checkpoints() == []
+    assert run_with(system="er-eqsr-dpo").start_checkpoints() == [er]
+    assert run_with(init="er-sft").start_checkpoints() == [er]
+    for written in ("checkpoints/adhoc/mine", str(mine)):
+        assert [p.resolve() for p in run_with(init=written).start_checkpoints()] == [mine]
+
+
+@pytest.mark.parametrize("init, right", [("er-sfd", "er-sft"), ("eqsr_dpo", "eqsr-dpo"), ("ereqsr-kto", "er-eqsr-kto")])
+def test_a_misspelt_start_is_answered_with_the_nearest(home, init, right):
+    with pytest.raises(EmoError, match=f"parameter 'init' is '{init}'.*did you mean '{right}'") as error:
+        run_with(init=init).start_checkpoints()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("init, made_by", [("er-sft", "02_sft.er-sft"), ("eqsr-sft", "02_sft.eqsr-sft"), ("er-eqsr-kto", "04_kto.er-eqsr-kto")])
+def test_a_missing_start_names_the_command_that_makes_it(home, init, made_by):
+    with pytest.raises(EmoError, match=rf"checkpoint of {init} \(smoke profile\) is missing; make it with: emo make {re.escape(made_by)} --profile smoke$"):
+        run_with(init=init).start_checkpoints()
+
+
+def test_a_folder_that_is_no_checkpoint_is_refused(home):
+    (home / "checkpoints/adhoc/empty").mkdir(parents=True)
+    with pytest.raises(EmoError, match="no checkpoint of this project lies there"):
+        run_with(init="checkpoints/adhoc/empty").start_checkpoints()
+    (home / "checkpoints/adhoc/empty/README.md").touch()  # such as one of before these folders told their start
+    with pytest.raises(EmoError, match="companion.json.*train it again"):
+        run_with(init="checkpoints/adhoc/empty").start_checkpoints()
+
+
+def test_a_chain_of_starts_is_applied_in_order(home):
+    """An adapter on the base, all weights after it, and DPO from there: the whole model replaces what came before it."""
+    er = adapter_folder(home, "er-sft")
+    second = adapter_folder(home, "er-eqsr-sft", lora_rank=0)
+    assert json.loads((second / "companion.json").read_text()) == {"base_model": "tiny-llama", "starts_from": ["checkpoints/smoke/er-sft"], "run": "02_sft.er-eqsr-sft"}
+    names = train_only("03_dpo", init="er-eqsr-sft", train_rows=4)
+    assert names.before == [er, second]
+    start = {n: p for n, p in models.load("tiny-llama", checkpoints=[second])[0].named_parameters()}
+    frozen = {n.replace("base_model.model.", "").replace(".base_layer", ""): p for n, p in names.trainer.model.named_parameters() if "lora" not in n}
+    assert frozen.keys() == start.keys() and all(torch.equal(p, start[n]) for n, p in frozen.items())
+    assert json.loads((names.path / "companion.json").read_text())["starts_from"] == ["checkpoints/smoke/er-sft", "checkpoints/smoke/er-eqsr-sft"]
+    assert names.log["rewards/margins"].iloc[0] == pytest.approx(0, abs=1e-6)
+    # Adapters on adapters: each adds to what came before.
+    third = run_with(init=str(names.path)).start_checkpoints()
+    assert third == [er, second, names.path]
+    end = models.load("tiny-llama", checkpoints=third)[0].state_dict()
+    merged = names.trainer.model.merge_and_unload().state_dict()
+    assert all(torch.allclose(end[n], merged[n], atol=1e-6) for n in end)
+
+
+@pytest.mark.parametrize("notebook, loss", [("03_dpo", 0.6931), ("04_kto", 0.5)])
+def test_the_margin_at_step_0_is_0_wherever_training_starts(home, notebook, loss):
+    er = adapter_folder(home, "er-sft")
+    mine = shutil.copytree(er, home / "checkpoints/adhoc/mine")
+    first = {}
+    for init, rank in (("base", 4), ("er-sft", 4), ("er-sft", 0), (str(mine), 4)):
+        log = play(notebook, until="train.fit(", init=init, lora_rank=rank, train_rows=4).log
+        assert log["rewards/margins"].iloc[0] == pytest.approx(0, abs=1e-6)
+        assert log.loss.iloc[0] == pytest.approx(loss, abs=1e-4)
+        first[init, rank] = log["logps/chosen"].iloc[0]
+    # It does start elsewhere: the adapter moved the answers' probabilities.
+    assert first["er-sft", 4] == pytest.approx(first[str(mine), 4], abs=1e-6) and abs(first["er-sft", 4] - first["base", 4]) > 1
+
+
+# Held-out rows
+
+
+def ids(rows) -> list[str]:
+    return [row["id"] for row in rows]
+
+
+@pytest.mark.parametrize("count", [5, 20])
+def test_held_out_rows_are_balanced_and_trained_on_by_nobody(count):
+    everything = data.load("eqsr")
+    rows, held_out = data.split("eqsr", 40, count)
+    emotions = pd.Series([r["emotion"] for r in held_out]).value_counts()
+    assert len(rows) == 40 and emotions.tolist() == [count // 5] * 5
+    assert not set(ids(rows)) & set(ids(held_out)) and set(ids(rows) + ids(held_out)) <= set(ids(everything))
+    assert pd.Series([r["emotion"] for r in rows]).value_counts().tolist() == [8] * 5
+    for train_rows in (0, 5, 60):
+        assert data.split("eqsr", train_rows, count)[1] == held_out
+    rest, _ = data.split("eqsr", 0, count)
+    assert len(rest) == len(everything) - count and sorted(ids(rest) + ids(held_out)) == sorted(ids(everything))
+    assert data.split("eqsr", 25) == (data.load("eqsr", 25), [])
+
+
+def test_rows_that_cannot_be_had_are_refused():
+    everything = len(data.load("er"))
+    with pytest.raises(data.DataError):
+        data.split("er", everything, 1)
+    with pytest.raises(data.DataError):
+        data.split("er", 0, everything + 1)
+
+
+@pytest.mark.parametrize("notebook, scores", [("02_sft", {"loss"}), ("03_dpo", {"loss", "margin", "accuracy"}), ("04_kto", {"loss", "margin"})])
+def test_held_out_rows_are_scored_and_answered_in_place_of_the_test(home, notebook, scores):
+    names = play(notebook, validation_rows=5, train_rows=8, epochs=2.0)
+    held_out, test = ids(data.split("eqsr", 8, 5)[1]), set(ids(data.load("test")))
+    answers = pd.read_parquet(next((home / "results/adhoc/answers").glob("*.parquet")))
+    assert answers.id.tolist() == held_out and not test & set(answers.id)
+    assert not any("test" in name for name in data.USED), "the test questions were read"
+    found = {r.metric: r for r in names.run.records}
+    assert {m.removeprefix("validation_") for m in found if m.startswith("validation_")} == scores
+    history = [e for e in names.trainer.state.log_history if "eval_loss" in e]
+    assert len(history) == 2, "one score an epoch"
+    record = found["validation_loss"]
+    assert record.value == pytest.approx(history[-1]["eval_loss"]) and record.n == 5 and record.interval == "none"
+    assert "held-out" in found["answer_tokens"].signature
+    if notebook == "02_sft":  # the same number by one forward pass a row over the saved weights
+        model, tokenizer = models.load("tiny-llama", "float32", [names.path])
+        losses, tokens = 0.0, 0
+        for row in data.sft_rows(data.split("eqsr", 8, 5)[1], names.task):
+            prompt = tokenizer.apply_chat_template(row["prompt"], add_generation_prompt=True, return_dict=True)["input_ids"]
+            whole = tokenizer.apply_chat_template(row["prompt"] + row["completion"], return_dict=True)["input_ids"]
+            with torch.inference_mode():
+                scored = model(torch.tensor([whole])).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+            losses -= scored.gather(1, torch.tensor(whole[len(prompt) :])[:, None]).sum().item()
+            tokens += len(whole) - len(prompt)
+        assert record.value == pytest.approx(losses / tokens, abs=0.02)  # the trainer averages over batches
+
+
+# What a row becomes
+
+
+@pytest.fixture
+def example():
+    return data.sft_rows(data.load("er", 1), "Be a doctor.")[0]
+
+
+def with_template(tokenizer, template: str):
+    other = copy.deepcopy(tokenizer)
+    other.chat_template = template
+    return other
+
+
+def test_the_tiny_template_can_be_trained_on(tiny, example, capsys):
+    tokenizer = models.load("tiny-llama")[1]
+    for row in (example, data.dpo_rows(data.load("eqsr", 1), "Be a doctor.")[0]):
+        train.check_tokens(row, tokenizer)
+        said = capsys.readouterr().out
+        prompt = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in row["prompt"]) + "<|im_start|>assistant\n"
+        (answer,) = row.get("completion") or row["chosen"]
+        length = [len(tokenizer(text, add_special_tokens=False).input_ids) for text in (prompt, f"{answer['content']}<|im_end|>\n")]
+        assert said.startswith(f"first row: {length[0]} tokens of prompt") and f"a loss on the {length[1]} of its answer, <|im_end|> included" in said
+
+
+@pytest.mark.parametrize("template, says", [
+    (models.CHATML.replace("<|im_end|>", ""), "does not end the answer"),
+    ("{{ bos_token }}{{ bos_token }}" + models.CHATML, "writes the first token twice"),
+    (models.CHATML.replace("<|im_start|>assistant\n", "<|im_start|>doctor\n"), "prompt is not how prompt and answer begin"),
+    ("{% if not add_generation_prompt %}whole: {% endif %}" + models.CHATML, "prompt is not how prompt and answer begin"),
+], ids=["no end", "first token twice", "another generation prompt", "another beginning"])
+def test_a_template_that_teaches_something_else_is_refused(tiny, example, template, says):
+    tokenizer = with_template(models.load("tiny-llama")[1], template)
+    tokenizer.bos_token = "<|endoftext|>"
+    with pytest.raises(EmoError, match=f"cannot be trained on: .*{says}") as error:
+        train.check_tokens(example, tokenizer)
+    assert "\n" not in str(error.value)
+
+
+def test_a_date_in_the_prompt_is_pinned(tiny, tmp_path, monkeypatch, example):
+    """Llama-3.2's template writes today's date: what was trained on one day would be asked something else on the next."""
+    monkeypatch.setenv("EMO_CACHE", str(tmp_path))
+    folder = models.folder("tiny-llama")
+    shutil.copytree(tiny, folder)
+    dated = "{%- if not date_string is defined %}{%- set date_string = strftime_now('%d %b %Y') %}{%- endif %}Today Date: {{ date_string }}\n" + models.CHATML
+    (folder / "chat_template.jinja").write_text(dated)
+    import transformers.utils.chat_template_utils as clock
+
+    def prompts_of(tokenizer):
+        texts = []
+        for year in (2024, 2031):
+            monkeypatch.setattr(clock, "datetime", SimpleNamespace(now=lambda year=year: datetime(year, 5, 6)))
+            clock._cached_compile_jinja_template.cache_clear()
+            texts.append(tokenizer.apply_chat_template(example["prompt"], tokenize=False, add_generation_prompt=True))
+        return texts
+
+    loaded = models.load("tiny-llama")[1]
+    first, second = prompts_of(loaded)
+    assert first == second and first.startswith("Today Date: 26 Jul 2024\n")
+    # The test can tell: as the template stands, two days differ.
+    before, after = prompts_of(with_template(loaded, dated))
+    assert "06 May 2024" in before and "06 May 2031" in after
+
+
+# Several processes
+
+
+@pytest.mark.parametrize("notebook, given", [
+    ("02_sft", {"train_rows": 8, "validation_rows": 4, "device_batch": 1}),
+    ("03_dpo", {"train_rows": 8, "init": "er-sft"}),
+    ("04_kto", {"train_rows": 8, "lora_rank": 0}),
+])
+def test_two_processes_take_the_steps_of_one(home, monkeypatch, notebook, given):
+    if "init" in given:
+        adapter_folder(home, "er-sft")
+    one = train_only(notebook, **given)
+    two = train_only(notebook, **given | {"processes": 2})
+    assert two.log.index.tolist() == one.log.index.tolist()
+    print(notebook, one.log.loss.round(6).tolist(), two.log.loss.round(6).tolist())
+    assert two.log.loss.tolist() == pytest.approx(one.log.loss.tolist(), abs=1e-3)
+    # What is saved is what the processes trained, not what this one started with.
+    model, other = (models.load("tiny-llama", checkpoints=[*n.before, n.path])[0].state_dict() for n in (two, one))
+    start = models.load("tiny-llama", checkpoints=one.before)[0].state_dict()
+    moved = max((model[n] - start[n]).abs().max().item() for n in model)
+    assert moved > 1e-5 and max((model[n] - other[n]).abs().max().item() for n in model) < 0.2 * moved
+    if "validation_rows" in given:
+        both = [train.validation_scores(n.trainer.state.log_history).loss.tolist() for n in (one, two)]
+        assert len(both[0]) == 1 and both[1] == pytest.approx(both[0], abs=1e-2)
+    two.run.finish()
+    assert not list((home / "checkpoints/adhoc").glob(".*"))
+
+
+@pytest.mark.parametrize("given", [{"batch_size": 3, "device_batch": 2}, {"batch_size": 5, "processes": 2}, {"batch_size": 4, "device_batch": 2, "processes": 3}, {"batch_size": 1, "processes": 2}])
+def test_a_batch_that_cannot_be_divided_is_refused(tmp_path, given):
+    with pytest.raises(EmoError, match=f"batch_size {given['batch_size']} is no multiple of device_batch .*; choose divisors") as error:
+        train.arguments(tmp_path, learning_rate=1e-3, epochs=1.0, seed=1, max_length=64, precision=models.Precision("float32", ""), **given)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("batch, device, processes, parts", [(4, 0, 1, (4, 1)), (4, 2, 1, (2, 2)), (4, 0, 2, (2, 1)), (8, 1, 2, (1, 4)), (32, 4, 8, (4, 1))])
+def test_a_batch_is_divided_over_parts_and_processes(tmp_path, batch, device, processes, parts):
+    made = train.arguments(tmp_path, learning_rate=1e-3, epochs=1.0, batch_size=batch, seed=1, max_length=64, precision=models.Precision("float32", ""), device_batch=device, processes=processes)
+    assert (made["per_device_train_batch_size"], made["gradient_accumulation_steps"]) == parts
+
+
+def test_parts_of_a_batch_give_the_step_of_the_whole(home):
+    """device_batch decides the memory, not the result."""
+    logs = [play("03_dpo", until="train.fit(", train_rows=8, device_batch=size).log for size in (1, 4)]
+    assert logs[0].loss.tolist() == pytest.approx(logs[1].loss.tolist(), abs=1e-5) and len(logs[0]) == 2
+
+
+def test_a_process_that_fails_gives_a_line_with_its_log(home, monkeypatch):
+    names = play("03_dpo", before="train.fit(", processes=2, train_rows=8)
+    broken = [("markdown", "train.fit( here nothing runs", []), ("code", "raise MemoryError('no room left')  # train.fit(", []), ("code", "never", [])]
+    monkeypatch.setattr(train, "notebook_cells", lambda path: broken)
+    with pytest.raises(EmoError, match="training in 2 processes failed") as error:
+        train.fit(names.trainer, names.run)
+    log = train.scratch(names.run) / "processes.log"
+    assert str(log.relative_to(home)) in str(error.value) and "no room left" in log.read_text()
+    assert "\n" not in str(error.value), "one line, please"
+
+
+# What is saved and shown
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, tiny):
+    """The three chapters to their end, with more steps than a card shows."""
+    with pytest.MonkeyPatch.context() as patch:
+        home_in(tmp_path_factory.mktemp("trained"), patch)
+        yield {notebook: play(notebook, train_rows=26 if notebook == "04_kto" else 52) for notebook in METHODS}
+
+
+@pytest.mark.parametrize("notebook", METHODS)
+def test_the_card_says_what_it_is_and_how_it_was_made(trained, notebook):
+    names = trained[notebook]
+    card = (names.path / "README.md").read_text(encoding="utf-8")
+    assert len(names.log) == 13
+    about = f"(run `{names.run.name}`) from tiny-llama on {len(names.rows)} "
+    assert about in card and f"`notebooks/{notebook}.ipynb`" in card and card.startswith("---\nbase_model: tiny-llama\n")
+    for name, value in names.run.values.items():
+        assert f"- `{name}`: {value}\n" in card
+    headings = re.findall(r"^## (.+)$", card, re.MULTILINE)
+    assert headings == ["Parameters", "Curves", "Intended use", "Limits"]
+    table = [line for line in card.splitlines() if line.startswith("| ")]
+    head, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+    assert head[:2] == ["step", "loss"] and ("rewards/margins" in head) == (notebook != "02_sft") and rows[0] == ["---"] * len(head)
+    assert len(rows) - 1 <= 10 and [float(r[0]) for r in (rows[1], rows[-1])] == [1, 13]
+    shown = {int(float(r[0])): float(r[1]) for r in rows[1:]}
+    assert all(loss == pytest.approx(names.log.loss[step], abs=1e-5) for step, loss in shown.items())
+    assert "Not a medical device" in card and "synthetic" in card
+    for path in (project.NOTEBOOKS.parent, names.path.parents[2], "/home/", "/root/", "/tmp/"):
+        assert str(path) not in card, "a path of this machine"
+
+
+@pytest.mark.parametrize("notebook", METHODS)
+def test_what_is_saved_loads_elsewhere(trained, notebook):
+    names = trained[notebook]
+    assert json.loads((names.path / "adapter_config.json").read_text())["base_model_name_or_path"] == "tiny-llama"
+    assert names.path.glob("*.safetensors") and not [p for p in names.path.iterdir() if p.suffix in (".bin", ".pt", ".pkl")]
+    assert len([e for e in json.loads((names.path / "log.json").read_text()) if "loss" in e]) == 13
+    model, tokenizer = models.load("tiny-llama", "float32", [names.path])
+    again = generate.answer_questions(model, tokenizer, data.load("test", START["test_rows"]), prompts.text("task"), names.system, max_new_tokens=START["max_new_tokens"],
+                                      temperature=0.0, batch_size=START["test_rows"], seed=42)
+    assert again.answer.tolist() == names.answers.answer.tolist()
+    assert {r.metric for r in names.run.records} == {"final_loss", "answer_tokens"} | (set() if notebook == "02_sft" else {"final_margin"})
+
+
+@pytest.mark.parametrize("notebook, panels", [
+    ("02_sft", ["training loss"]),
+    ("03_dpo", ["training loss", "rewards", "log-probability of an answer", "share of pairs with a positive margin"]),
+    ("04_kto", ["training loss", "rewards", "log-probability of an answer", "KL term"]),
+])
+def test_the_figure_has_the_panels_of_its_method(trained, notebook, panels):
+    log, beta = trained[notebook].log, trained[notebook].run.values.get("beta", 0.0)
+    figure = report.training_figure(log, beta)
+    titles = [axis.get_title() for axis in figure.axes]
+    assert len(titles) == len(panels) and all(title.startswith(start) for title, start in zip(titles, panels))
+    first = figure.axes[0].lines[0]
+    assert first.get_xdata().tolist() == log.index.tolist() and first.get_ydata().tolist() == log.loss.tolist()
+    if len(panels) > 1:
+        # A reward is beta times the log-ratio: the third panel is the second without beta.
+        legends = [[text.get_text() for text in axis.get_legend().get_texts()] for axis in figure.axes[1:3]]
+        assert legends == [["chosen", "rejected", "margin"], ["chosen", "rejected"]]
+        reward, nats = (figure.axes[i].lines[0].get_ydata() for i in (1, 2))
+        assert nats == pytest.approx(reward / beta)
+    plt.close(figure)
