@@ -141,17 +141,23 @@ def training_log(history: list[dict]) -> pd.DataFrame:
 
 
 def _launch(trainer, run) -> pd.DataFrame:
-    """Run this notebook's cells up to the training as a script in several processes; EMO_LAUNCH adds options of `accelerate launch`."""
-    script, final = scratch(run) / "training.py", scratch(run) / "final"
+    """Run this notebook's cells up to the training as a script in several processes.
+
+    EMO_LAUNCH adds options of `accelerate launch`. With `--num_machines N --main_process_ip HOST` the others join by
+    `sh launch.sh RANK` in this run's scratch folder, which all machines must share.
+    """
+    folder, final = scratch(run), scratch(run) / "final"
     cells = [text for kind, text, _ in notebook_cells(NOTEBOOKS / f"{run.notebook}.ipynb") if kind == "code"]
     wanted = next(i for i, text in enumerate(cells) if "train.fit(" in text) + 1
-    script.write_text("\n\n".join(cells[:wanted]), encoding="utf-8")
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(run.values["processes"]), "--mixed_precision", "no",
-               "--dynamo_backend", "no", "--num_machines", "1", *shlex.split(os.environ.get("EMO_LAUNCH", "")), str(script)]
-    threads = max(torch.get_num_threads() // run.values["processes"], 1)
-    known = {"EMO_VALUES": json.dumps(run.values), "EMO_SCRATCH": str(scratch(run)), "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
-    with open(scratch(run) / "processes.log", "w") as log:
-        done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | known)
+    (folder / "training.py").write_text("\n\n".join(cells[:wanted]), encoding="utf-8")
+    known = {"EMO_VALUES": json.dumps(run.values), "EMO_SCRATCH": str(folder), "PYTHONPATH": str(ROOT),
+             "OMP_NUM_THREADS": str(max(torch.get_num_threads() // run.values["processes"], 1))}
+    command = shlex.join([sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(run.values["processes"]), "--mixed_precision", "no",
+                          "--dynamo_backend", "no", "--num_machines", "1", *shlex.split(os.environ.get("EMO_LAUNCH", ""))])
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in known.items()]
+    (folder / "launch.sh").write_text("\n".join([*lines, f"exec {command} --machine_rank ${{1:-0}} {shlex.quote(str(folder / 'training.py'))}\n"]))
+    with open(folder / "processes.log", "w") as log:
+        done = subprocess.run(["sh", folder / "launch.sh"], stdout=log, stderr=subprocess.STDOUT)
     if done.returncode or not (final / "log.json").is_file():
         raise EmoError(f"training in {run.values['processes']} processes failed; the end of {relative(Path(log.name))}: {Path(log.name).read_text()[-400:]}")
     adapter = final / "adapter_model.safetensors"

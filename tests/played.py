@@ -1,9 +1,11 @@
 """The chapters played cell by cell in this process, as a kernel does it with papermill's parameters, without the seconds that a kernel takes."""
 
+import json
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
-from emo_utils import data, graph, models, parameters, project, results, train
+from emo_utils import data, graph, models, parameters, project, prompts, results, train
 from emo_utils.project import NOTEBOOKS, notebook_cells
 
 # fp32, as the choice by measurement may differ between two runs on a busy machine.
@@ -11,23 +13,39 @@ START = {"profile": "smoke", "precision": "fp32", "test_rows": 2, "max_new_token
 
 
 def home_in(folder, patch):
-    """A project in `folder`: its own results, checkpoints and copy of the package's files, the data and notebooks of this one."""
-    for name in ("notebooks", "data", "profiles", "sweeps", "requirements.lock"):
-        (folder / name).symlink_to(NOTEBOOKS.parent / name)
-    shutil.copytree(NOTEBOOKS.parent / "emo_utils", folder / "emo_utils", ignore=shutil.ignore_patterns("__pycache__"))
+    """A project in `folder`, with results, checkpoints, package files and dialogues of its own; the dialogues are cut, as a token is a byte here."""
+    source = NOTEBOOKS.parent
+    for name in ("notebooks", "profiles", "sweeps", "book", "requirements.lock"):
+        (folder / name).symlink_to(source / name)
+    shutil.copytree(source / "emo_utils", folder / "emo_utils", ignore=shutil.ignore_patterns("__pycache__"))
+    dialogues = folder / "data" / "dialogues"
+    dialogues.mkdir(parents=True)
+    (folder / "data" / "published").symlink_to(source / "data" / "published")
+    for path in (source / "data" / "dialogues").glob("*.jsonl"):
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        cut = [{k: v[: 40 + len(v) % 17] if k in LONG else v for k, v in row.items()} for row in rows]
+        (dialogues / path.name).write_text("".join(json.dumps(row) + "\n" for row in cut), encoding="utf-8")
+    moved = {s.run: replace(s, files=tuple(folder / p.relative_to(source) for p in s.files)) for s in graph.STEPS}
+    patch.setattr(graph, "STEPS", tuple(moved.values()))
+    patch.setattr(graph, "_TRAININGS", tuple(moved[s.run] for s in graph._TRAININGS))
     for module in (project, results, graph, train):
         patch.setattr(module, "ROOT", folder)
+    patch.setattr(prompts, "FOLDER", folder / "emo_utils" / "prompt_texts")
+    patch.setattr(data, "FILES", {name: dialogues / path.name for name, path in data.FILES.items()})
     patch.setenv("EMO_HOME", str(folder))  # for the processes that a training starts
     patch.setattr(data, "USED", {})
     patch.setattr(models, "USED", {})
     return folder
 
 
+LONG = ("question", "answer", "emotional_question", "soothing_response", "empathetic_response")
+
+
 def play(notebook: str, *, until: str = "", before: str = "", **given) -> SimpleNamespace:
     """Execute a notebook's code cells, up to and with the one that holds `until`, or without the one that holds `before`; returns its names."""
     data.USED.clear()  # as in a fresh kernel
     models.USED.clear()
-    given = (START if "test_rows" in parameters.declared(notebook) else {"profile": "smoke"}) | given
+    given = (START if "test_rows" in parameters.declared(notebook) else {"profile": "smoke", "precision": "fp32"}) | given
     cells = [(text, tags) for kind, text, tags in notebook_cells(NOTEBOOKS / f"{notebook}.ipynb") if kind == "code"]
     injected = "# Parameters\n" + "\n".join(f"{k} = {v!r}" for k, v in given.items())
     namespace: dict = {"In": [""]}
@@ -36,6 +54,8 @@ def play(notebook: str, *, until: str = "", before: str = "", **given) -> Simple
             break
         for source in (text, injected) if "parameters" in tags else (text,):
             namespace["In"].append(source)
+            if (until or before) and source.startswith("report.style()"):
+                continue  # a second for a drawing that nothing looks at
             exec(compile(source, notebook, "exec"), namespace)
         if until and until in text:
             break
