@@ -3,6 +3,7 @@
 The data sets' cards are in `data/*/README.md`; rewriting real data is in `rewrite`.
 """
 
+import csv
 import json
 import random
 from pathlib import Path
@@ -13,16 +14,8 @@ EMOTIONS = ("fear", "anxiety", "embarrassment", "frustration", "distrust")
 ER_FIELDS = ("id", "topic", "specialty", "question", "answer", "empathetic_response")
 EQSR_FIELDS = ("id", "topic", "specialty", "emotion", "question", "answer", "emotional_question", "soothing_response")
 FILES = {"er": DATA / "dialogues/er_train.jsonl", "eqsr": DATA / "dialogues/eqsr_train.jsonl", "test": DATA / "dialogues/test.jsonl"}
-# EmplifAI's Table 1: label in English, in Japanese, and sentiment.
-EMPLIFAI_EMOTIONS = (
-    ("admiration", "称賛", "positive"), ("amusement", "娯楽", "positive"), ("approval", "承認", "positive"), ("caring", "思いやり", "positive"),
-    ("desire", "願望", "positive"), ("excitement", "興奮", "positive"), ("gratitude", "感謝", "positive"), ("joy", "喜び", "positive"),
-    ("love", "愛", "positive"), ("optimism", "楽観", "positive"), ("pride", "誇り", "positive"), ("relief", "安心", "positive"),
-    ("anger", "怒り", "negative"), ("annoyance", "迷惑", "negative"), ("disappointment", "失望", "negative"), ("disapproval", "不承認", "negative"),
-    ("disgust", "嫌悪", "negative"), ("embarrassment", "恥ずかしさ", "negative"), ("fear", "恐れ", "negative"), ("grief", "嘆き", "negative"),
-    ("nervousness", "緊張", "negative"), ("remorse", "後悔", "negative"), ("sadness", "悲しみ", "negative"), ("confusion", "混乱", "ambiguous"),
-    ("curiosity", "好奇心", "ambiguous"), ("realization", "気づき", "ambiguous"), ("surprise", "驚き", "ambiguous"), ("neutral", "平静", "neutral"),
-)
+with open(DATA / "published/emplifai_emotions.csv", encoding="utf-8", newline="") as _table:  # EmplifAI's Table 1
+    EMPLIFAI_EMOTIONS = tuple((row["emotion"], row["japanese"], row["sentiment"]) for row in csv.DictReader(_table))
 JAPANESE_FIELDS = ("id", "emotion", "situation", "turns", "gloss")
 JAPANESE_FILE = DATA / "emplifai_ja/dialogues.jsonl"
 CAREGIVER_FIELDS = ("id", "topic", "prompt", "chosen", "rejected")

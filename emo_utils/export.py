@@ -19,6 +19,7 @@ COLUMNS = {"sft": ("messages",), "dpo": ("messages", "chosen", "rejected"), "kto
 TAGS = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant", "system_tag": "system"}
 DIFFERS = ("a sequence longer than cutoff_len is cut at the end of its prompt, its answer or both, in the notebook at the end of the answer",
            "no checkpoint is kept on the way, so a stopped training starts again; the test questions are not answered")
+DIFFERS_ADAPTERS = ("the new adapter begins from other random numbers than in the notebook",)
 DIFFERS_LLAMA = ("the template llama3 leaves out the lines on knowledge and date with which this model's own template begins",
                  "frozen weights (under adapters, and the reference) keep the format in which they are stored, in the notebook they are float32")
 
@@ -52,7 +53,7 @@ def write(run: str, profile: str, folder: Path, given: dict) -> list[Path]:
     write_atomic(about, json.dumps(entries, indent=1))
     launch = f"FORCE_TORCHRUN=1 NPROC_PER_NODE={values['processes']} " if values["processes"] > 1 else ""
     notes = [f"{run} ({values['profile']} profile) for LLaMA-Factory 0.9.5: {launch}llamafactory-cli train {name}.yaml", f"number format: {precision.reason}"]
-    notes += [f"differs: {text}" for text in DIFFERS + (DIFFERS_LLAMA if settings["template"] == "llama3" else ())]
+    notes += [f"differs: {text}" for text in DIFFERS + DIFFERS_ADAPTERS * ("adapter_name_or_path" in settings) + DIFFERS_LLAMA * (settings["template"] == "llama3")]
     write_atomic(folder / f"{name}.yaml", "".join(f"# {note}\n" for note in notes) + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=1000))
     return [folder / f"{name}.yaml", *(folder / f"{key}.json" for key in examples), about]
 

@@ -7,22 +7,13 @@ coarse on purpose: they catch what a program can see for certain, and leave tone
 import re
 import threading
 from functools import lru_cache
+from pathlib import Path
 
 # Stems of international drug names, and common names without such a stem.
 _STEMS = (r"\w{2,}(?:pril|sartan|statin|olol|dipine|prazole|tidine|cillin|mycin|micin|floxacin|cycline|azole|vir|oxetine|triptyline|traline|azepam|azolam"
           r"|gliptin|gliflozin|glutide|glitazone|thiazide|semide|triptan|setron|caine|profen|coxib|parin|xaban|grel|sone|solone|terol|tropium|lukast|mab|tinib|dronate|barbital"
           r"|platin|tecan|citabine|quine|quone|izine|fenadine|nafine|peridone|pressin|clopramide|steride|[ulz]osin|thiouracil|fibrate|phylline|zolamide|metanide|pamide|piclone|pidem|orphine|azoline)|gli\w{2,}ide")
-_NAMES = ("aspirin paracetamol acetaminophen metformin insulin warfarin digoxin amiodarone codeine morphine tramadol naproxen diclofenac celecoxib cefalexin "
-          "cephalexin ceftriaxone trimethoprim nitrofurantoin levothyroxine thyroxine carbimazole allopurinol colchicine methotrexate sulfasalazine azathioprine "
-          "hydroxychloroquine prednisone gabapentin pregabalin lithium valproate lamotrigine levetiracetam carbamazepine citalopram escitalopram venlafaxine "
-          "mirtazapine bupropion quetiapine olanzapine risperidone aripiprazole clozapine melatonin salbutamol albuterol cetirizine loratadine chlorphenamine "
-          "diphenhydramine adrenaline epinephrine loperamide senna lactulose macrogol mebeverine ondansetron finasteride tamsulosin sildenafil tadalafil "
-          "oxybutynin mirabegron progesterone oestrogen estrogen oestradiol estradiol tamoxifen letrozole isotretinoin tretinoin minoxidil permethrin ivermectin "
-          "doxycycline malarone quinine iron folic ibuprofen antihistamine atropine biotin botulinum brimonidine chloramphenicol chlorhexidine clobetasol codamol "
-          "cromoglicate erythropoietin hyoscine scopolamine methenamine mupirocin progestogen proguanil rifampicin rifampin isoniazid testosterone thiamine baclofen "
-          "fentanyl oxycodone hydrocodone methadone naloxone ketamine methylphenidate spironolactone hydroxyurea dimeticone trazodone "
-          "pseudoephedrine dextromethorphan guaifenesin bisacodyl domperidone ranitidine misoprostol mifepristone levonorgestrel clomiphene anastrozole "
-          "benzoyl adapalene hydroquinone calcipotriol sucralfate mesalazine mesalamine orlistat lariam").split()
+_NAMES = " ".join(line for line in Path(__file__).with_name("gates.txt").read_text(encoding="utf-8").splitlines() if line[:1] != "#").split()
 _DRUG = re.compile(rf"(?:{_STEMS}|{'|'.join(_NAMES)})(?=s?\b)")
 _NO_DRUGS = {"cholesterol", "mongrel"}
 _NUMBER = re.compile(r"\d+(?:[.,/:]\d+)*")

@@ -156,10 +156,10 @@ def imported_modules(source: str) -> set[str]:
 
 
 def module_hashes(notebook: str) -> dict[str, str]:
-    """File hashes of the package's modules behind a notebook, and of the prompt texts where it uses them."""
+    """File hashes of the package's modules behind a notebook (with a text of the same name), and of the prompt texts where it uses them."""
     source = "\n".join(text for kind, text, _ in notebook_cells(parameters.notebook_path(notebook)) if kind == "code")
     names = module_closure(imported_modules(source))
-    files = [ROOT / "emo_utils" / f"{name}.py" for name in names]
+    files = [path for name in names for path in sorted((ROOT / "emo_utils").glob(f"{name}.*"))]
     if "prompts" in names:
         files += sorted((ROOT / "emo_utils" / "prompt_texts").glob("*.txt"))
     return {relative(path): sha256_file(path) for path in files}

@@ -69,15 +69,9 @@ def scripted_stub() -> Iterator[str]:
             framed = {name: f"(scripted, no model) {text} (a real model would have said this in words of its own, and with the feeling that was asked for)"
                       for name, text in (("emotional_question", question), ("soothing_response", answer))}
             content = json.dumps(framed if "soothing_response" in asked else {"empathetic_response": framed["soothing_response"]})
-            body = json.dumps({
-                "id": "stub", "object": "chat.completion", "created": 0, "model": "scripted-stub",
-                "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}],
-            }).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}
+            body = json.dumps({"id": "stub", "object": "chat.completion", "created": 0, "model": "scripted-stub", "choices": [choice]})
+            self.wfile.write(f"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{body}".encode())
 
         def log_message(self, *arguments):
             pass

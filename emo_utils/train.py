@@ -20,7 +20,6 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
-from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils.notebook import NotebookProgressCallback
 
 from emo_utils import data, models, packed, parameters, stats
@@ -124,9 +123,9 @@ def fit(trainer, run) -> pd.DataFrame:
     trainer.remove_callback(NotebookProgressCallback)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Progress())
-    last = get_last_checkpoint(scratch(run)) if trainer.args.save_strategy != "no" else None
+    last = _last_checkpoint(scratch(run)) if trainer.args.save_strategy != "no" else None
     if last:
-        print(f"going on from {Path(last).name.replace('-', ' ')}")
+        print(f"going on from step {last.name.partition('-')[2]}")
     trainer.train(resume_from_checkpoint=last)
     if "WORLD_SIZE" in os.environ:
         trainer.save_model(scratch(run) / "final")
@@ -134,6 +133,17 @@ def fit(trainer, run) -> pd.DataFrame:
             write_atomic(scratch(run) / "final" / "log.json", json.dumps(trainer.state.log_history))
         raise SystemExit  # what follows in the notebook is done by the process that launched this one
     return training_log(trainer.state.log_history)
+
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    """The latest whole checkpoint: its state is what the trainer writes last. A half-written one is removed."""
+    for path in sorted(folder.glob("checkpoint-*"), key=lambda path: -int(path.name.partition("-")[2])):
+        try:
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+            return path
+        except (OSError, ValueError):
+            shutil.rmtree(path)
+    return None
 
 
 def training_log(history: list[dict]) -> pd.DataFrame:

@@ -366,5 +366,5 @@ def test_claims_can_be_checked_and_hold_in_the_printed_numbers(values):
 def test_the_card_of_the_published_numbers_counts_them(published):
     text = (PUBLISHED / "README.md").read_text("utf-8")
     with open(PUBLISHED / "claims.csv", newline="", encoding="utf-8") as handle:
-        counts = {"emodoctor.csv": len(published), "claims.csv": len(list(csv.DictReader(handle)))}
+        counts = {"emodoctor.csv": len(published), "claims.csv": len(list(csv.DictReader(handle))), "emplifai_emotions.csv": len(data.EMPLIFAI_EMOTIONS)}
     assert {file: int(count) for file, count in re.findall(r"^\| `(\w+\.csv)` \| (\d+) \|", text, re.MULTILINE)} == counts

@@ -12,7 +12,7 @@ TASK = prompts.text("task")
 FIXED = {"precision": "fp32"}  # nothing is measured
 RUNS = tuple(step.run for step in graph.STEPS if graph.is_training(step))
 FROM_BASE = ("02_sft.er-sft", "02_sft.eqsr-sft", "03_dpo.eqsr-dpo", "04_kto.eqsr-kto")
-KINDS = ("03_dpo.er-eqsr-dpo", "04_kto.er-eqsr-kto", "02_sft.er-eqsr-sft")
+FROM_ER = ("03_dpo.er-eqsr-dpo", "04_kto.er-eqsr-kto", "02_sft.er-eqsr-sft")
 
 
 @pytest.fixture
@@ -168,11 +168,12 @@ def test_a_variant_is_named_without_signs_that_separate_names(tiny, tmp_path):
 # Starting weights
 
 
-@pytest.mark.parametrize("run", KINDS)
+@pytest.mark.parametrize("run", FROM_ER)
 def test_er_eqsr_starts_from_the_er_sft_adapter(tiny, home, tmp_path, run):
     folder = checkpoint(home)
     settings, *_ = exported(run, tmp_path / "to")
     assert (settings["model_name_or_path"], settings["adapter_name_or_path"], settings["create_new_adapter"]) == (str(tiny), str(folder), True)
+    assert export.DIFFERS_ADAPTERS[0] in (tmp_path / "to" / f"{run}.yaml").read_text()
 
 
 def test_adapters_are_merged_in_the_order_in_which_they_were_trained(tiny, home, tmp_path):

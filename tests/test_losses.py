@@ -8,7 +8,6 @@ import math
 from types import SimpleNamespace
 
 import nbformat
-import pandas as pd
 import pytest
 import torch
 from datasets import Dataset
@@ -289,6 +288,12 @@ def test_packing_rounds_frozen_layers_once_to_what_autocast_rounds_them_to(rows,
 # Where training starts
 
 
+def run_in(folder) -> SimpleNamespace:
+    """What training and saving ask of a run."""
+    values = {"base_model": "tiny-llama", "system": "er-sft", "processes": 1, "profile": "smoke"}
+    return SimpleNamespace(checkpoint=folder / "er-sft", outputs=[], temporary=[], values=values, notebook="02_sft", profile="smoke", name="x", start_checkpoints=lambda: [])
+
+
 @pytest.fixture(scope="module")
 def er_checkpoints(rows, tmp_path_factory) -> dict[str, list]:
     """The upstream checkpoint of `er-…` systems: none, an adapter, or a whole model, saved as chapter 2 saves it."""
@@ -297,8 +302,8 @@ def er_checkpoints(rows, tmp_path_factory) -> dict[str, list]:
         folder = tmp_path_factory.mktemp("er")
         trainer, _ = make("sft", rows, folder, rank=rank)
         shift(trainer, 7)
-        run = SimpleNamespace(checkpoint=folder / "er-sft", outputs=[], values={"base_model": "tiny-llama", "system": "er-sft"}, notebook="02_sft", profile="smoke", name="x")
-        made[name] = [train.save(trainer, trainer.processing_class, run, init="base", data_name="rows", log=pd.DataFrame({"loss": [1.0]}))]
+        trainer.state.log_history = [{"step": 1, "loss": 1.0}]
+        made[name] = [train.save(trainer, trainer.processing_class, run_in(folder), data_name="rows")]
     return made
 
 
@@ -308,7 +313,7 @@ def er_checkpoints(rows, tmp_path_factory) -> dict[str, list]:
 def test_the_first_margin_is_zero(rows, tmp_path, er_checkpoints, kind, loss, start, rank):
     """Before the first update policy and reference are one model, whatever the run starts from and however it trains."""
     trainer, _ = make(kind, rows, tmp_path, rank=rank, checkpoints=er_checkpoints[start])
-    log = train.fit(trainer)
+    log = train.fit(trainer, run_in(tmp_path))
     assert log["rewards/margins"].iloc[0] == pytest.approx(0, abs=1e-4)
     assert log["rewards/chosen"].iloc[0] == pytest.approx(0, abs=1e-4)
     assert log.loss.iloc[0] == pytest.approx(loss, abs=1e-4)

@@ -331,7 +331,6 @@ def test_the_tiny_tokenizer_reads_every_byte_and_speaks_chatml(tiny):
 @pytest.fixture(scope="module")
 def trained(tiny):
     """A function that makes a checkpoint as chapter 2 does, with visible changes in the weights, and gives the model that was saved."""
-    import pandas as pd
     import torch
     from peft import get_peft_model
 
@@ -345,9 +344,10 @@ def trained(tiny):
             for name, parameter in model.named_parameters():
                 if parameter.requires_grad or not rank:
                     parameter.add_(0.1 * torch.randn_like(parameter))
-        trainer = SimpleNamespace(model=model, accelerator=SimpleNamespace(unwrap_model=lambda m: m))
-        run = SimpleNamespace(checkpoint=folder, outputs=[], values={"base_model": "tiny-llama", "system": "er-sft"}, notebook="02_sft", profile="smoke", name="x")
-        train.save(trainer, tokenizer, run, init="base", data_name="rows", log=pd.DataFrame({"loss": [1.0]}))
+        trainer = SimpleNamespace(model=model, accelerator=SimpleNamespace(unwrap_model=lambda m: m), state=SimpleNamespace(log_history=[{"step": 1, "loss": 1.0}]))
+        values = {"base_model": "tiny-llama", "system": "er-sft", "profile": "smoke"}
+        run = SimpleNamespace(checkpoint=folder, outputs=[], values=values, notebook="02_sft", profile="smoke", name="x", start_checkpoints=lambda: list(checkpoints))
+        train.save(trainer, tokenizer, run, data_name="rows")
         return model.eval(), run
 
     return make

@@ -1,6 +1,7 @@
 """The real SmolLM2 weights: fetched, checked, converted, judged and trained for a few steps."""
 
 import copy
+from types import SimpleNamespace
 
 import gguf
 import numpy as np
@@ -77,5 +78,5 @@ def test_a_few_steps_of_sft_lower_the_loss(loaded, tmp_path):
     rows = data.sft_rows(data.load("er")[:4], prompts.text("task"))
     shared = train.arguments(tmp_path, learning_rate=2e-3, epochs=6, batch_size=2, seed=0, max_length=640, precision=models.choose_precision("fp32"))
     trainer = SFTTrainer(model=model, args=SFTConfig(**shared), train_dataset=Dataset.from_list(rows), processing_class=tokenizer, peft_config=train.lora(8))
-    log = train.fit(trainer)
+    log = train.fit(trainer, SimpleNamespace(values={"processes": 1}))
     assert len(log) == 12 and log.loss.iloc[-2:].mean() < log.loss.iloc[:2].mean() - 0.3

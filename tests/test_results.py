@@ -195,15 +195,16 @@ def test_missing_answers_name_the_command_that_makes_them(home, system, made_by,
 def test_a_missing_checkpoint_names_the_command_that_makes_it(home, profile):
     run = start("03_dpo", profile=profile, system="er-eqsr-dpo")
     with pytest.raises(EmoError, match="checkpoint of er-sft") as error:
-        run.upstream_checkpoint("er-sft")
+        run.start_checkpoints()
     assert names_a_real_run(error.value, profile) == "02_sft.er-sft"
     folder = home / "checkpoints" / profile / "er-sft"
     folder.mkdir(parents=True)
     (folder / "model.safetensors").touch()  # a training that was stopped while it saved
     with pytest.raises(EmoError, match="missing"):
-        run.upstream_checkpoint("er-sft")
+        run.start_checkpoints()
     (folder / "README.md").touch()
-    assert run.upstream_checkpoint("er-sft") == folder
+    (folder / "companion.json").write_text('{"starts_from": []}')
+    assert run.start_checkpoints() == [folder]
 
 
 def test_missing_item_scores_name_the_command_that_makes_them(home):
