@@ -1,8 +1,8 @@
 """Attention on a CPU, in two forms that equal transformers' own and cost less.
 
-`grouped` is for ordinary batches: heads that share keys and values multiply with them in place, where the usual
-forms first copy them for each head. `packed` is for one row of several texts; see `packed` for what lies in it.
-Matrix products are in the number format of the values; the softmax kernel computes in fp32.
+`grouped` is for ordinary batches: heads that share keys and values multiply with them in place, where the usual forms first copy them for
+each head. `packed` is for one row of several texts; see `packed` for what lies in it. Matrix products are in the number format of the
+values; the softmax kernel computes in fp32.
 """
 
 import torch

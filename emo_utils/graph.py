@@ -1,11 +1,11 @@
 """The steps of the book and what each depends on.
 
-A step is a run of a notebook. Its fingerprint holds hashes of its notebook, its parameters, the
-package modules that it imports, its data, the lock file, its models and its upstream results; a step
-is run again when one of them differs, and not otherwise. Snakemake orders the steps; see Snakefile.
+A step is a run of a notebook. Its fingerprint holds hashes of its notebook, its parameters, the package modules that it imports, its
+data, the lock file, its models and its upstream results; a step is run again when one of them differs, and not otherwise. Snakemake
+orders the steps; see Snakefile.
 
-A variant of a run has its name with other parameters behind it, `03_dpo.eqsr-dpo@beta=0.05,seed=43`; it is a
-step like any other, whose results lie apart from the book's. A sweep is a list of variants (`sweeps/*.yaml`).
+A variant of a run has its name with other parameters behind it, `03_dpo.eqsr-dpo@beta=0.05,seed=43`; it is a step like any other, whose
+results lie apart from the book's. A sweep is a list of variants (`sweeps/*.yaml`).
 """
 
 import ast
@@ -39,6 +39,10 @@ class Step:
     answers: tuple[str, ...] = ()
     threads: int = 1
     memory_mb: int = 3000
+
+    @property
+    def trains(self) -> bool:
+        return self.notebook in _TRAINING_MB
 
 
 # Memory that a training of the embedded profile adds to the machine: its share of resident memory at its peak.
@@ -92,7 +96,7 @@ def step(run: str) -> Step:
         return s
     pairs = [part.partition("=")[::2] for part in given.split(",")]
     # The untuned answers come from the book's own run; a start that is another system needs its checkpoint.
-    s = replace(s, run=run, fixed=(*s.fixed, *pairs), answers=(dict(s.fixed)["system"],) if s in _TRAININGS else s.answers)
+    s = replace(s, run=run, fixed=(*s.fixed, *pairs), answers=(dict(s.fixed)["system"],) if s.trains else s.answers)
     if (init := dict(pairs).get("init")) is None:
         return s
     return replace(s, needs=tuple(t.run for t in _TRAININGS if dict(t.fixed)["system"] == init))
@@ -175,10 +179,6 @@ def code_sha256(notebook: str) -> str:
     return sha256_json([notebook_sha256(notebook), module_hashes(notebook)])
 
 
-def is_training(s: Step) -> bool:
-    return s.notebook in _TRAINING_MB
-
-
 def static_fingerprint(run: str, profile: str) -> dict:
     """The part of a fingerprint that is known before anything runs; each value explains one reason to rerun."""
     s = step(run)
@@ -198,7 +198,7 @@ def fingerprint(run: str, profile: str) -> dict:
     A training reads upstream checkpoints and nothing else, a scoring answers and item scores and no checkpoint.
     """
     s = step(run)
-    folder = "checkpoints/" if is_training(s) else "results/"
+    folder = "checkpoints/" if s.trains else "results/"
     return static_fingerprint(run, profile) | {"upstream": {name: result_digest(name, profile, folder) for name in s.needs}}
 
 

@@ -1,8 +1,8 @@
 """Typed decisions: a question with fixed options about a text, answered by one forward pass.
 
-The prompts and the labels' logits are those of transformers' `pipeline("decision")`; here the tokens
-that the questions about one text share are computed once. Nothing is generated and nothing is parsed:
-every option gets a probability. What to ask is in `emotion` and `preference`.
+The prompts and the labels' logits are those of transformers' `pipeline("decision")`; here the tokens that the questions about one text
+share are computed once. Nothing is generated and nothing is parsed: every option gets a probability. What to ask is in `emotion` and
+`preference`.
 """
 
 import copy

@@ -1,7 +1,7 @@
 """Pinned weights: where they come from, how they are checked, and how they are loaded.
 
-`fetch` brings the weights of a name into the cache (one process at a time, checked against their
-SHA-256, placed by a rename); `load` gives model and tokenizer. Training and scoring are elsewhere.
+`fetch` brings the weights of a name into the cache (one process at a time, checked against their SHA-256, placed by a rename); `load`
+gives model and tokenizer. Training and scoring are elsewhere.
 """
 
 import contextlib
@@ -341,7 +341,7 @@ def note(name: str) -> Path:
     return path
 
 
-DATE = '{% set date_string = "26 Jul 2024" %}'  # templates such as Llama-3.2's would write today's date into every prompt
+DATE = "{% macro strftime_now(format) %}26 Jul 2024{% endmacro %}"  # templates such as Llama-3.2's would write today's date into every prompt
 
 
 def load(name: str, dtype: str = "float32", checkpoints: tuple[Path, ...] | list[Path] = (), quantization: str = "none"):

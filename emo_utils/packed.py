@@ -1,8 +1,8 @@
 """Log-probabilities of answers on a CPU without wasted work: no padding, each shared prompt once.
 
-TRL's trainers ask the model for the log-probabilities of a batch of answers; here they are computed on one
-row of tokens. Rows that share a prompt (the two answers of a DPO pair) share its tokens, and only the tokens
-before an answer's next one meet the vocabulary. The objectives stay TRL's; on a GPU its own kernels serve.
+TRL's trainers ask the model for the log-probabilities of a batch of answers; here they are computed on one row of tokens. Rows that share
+a prompt (the two answers of a DPO pair) share its tokens, and only the tokens before an answer's next one meet the vocabulary. The
+objectives stay TRL's; on a GPU its own kernels serve.
 """
 
 from dataclasses import dataclass

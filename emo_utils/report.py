@@ -144,5 +144,4 @@ def side_by_side_texts(columns: dict[str, str], run) -> HTML:
 
 
 def saved(run) -> str:
-    """Where this run's results lie, for the last line of a notebook."""
     return f"{len(run.records)} records in {relative(run.folder / (run.name + '.json'))}"

@@ -1,7 +1,7 @@
 """Runs and their records: the only numbers that tables, figures, verdicts and tests read.
 
-`start` is the first call of every notebook: it checks the parameters, names the run, and gives the
-object that keeps records, item scores and provenance until `finish` writes them in one step.
+`start` is the first call of every notebook: it checks the parameters, names the run, and gives the object that keeps records, item scores
+and provenance until `finish` writes them in one step.
 """
 
 import json
@@ -90,17 +90,19 @@ class Run:
         init = self.values["init"] or ("er-sft" if self.values["system"].startswith("er-eqsr") else "base")
         if init == "base":
             return []
-        path = checkpoints_dir(self.profile) / init if init in SYSTEMS else next((p for p in (Path(init).expanduser(), ROOT / init) if p.is_dir()), None)
+        trained = SYSTEMS[2:]
+        path = checkpoints_dir(self.profile) / init if init in trained else next((p.resolve() for p in (Path(init).expanduser(), ROOT / init) if p.is_dir()), None)
         if path is None:
-            raise EmoError(f"parameter 'init' is {init!r}: no trained system{parameters.nearest(init, SYSTEMS[2:])} and no folder; it must be base, one of {', '.join(SYSTEMS[2:])}, or a checkpoint's folder")
-        if not (path / "README.md").is_file():
-            make = f"; make it with: {make_command(init, self.profile)}" if init in SYSTEMS else ": no checkpoint of this project lies there"
-            raise EmoError(f"the checkpoint of {init} ({self.profile} profile) is missing{make}")
+            raise EmoError(f"parameter 'init' is {init!r}: no trained system{parameters.nearest(init, trained)} and no folder; it must be base, one of {', '.join(trained)}, or a checkpoint's folder")
         try:
             before = json.loads((path / "companion.json").read_text(encoding="utf-8"))["starts_from"]
-        except (OSError, KeyError, json.JSONDecodeError):
-            raise EmoError(f"{relative(path)} does not say what it starts from (companion.json); train it again") from None
-        return [*(ROOT / name for name in before), path]
+        except (OSError, KeyError, ValueError):
+            make = f"; make it with: {make_command(init, self.profile)}" if init in trained else ": that folder does not say what it starts from (companion.json)"
+            raise EmoError(f"the checkpoint of {init} ({self.profile} profile) is missing{make}") from None
+        chain = [*(ROOT / name for name in before), path]
+        if lost := [relative(folder) for folder in chain if not folder.is_dir()]:
+            raise EmoError(f"{init} starts from {lost[0]}, which is missing; train both again")
+        return chain
 
     def answers(self, systems=SYSTEMS) -> pd.DataFrame:
         """The kept answers of the systems in this profile, one row a system and test question."""
@@ -180,7 +182,7 @@ def start(notebook: str, namespace: dict) -> Run:
         namespace.update(json.loads(os.environ["EMO_VALUES"]))
         return Run(notebook, json.loads(os.environ["EMO_VALUES"]), {})
     given = parameters.given_in_session(notebook, namespace)
-    values = parameters.resolve(notebook, given, os.environ.get("EMO_BOOK_RUN", ""))
+    values = parameters.resolve(notebook, given, os.environ.get("EMO_BOOK_RUN", "").partition("@")[0])
     namespace.update(values)
     run = Run(notebook, values, given)
     show_parameters(run, given)
@@ -189,7 +191,7 @@ def start(notebook: str, namespace: dict) -> Run:
 
 def show_parameters(run: Run, given: dict) -> None:
     """Print the parameters that hold in this run and where each value comes from."""
-    from_profile = parameters.profile_values(run.profile, run.notebook, run.name)
+    from_profile = parameters.profile_values(run.profile, run.notebook, run.name.partition("@")[0])
     libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "trl"))
     print(f"run {run.name} · profile {run.profile} · " + ("a run of the book" if run.book else f"by hand: results go to {relative(run.folder)}"))
     print(f"{libraries} · {device()}")

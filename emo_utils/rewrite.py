@@ -1,8 +1,8 @@
 """Rewriting dialogues with any OpenAI-compatible endpoint (EmoDoctor, Section 3.1).
 
-ER: an empathetic answer. EQ+SR: the question with an emotion, and an answer that soothes it. Each reply is
-committed to a store before the next step, so that nothing is paid for twice; a reply that fails a gate is asked
-for again with the reason, then set aside, never dropped. Where rows come from is in `sources`, the gates in `gates`.
+ER: an empathetic answer. EQ+SR: the question with an emotion, and an answer that soothes it. Each reply is committed to a store before
+the next step, so that nothing is paid for twice; a reply that fails a gate is asked for again with the reason, then set aside, never
+dropped. Where rows come from is in `sources`, the gates in `gates`.
 """
 
 import asyncio

@@ -30,9 +30,8 @@ def transformers_serve(model_folder: Path, dtype: str, log: Path, timeout: float
         port = probe.getsockname()[1]
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [str(Path(sys.executable).with_name("transformers")), "serve", str(model_folder), "--host", "127.0.0.1", "--port", str(port), "--dtype", dtype]
-    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
     with open(log, "w") as out:
-        server = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment)
+        server = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=os.environ | {"HF_HUB_OFFLINE": "1"})
     try:
         _wait(f"http://127.0.0.1:{port}/health", server, log, timeout)
         yield f"http://127.0.0.1:{port}/v1"

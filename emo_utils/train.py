@@ -1,12 +1,12 @@
 """What the three training notebooks share: arguments, adapters, length checks, curves and the saved checkpoint.
 
-The trainers themselves (TRL's SFTTrainer, DPOTrainer, KTOTrainer) are built in the notebooks, beside
-the equations that they minimize.
+The trainers themselves (TRL's SFTTrainer, DPOTrainer, KTOTrainer) are built in the notebooks, beside the equations that they minimize.
 """
 
 import copy
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -142,7 +142,7 @@ def _last_checkpoint(folder: Path) -> Path | None:
             json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
             return path
         except (OSError, ValueError):
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)
     return None
 
 
@@ -169,7 +169,8 @@ def _launch(trainer, run) -> pd.DataFrame:
     with open(folder / "processes.log", "w") as log:
         done = subprocess.run(["sh", folder / "launch.sh"], stdout=log, stderr=subprocess.STDOUT)
     if done.returncode or not (final / "log.json").is_file():
-        raise EmoError(f"training in {run.values['processes']} processes failed; the end of {relative(Path(log.name))}: {Path(log.name).read_text()[-400:]}")
+        told = [line for line in Path(log.name).read_text().splitlines() if re.search(r"(Error|Exception)\b.*: ", line) and "ChildFailedError" not in line]
+        raise EmoError(f"training in {run.values['processes']} processes failed: {told[-1] if told else 'no reason was given'} (see {relative(Path(log.name))})")
     adapter = final / "adapter_model.safetensors"
     if adapter.is_file():
         set_peft_model_state_dict(trainer.model, load_file(adapter))
@@ -237,7 +238,7 @@ def model_card(run, *, start: list[str], data_name: str, history: list[dict]) ->
     log = training_log(history)
     columns = [c for c in (*CURVES, "learning_rate") if c in log]
     shown = log.iloc[sorted({round(i * (len(log) - 1) / 9) for i in range(10)})][columns].round(5).reset_index()
-    values = "\n".join(f"- `{k}`: {v}" for k, v in run.values.items())
+    values = "\n".join(f"- `{k}`: {relative(Path(v)) if k == 'init' and Path(v).is_absolute() else v}" for k, v in run.values.items())
     rows = [shown.columns, ["---"] * shown.shape[1], *shown.to_numpy().tolist()]
     return (ROOT / "emo_utils" / "model_card.md").read_text(encoding="utf-8").format(
         **run.values, notebook=run.notebook, run=run.name, data=data_name, values=values, steps=len(log), start=" and ".join([run.values["base_model"], *start]),

@@ -23,7 +23,7 @@ def home_in(folder, patch):
     (folder / "data" / "published").symlink_to(source / "data" / "published")
     for path in (source / "data" / "dialogues").glob("*.jsonl"):
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        cut = [{k: v[: 40 + len(v) % 17] if k in LONG else v for k, v in row.items()} for row in rows]
+        cut = [{k: v[: 40 + len(v) % 17] if k in TEXTS else v for k, v in row.items()} for row in rows]
         (dialogues / path.name).write_text("".join(json.dumps(row) + "\n" for row in cut), encoding="utf-8")
     moved = {s.run: replace(s, files=tuple(folder / p.relative_to(source) for p in s.files)) for s in graph.STEPS}
     patch.setattr(graph, "STEPS", tuple(moved.values()))
@@ -38,7 +38,7 @@ def home_in(folder, patch):
     return folder
 
 
-LONG = ("question", "answer", "emotional_question", "soothing_response", "empathetic_response")
+TEXTS = ("question", "answer", "emotional_question", "soothing_response", "empathetic_response")
 
 
 def play(notebook: str, *, until: str = "", before: str = "", **given) -> SimpleNamespace:

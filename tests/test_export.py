@@ -10,7 +10,7 @@ from emo_utils.project import EmoError
 
 TASK = prompts.text("task")
 FIXED = {"precision": "fp32"}  # nothing is measured
-RUNS = tuple(step.run for step in graph.STEPS if graph.is_training(step))
+RUNS = tuple(step.run for step in graph.STEPS if step.trains)
 FROM_BASE = ("02_sft.er-sft", "02_sft.eqsr-sft", "03_dpo.eqsr-dpo", "04_kto.eqsr-kto")
 FROM_ER = ("03_dpo.er-eqsr-dpo", "04_kto.er-eqsr-kto", "02_sft.er-eqsr-sft")
 

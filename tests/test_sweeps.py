@@ -83,7 +83,7 @@ def test_every_sweep_is_made_of_runs_and_values_that_exist(name):
     runs = {s.run for s in graph.STEPS}
     for variant in content["variants"]:
         step = graph.step(variant)
-        assert variant.split("@")[0] in runs and graph.is_training(step)
+        assert variant.split("@")[0] in runs and step.trains
         assert set(step.needs) <= runs
         for profile in project.PROFILE_NAMES:
             values = graph.values(step, profile)
@@ -101,6 +101,7 @@ def test_sweeps_that_choose_a_setting_never_see_the_test():
 def test_seeds_given_replace_those_of_the_file(name):
     plain, seeded = graph.sweep(name)["variants"], graph.sweep(name, (7, 8))["variants"]
     assert {graph.values(graph.step(v), "smoke")["seed"] for v in seeded} == {7, 8}
+
     def without(names):
         return {(v.split("@")[0], *sorted(p for p in v.split("@")[1].split(",") if not p.startswith("seed="))) for v in names}
 

@@ -92,7 +92,7 @@ def test_a_stopped_training_goes_on_and_ends_as_one_that_was_not(home, capsys, n
     stopped(notebook, 5, **given)
     capsys.readouterr()
     again = train_only(notebook, **given)
-    assert "going on from checkpoint 4\n" in capsys.readouterr().out
+    assert "going on from step 4\n" in capsys.readouterr().out
     same_curve(again.log, whole.log)
     assert weights(again.path) == expected
     assert train.scratch(again.run).is_dir()
@@ -126,10 +126,19 @@ def test_a_training_of_the_book_that_is_killed_goes_on(home, capsys, monkeypatch
     assert 0 < done < 12 and not whole.path.exists()
     capsys.readouterr()
     again = train_only("03_dpo", **given)
-    assert re.search(r"going on from checkpoint (\d+)\n", capsys.readouterr().out)
+    assert re.search(r"going on from step (\d+)\n", capsys.readouterr().out)
     same_curve(again.log, whole.log)
     again.run.finish()
     assert not folder.exists()
+
+
+def test_a_checkpoint_that_was_cut_off_is_passed_over(home, capsys):
+    """A kill may hit the saving itself; the state of the training is written last."""
+    folder = train.scratch(stopped("03_dpo", 5, **LONG).run)
+    (folder / "checkpoint-4" / "trainer_state.json").unlink()
+    capsys.readouterr()
+    log = play("03_dpo", until="train.fit(", **LONG).log
+    assert len(log) == 6 and "going on" not in capsys.readouterr().out
 
 
 def scratch_of(**given):
@@ -158,12 +167,11 @@ def test_only_the_same_run_goes_on(home, monkeypatch, tmp_path, changed):
     assert (folder / "checkpoint-4").exists() == (changed == "nothing")
 
 
-def test_another_start_does_not_go_on(home, monkeypatch):
-    er = adapter_folder(home, "er-sft")
+def test_another_start_does_not_go_on(home, monkeypatch, er_sft):
     monkeypatch.setenv("EMO_BOOK_RUN", "03_dpo.er-eqsr-dpo")
     folder = train.scratch(play("03_dpo", before="train.scratch", system="er-eqsr-dpo").run)
     (folder / "checkpoint-4").mkdir()
-    path = next(er.glob("*.safetensors"))
+    path = next(er_sft.glob("*.safetensors"))
     path.write_bytes(path.read_bytes()[:-4] + b"\1\1\1\1")
     train.scratch(play("03_dpo", before="train.scratch", system="er-eqsr-dpo").run)
     assert not (folder / "checkpoint-4").exists()
@@ -177,27 +185,35 @@ def test_without_save_steps_nothing_is_kept_to_go_on_from(home, capsys):
 # Where training starts
 
 
-def adapter_folder(home, system: str, where: str = "", **given):
-    """A checkpoint of the smoke profile's book (or in another place)."""
+def book_checkpoint(system: str, **given):
+    """A system's checkpoint in the smoke profile's book: three steps, as the first of the warm-up moves nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMO_BOOK_RUN", f"02_sft.{system}")
-        made = train_only("02_sft", system=system, train_rows=6, batch_size=2, learning_rate=0.01, **given).path  # three steps: the first of the warm-up moves nothing
-    if where:
-        made = shutil.copytree(made, home / where)
-    return made
+        return train_only("02_sft", system=system, train_rows=6, batch_size=2, learning_rate=0.01, **given).path
+
+
+@pytest.fixture(scope="module")
+def er_made(tmp_path_factory, tiny):
+    with pytest.MonkeyPatch.context() as patch:
+        home_in(tmp_path_factory.mktemp("er"), patch)
+        return book_checkpoint("er-sft")
+
+
+@pytest.fixture
+def er_sft(er_made, home):
+    return shutil.copytree(er_made, home / "checkpoints/smoke/er-sft")
 
 
 def run_with(**given) -> results.Run:
     return play("03_dpo", before="torch.manual_seed", **given).run
 
 
-def test_init_names_base_a_system_or_a_folder(home, monkeypatch):
-    er = adapter_folder(home, "er-sft")
-    mine = shutil.copytree(er, home / "checkpoints/adhoc/mine")
+def test_init_names_base_a_system_or_a_folder(home, er_sft):
+    mine = shutil.copytree(er_sft, home / "checkpoints/adhoc/mine")
     assert run_with(init="base", system="er-eqsr-dpo").start_checkpoints() == []
     assert run_with().start_checkpoints() == []
-    assert run_with(system="er-eqsr-dpo").start_checkpoints() == [er]
-    assert run_with(init="er-sft").start_checkpoints() == [er]
+    assert run_with(system="er-eqsr-dpo").start_checkpoints() == [er_sft]
+    assert run_with(init="er-sft").start_checkpoints() == [er_sft]
     for written in ("checkpoints/adhoc/mine", str(mine)):
         assert [p.resolve() for p in run_with(init=written).start_checkpoints()] == [mine]
 
@@ -224,13 +240,26 @@ def test_a_folder_that_is_no_checkpoint_is_refused(home):
         run_with(init="checkpoints/adhoc/empty").start_checkpoints()
 
 
-def test_a_chain_of_starts_is_applied_in_order(home):
+def test_a_folder_beside_the_notebook_is_found_again_by_what_starts_from_it(home, er_sft, monkeypatch):
+    """A notebook in Jupyter runs in notebooks/, from where ../checkpoints/... is a folder too."""
+    mine = shutil.copytree(er_sft, home / "checkpoints/adhoc/mine")
+    (home / "elsewhere").mkdir()
+    monkeypatch.chdir(home / "elsewhere")
+    second = train_only("03_dpo", init="../checkpoints/adhoc/mine", train_rows=4).path
+    assert [p.resolve() for p in run_with(init=str(second)).start_checkpoints()] == [mine, second]
+
+
+def test_a_system_that_is_not_trained_is_no_start(home):
+    with pytest.raises(EmoError, match="no trained system"):
+        run_with(init="prompt").start_checkpoints()
+
+
+def test_a_chain_of_starts_is_applied_in_order(home, er_sft):
     """An adapter on the base, all weights after it, and DPO from there: the whole model replaces what came before it."""
-    er = adapter_folder(home, "er-sft")
-    second = adapter_folder(home, "er-eqsr-sft", lora_rank=0)
+    second = book_checkpoint("er-eqsr-sft", lora_rank=0)
     assert json.loads((second / "companion.json").read_text()) == {"base_model": "tiny-llama", "starts_from": ["checkpoints/smoke/er-sft"], "run": "02_sft.er-eqsr-sft"}
     names = train_only("03_dpo", init="er-eqsr-sft", train_rows=4)
-    assert names.before == [er, second]
+    assert names.before == [er_sft, second]
     start = {n: p for n, p in models.load("tiny-llama", checkpoints=[second])[0].named_parameters()}
     frozen = {n.replace("base_model.model.", "").replace(".base_layer", ""): p for n, p in names.trainer.model.named_parameters() if "lora" not in n}
     assert frozen.keys() == start.keys() and all(torch.equal(p, start[n]) for n, p in frozen.items())
@@ -238,24 +267,23 @@ def test_a_chain_of_starts_is_applied_in_order(home):
     assert names.log["rewards/margins"].iloc[0] == pytest.approx(0, abs=1e-6)
     # Adapters on adapters: each adds to what came before.
     third = run_with(init=str(names.path)).start_checkpoints()
-    assert third == [er, second, names.path]
+    assert third == [er_sft, second, names.path]
     end = models.load("tiny-llama", checkpoints=third)[0].state_dict()
     merged = names.trainer.model.merge_and_unload().state_dict()
     assert all(torch.allclose(end[n], merged[n], atol=1e-6) for n in end)
 
 
 @pytest.mark.parametrize("notebook, loss", [("03_dpo", 0.6931), ("04_kto", 0.5)])
-def test_the_margin_at_step_0_is_0_wherever_training_starts(home, notebook, loss):
-    er = adapter_folder(home, "er-sft")
-    mine = shutil.copytree(er, home / "checkpoints/adhoc/mine")
+def test_the_margin_at_step_0_is_0_wherever_training_starts(home, er_sft, notebook, loss):
+    mine = shutil.copytree(er_sft, home / "checkpoints/adhoc/mine")
     first = {}
-    for init, rank in (("base", 4), ("er-sft", 4), ("er-sft", 0), (str(mine), 4)):
+    for init, rank in (("base", 4), ("er-sft", 4), (str(mine), 0)):
         log = play(notebook, until="train.fit(", init=init, lora_rank=rank, train_rows=4).log
         assert log["rewards/margins"].iloc[0] == pytest.approx(0, abs=1e-6)
         assert log.loss.iloc[0] == pytest.approx(loss, abs=1e-4)
-        first[init, rank] = log["logps/chosen"].iloc[0]
+        first[init] = log["logps/chosen"].iloc[0]
     # It does start elsewhere: the adapter moved the answers' probabilities.
-    assert first["er-sft", 4] == pytest.approx(first[str(mine), 4], abs=1e-6) and abs(first["er-sft", 4] - first["base", 4]) > 1
+    assert first["er-sft"] == pytest.approx(first[str(mine)], abs=1e-3) and abs(first["er-sft"] - first["base"]) > 1
 
 
 # Held-out rows
@@ -354,16 +382,20 @@ def test_a_template_that_teaches_something_else_is_refused(tiny, example, templa
     assert "\n" not in str(error.value)
 
 
-def test_a_date_in_the_prompt_is_pinned(tiny, tmp_path, monkeypatch, example):
-    """Llama-3.2's template writes today's date: what was trained on one day would be asked something else on the next."""
-    monkeypatch.setenv("EMO_CACHE", str(tmp_path))
-    folder = models.folder("tiny-llama")
-    shutil.copytree(tiny, folder)
-    dated = "{%- if not date_string is defined %}{%- set date_string = strftime_now('%d %b %Y') %}{%- endif %}Today Date: {{ date_string }}\n" + models.CHATML
-    (folder / "chat_template.jinja").write_text(dated)
+UNGUARDED = "Today Date: {{ strftime_now('%d %b %Y') }}\n"
+GUARDED = "{%- if not date_string is defined %}{%- set date_string = strftime_now('%d %b %Y') %}{%- endif %}Today Date: {{ date_string }}\n"  # as Llama-3.2's
+
+
+@pytest.mark.parametrize("dated", [GUARDED, UNGUARDED], ids=["of a variable", "of a call"])
+def test_a_date_in_the_prompt_is_pinned(tiny, tmp_path, monkeypatch, example, dated):
+    """What was trained on one day would be asked something else on the next."""
     import transformers.utils.chat_template_utils as clock
 
-    def prompts_of(tokenizer):
+    monkeypatch.setenv("EMO_CACHE", str(tmp_path))
+    shutil.copytree(tiny, models.folder("tiny-llama"))
+    (models.folder("tiny-llama") / "chat_template.jinja").write_text(dated + models.CHATML)
+
+    def on_two_days(tokenizer):
         texts = []
         for year in (2024, 2031):
             monkeypatch.setattr(clock, "datetime", SimpleNamespace(now=lambda year=year: datetime(year, 5, 6)))
@@ -373,28 +405,24 @@ def test_a_date_in_the_prompt_is_pinned(tiny, tmp_path, monkeypatch, example):
         return texts
 
     loaded = models.load("tiny-llama")[1]
-    first, second = prompts_of(loaded)
+    before, after = on_two_days(with_template(loaded, dated + models.CHATML))
+    assert "06 May 2024" in before and "06 May 2031" in after, "this test cannot tell"
+    first, second = on_two_days(loaded)
     assert first == second and first.startswith("Today Date: 26 Jul 2024\n")
-    # The test can tell: as the template stands, two days differ.
-    before, after = prompts_of(with_template(loaded, dated))
-    assert "06 May 2024" in before and "06 May 2031" in after
 
 
 # Several processes
 
 
 @pytest.mark.parametrize("notebook, given", [
-    ("02_sft", {"train_rows": 8, "validation_rows": 4, "device_batch": 1}),
-    ("03_dpo", {"train_rows": 8, "init": "er-sft"}),
+    pytest.param("02_sft", {"train_rows": 12, "validation_rows": 4, "device_batch": 1}, marks=pytest.mark.slow),
+    pytest.param("03_dpo", {"train_rows": 12, "init": "er-sft"}, marks=pytest.mark.slow),
     ("04_kto", {"train_rows": 8, "lora_rank": 0}),
-])
-def test_two_processes_take_the_steps_of_one(home, monkeypatch, notebook, given):
-    if "init" in given:
-        adapter_folder(home, "er-sft")
+], ids=["sft", "dpo", "kto"])
+def test_two_processes_take_the_steps_of_one(home, er_sft, notebook, given):
     one = train_only(notebook, **given)
     two = train_only(notebook, **given | {"processes": 2})
     assert two.log.index.tolist() == one.log.index.tolist()
-    print(notebook, one.log.loss.round(6).tolist(), two.log.loss.round(6).tolist())
     assert two.log.loss.tolist() == pytest.approx(one.log.loss.tolist(), abs=1e-3)
     # What is saved is what the processes trained, not what this one started with.
     model, other = (models.load("tiny-llama", checkpoints=[*n.before, n.path])[0].state_dict() for n in (two, one))
@@ -404,7 +432,8 @@ def test_two_processes_take_the_steps_of_one(home, monkeypatch, notebook, given)
     if "validation_rows" in given:
         both = [train.validation_scores(n.trainer.state.log_history).loss.tolist() for n in (one, two)]
         assert len(both[0]) == 1 and both[1] == pytest.approx(both[0], abs=1e-2)
-    two.run.finish()
+    for names in (one, two):
+        names.run.finish()
     assert not list((home / "checkpoints/adhoc").glob(".*"))
 
 
@@ -427,14 +456,28 @@ def test_parts_of_a_batch_give_the_step_of_the_whole(home):
     assert logs[0].loss.tolist() == pytest.approx(logs[1].loss.tolist(), abs=1e-5) and len(logs[0]) == 2
 
 
-def test_a_process_that_fails_gives_a_line_with_its_log(home, monkeypatch):
-    names = play("03_dpo", before="train.fit(", processes=2, train_rows=8)
-    broken = [("markdown", "train.fit( here nothing runs", []), ("code", "raise MemoryError('no room left')  # train.fit(", []), ("code", "never", [])]
-    monkeypatch.setattr(train, "notebook_cells", lambda path: broken)
-    with pytest.raises(EmoError, match="training in 2 processes failed") as error:
-        train.fit(names.trainer, names.run)
-    log = train.scratch(names.run) / "processes.log"
-    assert str(log.relative_to(home)) in str(error.value) and "no room left" in log.read_text()
+@pytest.fixture(scope="module")
+def failure(tmp_path_factory, tiny):
+    """The error of a training whose processes fail, and their log."""
+    with pytest.MonkeyPatch.context() as patch:
+        home_in(tmp_path_factory.mktemp("failing"), patch)
+        names = play("03_dpo", before="train.fit(", processes=2, train_rows=8)
+        broken = [("markdown", "train.fit( here nothing runs", []), ("code", "raise MemoryError('no room left')  # train.fit(", []), ("code", "never", [])]
+        patch.setattr(train, "notebook_cells", lambda path: broken)
+        with pytest.raises(EmoError, match="training in 2 processes failed") as error:
+            train.fit(names.trainer, names.run)
+        log = train.scratch(names.run) / "processes.log"
+        return str(error.value), log.read_text(), project.relative(log)
+
+
+def test_processes_that_fail_are_answered_with_their_log(failure):
+    message, log, name = failure
+    assert name in message and "MemoryError: no room left" in log
+
+
+def test_the_answer_is_one_line_with_the_cause(failure):
+    message, _, _ = failure
+    assert "\n" not in message and "no room left" in message
 
 
 # What is saved and shown
@@ -445,14 +488,14 @@ def trained(tmp_path_factory, tiny):
     """The three chapters to their end, with more steps than a card shows."""
     with pytest.MonkeyPatch.context() as patch:
         home_in(tmp_path_factory.mktemp("trained"), patch)
-        yield {notebook: play(notebook, train_rows=26 if notebook == "04_kto" else 52) for notebook in METHODS}
+        yield {notebook: play(notebook, train_rows=24 if notebook == "04_kto" else 48) for notebook in METHODS}
 
 
 @pytest.mark.parametrize("notebook", METHODS)
 def test_the_card_says_what_it_is_and_how_it_was_made(trained, notebook):
     names = trained[notebook]
     card = (names.path / "README.md").read_text(encoding="utf-8")
-    assert len(names.log) == 13
+    assert len(names.log) == 12
     about = f"(run `{names.run.name}`) from tiny-llama on {len(names.rows)} "
     assert about in card and f"`notebooks/{notebook}.ipynb`" in card and card.startswith("---\nbase_model: tiny-llama\n")
     for name, value in names.run.values.items():
@@ -462,7 +505,7 @@ def test_the_card_says_what_it_is_and_how_it_was_made(trained, notebook):
     table = [line for line in card.splitlines() if line.startswith("| ")]
     head, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
     assert head[:2] == ["step", "loss"] and ("rewards/margins" in head) == (notebook != "02_sft") and rows[0] == ["---"] * len(head)
-    assert len(rows) - 1 <= 10 and [float(r[0]) for r in (rows[1], rows[-1])] == [1, 13]
+    assert len(rows) - 1 <= 10 and [float(r[0]) for r in (rows[1], rows[-1])] == [1, 12]
     shown = {int(float(r[0])): float(r[1]) for r in rows[1:]}
     assert all(loss == pytest.approx(names.log.loss[step], abs=1e-5) for step, loss in shown.items())
     assert "Not a medical device" in card and "synthetic" in card
@@ -470,12 +513,18 @@ def test_the_card_says_what_it_is_and_how_it_was_made(trained, notebook):
         assert str(path) not in card, "a path of this machine"
 
 
+def test_the_card_of_a_start_in_a_folder_holds_no_path_of_this_machine(home, er_sft):
+    mine = shutil.copytree(er_sft, home / "checkpoints/adhoc/mine")
+    path = train_only("03_dpo", init=str(mine), train_rows=4).path
+    assert "checkpoints/adhoc/mine" in (path / "README.md").read_text() and str(home) not in (path / "README.md").read_text()
+
+
 @pytest.mark.parametrize("notebook", METHODS)
 def test_what_is_saved_loads_elsewhere(trained, notebook):
     names = trained[notebook]
     assert json.loads((names.path / "adapter_config.json").read_text())["base_model_name_or_path"] == "tiny-llama"
-    assert names.path.glob("*.safetensors") and not [p for p in names.path.iterdir() if p.suffix in (".bin", ".pt", ".pkl")]
-    assert len([e for e in json.loads((names.path / "log.json").read_text()) if "loss" in e]) == 13
+    assert list(names.path.glob("*.safetensors")) and not [p for p in names.path.iterdir() if p.suffix in (".bin", ".pt", ".pkl")]
+    assert len([e for e in json.loads((names.path / "log.json").read_text()) if "loss" in e]) == 12
     model, tokenizer = models.load("tiny-llama", "float32", [names.path])
     again = generate.answer_questions(model, tokenizer, data.load("test", START["test_rows"]), prompts.text("task"), names.system, max_new_tokens=START["max_new_tokens"],
                                       temperature=0.0, batch_size=START["test_rows"], seed=42)
