@@ -7,6 +7,7 @@ dropped. Where rows come from is in `sources`, the gates in `gates`.
 
 import asyncio
 import gc
+import itertools
 import json
 import os
 import socket
@@ -260,13 +261,8 @@ def plan(tasks: Iterable[Task], settings: Settings, store: Store, prices: Path =
 
 
 def chunks(items: Iterable, size: int = 256) -> Iterator[list]:
-    part = []
-    for item in items:
-        part.append(item)
-        if len(part) == size:
-            yield part
-            part = []
-    if part:
+    rest = iter(items)
+    while part := list(itertools.islice(rest, size)):
         yield part
 
 
@@ -397,9 +393,11 @@ class _Run:
             if self.limit and self.cost >= self.limit:
                 self.stop = f"the limit of {self.limit} US dollars is reached after {self.report.asked} replies; they are kept, and a higher limit goes on from here"
                 return False
+            body = request(task, before, attempt, self.settings) | {"model": self.served_as}
             try:
                 async with self.slots, asyncio.timeout(self.settings.deadline):
-                    text, tokens = await self.ask(task, before, attempt)
+                    text, tokens = await self.ask(body)
+                await asyncio.sleep(0)  # the next request goes out before this reply is looked at
             except openai.BadRequestError as error:
                 if not self.report.asked and not self.planned.done:  # nothing has worked yet: the settings may be at fault, not the row
                     self.fail(error)
@@ -446,8 +444,7 @@ class _Run:
             self.stop = (f"the endpoint failed for {self.failures_in_a_row} rows in a row, last with {self.report.failure}; "
                          f"{self.report.asked} replies of this run are kept: see to the endpoint and start again")
 
-    async def ask(self, task: Task, before: Reply | None, attempt: int) -> tuple[str, tuple[int, int]]:
-        body = request(task, before, attempt, self.settings) | {"model": self.served_as}
+    async def ask(self, body: dict) -> tuple[str, tuple[int, int]]:
         # The typed `chat.completions.create` walks through request and answer field by field: half of this process's time at 300 a second.
         answer = await self.api.post("/chat/completions", cast_to=dict, body=body, options={"timeout": self.settings.timeout})
         message = answer["choices"][0]["message"]
