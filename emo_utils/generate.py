@@ -16,7 +16,7 @@ def answer_questions(model, tokenizer, rows: list[dict], system_prompt: str, sys
     temperature 0 decodes greedily; above it, each batch samples with a seed drawn from `seed`.
     Batches hold questions of similar length, padded on the left.
     """
-    questions = [row.get("emotional_question", row["question"]) for row in rows]
+    questions = [row.get("emotional_question") or row["question"] for row in rows]
     prompts = [tokenizer.apply_chat_template(data.messages(system_prompt, q), add_generation_prompt=True, tokenize=False) for q in questions]
     ids = [tokenizer(p, add_special_tokens=False)["input_ids"] for p in prompts]
     limit = getattr(model.config, "max_position_embeddings", None)

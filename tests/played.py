@@ -9,6 +9,7 @@ from emo_utils import data, graph, models, parameters, project, prompts, results
 from emo_utils.project import NOTEBOOKS, notebook_cells
 
 # fp32, as the choice by measurement may differ between two runs on a busy machine.
+STEPS, TRAININGS, FILES = graph.STEPS, graph._TRAININGS, data.FILES  # as they are outside of any home
 START = {"profile": "smoke", "precision": "fp32", "test_rows": 2, "max_new_tokens": 4}
 
 
@@ -25,13 +26,13 @@ def home_in(folder, patch):
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         cut = [{k: v[: 40 + len(v) % 17] if k in TEXTS else v for k, v in row.items()} for row in rows]
         (dialogues / path.name).write_text("".join(json.dumps(row) + "\n" for row in cut), encoding="utf-8")
-    moved = {s.run: replace(s, files=tuple(folder / p.relative_to(source) for p in s.files)) for s in graph.STEPS}
+    moved = {s.run: replace(s, files=tuple(folder / p.relative_to(source) for p in s.files)) for s in STEPS}
     patch.setattr(graph, "STEPS", tuple(moved.values()))
-    patch.setattr(graph, "_TRAININGS", tuple(moved[s.run] for s in graph._TRAININGS))
+    patch.setattr(graph, "_TRAININGS", tuple(moved[s.run] for s in TRAININGS))
     for module in (project, results, graph, train):
         patch.setattr(module, "ROOT", folder)
     patch.setattr(prompts, "FOLDER", folder / "emo_utils" / "prompt_texts")
-    patch.setattr(data, "FILES", {name: dialogues / path.name for name, path in data.FILES.items()})
+    patch.setattr(data, "FILES", {name: dialogues / path.name for name, path in FILES.items()})
     patch.setenv("EMO_HOME", str(folder))  # for the processes that a training starts
     patch.setattr(data, "USED", {})
     patch.setattr(models, "USED", {})

@@ -28,7 +28,7 @@ def ran(output: str) -> set[str]:
 
 def test_book_is_built_from_every_run(book):
     assert len(ran(book.output)) == RUNS
-    assert "download 0 MB" in book.output and "steps    12 of 12" in book.output
+    assert "download 0 MB" in book.output and "steps    13 of 13" in book.output
     html = book.folder / "_build/html"
     assert (html / "index.html").is_file()
     pages = sorted((html / "book/notebooks").glob("*.html"))
@@ -91,9 +91,9 @@ def test_nothing_changed_runs_nothing(book):
     [
         ("notebooks/03_dpo.ipynb", "beta: float = 0.1", "beta: float = 0.2", {"03_dpo.eqsr-dpo", "03_dpo.er-eqsr-dpo"}),
         ("data/dialogues/er_train.jsonl", "plantar heel pain", "heel pain", {"02_sft.er-sft", "01_data_rewriting"}),
-        ("emo_utils/judge.py", "Typed decisions", "Typed Decisions", {"01_data_rewriting", "05_emotion_scoring", "07_preference_ablation"}),
+        ("emo_utils/judge.py", "Typed decisions", "Typed Decisions", {"01_data_rewriting", "05_emotion_scoring", "07_preference_ablation", "12_sweeps"}),
         ("book/pages.py", "The book:", "The Book:", set()),
-        ("emo_utils/knowledge.py", "How much", "How Much", {"06_knowledge_scoring"}),
+        ("emo_utils/knowledge.py", "How much", "How Much", {"06_knowledge_scoring", "12_sweeps"}),
         ("emo_utils/prompt_texts/er.txt", "empathy", "Empathy", {"01_data_rewriting", "02_sft.er-sft", "02_sft.eqsr-sft", "02_sft.er-eqsr-sft", "03_dpo.eqsr-dpo",
                                                                 "03_dpo.er-eqsr-dpo", "04_kto.eqsr-kto", "04_kto.er-eqsr-kto"}),
         ("profiles/smoke.yaml", "values:\n", "values:\n  04_kto.eqsr-kto: {beta: 0.3}\n", {"04_kto.eqsr-kto"}),

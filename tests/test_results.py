@@ -144,7 +144,7 @@ def test_a_typo_stops_before_anything_is_written(home):
 def test_where_each_value_comes_from_is_printed(home, capsys):
     start("03_dpo", profile="smoke", beta=0.1)
     lines = {line.split(":")[0]: line for line in capsys.readouterr().out.splitlines()}
-    assert "beta = 0.1" in lines["given"] and "max_new_tokens = 16" in lines["profile"] and "learning_rate = 0.0005" in lines["default"]
+    assert "beta = 0.1" in lines["given"] and "max_new_tokens = 16" in lines["profile"] and "learning_rate = 0.001" in lines["default"]
     assert "beta" not in lines["default"] + lines["profile"]
 
 
