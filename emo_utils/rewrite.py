@@ -20,7 +20,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx2
 import openai
 import psutil
 import yaml
@@ -447,7 +446,7 @@ class _Run:
 
     async def ask(self, body: dict) -> tuple[str, tuple[int, int]]:
         # The typed `chat.completions.create` walks through request and answer field by field: half of this process's time at 300 a second.
-        answer = (await self.api.post("/chat/completions", cast_to=httpx2.Response, body=body, options={"timeout": self.settings.timeout})).json()
+        answer = await self.api.post("/chat/completions", cast_to=dict, body=body, options={"timeout": self.settings.timeout})
         message = answer["choices"][0]["message"]
         text = _content(message.get("content"), message.get("refusal"))
         if usage := answer.get("usage"):
