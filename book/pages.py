@@ -104,7 +104,7 @@ BLEU-1 (chapter 6). Bars are 95 % bootstrap intervals over {n} test questions. H
 
 - **Read** the chapters in order: [data](book/notebooks/01_data_rewriting), [SFT](book/notebooks/02_sft), [DPO](book/notebooks/03_dpo), [KTO](book/notebooks/04_kto), then the
   scores: [emotion](book/notebooks/05_emotion_scoring), [knowledge](book/notebooks/06_knowledge_scoring), [preference](book/notebooks/07_preference_ablation),
-  and the [cases](book/notebooks/08_qualitative_cases).
+  and the [cases](book/notebooks/08_qualitative_cases). [Sweeps](book/notebooks/12_sweeps) show what the numbers depend on.
 - **Rerun** it on your machine: [one command](book/rerun).
 - **Change** a parameter, a row or a line and see what moves: [how](book/rerun). [What is not here yet](book/not_yet) says what this edition cannot tell.
 """)
