@@ -30,7 +30,7 @@ plan: $(BIN)/.installed  ## say what make book would do, download and take
 	@$(BIN)/emo plan --profile $(PROFILE)
 
 test: $(BIN)/.installed  ## all tests: units, the whole graph and book in the smoke profile, real SmolLM2 weights
-	@$(BIN)/python -m pytest -q --durations=5 --ignore=tests/browser -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q --durations=5 --ignore=tests/browser -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(BIN)/.installed  ## the tests that take seconds
 	@$(BIN)/python -m pytest -q -m "not slow" --ignore=tests/browser

@@ -13,6 +13,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import pytest
 
+LONGEST_FIRST = ("test_book", "test_real_weights", "test_training", "test_rewrite", "test_losses", "test_models")
+
+
+def pytest_collection_modifyitems(items):
+    """Files that take minutes come first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: LONGEST_FIRST.index(item.path.stem) if item.path.stem in LONGEST_FIRST else len(LONGEST_FIRST))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):

@@ -1,0 +1,44 @@
+"""What each step of a training takes, noted in the same way for every library that runs transformers' Trainer.
+
+As a script it trains with LLaMA-Factory, in that library's own environment: python clock.py SETTINGS.yaml OUT.json
+"""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+from transformers import TrainerCallback
+
+
+class Clock(TrainerCallback):
+    """seconds: of each optimizer step, from the end of the one before (the first: from the start of training)."""
+
+    def __init__(self):
+        self.seconds, self.losses = [], []
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.last = time.perf_counter()
+
+    def on_step_end(self, args, state, control, **kwargs):
+        now = time.perf_counter()
+        self.seconds.append(now - self.last)
+        self.last = now
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if logs and "loss" in logs:
+            self.losses.append(float(logs["loss"]))
+
+    def write(self, path: Path, **more) -> None:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        Path(path).write_text(json.dumps({"seconds": self.seconds, "losses": self.losses, "memory_mb": round(peak)} | more))
+
+
+if __name__ == "__main__":
+    import yaml
+    from llamafactory.train.tuner import run_exp
+
+    clock = Clock()
+    run_exp(args=yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8")), callbacks=[clock])
+    clock.write(sys.argv[2])
