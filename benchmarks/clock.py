@@ -36,6 +36,7 @@ class Clock(TrainerCallback):
 
 
 if __name__ == "__main__":
+    sys.path.pop(0)  # this folder holds a script of the library's name
     import yaml
     from llamafactory.train.tuner import run_exp
 
