@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -59,6 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     exporting = command("export", export_run, "Write a training of the book as settings and rows for LLaMA-Factory 0.9.5.", ("run", {"help": "such as 03_dpo.eqsr-dpo"}))
     exporting.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="given", help="set a parameter; may be repeated")
     exporting.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="folder to write to; what it holds of other runs is kept")
+    asking = command("ask", ask, "Let the trained systems answer a question of yours. Research models of a paper: never advice.", ("question", {"help": "in quotes, written as a patient would"}))
+    asking.add_argument("--systems", nargs="+", default=[], help="such as base eqsr-dpo (default: all nine)")
+    asking.add_argument("--max-new-tokens", type=int, default=120, help="longest answer in tokens (default: 120)")
+    asking.add_argument("--temperature", type=float, default=0.0, help="sampling temperature (default: 0, greedy)")
     command("pages", make_pages, "Build the book from the results that are there.")
     rewriting = command("rewrite", rewrite_rows, "Rewrite consultations with an OpenAI-compatible endpoint; the key comes from OPENAI_API_KEY. Stop it at any time: the same command goes on.",
                         ("source", {"help": "a .jsonl, .csv or .parquet file, or owner/name of a data set of the hub"}))
@@ -158,6 +163,26 @@ def export_run(options) -> int:
 
     settings, *others = export.write(options.run, options.profile, options.to, dict(options.given))
     print(f"wrote {', '.join(path.name for path in (settings, *others))}; train with: llamafactory-cli train {settings}")
+    return 0
+
+
+def ask(options) -> int:
+    """`emo ask`: one question, the answers of the trained systems below each other; the base model is read once."""
+    from emo_utils import generate, prompts, results
+
+    unknown = [name for name in options.systems if name not in results.SYSTEMS]
+    if unknown:
+        raise EmoError(f"there is no system '{unknown[0]}'{parameters.nearest(unknown[0], results.SYSTEMS)}; there are: {', '.join(results.SYSTEMS)}")
+    if not options.question.strip() or options.max_new_tokens < 1 or options.temperature < 0:
+        raise EmoError("give a question in quotes, --max-new-tokens of at least 1 and a --temperature of at least 0")
+    settings = parameters.resolve("02_sft", {"profile": options.profile})
+    chains = {name: [] if name in ("base", "prompt") else results.Run("02_sft", settings | {"init": name}, {}).start_checkpoints() for name in options.systems or results.SYSTEMS}
+    print("These are small research models. They invent facts fluently; nothing they say is medical advice.", flush=True)
+    dtype, row = models.choose_precision(settings["precision"]).dtype, {"id": "asked", "question": options.question}
+    for name, model, tokenizer in models.each(settings["base_model"], dtype, chains):
+        task = prompts.text("comfort" if name == "prompt" else "task")
+        answers = generate.answer_questions(model, tokenizer, [row], task, name, max_new_tokens=options.max_new_tokens, temperature=options.temperature, batch_size=1, seed=settings["seed"])
+        print(f"\n{name}{'' if answers.complete[0] else ' (cut off)'}\n{textwrap.fill(answers.answer[0], 110, initial_indent='  ', subsequent_indent='  ')}", flush=True)
     return 0
 
 

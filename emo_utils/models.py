@@ -376,6 +376,48 @@ def load(name: str, dtype: str = "float32", checkpoints: tuple[Path, ...] | list
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
 
 
+def each(name: str, dtype: str, chains: dict[str, list[Path]]):
+    """Yield (key, model, tokenizer) for each chain of checkpoints; the base is read once, and its adapters are put into one and the same model in turn.
+
+    The weights are those that `load` gives for the chain: each adapter's alpha / rank x B A is added in fp32, and the sum rounded to
+    `dtype` once. A chain with a whole model is loaded as such. A model is only good until the next one is asked for.
+    """
+    import copy
+
+    import torch
+
+    base, tokenizer = load(name, "float32")
+    model = base if dtype == "float32" and not any(chains.values()) else copy.deepcopy(base).to(getattr(torch, dtype))
+    for key, chain in chains.items():
+        if any(not (folder / "adapter_config.json").is_file() for folder in chain):
+            yield key, load(name, dtype, chain)[0], tokenizer
+            continue
+        changed = _with_adapters(base, chain)
+        with torch.no_grad():
+            for layer, weight in changed.items():
+                model.get_submodule(layer).weight.copy_(weight)
+        yield key, model, tokenizer
+        with torch.no_grad():
+            for layer in changed:
+                model.get_submodule(layer).weight.copy_(base.get_submodule(layer).weight)
+
+
+def _with_adapters(base, chain: list[Path]) -> dict:
+    """Names of the layers that a chain of adapters changes, with their new weights."""
+    from safetensors.torch import load_file
+
+    found: dict = {}
+    for folder in chain:
+        config = json.loads((folder / "adapter_config.json").read_text())
+        tensors = load_file(folder / "adapter_model.safetensors")
+        for key, first in tensors.items():
+            if key.endswith(".lora_A.weight"):
+                layer = key.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
+                weight, second = found.get(layer, base.get_submodule(layer).weight.detach()), tensors[key.replace("lora_A", "lora_B")]
+                found[layer] = weight + (second @ first).to(weight.device) * (config["lora_alpha"] / config["r"])
+    return found
+
+
 def _in_four_bits(model):
     """The model with its linear layers in NF4, double quantization (as in the code of Empathy by Design), products in bf16."""
     import torch

@@ -37,6 +37,7 @@ def layout(input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.
 
     labels: the token ids where a loss is, -100 elsewhere. Padding may lie on either side.
     """
+    device = input_ids.device
     answers: dict[tuple[int, ...], list[tuple[int, list[int], list[int], int]]] = {}
     for row in range(len(input_ids)):
         kept = attention_mask[row].nonzero().flatten()
@@ -58,16 +59,28 @@ def layout(input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.
             tokens += inner
             positions += range(len(prompt), len(prompt) + len(inner))
             parts += [number] * len(inner)
-        groups.append((slice(start, len(tokens)), _mask(torch.tensor(parts))))
-    source, row, column, target = (torch.tensor(values, dtype=torch.long) for values in (zip(*places, strict=True) if places else ((),) * 4))
-    return Layout(torch.tensor([tokens]), torch.tensor([positions]), groups, source, row, column, target)
+        groups.append((slice(start, len(tokens)), _mask(torch.tensor(parts, device=device))))
+    source, row, column, target = (torch.tensor(values, dtype=torch.long, device=device) for values in (zip(*places, strict=True) if places else ((),) * 4))
+    return Layout(torch.tensor([tokens], device=device), torch.tensor([positions], device=device), groups, source, row, column, target)
 
 
 def _mask(parts: torch.Tensor) -> torch.Tensor:
     """0 where a token may look, -inf elsewhere: at what came before it in the prompt (part 0) and in its own answer."""
-    earlier = torch.ones(len(parts), len(parts), dtype=torch.bool).tril()
+    earlier = torch.ones(len(parts), len(parts), dtype=torch.bool, device=parts.device).tril()
     allowed = earlier & ((parts[:, None] == parts[None]) | (parts[None] == 0))
-    return torch.zeros(allowed.shape).masked_fill(~allowed, float("-inf"))
+    return torch.zeros(allowed.shape, device=parts.device).masked_fill(~allowed, float("-inf"))
+
+
+def answer_logits(model, place: Layout) -> torch.Tensor:
+    """Logits from which each answer token of a layout is predicted, in fp32, shape (answer tokens, vocabulary)."""
+    kept = model.config._attn_implementation
+    model.config._attn_implementation = attention.PACKED
+    try:
+        hidden = model.base_model(place.tokens, position_ids=place.positions, use_cache=False, groups=place.groups).last_hidden_state
+    finally:
+        model.config._attn_implementation = kept
+    head = model.get_output_embeddings()
+    return linear(hidden[0, place.source], head.weight, head.bias).float()
 
 
 def log_probabilities(model, input_ids, attention_mask, labels) -> FusedCausalLMOutput:
@@ -76,14 +89,7 @@ def log_probabilities(model, input_ids, attention_mask, labels) -> FusedCausalLM
     Fields: log_probs (differentiable), entropy, mean_logits, is_top1, label_mask, loss (mean over the answers' tokens).
     """
     place = layout(input_ids, attention_mask, labels)
-    kept = model.config._attn_implementation
-    model.config._attn_implementation = attention.PACKED
-    try:
-        hidden = model.base_model(place.tokens, position_ids=place.positions, use_cache=False, groups=place.groups).last_hidden_state
-    finally:
-        model.config._attn_implementation = kept
-    head = model.get_output_embeddings()
-    logits = linear(hidden[0, place.source], head.weight, head.bias).float()
+    logits = answer_logits(model, place)
     log_probs = -cross_entropy(logits, place.target, reduction="none")
     with torch.no_grad():
         normalizer = logits.gather(1, place.target[:, None])[:, 0] - log_probs

@@ -1,4 +1,4 @@
-"""Intervals: percentile bootstrap over test items."""
+"""Intervals: percentile bootstrap over test items, and over training seeds where there are several."""
 
 import numpy as np
 
@@ -23,6 +23,19 @@ def mean_interval(values, seed: int) -> tuple[float, float, float]:
         raise ValueError("every item needs a value: count and leave out the unscored ones first, and keep at least one")
     draws = values[resample_indices(len(values), seed)].mean(axis=1)
     return float(values.mean()), *interval(draws)
+
+
+def mean_interval_over_seeds(values, seed: int) -> tuple[float, float, float]:
+    """Mean and 95 % interval of values of shape (seeds, items): training seeds and items are both resampled, each seed with all its items.
+
+    Raises ValueError for fewer than two seeds or a missing value.
+    """
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 2 or len(values) < 2 or not values.size or np.isnan(values).any():
+        raise ValueError("values must be a table of at least two seeds by items without gaps")
+    seeds, items = resample_indices(len(values), seed), resample_indices(values.shape[1], seed + 1)
+    draws = [values[np.ix_(s, i)].mean() for s, i in zip(seeds, items, strict=True)]
+    return float(values.mean()), *interval(np.array(draws))
 
 
 def paired_difference(first, second, seed: int) -> tuple[float, float, float]:

@@ -98,3 +98,57 @@ def test_positions_that_do_not_suffice_are_an_error_before_anything_is_generated
     monkeypatch.setattr(type(model), "generate", lambda *a, **k: pytest.fail("it began to generate"))
     with pytest.raises(EmoError, match=rf"{longest} tokens and 12 new ones exceed the model's {longest + 11} positions; lower max_new_tokens"):
         answer(loaded)
+
+
+def make_chain(folder, seeds: dict[str, int]):
+    """Adapters with random weights in folders of these names."""
+    from peft import get_peft_model
+
+    from emo_utils import train
+
+    for name, seed in seeds.items():
+        torch.manual_seed(seed)
+        model = get_peft_model(models.load("tiny-llama", "float32")[0], train.lora(4))
+        for key, weight in model.named_parameters():
+            if "lora_B" in key:
+                torch.nn.init.normal_(weight, std=0.1)
+        model.save_pretrained(folder / name)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_systems_from_one_base_have_the_weights_of_each_loaded_alone(tiny, tmp_path, dtype):
+    """A chain of none, of one, of two, of a whole model, and of none again."""
+    make_chain(tmp_path, {"first": 1, "second": 2})
+    models.load("tiny-llama", "float32", [tmp_path / "first"])[0].save_pretrained(tmp_path / "whole")
+    chains = {"base": [], "one": [tmp_path / "first"], "two": [tmp_path / "first", tmp_path / "second"], "whole": [tmp_path / "whole"], "again": []}
+    seen, kept = [], set()
+    for key, model, _ in models.each("tiny-llama", dtype, chains):
+        alone = models.load("tiny-llama", dtype, chains[key])[0].state_dict()
+        assert all(torch.equal(weight, alone[name]) for name, weight in model.state_dict().items()), key
+        seen.append(key)
+        kept |= {id(model)} if key != "whole" else set()
+    assert seen == list(chains) and len(kept) == 1, "one model object served all adapters"
+
+
+def test_ask_answers_with_every_system_that_is_asked_for(tiny, capsys):
+    from emo_utils.cli import main
+
+    assert main(["ask", "Why does my knee click?", "--systems", "base", "prompt", "--max-new-tokens", "4", "--profile", "smoke"]) == 0
+    printed = capsys.readouterr().out
+    assert "nothing they say is medical advice" in printed.splitlines()[0]
+    assert [line.split()[0] for line in printed.splitlines() if line.startswith(("base", "prompt"))] == ["base", "prompt"]
+
+
+@pytest.mark.parametrize("words, told", [
+    (["Why?", "--systems", "eqsr-dop"], "no system 'eqsr-dop'.*eqsr-dpo"),
+    (["  "], "give a question in quotes"),
+    (["Why?", "--max-new-tokens", "0"], "at least 1"),
+])
+def test_ask_says_what_is_wrong(tiny, capsys, words, told):
+    import re
+
+    from emo_utils.cli import main
+
+    assert main(["ask", *words, "--profile", "smoke"]) == 2
+    said = capsys.readouterr().err
+    assert re.search(told, said) and len(said.splitlines()) == 1

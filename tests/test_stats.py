@@ -194,3 +194,25 @@ def test_scores_combine_without_the_hub(offline):
 
 def test_metric_names_are_those_of_the_published_table():
     assert knowledge.METRICS == ("bleu", "bleu1", "rouge1", "rouge2", "rougeL")
+
+
+def test_an_interval_over_seeds_holds_the_spread_of_both():
+    """Without spread over seeds it is the interval over items; without spread over items it is that over seeds; with both it is wider than each."""
+    items = np.random.default_rng(0).normal(size=40)
+    alike = np.tile(items, (3, 1))
+    value, low, high = stats.mean_interval_over_seeds(alike, 5)
+    assert value == pytest.approx(items.mean())
+    _, item_low, item_high = stats.mean_interval(items, 6)
+    assert high - low == pytest.approx(item_high - item_low, rel=0.1)
+    steady = np.tile([[1.0], [2.0], [4.0]], 40)
+    value, low, high = stats.mean_interval_over_seeds(steady, 5)
+    # Means of three draws out of 1, 2, 4: 1 and 4 have a probability of 1/27 each, above 2.5 %.
+    assert (value, low, high) == (pytest.approx(7 / 3), pytest.approx(1.0), pytest.approx(4.0))
+    _, low, high = stats.mean_interval_over_seeds(alike + steady, 5)
+    assert high - low == pytest.approx(3.0, rel=0.1)  # the seeds, three draws of far values, outweigh forty items
+
+
+@pytest.mark.parametrize("values", [[[1.0, 2.0]], [1.0, 2.0], [[1.0, float("nan")], [1.0, 2.0]], [[], []]])
+def test_an_interval_over_seeds_needs_two_whole_rows(values):
+    with pytest.raises(ValueError, match="at least two seeds"):
+        stats.mean_interval_over_seeds(values, 0)

@@ -149,7 +149,7 @@ def test_a_variant_lies_apart_from_the_book(home, monkeypatch):
     small(monkeypatch)
     book = run_variant("02_sft.er-sft")
     before, records = files(home), results.read("smoke")
-    assert {"results/smoke/02_sft.er-sft.json", "checkpoints/smoke/er-sft/README.md"} <= before and len(records) == 2
+    assert {"results/smoke/02_sft.er-sft.json", "checkpoints/smoke/er-sft/README.md"} <= before and len(records) == 5
     name = "02_sft.er-sft@learning_rate=0.01,seed=43"
     variant = run_variant(name)
     assert variant.run.variant and not book.run.variant
@@ -200,6 +200,22 @@ def test_the_chapter_compares_the_variants_of_a_sweep(home, monkeypatch, tmp_pat
         margin = next(r.value for r in trained[name].run.records if r.metric == "final_margin")
         assert mine.value["final_margin"] == margin and mine.interval["final_margin"] == "none"
     assert results.read("smoke").empty
+
+
+def test_the_chapter_joins_the_seeds_of_a_system(home, monkeypatch):
+    small(monkeypatch)
+    monkeypatch.setattr(graph, "SWEEPS", home / "mine")
+    (home / "mine").mkdir()
+    (home / "mine/seeds.yaml").write_text(yaml.safe_dump({"about": "two seeds", "parts": [{"runs": ["02_sft.er-sft"], "grid": {"seed": [42, 43]}}]}))
+    for name in graph.sweep("seeds")["variants"]:
+        run_variant(name)
+    names_of = play("12_sweeps", sweep="seeds")
+    records = pd.DataFrame([r.model_dump() for r in names_of.run.records])
+    single, joined = (records[(records.group == group) & (records.metric == "warmth")] for group in ("all", "all seeds"))
+    assert len(single) == 2 and len(joined) == 1 and joined.iloc[0].system == "02_sft.er-sft@"
+    assert joined.iloc[0].value == pytest.approx(single.value.mean()) and joined.iloc[0].n == START["test_rows"]
+    table = names_of.spread(records).set_index("metric")
+    assert table.sd_over_seeds["warmth"] == pytest.approx(single.value.std(), abs=5e-4) and table.seeds["warmth"] == 2
 
 
 # Four bits

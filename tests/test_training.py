@@ -529,7 +529,7 @@ def test_what_is_saved_loads_elsewhere(trained, notebook):
     again = generate.answer_questions(model, tokenizer, data.load("test", START["test_rows"]), prompts.text("task"), names.system, max_new_tokens=START["max_new_tokens"],
                                       temperature=0.0, batch_size=START["test_rows"], seed=42)
     assert again.answer.tolist() == names.answers.answer.tolist()
-    assert {r.metric for r in names.run.records} == {"final_loss", "answer_tokens"} | (set() if notebook == "02_sft" else {"final_margin"})
+    assert {r.metric for r in names.run.records} == {"final_loss", "answer_tokens", "kl_per_token", "gain_per_token", "test_accuracy"} | (set() if notebook == "02_sft" else {"final_margin"})
 
 
 @pytest.mark.parametrize("notebook, panels", [
@@ -551,3 +551,34 @@ def test_the_figure_has_the_panels_of_its_method(trained, notebook, panels):
         reward, nats = (figure.axes[i].lines[0].get_ydata() for i in (1, 2))
         assert nats == pytest.approx(reward / beta)
     plt.close(figure)
+
+
+@pytest.mark.parametrize("notebook", METHODS)
+def test_movement_is_that_of_one_plain_pass_a_text(trained, notebook):
+    """Against logits of the whole vocabulary from one ordinary pass for each text."""
+    names = trained[notebook]
+    start, tokenizer = models.load("tiny-llama", "float32")
+    tuned, _ = models.load("tiny-llama", "float32", [names.path])
+    rows, task = data.load("test", START["test_rows"]), prompts.text("task")
+    moved = train.movement(tuned, start, tokenizer, rows, task, names.answers)
+    assert moved.id.tolist() == names.answers.id.tolist() and (moved.kl > 0).all()
+    for row, answer, found in zip(rows, names.answers.answer, moved.itertuples(), strict=True):
+        question = row.get("emotional_question") or row["question"]
+        prompt = tokenizer.apply_chat_template(data.messages(task, question), add_generation_prompt=True, tokenize=False)
+        sums = {}
+        for name, text in {"own": answer, "wanted": row.get("soothing_response"), "doctor": row["answer"]}.items():
+            ids = tokenizer(prompt + text + tokenizer.eos_token, return_tensors="pt", add_special_tokens=False).input_ids
+            begin = len(tokenizer(prompt, add_special_tokens=False).input_ids)
+            with torch.no_grad():
+                after, before = (model(ids).logits[0, begin - 1 : -1].log_softmax(-1) for model in (tuned, start))
+            gain = (after - before).gather(1, ids[0, begin:, None]).sum()
+            sums[name] = float((after.exp() * (after - before)).sum()) if name == "own" else float(gain)
+        assert [found.kl, found.wanted, found.doctor] == pytest.approx(list(sums.values()), abs=2e-4)
+
+
+def test_a_model_has_not_moved_from_itself(trained):
+    names = trained["03_dpo"]
+    start, tokenizer = models.load("tiny-llama", "float32")
+    moved = train.movement(start, start, tokenizer, data.load("test", START["test_rows"]), prompts.text("task"), names.answers)
+    assert moved.kl.tolist() == [0.0] * len(moved) and moved.wanted.tolist() == moved.doctor.tolist() == [0.0] * len(moved)
+    assert {metric: items.mean() for metric, (items, _) in train.movement_records(moved).items()} == {"kl_per_token": 0.0, "gain_per_token": 0.0, "test_accuracy": 0.0}
