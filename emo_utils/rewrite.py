@@ -313,6 +313,7 @@ class _Run:
     def __init__(self, settings, store, api, served_as, limit, planned, emotion_gate, desc):
         self.settings, self.store, self.api, self.served_as, self.limit, self.planned, self.emotion_gate = settings, store, api, served_as, limit, planned, emotion_gate
         self.report, self.failures_in_a_row, self.stop = Report(), 0, ""
+        self.one_at_a_time = asyncio.Lock()
         self.bar = tqdm(total=planned.rewrites - planned.done, desc=desc, unit="row", leave=False, mininterval=0.5)
 
     async def everything(self, tasks) -> Report:
@@ -428,9 +429,11 @@ class _Run:
         return False
 
     async def judged(self, task: Task, text: str) -> tuple[dict, str]:
-        if self.emotion_gate and task.emotion:  # a model: beside the event loop, one text at a time
-            return await asyncio.to_thread(judge_reply, task, text, self.emotion_gate)
-        return judge_reply(task, text)
+        async with self.one_at_a_time:
+            if self.emotion_gate and task.emotion:  # a model: beside the event loop
+                return await asyncio.to_thread(judge_reply, task, text, self.emotion_gate)
+            await asyncio.sleep(0)  # one reply in a turn of the event loop: what has come in or is due to go out is seen to in between
+            return judge_reply(task, text)
 
     def fail(self, error: BaseException) -> None:
         """The endpoint gave no reply: the row stays to be asked for; too many in a row end the run."""
