@@ -1,4 +1,4 @@
-"""What each step of a training takes, noted in the same way for every library that runs transformers' Trainer.
+"""What each step of a training takes, noted in the same way for every library that runs transformers' Trainer; and what benchmarks keep.
 
 As a script it trains with LLaMA-Factory, in that library's own environment: python clock.py SETTINGS.yaml OUT.json
 """
@@ -33,6 +33,19 @@ class Clock(TrainerCallback):
     def write(self, path: Path, **more) -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         Path(path).write_text(json.dumps({"seconds": self.seconds, "losses": self.losses, "memory_mb": round(peak)} | more))
+
+
+def keep(name: str, table: list[dict]) -> None:
+    """Put a table into the record from which the book's page on speed is made, beside the others, with where and when it was measured."""
+    from emo_utils import results
+    from emo_utils.project import ROOT, write_atomic
+
+    path = ROOT / "book" / "reference" / "speed.json"
+    kept = json.loads(path.read_text()) if path.is_file() else {}
+    state = results.git_state()
+    about = {"device": results.device(), "commit": state["commit"], "dirty": state["dirty"], "measured": time.strftime("%Y-%m-%d")}
+    write_atomic(path, json.dumps(kept | {name: {"about": about, "table": table}}, indent=1) + "\n")
+    print(f"kept in {path.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -77,7 +77,9 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=5, help="questions that the pipeline answers (default: 5; this package answers 20)")
     parser.add_argument("--systems", type=int, default=3, help="systems that the pipeline answers for (default: 3 of 9)")
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--keep", action="store_true", help="put the table into book/reference/speed.json")
     options = parser.parse_args()
+    table = []
     rows = data.load("test", 20)
     with tempfile.TemporaryDirectory() as folder:
         chains = make_adapters(Path(folder))
@@ -97,7 +99,13 @@ def main() -> None:
             started = time.perf_counter()
             for _ in models.each(BASE, dtype, chains):
                 pass
-            print(f"{dtype}: nine systems loaded one by one {again:.1f} s, from one base {time.perf_counter() - started:.1f} s", flush=True)
+            swapped = time.perf_counter() - started
+            print(f"{dtype}: nine systems loaded one by one {again:.1f} s, from one base {swapped:.1f} s", flush=True)
+            table.append({"format": dtype, "pipeline_rate": other, "rate": mine, "same": sum(same), "compared": len(same), "load_each_s": again, "one_base_s": swapped})
+    if options.keep:
+        from clock import keep
+
+        keep("generation", table)
 
 
 if __name__ == "__main__":

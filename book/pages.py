@@ -1,6 +1,7 @@
 """The book: executed notebooks and pages made from records, built with Jupyter Book, warnings as errors."""
 
 import html
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from emo_utils.project import ROOT, EmoError, write_atomic
 
 CHAPTERS = ROOT / "book" / "notebooks"
 GENERATED = ROOT / "book" / "generated"
+SPEED = ROOT / "book" / "reference" / "speed.json"
 # The run that stands for a notebook in the book; its other runs are sections of that chapter.
 FIRST_RUN = {"02_sft": "02_sft.eqsr-sft", "03_dpo": "03_dpo.eqsr-dpo", "04_kto": "04_kto.eqsr-kto"}
 
@@ -37,6 +39,7 @@ def build(profile: str) -> Path:
     place_notebooks(profile)
     write_front(profile)
     write_costs(profile)
+    write_speed()
     write_models()
     write_data()
     place_mathjax()
@@ -147,6 +150,78 @@ def write_costs(profile: str) -> None:
         rows.append(f"| `{name}` | {about['seconds']:.0f} | {about['peak_memory_mb']} MB | {about['device']} |")
     loaded = parameters.load_profile(profile)
     write_atomic(GENERATED / "costs.md", f"## What it cost here\n\nProfile `{profile}`: {loaded['about']}.\n\n" + "\n".join(rows) + "\n")
+
+
+def write_speed() -> None:
+    """The tables that benchmarks kept (`--keep`), each with where and when it was measured, and how cost grows as a figure."""
+    kept = json.loads(SPEED.read_text(encoding="utf-8")) if SPEED.is_file() else {}
+    growth_figure(pd.DataFrame(kept.get("growth", {}).get("table", [])), GENERATED / "growth.svg")
+    for name, lay_out in SPEED_TABLES.items():
+        if name in kept:
+            about, frame = kept[name]["about"], lay_out(pd.DataFrame(kept[name]["table"]))
+            note = f"Measured {about['measured']} on {about['device']}, commit {about['commit'][:10]}{' with local changes' if about['dirty'] else ''}."
+            text = f'<div class="companion-table">{frame.to_html(escape=True, index=False, border=0, classes="companion")}<p>{html.escape(note)}</p></div>\n'
+        else:
+            text = "Not measured yet.\n"
+        write_atomic(GENERATED / f"speed_{name.replace(' ', '_')}.md", text)
+
+
+def _comparison(frame: pd.DataFrame) -> pd.DataFrame:
+    others = frame[frame.way != "ours"].groupby("objective").rate.max()
+    return pd.DataFrame({
+        "objective": frame.objective.str.upper(), "trained by": frame.way.replace("ours", "this package"), "text tokens a second [lowest, highest run]":
+        [f"{r.rate:.0f} [{r.low:.0f}, {r.high:.0f}]" for r in frame.itertuples()],
+        "against the better of the others": [f"{r.rate / others[r.objective]:.2f}" if r.way == "ours" else "" for r in frame.itertuples()],
+        "memory, GB": (frame.memory_mb / 1000).round(1), "share of the machine's peak": [f"{share:.0%}" for share in frame.share_of_peak],
+        "loss, first and last step": [f"{r.loss_first:.4f}, {r.loss_last:.4f}" for r in frame.itertuples()], "mean loss against ours": [f"{d:.1%}" for d in frame.loss_difference],
+        "tokens a row": frame.tokens_a_row.round().astype(int), "steps": frame.steps})
+
+
+def _shares(frame: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"objective": frame.objective.str.upper(), "without": frame["without"], "that is": frame.meaning, "text tokens a second": frame.rate.round().astype(int),
+                         "what it saves": [f"{f:.2f} times" if f != 1 else "" for f in frame.factor], "memory, GB": (frame.memory_mb / 1000).round(1)})
+
+
+def _growth(frame: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"objective": frame.objective.str.upper(), "more": frame.what, "times": frame.factor, "tokens of text": frame.tokens, "seconds": frame.seconds.round(1),
+                         "tokens a second": (frame.tokens / frame.seconds).round().astype(int), "memory, GB": (frame.memory_mb / 1000).round(1)})
+
+
+def _generation(frame: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"number format": frame.format, "pipeline, tokens a second": frame.pipeline_rate.round(1), "this package": frame.rate.round(1),
+                         "ratio": (frame.rate / frame.pipeline_rate).round(1), "equal greedy answers": [f"{r.same} of {r.compared}" for r in frame.itertuples()],
+                         "nine systems loaded one by one, s": frame.load_each_s.round(1), "from one base, s": frame.one_base_s.round(1)})
+
+
+def _startup(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(seconds=frame.seconds.round(2))
+
+
+SPEED_TABLES = {"comparison": _comparison, "long rows": _comparison, "without bf16 units": _comparison, "shares": _shares, "growth": _growth, "generation": _generation, "startup": _startup}
+
+
+def growth_figure(frame: pd.DataFrame, path: Path) -> None:
+    """Seconds and memory over the factor by which rows or lengths grew, a line an objective; thin: in proportion to the first point."""
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    report.style()
+    figure, axes = plt.subplots(2, 2, figsize=(7, 5), sharex="col", layout="constrained")
+    for column, what in enumerate(("rows", "length")):
+        for objective, part in frame[frame.what == what].groupby("objective", sort=False) if len(frame) else ():
+            for axis, values in zip(axes[:, column], (part.seconds, part.memory_mb / 1000), strict=True):
+                axis.plot(part.factor, values, "o-", ms=4, color=report.COLOURS[objective], label=objective.upper())
+            axes[0, column].plot(part.factor, part.seconds.iloc[0] * part.factor, lw=0.6, ls=":", color=report.COLOURS[objective])
+            axes[0, column].set(xscale="log", yscale="log", title=f"more {what}" if what == "rows" else "longer rows")
+            axes[0, column].set_xticks(list(part.factor), [f"x{f}" for f in part.factor], minor=False)
+            axes[0, column].minorticks_off()
+    axes[0, 0].set_ylabel("seconds")
+    axes[1, 0].set_ylabel("memory peak, GB")
+    if len(frame):
+        axes[0, 0].legend()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
 
 
 def write_models() -> None:

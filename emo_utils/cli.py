@@ -253,6 +253,8 @@ def make_runs(options) -> int:
 
 def run_sweep(options) -> int:
     """`emo sweep`: the variants through the graph, then the notebook that scores and compares them."""
+    if options.keep and options.profile == "smoke":
+        raise EmoError("numbers of the smoke profile mean nothing and are not kept in the book; leave out --keep, or choose another profile")
     variants = graph.sweep(options.name, tuple(options.seeds))["variants"]
     due = [name for name in variants if graph.why(name, options.profile)]
     print(f"sweep {options.name} ({options.profile} profile): {len(variants)} variants, {len(due)} to train", flush=True)

@@ -20,46 +20,62 @@ from emo_utils import models
 from emo_utils.project import sha256_bytes
 
 
-class Judge:
-    """A causal language model that answers typed decisions, with a store of the answers that it already gave."""
+class Reader:
+    """Whoever answers typed decisions, with a store of the answers that were already given.
 
-    def __init__(self, name: str, dtype: str, store: Path | None = None):
-        self.name, self.dtype = name, dtype
-        self.model, tokenizer = models.load(name, dtype)
-        self.tokenizer = copy.deepcopy(tokenizer)  # preparing prompts adds two special tokens to it
-        self.config = DecisionConfig()
-        self.store = Store(store) if store else None
-        self.asked = 0
-        self.header = None  # tokens that stand before every text, and their cache
+    A subclass says what its answers depend on besides text and questions (`identity`), and answers one text (`_forward`).
+    """
 
-    @property
-    def signature(self) -> str:
-        return f"typed decisions, {self.name} ({models.identity(self.name)[:12]}), {self.dtype}, options' logits in fp32"
+    def __init__(self, name: str, store: Path | None = None):
+        self.name, self.store, self.asked = name, Store(store) if store else None, 0
 
     def decide(self, states: list[str], questions: list[dict[str, dict]] | dict[str, dict], desc: str = "deciding") -> pd.DataFrame:
         """Answer every question about every text.
 
         states: the texts. questions: name -> {"type", "instructions", "criteria"} for all of them, or one such dict a text.
         Returns one row an option: columns state (index into states), question, option, probability (sums to 1 over options).
-        A text too long for the model gives rows with a missing probability, so that callers can count it as unscored.
+        A text that cannot be answered (too long, refused) gives rows with a missing probability, so that callers can count it as unscored.
         """
         asked = [questions] * len(states) if isinstance(questions, dict) else questions
-        rows = []
-        for index in tqdm(sorted(range(len(states)), key=lambda i: len(states[i])), desc=desc, leave=False):
-            for name, answer in self._answers(states[index], asked[index]).items():
-                rows += [{"state": index, "question": name, "option": option, "probability": p} for option, p in answer.items()]
+        places: dict[str, list[int]] = {}  # equal texts with equal questions are answered once
+        for index in sorted(range(len(states)), key=lambda i: len(states[i])):
+            # The questions are not sorted: the order of the options is part of a question.
+            places.setdefault(sha256_bytes(json.dumps([*self.identity, states[index], asked[index]]).encode()), []).append(index)
+        found = {key: kept for key in places if self.store and (kept := self.store.get(key)) is not None}
+        missing = [key for key in places if key not in found]
+        with tqdm(total=len(missing), desc=desc, leave=False) as bar:
+            for key, answers in zip(missing, self._map([states[places[key][0]] for key in missing], [asked[places[key][0]] for key in missing]), strict=True):
+                found[key] = answers
+                self.asked += len(answers)
+                if self.store:
+                    self.store.put(key, answers)
+                bar.update()
+        rows = [{"state": index, "question": name, "option": option, "probability": p}
+                for key, indices in places.items() for index in indices for name, answer in found[key].items() for option, p in answer.items()]
         return pd.DataFrame(rows, columns=["state", "question", "option", "probability"]).sort_values("state", kind="stable", ignore_index=True)
 
-    def _answers(self, state: str, questions: dict[str, dict]) -> dict[str, dict[str, float | None]]:
-        # Not sorted: the order of the options is part of the question.
-        key = sha256_bytes(json.dumps([self.name, models.identity(self.name), self.dtype, state, questions]).encode())
-        if self.store and (kept := self.store.get(key)) is not None:
-            return kept
-        answers = self._forward(state, questions)
-        self.asked += len(questions)
-        if self.store:
-            self.store.put(key, answers)
-        return answers
+    def _map(self, states: list[str], questions: list[dict]):
+        return map(self._forward, states, questions)
+
+
+class Judge(Reader):
+    """A causal language model in this process."""
+
+    def __init__(self, name: str, dtype: str, store: Path | None = None):
+        super().__init__(name, store)
+        self.dtype = dtype
+        self.model, tokenizer = models.load(name, dtype)
+        self.tokenizer = copy.deepcopy(tokenizer)  # preparing prompts adds two special tokens to it
+        self.config = DecisionConfig()
+        self.header = None  # tokens that stand before every text, and their cache
+
+    @property
+    def identity(self) -> list[str]:
+        return [self.name, models.identity(self.name), self.dtype]
+
+    @property
+    def signature(self) -> str:
+        return f"typed decisions, {self.name} ({models.identity(self.name)[:12]}), {self.dtype}, options' logits in fp32"
 
     @torch.inference_mode()
     def _forward(self, state: str, questions: dict[str, dict]) -> dict[str, dict[str, float | None]]:

@@ -1,6 +1,7 @@
 """Intervals: percentile bootstrap over test items, and over training seeds where there are several."""
 
 import numpy as np
+import scipy.stats
 
 RESAMPLES = 2000
 
@@ -44,3 +45,26 @@ def paired_difference(first, second, seed: int) -> tuple[float, float, float]:
     if first.shape != second.shape:
         raise ValueError(f"paired values must be over the same items, and there are {first.shape} and {second.shape}")
     return mean_interval(first - second, seed)
+
+
+def permutation_p(differences, seed: int, resamples: int = 9999) -> float:
+    """Two-sided p-value of a mean of paired differences under random signs (exact where there are few enough of them)."""
+    differences = np.asarray(differences, dtype=float)
+    found = scipy.stats.permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=resamples, vectorized=True, rng=np.random.default_rng(seed))
+    return float(found.pvalue)
+
+
+def holm(p_values) -> list[float]:
+    """Holm's adjusted p-values: below 5 % for all that may be called different while the chance of one false call stays at 5 %."""
+    p_values = np.asarray(p_values, dtype=float)
+    order = np.argsort(p_values, kind="stable")
+    steps = p_values[order] * np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted.tolist()
+
+
+def detectable(differences, power: float = 0.8) -> float:
+    """Smallest true mean difference that this many pairs, spread as they are, would show at 5 % with the given power (normal approximation)."""
+    differences = np.asarray(differences, dtype=float)
+    return float(scipy.stats.norm.ppf([0.975, power]).sum() * differences.std(ddof=1) / np.sqrt(len(differences)))

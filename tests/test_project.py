@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 import tomllib
 
 import nbformat
@@ -80,3 +81,9 @@ def test_help_lists_every_target():
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for target in ("book", "test", "lab", "help"):
         assert re.search(rf"^{target}\s", shown, re.MULTILINE)
+
+
+@pytest.mark.parametrize("module", ["emo_utils", "emo_utils.cli", "emo_utils.results", "emo_utils.graph"])
+def test_importing_the_package_loads_no_torch(module):
+    heavy = "{'torch', 'transformers', 'trl', 'matplotlib'}"
+    subprocess.run([sys.executable, "-c", f"import sys, {module}; assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)"], cwd=ROOT, check=True)

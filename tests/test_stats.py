@@ -216,3 +216,28 @@ def test_an_interval_over_seeds_holds_the_spread_of_both():
 def test_an_interval_over_seeds_needs_two_whole_rows(values):
     with pytest.raises(ValueError, match="at least two seeds"):
         stats.mean_interval_over_seeds(values, 0)
+
+
+def test_the_permutation_test_is_that_of_all_sign_patterns():
+    """Six differences: 64 sign patterns, counted by hand in plain Python."""
+    import itertools
+
+    d = [0.3, -0.1, 0.4, 0.25, 0.05, 0.6]
+    means = [sum(s * x for s, x in zip(signs, d)) / 6 for signs in itertools.product([1, -1], repeat=6)]
+    exact = 2 * min(sum(m >= means[0] - 1e-12 for m in means), sum(m <= means[0] + 1e-12 for m in means)) / 64
+    assert stats.permutation_p(d, 0) == pytest.approx(min(exact, 1.0))
+    assert stats.permutation_p([0.0] * 8, 0) == 1.0 and stats.permutation_p(np.full(30, 0.2), 1) < 0.001
+
+
+def test_holm_on_a_hand_computed_case():
+    """Sorted .01, .02, .03, .04 times 4, 3, 2, 1: .04, .06, .06, .04, which may not fall again: .06."""
+    assert stats.holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert stats.holm([0.5, 0.9]) == [1.0, 1.0]
+
+
+def test_the_detectable_difference_is_found_as_often_as_it_says():
+    """Of many samples around a true difference of that size, about 80 % have a t-test below 5 %."""
+    rng = np.random.default_rng(0)
+    size = stats.detectable(rng.normal(size=100_000)) * np.sqrt(100_000 / 60)  # for 60 pairs of standard deviation 1
+    samples = rng.normal(size, 1, size=(4000, 60))
+    assert (scipy.stats.ttest_1samp(samples, 0, axis=1).pvalue < 0.05).mean() == pytest.approx(0.8, abs=0.03)

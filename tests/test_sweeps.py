@@ -202,6 +202,11 @@ def test_the_chapter_compares_the_variants_of_a_sweep(home, monkeypatch, tmp_pat
     assert results.read("smoke").empty
 
 
+def test_meaningless_numbers_are_not_kept(capsys):
+    assert main(["sweep", "beta", "--profile", "smoke", "--keep"]) == 2
+    assert "numbers of the smoke profile mean nothing" in capsys.readouterr().err
+
+
 def test_the_chapter_joins_the_seeds_of_a_system(home, monkeypatch):
     small(monkeypatch)
     monkeypatch.setattr(graph, "SWEEPS", home / "mine")

@@ -1,0 +1,133 @@
+"""Typed decisions from a server: `/v1/systemone` (transformers serve, vLLM and others), or the Decisions API of the openai client.
+
+Both take the questions of `judge` and give its table of probabilities. Requests go out several at a time; what the store holds
+is not asked for again. The key of an endpoint comes from OPENAI_API_KEY.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import openai
+
+from emo_utils.judge import Judge, Reader
+from emo_utils.project import EmoError
+
+AT_ONCE = 8
+
+
+def reader(name: str, dtype: str, store: Path | None = None, endpoint: str = "") -> Reader:
+    """Who answers for the model `name`: this process, or a server.
+
+    endpoint: empty for this process; `http://HOST/v1` for a server with /v1/systemone; `decisions+http://HOST/v1` for a
+    Decisions API, `decisions` alone for OpenAI's own. On a server `name` is the server's name of the model.
+    """
+    if not endpoint:
+        return Judge(name, dtype, store)
+    kind, _, address = endpoint.rpartition("+") if "://" in endpoint else (endpoint, "", "")
+    if kind not in ("", "decisions"):
+        raise EmoError(f"the endpoint {endpoint!r} is none of: http://HOST/v1 (a server with /v1/systemone), decisions+http://HOST/v1, decisions")
+    return Decisions(name, address, store) if kind else SystemOne(name, address, store)
+
+
+class Server(Reader):
+    """What both kinds of servers share: the client, several requests at a time, and what a failure means."""
+
+    def __init__(self, name: str, address: str, store: Path | None = None):
+        super().__init__(name, store)
+        key = os.environ.get("OPENAI_API_KEY", "").strip() or ("local" if address else "")
+        if not key:
+            raise EmoError("OPENAI_API_KEY is not set; OpenAI's Decisions API needs it")
+        self.address = address
+        self.api = openai.OpenAI(base_url=address or None, api_key=key, max_retries=5, timeout=120)
+        self.answered = False
+
+    @property
+    def identity(self) -> list[str]:
+        return [type(self).__name__, self.address, self.name]
+
+    @property
+    def signature(self) -> str:
+        return f"typed decisions, {self.name} behind {type(self).__name__} at {self.address or 'api.openai.com'}"
+
+    def _map(self, states, questions):
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            try:
+                yield from pool.map(self._forward, states, questions)
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+
+    def _forward(self, state: str, questions: dict[str, dict]) -> dict[str, dict[str, float | None]]:
+        try:
+            answers = self._ask(state, questions)
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            if not self.answered:  # nothing has worked yet: the questions or the model may be at fault, not this text
+                raise EmoError(f"{self.address or 'OpenAI'} does not take these questions for {self.name}: {_first_line(error)}") from None
+            return {name: dict.fromkeys(_options(question)) for name, question in questions.items()}
+        except openai.OpenAIError as error:
+            raise EmoError(f"{self.address or 'OpenAI'} does not answer ({type(error).__name__}: {_first_line(error)}); the answers so far are kept: see to it and start again") from None
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise EmoError(f"{self.address} did not answer in the form of {type(self).__name__} ({type(error).__name__}: {_first_line(error)})") from None
+        self.answered = True
+        return answers
+
+
+class SystemOne(Server):
+    """A server with `/v1/systemone`, which takes the questions as they are."""
+
+    def _ask(self, state, questions):
+        body = {"model": self.name, "state": state, "questions": questions}
+        given = self.api.post("/systemone", cast_to=dict, body=body)["answers"]
+        return {name: _checked(question, _probabilities(given[name])) for name, question in questions.items()}
+
+
+class Decisions(Server):
+    """The Decisions API: the same three kinds of questions under other names. A refusal leaves a question unscored."""
+
+    def _ask(self, state, questions):
+        decision = self.api.decisions.create(model=self.name, input=state, questions=[_as_decision(name, question) for name, question in questions.items()])
+        found = {}
+        for (name, question), answer in zip(questions.items(), decision.answers, strict=True):
+            options = _options(question)
+            if answer.type == "refusal":
+                found[name] = dict.fromkeys(options)
+            elif answer.type == "predicate":
+                found[name] = _checked(question, {"true": answer.probability, "false": 1 - answer.probability})
+            else:
+                found[name] = _checked(question, {str(p.label if answer.type == "score" else p.value): p.probability for p in answer.probabilities})
+        return found
+
+
+def _options(question: dict) -> list[str]:
+    """Names of a question's options: those of a choice, `0`, `1`, ... for the levels of a score, `true` and `false`."""
+    if question["type"] == "noul":
+        return ["true", "false"]
+    return [str(i) for i in range(len(question["criteria"]))] if question["type"] == "score" else list(question["criteria"])
+
+
+def _as_decision(name: str, question: dict) -> dict:
+    told = {"name": name, "instructions": question["instructions"]}
+    if question["type"] == "noul":
+        said = "".join(f" {'Yes' if option == 'true' else 'No'} means: {text}" for option, text in (question.get("criteria") or {}).items() if text)
+        return {"type": "predicate"} | told | {"instructions": question["instructions"] + said}
+    if question["type"] == "score":
+        return {"type": "score", "levels": [{"label": str(i), "description": text} for i, text in enumerate(question["criteria"])]} | told
+    return {"type": "choice", "choices": [{"value": option} | ({"description": text} if text else {}) for option, text in question["criteria"].items()]} | told
+
+
+def _probabilities(answer: dict) -> dict[str, float]:
+    return {"true": answer["noul"], "false": 1 - answer["noul"]} if answer["type"] == "noul" else answer["probabilities"]
+
+
+def _checked(question: dict, probabilities: dict[str, float]) -> dict[str, float]:
+    """The probabilities in the order of the options; ValueError where one is missing, too much, or they do not sum to 1."""
+    options = _options(question)
+    if set(options) != set(probabilities) or abs(sum(probabilities.values()) - 1) > 1e-2:
+        raise ValueError(f"probabilities {probabilities} for the options {options}")
+    return {option: float(probabilities[option]) for option in options}
+
+
+def _first_line(error: BaseException) -> str:
+    text, key = (str(error).splitlines() or [""])[0], os.environ.get("OPENAI_API_KEY", "").strip()
+    return (text.replace(key, "(the key)") if key else text)[:200]

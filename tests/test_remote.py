@@ -1,0 +1,217 @@
+"""Typed decisions from servers: a local one of either form, and `transformers serve` itself, against the same model in this process."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import openai
+import pytest
+
+from emo_utils import models, remote, serve
+from emo_utils.judge import Judge
+from emo_utils.project import EmoError
+
+QUESTIONS = {
+    "warm": {"type": "score", "instructions": "How warm is it?", "criteria": ["Cold.", "Lukewarm.", "Warm."]},
+    "tone": {"type": "choice", "instructions": "What is the tone?", "criteria": {"calm": "A polite one", "angry": None, "sad": None}},
+}
+STATES = [f"Take {n} tablets and come back. " * (1 + n % 3) for n in range(9)]
+
+
+@pytest.fixture(scope="module")
+def judge(tiny):
+    return Judge("tiny-llama", "float32")
+
+
+class Local:
+    """A server on this machine; `reply(path, body)` gives a status and what to send."""
+
+    def __init__(self, reply):
+        self.asked, lock = [], threading.Lock()
+        local = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with lock:  # the model behind it takes one text at a time
+                    local.asked.append(body)
+                    status, answer = reply(self.path, body)
+                text = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.address = f"http://127.0.0.1:{self.server.server_port}/v1"
+
+
+@pytest.fixture
+def start(monkeypatch):
+    started = []
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    whole = openai.OpenAI
+    monkeypatch.setattr(remote.openai, "OpenAI", lambda **given: whole(**given | {"max_retries": 0, "timeout": 5}))
+
+    def one(reply):
+        started.append(Local(reply))
+        return started[-1]
+
+    yield one
+    for local in started:
+        local.server.shutdown()
+        local.server.server_close()
+
+
+def systemone(judge):
+    """/v1/systemone as transformers' own handler words its answers."""
+    def reply(path, body):
+        assert path == "/v1/systemone" and set(body) == {"model", "state", "questions"}
+        found = judge._forward(body["state"], body["questions"])
+        return 200, {"model": body["model"], "answers": {name: {"type": body["questions"][name]["type"], "probabilities": p} for name, p in found.items()}}
+
+    return reply
+
+
+def decisions(judge):
+    """The Decisions API, worded by hand from the client's types: predicates, choices and levels instead of our questions."""
+    def reply(path, body):
+        assert path == "/v1/decisions"
+        answers = []
+        for asked in body["questions"]:
+            ours = {"type": asked["type"], "instructions": asked["instructions"]}
+            ours["criteria"] = [level["description"] for level in asked["levels"]] if asked["type"] == "score" else {c["value"]: c.get("description") for c in asked["choices"]}
+            found = judge._forward(body["input"], {"q": ours})["q"]
+            best = max(found, key=found.get)
+            if asked["type"] == "score":
+                answers.append({"type": "score", "name": asked["name"], "confidence": found[best], "score": sum(int(k) * p for k, p in found.items()),
+                                "probabilities": [{"label": asked["levels"][int(k)]["label"], "value": int(k) + 1, "probability": p} for k, p in found.items()]})
+            else:
+                answers.append({"type": "choice", "name": asked["name"], "choice": best, "confidence": found[best], "probabilities": [{"value": k, "probability": p} for k, p in found.items()]})
+        usage = {"input_tokens": 1, "output_tokens": 0, "total_tokens": 1, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
+        return 200, {"model": body["model"], "answers": answers, "usage": usage}
+
+    return reply
+
+
+def endpoint(kind: str, address: str) -> str:
+    return f"decisions+{address}" if kind == "decisions" else address
+
+
+FORMS = {"systemone": systemone, "decisions": decisions}
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_a_server_gives_the_probabilities_of_this_process(judge, start, tmp_path, kind):
+    local = start(FORMS[kind](judge))
+    reader = remote.reader("tiny", "float32", tmp_path / "kept.sqlite", endpoint(kind, local.address))
+    states = [*STATES, STATES[0]]
+    found, ours = reader.decide(states, QUESTIONS), judge.decide(states, QUESTIONS)
+    assert found[["state", "question", "option"]].equals(ours[["state", "question", "option"]])
+    assert found.probability.tolist() == pytest.approx(ours.probability.tolist(), abs=1e-6)
+    assert len(local.asked) == len(STATES) and reader.asked == 2 * len(STATES), "equal texts are asked about once"
+    again = remote.reader("tiny", "float32", tmp_path / "kept.sqlite", endpoint(kind, local.address))
+    assert again.decide(states, QUESTIONS).equals(found) and len(local.asked) == len(STATES)
+    other = remote.reader("another", "float32", tmp_path / "kept.sqlite", endpoint(kind, local.address))
+    other.decide(states[:1], QUESTIONS)
+    assert len(local.asked) == len(STATES) + 1, "another model's answers are not taken from the store"
+
+
+def test_transformers_serve_gives_the_probabilities_of_this_process(judge, tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    folder = models.folder("tiny-llama")
+    with serve.transformers_serve(folder, "float32", tmp_path / "serve.log") as address:
+        found = remote.reader(str(folder), "float32", endpoint=address).decide(STATES, QUESTIONS)
+    ours = judge.decide(STATES, QUESTIONS)
+    assert found.probability.tolist() == pytest.approx(ours.probability.tolist(), abs=1e-5)
+
+
+def test_yes_or_no_is_a_predicate_of_the_decisions_api(start):
+    seen = []
+
+    def reply(path, body):
+        seen.append(body["questions"][0])
+        return 200, {"model": "m", "answers": [{"type": "predicate", "name": "safe", "probability": 0.75}],
+                     "usage": {"input_tokens": 1, "output_tokens": 0, "total_tokens": 1, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}}
+
+    question = {"type": "noul", "instructions": "Is it safe?", "criteria": {"true": "no harm", "false": None}}
+    found = remote.reader("m", "float32", endpoint=f"decisions+{start(reply).address}").decide(["x"], {"safe": question})
+    assert dict(zip(found.option, found.probability)) == {"true": 0.75, "false": 0.25}
+    assert seen == [{"type": "predicate", "name": "safe", "instructions": "Is it safe? Yes means: no harm"}]
+
+
+def test_what_a_server_refuses_is_unscored_and_the_rest_is_scored(judge, start):
+    good = systemone(judge)
+    local = start(lambda path, body: (400, {"error": {"message": "too long"}}) if "7" in body["state"] else good(path, body))
+    found = remote.reader("tiny", "float32", endpoint=local.address).decide(STATES, QUESTIONS)
+    missing = found[found.probability.isna()]
+    assert set(missing.state) == {7} and len(missing) == 6 and len(found) == 6 * len(STATES)
+
+
+def test_a_refusal_of_the_decisions_api_leaves_one_question_unscored(judge, start):
+    good = decisions(judge)
+
+    def reply(path, body):
+        status, answer = good(path, body)
+        answer["answers"][1] = {"type": "refusal", "name": "tone"}
+        return status, answer
+
+    found = remote.reader("tiny", "float32", endpoint=f"decisions+{start(reply).address}").decide(STATES[:2], QUESTIONS)
+    assert found.groupby("question").probability.apply(lambda p: p.notna().all()).to_dict() == {"tone": False, "warm": True}
+
+
+@pytest.mark.parametrize("status, answer, told", [
+    (400, {"error": {"message": "labels are no single tokens"}}, "does not take these questions for tiny.*labels are no single tokens"),
+    (500, {"error": {"message": "out of memory"}}, "does not answer.*out of memory.*are kept"),
+    (401, {"error": {"message": "no such key sk-secret-1"}}, r"does not answer.*no such key \(the key\)"),
+    (200, {"answers": {"warm": {"type": "score", "probabilities": {"0": 0.5, "1": 0.5}}}}, "did not answer in the form of SystemOne"),
+    (200, {"answers": {}}, "did not answer in the form of SystemOne"),
+    (200, {"answers": {"warm": {"type": "score", "probabilities": {"0": 0.5, "1": 0.5, "2": 0.5}}}}, "did not answer in the form of SystemOne"),
+    (200, "<html>hello</html>", "did not answer in the form|does not answer"),
+])
+def test_a_failure_is_one_line_that_names_the_endpoint(start, monkeypatch, status, answer, told):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-1")
+    local = start(lambda path, body: (status, answer))
+    with pytest.raises(EmoError, match=told) as error:
+        remote.reader("tiny", "float32", endpoint=local.address).decide(STATES, {"warm": QUESTIONS["warm"]})
+    said = str(error.value)
+    assert local.address in said and "\n" not in said and "sk-secret-1" not in said
+
+
+def test_nobody_listens(start):
+    address = start(lambda path, body: (200, {})).address
+    closed = address.replace(address.rsplit(":", 1)[1], "1/v1")
+    with pytest.raises(EmoError, match=f"{closed} does not answer"):
+        remote.reader("tiny", "float32", endpoint=closed).decide(["x"], QUESTIONS)
+
+
+def test_what_was_answered_before_a_failure_is_kept(judge, start, tmp_path):
+    good, broken = systemone(judge), []
+    local = start(lambda path, body: good(path, body) if "8" not in body["state"] or broken else (500, {"error": {"message": "down"}}))
+    reader = remote.reader("tiny", "float32", tmp_path / "kept.sqlite", local.address)
+    with pytest.raises(EmoError, match="does not answer"):
+        reader.decide(STATES, QUESTIONS)
+    before = len(local.asked)
+    broken.append(True)
+    whole = reader.decide(STATES, QUESTIONS)
+    assert whole.probability.notna().all() and len(local.asked) - before < len(STATES)
+
+
+@pytest.mark.parametrize("given", ["ftp+http://127.0.0.1/v1", "somewhere", "decision"])
+def test_an_endpoint_of_no_known_kind_is_named(given):
+    with pytest.raises(EmoError, match="is none of: http://HOST/v1"):
+        remote.reader("tiny", "float32", endpoint=given)
+
+
+def test_openais_own_api_needs_a_key():
+    with pytest.raises(EmoError, match="OPENAI_API_KEY is not set"):
+        remote.reader("gpt-6-luna", "float32", endpoint="decisions")
+
+
+def test_no_endpoint_is_this_process(tiny):
+    assert isinstance(remote.reader("tiny-llama", "float32"), Judge)
