@@ -85,6 +85,8 @@ def write_front(profile: str) -> None:
     seconds = sum(a["seconds"] for a in about.values())
     warning = "\n**These are numbers of the smoke profile: a tiny random model wrote and judged everything. They mean nothing.**\n" if profile == "smoke" else ""
     verdicts = ", ".join(f"**{counts.get(name, 0)} {name}**" for name in claims.VERDICTS if counts.get(name) or name != "not measured")
+    scorer = records[records.table == "emodoctor.table1"].scorer.iloc[0]
+    agreed = report.agreement("validity.emotion", "mean", scorer)
     front_figure(records, GENERATED / "front.svg", profile)
     write_atomic(GENERATED / "front.md", f"""
 {report.badge(profile)} n = {n} test questions · one training seed · {len(about)} runs, {seconds / 60:.0f} minutes · commit {', '.join(commits)}
@@ -98,7 +100,7 @@ our small models and {n} questions, not about the paper's.
 ```{{figure}} book/generated/front.svg
 :alt: Mean emotion score against overlap with the doctor's answer, one point a system, with 95 percent intervals.
 Comfort against knowledge, one point a system ({profile} profile). Up is warmer by the scorer of chapter 5, right is closer to the doctor's words by
-BLEU-1 (chapter 6). Bars are 95 % bootstrap intervals over {n} test questions. How far these scorers agree with people is not measured yet.
+BLEU-1 (chapter 6). Bars are 95 % bootstrap intervals over {n} test questions. {agreed}.
 ```
 
 {_ledger_html(ledger)}
@@ -107,7 +109,7 @@ BLEU-1 (chapter 6). Bars are 95 % bootstrap intervals over {n} test questions. H
 
 - **Read** the chapters in order: [data](book/notebooks/01_data_rewriting), [SFT](book/notebooks/02_sft), [DPO](book/notebooks/03_dpo), [KTO](book/notebooks/04_kto), then the
   scores: [emotion](book/notebooks/05_emotion_scoring), [knowledge](book/notebooks/06_knowledge_scoring), [preference](book/notebooks/07_preference_ablation),
-  and the [cases](book/notebooks/08_qualitative_cases). [Sweeps](book/notebooks/12_sweeps) show what the numbers depend on.
+  and the [cases](book/notebooks/08_qualitative_cases). [Validity](book/notebooks/11_judge_validity) says how far the scorers agree with people, [sweeps](book/notebooks/12_sweeps) what the numbers depend on.
 - **Rerun** it on your machine: [one command](book/rerun).
 - **Change** a parameter, a row or a line and see what moves: [how](book/rerun). [What is not here yet](book/not_yet) says what this edition cannot tell.
 """)

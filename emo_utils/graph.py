@@ -24,6 +24,7 @@ HTML = ROOT / "_build" / "html"
 BUILT_FROM = HTML / ".built-from"
 SWEEPS = ROOT / "sweeps"
 KEPT_SWEEPS = tuple(sorted((ROOT / "book" / "reference").glob("sweep_*.json")))
+KEPT_VALIDITY = tuple((ROOT / "book" / "reference").glob("validity.json"))
 PUBLISHED = (DATA / "published" / "emodoctor.csv", DATA / "published" / "claims.csv")
 
 
@@ -71,10 +72,11 @@ _SCORED = (*_TEST, *PUBLISHED)
 STEPS = (
     *_TRAININGS,
     Step("01_data_rewriting", "01_data_rewriting", files=(*ER, *EQSR, DIALOGUES / "test.jsonl"), memory_mb=4100),
-    Step("05_emotion_scoring", "05_emotion_scoring", files=_SCORED, needs=_ALL, memory_mb=3800),
+    Step("05_emotion_scoring", "05_emotion_scoring", files=(*_SCORED, *KEPT_VALIDITY), needs=_ALL, memory_mb=3800),
     Step("06_knowledge_scoring", "06_knowledge_scoring", files=_SCORED, needs=_ALL, memory_mb=1500),
-    Step("07_preference_ablation", "07_preference_ablation", files=_SCORED, needs=_ALL, memory_mb=3800),
+    Step("07_preference_ablation", "07_preference_ablation", files=(*_SCORED, *KEPT_VALIDITY), needs=_ALL, memory_mb=3800),
     Step("08_qualitative_cases", "08_qualitative_cases", files=_TEST, needs=("05_emotion_scoring", "06_knowledge_scoring"), memory_mb=1500),
+    Step("11_judge_validity", "11_judge_validity", files=KEPT_VALIDITY, memory_mb=1500),
     Step("12_sweeps", "12_sweeps", files=KEPT_SWEEPS, memory_mb=1500),
 )
 
@@ -291,7 +293,7 @@ def book_digest(profile: str) -> str:
     files += [p for p in (ROOT / "book").glob("*.md")] + [p for p in (ROOT / "book" / "_static").rglob("*") if p.is_file()]
     files += [ROOT / "emo_utils" / f"{name}.py" for name in module_closure(imported_modules((ROOT / "book" / "pages.py").read_text(encoding="utf-8")))]
     files += [ROOT / "book" / "pages.py", *PUBLISHED, parameters.PROFILES / f"{profile}.yaml"]
-    files += [*sorted(DATA.glob("*/*.jsonl")), ROOT / "book" / "reference" / "speed.json"]
+    files += [*sorted(DATA.glob("*/*.jsonl")), ROOT / "book" / "reference" / "speed.json", *KEPT_VALIDITY]
     files += sorted(results_dir(profile).glob("*.json")) + sorted((results_dir(profile) / "notebooks").glob("*.ipynb"))
     return sha256_json([profile, {relative(p): sha256_file(p) for p in files if p.is_file()}])
 

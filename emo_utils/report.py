@@ -12,10 +12,11 @@ from IPython.display import HTML
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from emo_utils import data
-from emo_utils.project import DATA, relative
+from emo_utils.project import DATA, ROOT, relative
 from emo_utils.results import SYSTEMS
 
 PUBLISHED = DATA / "published" / "emodoctor.csv"
+VALIDITY = ROOT / "book" / "reference" / "validity.json"
 LABELS = {
     "base": "base", "prompt": "+ prompt", "er-sft": "ER (sft)", "eqsr-sft": "EQ+SR (sft)", "eqsr-dpo": "EQ+SR (dpo)", "eqsr-kto": "EQ+SR (kto)",
     "er-eqsr-sft": "ER, then EQ+SR (sft)", "er-eqsr-dpo": "ER, then EQ+SR (dpo)", "er-eqsr-kto": "ER, then EQ+SR (kto)",
@@ -74,6 +75,24 @@ def caption(records: pd.DataFrame, table: str, covers: str = CHECKPOINT) -> str:
     part = records[records.table == table]
     n, unscored = part.n.max(), int(part.groupby("system").unscored.max().sum())
     return f"n = {n} test questions, {unscored} answers unscored. {covers}. Scorer: {part.scorer.iloc[0]}. How: {part.signature.iloc[0]}."
+
+
+def kept_validity() -> pd.DataFrame:
+    """The kept records of chapter 11 (agreement of scorers with people); empty where none were kept."""
+    if not VALIDITY.is_file():
+        return pd.DataFrame()
+    return pd.DataFrame(json.loads(data.used(VALIDITY).read_text(encoding="utf-8"))["records"])
+
+
+def agreement(table: str, system: str, scorer: str) -> str:
+    """How far a scorer agrees with people, in a sentence for the caption of what rests on it."""
+    kept = kept_validity()
+    part = kept[(kept.table == table) & (kept.system == system) & (kept.scorer == scorer)] if len(kept) else kept
+    if not len(part):
+        return f"How far {scorer} agrees with people was not measured"
+    r = part.iloc[0]
+    what = {"validity.emotion": "tells replies that people marked as reassuring from others with AUC", "validity.judge": "agrees with people's choice of the better of two answers with accuracy"}[table]
+    return f"Agreement with people (chapter 11): this scorer {what} {r.value:.2f} [{r.ci_low:.2f}, {r.ci_high:.2f}], n = {r.n}, where .5 is chance"
 
 
 def badge(profile: str) -> str:
