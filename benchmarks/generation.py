@@ -3,8 +3,9 @@
     .venv/bin/python benchmarks/generation.py
 
 The pipeline is used as its own example shows: it gets the saved model and a question, one at a time. This package reads the base
-once, puts each system's adapters into it, and answers in batches of similar length. Both decode greedily. Rates are answer tokens a
-second with loading, over all systems; the pipeline does fewer systems and questions, as it would take too long (--systems, --questions).
+once, puts each system's adapters (random ones here, as large as trained ones) into it, and answers in batches of similar length. Both decode
+greedily. Rates are answer tokens a second without loading, which has a line of its own; the pipeline does fewer systems and questions, as it
+would take too long (--systems, --questions).
 Answers are compared in fp32, where batching changes the last digits only; in bf16 it may change a word.
 """
 
@@ -50,19 +51,19 @@ def pipeline_way(chains, rows, dtype: str, tokens: int, folder: Path) -> dict:
             model, tokenizer = models.load(BASE, dtype, chain)
             model.save_pretrained(merged)
             tokenizer.save_pretrained(merged)
-        started = time.perf_counter()
         answer = pipeline("text-generation", model=str(merged), dtype=getattr(torch, dtype))
+        started = time.perf_counter()
         texts = [answer(data.messages(instruction(system), row["emotional_question"]), max_new_tokens=tokens, do_sample=False)[0]["generated_text"][-1]["content"] for row in rows]
         answers[system] = {"seconds": time.perf_counter() - started, "texts": [text.strip() for text in texts], "tokenizer": answer.tokenizer}
     return answers
 
 
 def our_way(chains, rows, dtype: str, tokens: int) -> dict:
-    answers, started = {}, time.perf_counter()
+    answers = {}
     for system, model, tokenizer in models.each(BASE, dtype, chains):
-        table = generate.answer_questions(model, tokenizer, rows, instruction(system), system, max_new_tokens=tokens, temperature=0.0, batch_size=64, seed=0)
-        answers[system] = {"seconds": time.perf_counter() - started, "texts": table.answer.tolist(), "tokens": int(table.tokens.sum())}
         started = time.perf_counter()
+        table = generate.answer_questions(model, tokenizer, rows, instruction(system), system, max_new_tokens=tokens, temperature=0.0, batch_size=64, seed=0)
+        answers[system] = {"seconds": time.perf_counter() - started, "texts": table.answer.tolist()}
     return answers
 
 
@@ -101,7 +102,7 @@ def main() -> None:
                 pass
             swapped = time.perf_counter() - started
             print(f"{dtype}: nine systems loaded one by one {again:.1f} s, from one base {swapped:.1f} s", flush=True)
-            table.append({"format": dtype, "pipeline_rate": other, "rate": mine, "same": sum(same), "compared": len(same), "load_each_s": again, "one_base_s": swapped})
+            table.append({"format": dtype, "pipeline_rate": other, "rate": mine, "questions": options.questions, "systems": options.systems, "same": sum(same), "compared": len(same), "load_each_s": again, "one_base_s": swapped})
     if options.keep:
         from clock import keep
 

@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/startup.py
 
-Runs `papermill 03_dpo.ipynb` with four rows and four questions on the real small model, and reads the seconds of each cell from the
+Runs `papermill 03_dpo.ipynb` with four rows and five questions on the real small model, and reads the seconds of each cell from the
 executed notebook; what is left of the whole is the command and the kernel. Also: how long `import emo_utils` takes, and what it loads.
 """
 

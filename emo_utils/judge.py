@@ -44,8 +44,8 @@ class Reader:
         found = {key: kept for key in places if self.store and (kept := self.store.get(key)) is not None}
         missing = [key for key in places if key not in found]
         with tqdm(total=len(missing), desc=desc, leave=False) as bar:
-            for key, answers in zip(missing, self._map([states[places[key][0]] for key in missing], [asked[places[key][0]] for key in missing]), strict=True):
-                found[key] = answers
+            for number, answers in self._map([states[places[key][0]] for key in missing], [asked[places[key][0]] for key in missing]):
+                key, found[missing[number]] = missing[number], answers
                 self.asked += len(answers)
                 if self.store:
                     self.store.put(key, answers)
@@ -55,7 +55,8 @@ class Reader:
         return pd.DataFrame(rows, columns=["state", "question", "option", "probability"]).sort_values("state", kind="stable", ignore_index=True)
 
     def _map(self, states: list[str], questions: list[dict]):
-        return map(self._forward, states, questions)
+        """Yield (number of the text, its answers), in any order."""
+        return enumerate(map(self._forward, states, questions))
 
 
 class Judge(Reader):

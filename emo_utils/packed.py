@@ -113,9 +113,7 @@ def pack(trainer) -> bool:
     """
     model = trainer.accelerator.unwrap_model(trainer.model)
     model = model.get_base_model() if hasattr(model, "get_base_model") else model
-    config = model.config.get_text_config()
-    changed = [name for name in ("final_logit_softcapping", "logit_scale", "logits_scaling", "output_multiplier", "lm_head_multiplier") if getattr(config, name, None)]
-    if trainer.accelerator.device.type != "cpu" or changed:
+    if trainer.accelerator.device.type != "cpu" or changes_logits(model):
         return False
     frozen = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m is not model.get_output_embeddings() and not m.weight.requires_grad]
     if trainer.args.bf16:
@@ -125,6 +123,12 @@ def pack(trainer) -> bool:
         if each is not None:
             _replace(each)
     return True
+
+
+def changes_logits(model) -> bool:
+    """Whether a model scales or caps its logits after the head, which `answer_logits` would not."""
+    config = model.config.get_text_config()
+    return any(getattr(config, name, None) for name in ("final_logit_softcapping", "logit_scale", "logits_scaling", "output_multiplier", "lm_head_multiplier"))
 
 
 def _replace(model) -> None:

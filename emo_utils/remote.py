@@ -5,7 +5,7 @@ is not asked for again. The key of an endpoint comes from OPENAI_API_KEY.
 """
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import openai
@@ -51,18 +51,30 @@ class Server(Reader):
         return f"typed decisions, {self.name} behind {type(self).__name__} at {self.address or 'api.openai.com'}"
 
     def _map(self, states, questions):
+        failure = None
         with ThreadPoolExecutor(AT_ONCE) as pool:
+            numbers = {pool.submit(self._forward, *asked): number for number, asked in enumerate(zip(states, questions, strict=True))}
+            pending = set(numbers)
             try:
-                yield from pool.map(self._forward, states, questions)
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+                while pending:
+                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        if error := future.exception():
+                            failure = failure or error
+                            pending = {each for each in pending if not each.cancel()}  # what is under way is waited for and kept
+                        else:
+                            yield numbers[future], future.result()
+            finally:
+                for future in pending:
+                    future.cancel()
+        if failure:
+            raise failure
 
     def _forward(self, state: str, questions: dict[str, dict]) -> dict[str, dict[str, float | None]]:
         try:
             answers = self._ask(state, questions)
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-            if not self.answered:  # nothing has worked yet: the questions or the model may be at fault, not this text
+            if not self.answered and not self._answers_anything(questions):  # the questions or the model are at fault, not this text
                 raise EmoError(f"{self.address or 'OpenAI'} does not take these questions for {self.name}: {_first_line(error)}") from None
             return {name: dict.fromkeys(_options(question)) for name, question in questions.items()}
         except openai.OpenAIError as error:
@@ -71,6 +83,15 @@ class Server(Reader):
             raise EmoError(f"{self.address} did not answer in the form of {type(self).__name__} ({type(error).__name__}: {_first_line(error)})") from None
         self.answered = True
         return answers
+
+
+    def _answers_anything(self, questions) -> bool:
+        try:
+            self._ask("Hello.", questions)
+        except openai.OpenAIError:
+            return False
+        self.answered = True
+        return True
 
 
 class SystemOne(Server):

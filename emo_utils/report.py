@@ -81,13 +81,16 @@ def kept_validity() -> pd.DataFrame:
     """The kept records of chapter 11 (agreement of scorers with people); empty where none were kept."""
     if not VALIDITY.is_file():
         return pd.DataFrame()
-    return pd.DataFrame(json.loads(data.used(VALIDITY).read_text(encoding="utf-8"))["records"])
+    content = json.loads(data.used(VALIDITY).read_text(encoding="utf-8"))
+    frame = pd.DataFrame(content["records"])
+    frame.attrs["profile"] = content["provenance"]["profile"]
+    return frame
 
 
 def agreement(table: str, system: str, scorer: str) -> str:
     """How far a scorer agrees with people, in a sentence for the caption of what rests on it."""
     kept = kept_validity()
-    part = kept[(kept.table == table) & (kept.system == system) & (kept.scorer == scorer)] if len(kept) else kept
+    part = kept[(kept.table == table) & (kept.system == system) & (kept.scorer == scorer) & kept.group.isin(["esconv", "llmbar"])] if len(kept) else kept
     if not len(part):
         return f"How far {scorer} agrees with people was not measured"
     r = part.iloc[0]

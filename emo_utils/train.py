@@ -275,7 +275,11 @@ def movement(tuned, start, tokenizer, rows: list[dict], system_prompt: str, answ
         labels[:, : len(prompt)] = -100
         place = packed.layout(batch.input_ids, batch.attention_mask, labels)
         with torch.inference_mode():
-            after, before = (packed.answer_logits(model, place).log_softmax(-1) for model in (tuned, start))
+            if packed.changes_logits(tuned):
+                logits = [model(**batch).logits[place.row, place.column].float() for model in (tuned, start)]
+            else:
+                logits = [packed.answer_logits(model, place) for model in (tuned, start)]
+            after, before = (each.log_softmax(-1) for each in logits)
         gains = (after - before).gather(1, place.target[:, None])[:, 0]
         here = place.row == 0
         kl = (after[here].exp() * (after[here] - before[here])).sum()

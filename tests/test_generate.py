@@ -2,10 +2,11 @@
 
 import copy
 
+import pandas as pd
 import pytest
 import torch
 
-from emo_utils import data, generate, models
+from emo_utils import data, generate, models, prompts
 from emo_utils.project import EmoError
 
 TASK = "Answer."
@@ -130,11 +131,16 @@ def test_systems_from_one_base_have_the_weights_of_each_loaded_alone(tiny, tmp_p
     assert seen == list(chains) and len(kept) == 1, "one model object served all adapters"
 
 
-def test_ask_answers_with_every_system_that_is_asked_for(tiny, capsys):
+def test_ask_answers_with_every_system_that_is_asked_for(tiny, capsys, monkeypatch):
     from emo_utils.cli import main
 
     assert main(["ask", "Why does my knee click?", "--systems", "base", "prompt", "--max-new-tokens", "4", "--profile", "smoke"]) == 0
     printed = capsys.readouterr().out
+    said = []
+    monkeypatch.setattr(generate, "answer_questions", lambda model, tokenizer, rows, task, name, **given: said.append((name, task, rows[0]["question"], given)) or pd.DataFrame([{"answer": "x", "complete": True}]))
+    assert main(["ask", "Why?", "--systems", "base", "prompt", "--temperature", "0.5", "--profile", "smoke"]) == 0
+    assert [(name, task, question) for name, task, question, _ in said] == [("base", prompts.text("task"), "Why?"), ("prompt", prompts.text("comfort"), "Why?")]
+    assert all(given["temperature"] == 0.5 and given["max_new_tokens"] == 120 for *_, given in said)
     assert "nothing they say is medical advice" in printed.splitlines()[0]
     assert [line.split()[0] for line in printed.splitlines() if line.startswith(("base", "prompt"))] == ["base", "prompt"]
 

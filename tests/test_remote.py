@@ -153,6 +153,14 @@ def test_what_a_server_refuses_is_unscored_and_the_rest_is_scored(judge, start):
     assert set(missing.state) == {7} and len(missing) == 6 and len(found) == 6 * len(STATES)
 
 
+def test_a_text_that_alone_is_left_does_not_stop_a_run(judge, start, tmp_path):
+    """After a stop only the text that the server refuses may be left: it is unscored, and not taken for a server that answers nothing."""
+    good = systemone(judge)
+    local = start(lambda path, body: (400, {"error": {"message": "too long"}}) if "7" in body["state"] else good(path, body))
+    found = remote.reader("tiny", "float32", endpoint=local.address).decide(STATES[7:8], QUESTIONS)
+    assert found.probability.isna().all() and len(found) == 6
+
+
 def test_a_refusal_of_the_decisions_api_leaves_one_question_unscored(judge, start):
     good = decisions(judge)
 
@@ -170,6 +178,7 @@ def test_a_refusal_of_the_decisions_api_leaves_one_question_unscored(judge, star
     (500, {"error": {"message": "out of memory"}}, "does not answer.*out of memory.*are kept"),
     (401, {"error": {"message": "no such key sk-secret-1"}}, r"does not answer.*no such key \(the key\)"),
     (200, {"answers": {"warm": {"type": "score", "probabilities": {"0": 0.5, "1": 0.5}}}}, "did not answer in the form of SystemOne"),
+    (200, {"answers": {"warm": {"type": "noul", "noul": 0.5}}}, "did not answer in the form of SystemOne"),
     (200, {"answers": {}}, "did not answer in the form of SystemOne"),
     (200, {"answers": {"warm": {"type": "score", "probabilities": {"0": 0.5, "1": 0.5, "2": 0.5}}}}, "did not answer in the form of SystemOne"),
     (200, "<html>hello</html>", "did not answer in the form|does not answer"),
@@ -199,7 +208,7 @@ def test_what_was_answered_before_a_failure_is_kept(judge, start, tmp_path):
     before = len(local.asked)
     broken.append(True)
     whole = reader.decide(STATES, QUESTIONS)
-    assert whole.probability.notna().all() and len(local.asked) - before < len(STATES)
+    assert whole.probability.notna().all() and len(local.asked) - before == 1, "only the text that failed is asked about again"
 
 
 @pytest.mark.parametrize("given", ["ftp+http://127.0.0.1/v1", "somewhere", "decision"])

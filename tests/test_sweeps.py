@@ -220,7 +220,8 @@ def test_the_chapter_joins_the_seeds_of_a_system(home, monkeypatch):
     assert len(single) == 2 and len(joined) == 1 and joined.iloc[0].system == "02_sft.er-sft@"
     assert joined.iloc[0].value == pytest.approx(single.value.mean()) and joined.iloc[0].n == START["test_rows"]
     table = names_of.spread(records).set_index("metric")
-    assert table.sd_over_seeds["warmth"] == pytest.approx(single.value.std(), abs=5e-4) and table.seeds["warmth"] == 2
+    assert table.over_seeds["warmth"] == pytest.approx(1.96 * single.value.std(), abs=5e-4) and table.seeds["warmth"] == 2
+    assert table.training["warmth"] == "02_sft.er-sft@"
 
 
 # Four bits

@@ -67,8 +67,28 @@ def test_every_form_floor_control_and_order_has_a_record(home, trial):
     floor = records[(records.system == "words (floor)")].iloc[0]
     assert floor.value == pytest.approx(sum(wins) / 25) and floor.n == 10 and floor.metric == "auc"
     twice = records[records.system == "said twice"].iloc[0]
-    first = [names.test[0]["soothing_response"]]
-    assert twice.n == 5 and names.scored([first[0] + " " + first[0]], names.reader)["mean"][0] != names.scored(first, names.reader)["mean"][0]
+    kept = [row["soothing_response"] for row in names.test]
+    shift = names.scored([f"{text} {text}" for text in kept], names.reader)["mean"] - names.scored(kept, names.reader)["mean"]
+    assert twice.n == 5 and twice.value == pytest.approx(shift.mean()) and twice.value != 0
+    interval = names.with_interval(np.array([1.0, 2, 3, 4, 5, 6, 7, 8]), np.array([0, 0, 0, 1, 0, 1, 1, 1]))
+    assert interval[0] == 15 / 16 and interval[1] < interval[0] <= interval[2] <= 1
+
+
+def test_places_are_turned_back_into_outputs(home, trial):
+    """A judge that gives whatever stands first .9: the first output gets .9 ahead and .1 behind, and the two orders never agree."""
+    class First:
+        name, signature = "first", "stub"
+
+        def decide(self, states, questions, desc):
+            assert all(names.RULE in q["better"]["instructions"] and "medical" not in q["better"]["instructions"] for q in questions)
+            return pd.DataFrame([{"state": s, "question": "better", "option": f"answer {p}", "probability": (0.9, 0.1)[p - 1]} for s in range(len(states)) for p in (1, 2)])
+
+    names = play("11_judge_validity", trial_data=str(trial), until="def add_judge", **SMALL)
+    table = names.compared(First())
+    assert table.ahead.tolist() == [0.9] * 4 and table.behind.tolist() == pytest.approx([0.1] * 4) and table.human.tolist() == [False, True, False, True]
+    names.run.records.clear()
+    names.add_judge(table, "s")
+    assert {r.system: r.value for r in names.run.records} == {"first output shown first": 0.5, "first output shown second": 0.5, "both orders averaged": 0.5, "same choice in both orders": 0.0}
 
 
 def test_orders_are_averaged_in_log_odds(home, trial):
@@ -101,5 +121,17 @@ def test_auc_by_hand(home):
 
 
 def test_a_folder_that_is_not_there_is_named(home):
-    with pytest.raises(EmoError, match="parameter 'trial_data' is '/nowhere', and there is no such folder"):
+    with pytest.raises(EmoError, match="/nowhere .parameter 'trial_data'.* holds no esconv_dev/"):
         play("11_judge_validity", trial_data="/nowhere", **SMALL)
+
+
+def test_what_cannot_be_kept_or_read_is_named(home, trial, tmp_path):
+    with pytest.raises(EmoError, match="parameter 'keep' needs human labels"):
+        play("11_judge_validity", keep=True, **SMALL)
+    with pytest.raises(EmoError, match="has 10 replies of a label at least; lower the parameter rows"):
+        play("11_judge_validity", trial_data=str(trial), until="replies = esconv", rows=11)
+    with pytest.raises(EmoError, match="there is no such file"):
+        play("11_judge_validity", labelled="/nowhere.csv", **SMALL)
+    (tmp_path / "words.csv").write_text("text,label\nfine,1\nbad,no\n")
+    with pytest.raises(EmoError, match="words.csv: row 2 lacks a text or a number"):
+        play("11_judge_validity", labelled=str(tmp_path / "words.csv"), **SMALL)

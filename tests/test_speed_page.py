@@ -1,0 +1,58 @@
+"""The page on speed: what the kept tables become, on small tables made here."""
+
+import json
+
+import pages
+import pytest
+
+ABOUT = {"device": "two <cores>", "commit": "0123456789abcdef", "dirty": True, "measured": "2026-01-02"}
+WAY = {"low": 90.0, "high": 110.0, "memory_mb": 2500, "share_of_peak": 0.314, "loss_first": 0.6931, "loss_last": 0.5, "loss_difference": 0.004, "steps": 6, "tokens_a_row": 281.6}
+KEPT = {
+    "comparison": [{"objective": "dpo", "way": "ours", "rate": 300.0} | WAY, {"objective": "dpo", "way": "stock TRL", "rate": 100.0} | WAY, {"objective": "dpo", "way": "LLaMA-Factory", "rate": 120.0} | WAY],
+    "shares": [{"objective": "sft", "without": "nothing", "meaning": "as it is", "rate": 500.0, "factor": 1, "memory_mb": 2000},
+               {"objective": "sft", "without": "packing", "meaning": "padded", "rate": 250.0, "factor": 2.0, "memory_mb": 3000}],
+    "growth": [{"objective": o, "what": w, "factor": f, "seconds": 2.0 * f, "tokens": 1000 * f, "memory_mb": 2000 + f} for o in ("sft", "dpo") for w in ("rows", "length") for f in (1, 4)],
+    "generation": [{"format": "float32", "pipeline_rate": 5.0, "rate": 50.0, "same": 9, "compared": 10, "load_each_s": 9.0, "one_base_s": 3.0}],
+    "startup": [{"what": "import emo_utils", "seconds": 0.012}],
+}
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    monkeypatch.setattr(pages, "GENERATED", tmp_path)
+    monkeypatch.setattr(pages, "SPEED", tmp_path / "speed.json")
+    (tmp_path / "speed.json").write_text(json.dumps({name: {"about": ABOUT, "table": table} for name, table in KEPT.items()}))
+    pages.write_speed()
+    return {name: (tmp_path / f"speed_{name.replace(' ', '_')}.md").read_text() for name in pages.SPEED_TABLES}
+
+
+def cells(text: str) -> list[list[str]]:
+    """The body's rows of an HTML table."""
+    return [[cell.split("</td>")[0] for cell in row.split("<td>")[1:]] for row in text.split("<tbody>")[1].split("<tr>")[1:]]
+
+
+def test_the_comparison_gives_the_ratio_to_the_better_of_the_others(written):
+    rows = cells(written["comparison"])
+    assert [row[1:4] for row in rows] == [["this package", "300 [90, 110]", "2.50"], ["stock TRL", "100 [90, 110]", ""], ["LLaMA-Factory", "120 [90, 110]", ""]]
+    assert rows[0][4:6] == ["2.5", "31%"] and "0.6931, 0.5000" in rows[0]
+
+
+def test_every_table_says_where_and_when(written):
+    for name in KEPT:
+        assert "Measured 2026-01-02 on two &lt;cores&gt;, commit 0123456789 with local changes." in written[name]
+    for name in set(pages.SPEED_TABLES) - set(KEPT):
+        assert written[name] == "Not measured yet.\n"
+
+
+def test_the_other_tables(written):
+    assert [row[4] for row in cells(written["shares"])] == ["", "2.00 times"]
+    assert [row[4:6] for row in cells(written["growth"])][:2] == [["2.0", "500"], ["8.0", "500"]]
+    assert cells(written["generation"])[0][1:5] == ["5.0", "50.0", "10.0", "9 of 10"]
+    assert cells(written["startup"]) == [["import emo_utils", "0.01"]]
+
+
+def test_growth_is_drawn_and_nothing_measured_is_no_error(written, tmp_path, monkeypatch):
+    assert (tmp_path / "growth.svg").stat().st_size > 5000
+    monkeypatch.setattr(pages, "SPEED", tmp_path / "none.json")
+    pages.write_speed()
+    assert {(tmp_path / f"speed_{name.replace(' ', '_')}.md").read_text() for name in pages.SPEED_TABLES} == {"Not measured yet.\n"}
