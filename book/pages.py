@@ -95,7 +95,8 @@ def write_front(profile: str) -> None:
 
 Of {len(ledger)} claims of the paper, each an ordering of two systems, in this profile: {verdicts}. A claim *holds* here when the 95 % interval
 of the difference over test questions lies above zero, is *contradicted* when it lies below, and is *undecided* otherwise. That is a statement about
-our small models and {n} questions, not about the paper's.
+our small models, each trained once, and {n} questions, not about the paper's; three seeds of one method differ as much as methods do
+([chapter 12](book/notebooks/12_sweeps)).
 
 ```{{figure}} book/generated/front.svg
 :alt: Mean emotion score against overlap with the doctor's answer, one point a system, with 95 percent intervals.
