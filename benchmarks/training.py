@@ -223,6 +223,11 @@ def summary(results: list[dict], tokens: list[int]) -> dict:
             "losses": results[0]["losses"], "steps": len(results) * (len(tokens) - 1)}
 
 
+def at_once(stage: str, options) -> int:
+    """Rows that this package computes at once: KTO's whole batch, as its KL term pairs rows within what is computed at once."""
+    return options.batch if stage == "kto" else options.device_batch
+
+
 def compare(options, folder: Path) -> list[dict]:
     from llamafactory import environment
 
@@ -230,7 +235,7 @@ def compare(options, folder: Path) -> list[dict]:
     rows, table, size = dialogues(options.rows, options.count), [], weights()
     for stage in options.stages:
         examples = examples_of(stage, rows[: len(rows) // 2] if stage == "kto" else rows, options.batch)
-        spec = {"stage": stage, "batch": options.batch, "device_batch": options.device_batch, "max_length": 1024, "examples": examples}
+        spec = {"stage": stage, "batch": options.batch, "device_batch": at_once(stage, options), "max_length": 1024, "examples": examples}
         found, best = {way: [] for way in options.ways}, 0.0
         for _ in range(options.rounds):
             for way in options.ways:
@@ -256,7 +261,7 @@ def compare(options, folder: Path) -> list[dict]:
 def shares(options, folder: Path) -> list[dict]:
     rows, table = dialogues(options.rows, options.count), []
     for stage in options.stages:
-        spec = {"way": "ours", "stage": stage, "batch": options.batch, "device_batch": options.device_batch, "max_length": 1024,
+        spec = {"way": "ours", "stage": stage, "batch": options.batch, "device_batch": at_once(stage, options), "max_length": 1024,
                 "examples": examples_of(stage, rows[: len(rows) // 2] if stage == "kto" else rows, options.batch)}
         found = {name: [] for name in WITHOUT}
         for _ in range(options.rounds):
@@ -282,7 +287,7 @@ def growth(options, folder: Path) -> list[dict]:
     cases = [("rows", k, rows[: 6 * k]) for k in (1, 4, 16)] + [("length", k, joined(k)) for k in (1, 2, 4)]
     for stage in options.stages:
         for what, factor, chosen in cases:
-            found = run({"way": "ours", "stage": stage, "batch": 2, "device_batch": options.device_batch, "max_length": 4096, "examples": examples_of(stage, chosen, 2)}, folder)
+            found = run({"way": "ours", "stage": stage, "batch": 2, "device_batch": 2, "max_length": 4096, "examples": examples_of(stage, chosen, 2)}, folder)
             entry = {"objective": stage, "what": what, "factor": factor, "seconds": sum(found["seconds"][1:]), "tokens": sum(found["tokens"][1:]), "memory_mb": found["memory_mb"]}
             table.append(entry)
             print(f"{stage}  {what} x{factor}: {entry['seconds']:.1f} s for {entry['tokens']} tokens, {entry['memory_mb'] / 1000:.1f} GB", flush=True)
