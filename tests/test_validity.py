@@ -14,16 +14,17 @@ from emo_utils.project import EmoError
 SMALL = {"rows": 5, "pairs": 4}
 
 
-@pytest.fixture
-def home(tmp_path, monkeypatch, tiny):
-    monkeypatch.delenv("EMO_TRIAL_DATA", raising=False)
-    return home_in(tmp_path, monkeypatch)
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, tiny):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("EMO_TRIAL_DATA", raising=False)
+        yield home_in(tmp_path_factory.mktemp("home"), patch)
 
 
-@pytest.fixture
-def trial(tmp_path):
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory):
     """Files in the shapes of the two public sets, with sentences of our own."""
-    folder = tmp_path / "trial"
+    folder = tmp_path_factory.mktemp("trial")
     (folder / "esconv_dev").mkdir(parents=True)
     marks = ["Affirmation and Reassurance", "Question", "Providing Suggestions"]
     lines = [f"1.0 0 0 I cannot sleep. EOS 0.0 1 1 [{marks[k % 3]}] Reply number {k} says {'that you will manage ' * (k % 3)}and ends.\n" for k in range(30)]
@@ -32,6 +33,21 @@ def trial(tmp_path):
     pairs = [{"input": f"Name {k} fruits.", "output_1": "Apple. " * k, "output_2": "I like trains." * (k + 1), "label": 1 + k % 2} for k in range(1, 5)]
     (folder / "llmbar_natural" / "dataset.json").write_text(json.dumps(pairs))
     return folder
+
+
+@pytest.fixture(scope="module")
+def played(home, trial):
+    """The whole chapter on these files, once."""
+    return play("11_judge_validity", trial_data=str(trial), **SMALL)
+
+
+@pytest.fixture
+def blank(played):
+    """The same, with no record yet; they are put back afterwards."""
+    before = list(played.run.records)
+    played.run.records.clear()
+    yield played
+    played.run.records[:] = before
 
 
 def records_of(names) -> pd.DataFrame:
@@ -53,9 +69,8 @@ def test_without_labels_the_kept_records_are_shown(home, monkeypatch):
     assert "was not measured" in report.agreement("validity.emotion", "mean", "another")
 
 
-def test_every_form_floor_control_and_order_has_a_record(home, trial):
-    names = play("11_judge_validity", trial_data=str(trial), **SMALL)
-    records = records_of(names)
+def test_every_form_floor_control_and_order_has_a_record(played):
+    names, records = played, records_of(played)
     assert records.groupby("table").system.apply(set).to_dict() == {
         "validity.emotion": {*names.FORMS, "mean", "max", "words (floor)", "kind words (floor)"},
         "validity.controls": set(names.CONTROLS),
@@ -74,7 +89,7 @@ def test_every_form_floor_control_and_order_has_a_record(home, trial):
     assert interval[0] == 15 / 16 and interval[1] < interval[0] <= interval[2] <= 1
 
 
-def test_places_are_turned_back_into_outputs(home, trial):
+def test_places_are_turned_back_into_outputs(blank):
     """A judge that gives whatever stands first .9: the first output gets .9 ahead and .1 behind, and the two orders never agree."""
     class First:
         name, signature = "first", "stub"
@@ -83,20 +98,18 @@ def test_places_are_turned_back_into_outputs(home, trial):
             assert all(names.RULE in q["better"]["instructions"] and "medical" not in q["better"]["instructions"] for q in questions)
             return pd.DataFrame([{"state": s, "question": "better", "option": f"answer {p}", "probability": (0.9, 0.1)[p - 1]} for s in range(len(states)) for p in (1, 2)])
 
-    names = play("11_judge_validity", trial_data=str(trial), until="def add_judge", **SMALL)
+    names = blank
     table = names.compared(First())
     assert table.ahead.tolist() == [0.9] * 4 and table.behind.tolist() == pytest.approx([0.1] * 4) and table.human.tolist() == [False, True, False, True]
-    names.run.records.clear()
     names.add_judge(table, "s")
     assert {r.system: r.value for r in names.run.records} == {"first output shown first": 0.5, "first output shown second": 0.5, "both orders averaged": 0.5, "same choice in both orders": 0.0}
 
 
-def test_orders_are_averaged_in_log_odds(home, trial):
-    names = play("11_judge_validity", trial_data=str(trial), until="def add_judge", **SMALL)
+def test_orders_are_averaged_in_log_odds(blank):
+    names = blank
     table = pd.DataFrame({"ahead": [0.9, 0.6, 0.2], "behind": [0.2, 0.1, 0.4], "human": [True, True, False]})
     # Log-odds: 2.197 - 1.386 > 0, right; 0.405 - 2.197 < 0, wrong; both below 0, right.
     assert math.log(9) + math.log(0.25) > 0 > math.log(1.5) + math.log(1 / 9)
-    names.run.records.clear()
     names.add_judge(table, "s")
     found = {r.system: r.value for r in names.run.records}
     assert found == pytest.approx({"first output shown first": 1.0, "first output shown second": 1 / 3, "both orders averaged": 2 / 3, "same choice in both orders": 1 / 3})
@@ -113,8 +126,8 @@ def test_a_file_of_ones_own_is_scored_by_rank_correlation(home, tmp_path):
         play("11_judge_validity", labelled=str(tmp_path / "wrong.jsonl"), **SMALL)
 
 
-def test_auc_by_hand(home):
-    names = play("11_judge_validity", until="def agreement", **SMALL)
+def test_auc_by_hand(played):
+    names = played
     score, label = np.array([3.0, 1.0, 2.0, 2.0]), np.array([1, 0, 0, 1])
     assert names.auc(score, label) == pytest.approx(3.5 / 4)
     assert names.agreement(score, label) == names.auc(score, label)
