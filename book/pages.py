@@ -177,7 +177,7 @@ def _comparison(frame: pd.DataFrame) -> pd.DataFrame:
         "against the better of the others": [f"{r.rate / others[r.objective]:.2f}" if r.way == "ours" and r.objective in others else "" for r in frame.itertuples()],
         "memory, GB": (frame.memory_mb / 1000).round(1), "share of the machine's peak": [f"{share:.0%}" for share in frame.share_of_peak],
         "loss, first and last step": [f"{r.loss_first:.4f}, {r.loss_last:.4f}" for r in frame.itertuples()], "mean loss against ours": [f"{d:.1%}" for d in frame.loss_difference],
-        "tokens a row": frame.tokens_a_row.round().astype(int), "steps": frame.steps})
+        "tokens a row": frame.tokens_a_row.round().astype(int), "runs": frame.rounds, "steps": frame.steps})
 
 
 def _shares(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import pages
 import pytest
 
 ABOUT = {"device": "two <cores>", "commit": "0123456789abcdef", "dirty": True, "measured": "2026-01-02"}
-WAY = {"low": 90.0, "high": 110.0, "memory_mb": 2500, "share_of_peak": 0.314, "loss_first": 0.6931, "loss_last": 0.5, "loss_difference": 0.004, "steps": 6, "tokens_a_row": 281.6}
+WAY = {"low": 90.0, "high": 110.0, "memory_mb": 2500, "share_of_peak": 0.314, "loss_first": 0.6931, "loss_last": 0.5, "loss_difference": 0.004, "steps": 6, "rounds": 2, "tokens_a_row": 281.6}
 KEPT = {
     "comparison": [{"objective": "dpo", "way": "ours", "rate": 300.0} | WAY, {"objective": "dpo", "way": "stock TRL", "rate": 100.0} | WAY, {"objective": "dpo", "way": "LLaMA-Factory", "rate": 120.0} | WAY],
     "shares": [{"objective": "sft", "without": "nothing", "meaning": "as it is", "rate": 500.0, "factor": 1, "memory_mb": 2000},
