@@ -222,6 +222,9 @@ def growth_figure(frame: pd.DataFrame, path: Path) -> None:
     axes[1, 0].set_ylabel("memory peak, GB")
     if len(frame):
         axes[0, 0].legend()
+    else:
+        figure.clear()
+        figure.text(0.5, 0.5, "not measured yet", ha="center")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
