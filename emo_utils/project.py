@@ -69,3 +69,10 @@ def relative(path: Path) -> str:
     """The path as shown to people and kept in records: relative to the project where it lies inside it."""
     path = Path(path).resolve()
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
+
+
+def first_line(error: BaseException) -> str:
+    """What went wrong with an endpoint, in a line; some servers write the key they were given into their messages."""
+    text = (str(error).splitlines() or [""])[0]
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    return (text.replace(key, "(the key)") if key else text)[:160]

@@ -11,7 +11,7 @@ from pathlib import Path
 import openai
 
 from emo_utils.judge import Judge, Reader
-from emo_utils.project import EmoError
+from emo_utils.project import EmoError, first_line
 
 AT_ONCE = 8
 
@@ -75,12 +75,12 @@ class Server(Reader):
             answers = self._ask(state, questions)
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
             if not self.answered and not self._answers_anything(questions):  # the questions or the model are at fault, not this text
-                raise EmoError(f"{self.address or 'OpenAI'} does not take these questions for {self.name}: {_first_line(error)}") from None
+                raise EmoError(f"{self.address or 'OpenAI'} does not take these questions for {self.name}: {first_line(error)}") from None
             return {name: dict.fromkeys(_options(question)) for name, question in questions.items()}
         except openai.OpenAIError as error:
-            raise EmoError(f"{self.address or 'OpenAI'} does not answer ({type(error).__name__}: {_first_line(error)}); the answers so far are kept: see to it and start again") from None
+            raise EmoError(f"{self.address or 'OpenAI'} does not answer ({type(error).__name__}: {first_line(error)}); the answers so far are kept: see to it and start again") from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise EmoError(f"{self.address} did not answer in the form of {type(self).__name__} ({type(error).__name__}: {_first_line(error)})") from None
+            raise EmoError(f"{self.address} did not answer in the form of {type(self).__name__} ({type(error).__name__}: {first_line(error)})") from None
         self.answered = True
         return answers
 
@@ -147,8 +147,3 @@ def _checked(question: dict, probabilities: dict[str, float]) -> dict[str, float
     if set(options) != set(probabilities) or abs(sum(probabilities.values()) - 1) > 1e-2:
         raise ValueError(f"probabilities {probabilities} for the options {options}")
     return {option: float(probabilities[option]) for option in options}
-
-
-def _first_line(error: BaseException) -> str:
-    text, key = (str(error).splitlines() or [""])[0], os.environ.get("OPENAI_API_KEY", "").strip()
-    return (text.replace(key, "(the key)") if key else text)[:200]

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tqdm import tqdm
 
 from emo_utils import gates, prompts
-from emo_utils.project import PROFILES, EmoError, sha256_bytes
+from emo_utils.project import PROFILES, EmoError, sha256_bytes, first_line
 from emo_utils.sources import Task
 
 PRICES = PROFILES / "prices.yaml"
@@ -219,7 +219,7 @@ def price(model: str, endpoint: str, path: Path = PRICES) -> tuple[float, float]
         found = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(model)
         return (float(found["input"]), float(found["output"])) if found else None
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise EmoError(f"{path.name} is no table of prices ({_first_line(error)}); a line of it is: {model}: {{input: DOLLARS, output: DOLLARS}}") from None
+        raise EmoError(f"{path.name} is no table of prices ({first_line(error)}); a line of it is: {model}: {{input: DOLLARS, output: DOLLARS}}") from None
 
 
 def dollars(tokens: tuple[float, float], rate: tuple[float, float] | None) -> float | None:
@@ -403,12 +403,12 @@ class _Run:
                 if not self.report.asked and not self.planned.done:  # nothing has worked yet: the settings may be at fault, not the row
                     self.fail(error)
                     return False
-                text, tokens, reason, final = "", (0, 0), f"the endpoint refused the request ({_first_line(error)})", True
+                text, tokens, reason, final = "", (0, 0), f"the endpoint refused the request ({first_line(error)})", True
             except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-                self.stop = f"the endpoint does not accept the key in OPENAI_API_KEY ({_first_line(error)})"
+                self.stop = f"the endpoint does not accept the key in OPENAI_API_KEY ({first_line(error)})"
                 return False
             except openai.NotFoundError as error:
-                self.stop = f"the endpoint does not know the model '{self.settings.model}' or the address is wrong ({_first_line(error)})"
+                self.stop = f"the endpoint does not know the model '{self.settings.model}' or the address is wrong ({first_line(error)})"
                 return False
             except (openai.OpenAIError, TimeoutError, ValueError, AttributeError, LookupError, TypeError) as error:
                 self.fail(error)
@@ -441,7 +441,7 @@ class _Run:
         cause = error
         while cause.__cause__:  # the client calls a refused connection a timeout; what the system said is at the bottom
             cause = cause.__cause__
-        self.report.failure = f"{type(error).__name__}: {_first_line(cause) or _first_line(error)}"
+        self.report.failure = f"{type(error).__name__}: {first_line(cause) or first_line(error)}"
         self.failures_in_a_row += 1
         if self.failures_in_a_row >= max(BREAKER, self.settings.concurrency):
             self.stop = (f"the endpoint failed for {self.failures_in_a_row} rows in a row, last with {self.report.failure}; "
@@ -473,13 +473,6 @@ def _content(content, refusal) -> str:
     if not isinstance(text, str):
         raise TypeError(f"the reply is {type(text).__name__}, not text")
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _first_line(error: BaseException) -> str:
-    """What went wrong, in a line; some servers write the key they were given into their messages."""
-    text = (str(error).splitlines() or [""])[0]
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
-    return (text.replace(key, "(the key)") if key else text)[:160]
 
 
 def _outcome(reason: str, attempt: int) -> str:
