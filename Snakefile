@@ -32,7 +32,7 @@ for weights in WEIGHTS:
         threads: 1
         priority: 100
         resources:
-            mem_mb=min(1000 + 4 * models.entry(weights).size_mb, 5000),
+            mem_mb=min(1000 + 4 * models.entry(weights).size_mb, 4700),
         shell:
             "OMP_NUM_THREADS=1 {EMO} fetch {params.weights} --profile {PROFILE}"
 

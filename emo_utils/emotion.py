@@ -1,17 +1,41 @@
 """How empathetic, comforting and reassuring an answer is, in [0, 1] (EmoDoctor, Table 1).
 
-Two scorers: a typed decision over described levels by any chat model, and the regression prompt that
-Emollama was trained on, which the paper used. Their levels are not comparable with each other.
+Three scorers: a contrast of sentence embeddings, a typed decision over described levels by any chat model, and the regression
+prompt that Emollama was trained on, which the paper used. Their levels are not comparable with each other.
 """
 
 import re
 
+import numpy as np
 import pandas as pd
 import torch
 from tqdm import tqdm
 
+from emo_utils import embeddings
+
 EMOTIONS = ("empathetic", "comforting", "reassuring")
 METRICS = (*EMOTIONS, "mean", "max")
+
+# Sentences of one kind each. A sentence of an answer shows an emotion as far as it lies nearer to those that do than to the plain ones.
+# Half of the plain ones are medical, half are about anything else: with medical ones alone, text about trains scored like comfort.
+PLAIN = ("How long has this been going on?", "What happened then?", "Take one tablet twice a day after food.", "A blood test and an ultrasound are needed to find the cause.",
+         "It is caused by a virus.", "You should see a specialist.", "Hello, how are you today?", "So the pain started last week.",
+         "I work in an office and live alone.", "The website has more information about it.", "We went there on Sunday with two friends.", "It costs about forty dollars.",
+         "The weather was cold and windy.", "He reads a lot of books.", "The shop closes at six.", "There are three kinds of it.")
+ANCHORS = {
+    "empathetic": ("I can hear how frightened you are.", "That must be so painful for you.", "You sound exhausted and alone with this.", "I understand how upsetting this is for you.",
+                   "I am so sorry that you have to go through this.", "It hurts to be treated like that.", "No wonder that you feel angry and disappointed.",
+                   "It is embarrassing to talk about this, and you did it anyway."),
+    "comforting": ("I am here for you, and I care about you.", "Please be gentle with yourself, and take all the time you need.", "You are not alone with this.",
+                   "You are safe, and we will look after you.", "It is okay to cry; it will be all right.", "Take good care of yourself.", "I hope that you feel better soon.",
+                   "I wish you strength and peace."),
+    "reassuring": ("You are doing the right thing, and this will get better.", "It is completely normal to feel this way, and you are not alone.",
+                   "You are strong enough to get through this, and we will help you.", "You did nothing wrong; you did the best you could.", "There is good reason to hope.",
+                   "Please do not worry: this is common and it passes.", "I am confident that you will recover well.", "You can be proud of how you are dealing with this."),
+}
+# A logistic curve with these turns a contrast into a probability: rounded fits, both labels weighted alike, on the half of the human
+# labels that chapter 11 leaves out of its figures (reassurance 11.2 and .118, reflected feelings 11.4 and .110, caring 16.7 and .076).
+SLOPE, CENTRE = 13.0, 0.1
 
 # Each level is described in a sentence: models separate warm from cold answers better so than by a bare number
 # or by levels of a few words.
@@ -33,6 +57,26 @@ QUESTIONS = {
         "criteria": ["It leaves the worry as it is, or adds to it.", "It calms the worry a little.", "It takes the worry seriously and calms it with good reasons."],
     },
 }
+
+
+def contrasts(encoder, texts: list[str]) -> np.ndarray:
+    """Cosine similarity of each text to the anchors of an emotion, less that to the plain sentences, means over both; shape (texts, 3)."""
+    found = embeddings.embed(encoder, texts)
+    plain = embeddings.embed(encoder, list(PLAIN)).mean(axis=0)
+    return np.stack([found @ (embeddings.embed(encoder, list(ANCHORS[e])).mean(axis=0) - plain) for e in EMOTIONS], axis=1)
+
+
+def scores_by_contrast(encoder, texts: list[str]) -> pd.DataFrame:
+    """Mean over the sentences of each text of the probability that the sentence shows the emotion; columns as `scores_from_decisions`.
+
+    encoder: of `embeddings.load`. A text without a sentence gives missing values.
+    """
+    pieces = [embeddings.sentences(text) for text in texts]
+    flat = [piece for several in pieces for piece in several]
+    owner = np.repeat(np.arange(len(texts)), [len(several) for several in pieces])
+    chances = 1 / (1 + np.exp(-SLOPE * (contrasts(encoder, flat) - CENTRE)))
+    table = pd.DataFrame(chances, columns=list(EMOTIONS)).groupby(owner).mean()
+    return with_mean_and_max(table.reindex(range(len(texts))))
 
 
 def scores_from_decisions(decisions: pd.DataFrame) -> pd.DataFrame:

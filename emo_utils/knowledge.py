@@ -1,25 +1,84 @@
-"""How much of a reference an answer's words cover: BLEU, BLEU-1 and ROUGE (EmoDoctor, Table 2).
+"""How much of a reference an answer's words cover: BLEU, BLEU-1 and ROUGE (EmoDoctor, Table 2); how hard it is to read.
 
 Both scores are `evaluate.Metric`s around sacrebleu and rouge-score, so that they work without the hub.
 Overlap of words is not correctness: it barely notices invented facts.
 """
 
+import re
+import warnings
+
 import datasets
 import evaluate
 import numpy as np
+import pyphen
 from rouge_score import rouge_scorer
 from sacrebleu.metrics import BLEU
+
+from emo_utils.embeddings import sentences
+from emo_utils.project import EmoError
 
 METRICS = ("bleu", "bleu1", "rouge1", "rouge2", "rougeL")
 ROUGE_TYPES = ("rouge1", "rouge2", "rougeL")
 _FEATURES = datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Value("string")})
 
 
+_HYPHENS = pyphen.Pyphen(lang="en_US")
+LONG = 20_000  # characters; such an answer is a loop or a pasted record
+# Function words: a text with more of the second kind than of the first is in another language of the Latin script.
+_ENGLISH = frozenset("a an and are as at be been but by can do for from has have i if in is it may my no not of on or our so that the their they this to was we were what "
+                     "when which will with you your".split())
+_OTHERS = frozenset("el los las que una por para con del su y al muy durante antes como der das und ist nicht mit ein eine den zu sie le les des est une pas pour dans vous qui il che di non gli "
+                    "sono della não uma você os um de la".split())
+
+
+def check_texts(predictions: list, references: list) -> dict[str, int]:
+    """How many items the scores of this module read badly, by what is wrong with them: description -> count, where it is not zero.
+
+    These still get a score (an empty answer gets 0). What no score can be given to raises EmoError: an item that is no text (NaN, None), a
+    reference without a letter or digit of the Latin script, for which rouge-score would give 0.0 to every answer, and lists of different length.
+    """
+    if len(predictions) != len(references):
+        raise EmoError(f"there are {len(predictions)} answers and {len(references)} references; each answer needs its own")
+    for what, texts in (("answer", predictions), ("reference", references)):
+        if wrong := [(i, t) for i, t in enumerate(texts, start=1) if not isinstance(t, str)]:
+            raise EmoError(f"{what} {wrong[0][0]} is {wrong[0][1]!r}, not text ({len(wrong)} such in all): count it as unscored and leave it out, or fill it")
+    if wrong := [i for i, text in enumerate(references, start=1) if not re.search("[A-Za-z0-9]", text)]:
+        raise EmoError(f"reference {wrong[0]} has no Latin letter or digit ({len(wrong)} such in all): these are English scores, and rouge-score would give 0.0 to every answer")
+    found = {
+        "empty answer": [not p.strip() for p in predictions],
+        "answer in another language": [_foreign(p) for p in predictions],
+        f"answer of more than {LONG:,} characters": [len(p) > LONG for p in predictions],
+        "reference of fewer than four words": [len(r.split()) < 4 for r in references],
+        "reference in another language": [_foreign(r) for r in references],
+    }
+    return {what: sum(items) for what, items in found.items() if any(items)}
+
+
+def _foreign(text: str) -> bool:
+    """Whether a text is not English: mostly letters of another script, or at least three foreign function words, and more of them than of English ones."""
+    letters = [c for c in text if c.isalpha()]
+    if letters and sum(c.isascii() for c in letters) < len(letters) / 2:
+        return True
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    foreign = sum(w in _OTHERS for w in words)
+    return foreign >= 3 and foreign > sum(w in _ENGLISH for w in words)
+
+
 def _info(description: str) -> evaluate.MetricInfo:
     return evaluate.MetricInfo(description=description, citation="", features=_FEATURES)
 
 
-class Bleu(evaluate.Metric):
+class _Overlap(evaluate.Metric):
+    """A score of answers against references that says aloud what it reads badly."""
+
+    def add_batch(self, *, predictions=None, references=None, **kwargs):
+        """Take texts in, as `evaluate.Metric.add_batch`, after `check_texts`."""
+        for what, count in check_texts(predictions, references).items():
+            warnings.warn(f"{count} of {len(predictions)} items: {what}", stacklevel=3)
+        super().add_batch(predictions=predictions, references=references, **kwargs)
+
+
+class Bleu(_Overlap):
     """Corpus BLEU in 0-100 by sacrebleu; `max_order` 1 gives BLEU-1 (clipped unigram precision with brevity penalty)."""
 
     def _info(self):
@@ -30,7 +89,7 @@ class Bleu(evaluate.Metric):
         return {"bleu": scorer.corpus_score(predictions, [references]).score, "signature": str(scorer.get_signature())}
 
 
-class Rouge(evaluate.Metric):
+class Rouge(_Overlap):
     """Mean ROUGE F1 in 0-1 by rouge-score, with stemming."""
 
     def _info(self):
@@ -67,3 +126,35 @@ def bleu_draws(predictions: list[str], references: list[str], max_order: int, in
             for sample in indices
         ]
     )
+
+
+def bleu_variants(predictions: list[str], references: list[str]) -> dict[str, float]:
+    """What several tools call BLEU, on the same texts, 0-100: a number of one cannot be compared with a number of another.
+
+    `sacrebleu`: corpus, 13a tokens. `NLTK corpus`: corpus, split at spaces. `NLTK sentences`: mean over items, split at spaces, unsmoothed.
+    `characters`: mean over items, a character a token, smoothing method 3, as LLaMA-Factory's `bleu-4`.
+    """
+    from nltk.translate.bleu_score import SmoothingFunction, corpus_bleu, sentence_bleu
+
+    pairs = list(zip(predictions, references, strict=True))
+    smooth = SmoothingFunction().method3
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # NLTK says for every item that no 4-gram matches; that is what is shown here
+        return {
+            "sacrebleu": BLEU().corpus_score(predictions, [references]).score,
+            "NLTK corpus": 100 * corpus_bleu([[r.split()] for _, r in pairs], [p.split() for p, _ in pairs]),
+            "NLTK sentences": 100 * float(np.mean([sentence_bleu([r.split()], p.split()) for p, r in pairs])),
+            "characters": 100 * float(np.mean([sentence_bleu([list(r)], list(p), smoothing_function=smooth) if p else 0.0 for p, r in pairs])),
+        }
+
+
+def grade(text: str) -> float:
+    """Flesch-Kincaid grade of an English text (years of US school); NaN where there is no word, or the text is in another language.
+
+    0.39 words a sentence + 11.8 syllables a word - 15.59 (Kincaid et al., 1975), with pyphen's places of hyphenation as borders of syllables.
+    """
+    words = re.findall(r"[A-Za-z]+(?:'[A-Za-z]+)?", text)
+    if not words or _foreign(text):
+        return float("nan")
+    syllables = sum(len(_HYPHENS.positions(word)) + 1 for word in words)
+    return 0.39 * len(words) / max(1, len(sentences(text))) + 11.8 * syllables / len(words) - 15.59

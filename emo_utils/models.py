@@ -15,7 +15,7 @@ import tempfile
 import time
 import zipfile
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import yaml
 from filelock import FileLock, Timeout
@@ -44,7 +44,7 @@ class Member:
 class Weights:
     """An entry of the registry. Sources are tried in order: `EMO_MODELS/<file>`, packages, hub id, built here.
 
-    sha256: of the assembled GGUF file; empty for hub entries, whose revision is what is pinned.
+    sha256: of the assembled GGUF or zip file; empty for hub entries, whose revision is what is pinned.
     size_mb: download size. dtype: of the safetensors a GGUF is turned into.
     """
 
@@ -147,16 +147,37 @@ def _prepare(w: Weights, work: Path, log) -> str:
     if w.file:
         if local and local.is_file():
             _check_hash(w, sha256_file(local), f"the file {local}")
-            convert_gguf(local, work, w.dtype, log)
+            _place(w, local, work, log)
             return f"local file {local.name}"
-        gguf = _assemble(w, log)
-        convert_gguf(gguf, work, w.dtype, log)
-        gguf.unlink()  # a gigabyte that nothing reads again; the manifest keeps its hash
+        assembled = _assemble(w, log)
+        _place(w, assembled, work, log)
+        assembled.unlink()  # a gigabyte that nothing reads again; the manifest keeps its hash
         return "package index: " + ", ".join(sorted({f"{m.package}=={m.version}" for m in w.members}))
     if local and local.is_dir():
         shutil.copytree(local, work, dirs_exist_ok=True)
         return f"local folder {local.name}"
     return _from_hub(w, work)
+
+
+def _place(w: Weights, file: Path, work: Path, log) -> None:
+    """Turn the checked file of an entry, a GGUF or a zip of a model's folder, into what is loaded."""
+    if file.suffix == ".zip":
+        unpack(file, work)
+    else:
+        convert_gguf(file, work, w.dtype, log)
+
+
+def unpack(archive: Path, target: Path) -> None:
+    """Take configuration, tokenizer and safetensors out of a zip with one folder at its top; nothing else in it is read."""
+    with zipfile.ZipFile(archive) as opened:
+        for info in opened.infolist():
+            parts = PurePosixPath(info.filename).parts[1:]
+            if info.is_dir() or ".." in parts or not info.filename.endswith((".json", ".txt", ".safetensors")):
+                continue
+            path = target.joinpath(*parts)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with opened.open(info) as source, open(path, "wb") as out:
+                shutil.copyfileobj(source, out, 1 << 20)
 
 
 def _check_hash(w: Weights, found: str, what: str) -> None:
@@ -168,7 +189,7 @@ def _check_hash(w: Weights, found: str, what: str) -> None:
 
 
 def _assemble(w: Weights, log) -> Path:
-    """Download the packages of an entry and join their members into one checked GGUF file.
+    """Download the packages of an entry and join their members into one checked file.
 
     Downloaded packages are kept until the file is complete, so a stopped download goes on where it was.
     They are opened as zip files, never installed or imported.

