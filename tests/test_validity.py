@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -113,7 +114,7 @@ def test_controls_change_what_they_say(played):
     assert records["rougeL"] == pytest.approx((twice - before).rougeL.mean()) and records["rougeL"] != 0
     once, again = (names.all_scores([text], ["You are well."]).contrast[0] for text in ("You are well. Go home.", "You are well. Go home. You are well. Go home."))
     assert once == pytest.approx(again, abs=1e-6)  # a mean over sentences does not pay for repetition
-    empty = names.all_scores(["", "x y"], ["a b c d", "x y z w"])
+    empty = names.all_scores(["", "Go home"], ["Rest and drink.", "Go home and rest."])
     assert empty.iloc[0].isna().all() and empty.iloc[1].notna().all()
 
 
@@ -179,8 +180,11 @@ def test_a_folder_that_is_not_there_is_named(home):
 def test_what_cannot_be_kept_or_read_is_named(home, trial, tmp_path):
     with pytest.raises(EmoError, match="parameter 'keep' needs human labels"):
         play("11_judge_validity", keep=True, **SMALL)
-    with pytest.raises(EmoError, match="has 10 texts of a label in the half that is used; lower the parameter rows .11"):
-        play("11_judge_validity", trial_data=str(trial), until="labelled_sets =", rows=11)
+    short = tmp_path / "short"
+    shutil.copytree(trial, short)
+    (short / "goemotions_dev" / "dev.tsv").write_text("One\t5\ta\nTwo\t27\tb\n")
+    with pytest.raises(EmoError, match="goemotions_dev/dev.tsv has 0 texts of a label in the half that is used"):
+        play("11_judge_validity", trial_data=str(short), until="labelled_sets =", rows=5)
     with pytest.raises(EmoError, match="there is no such file"):
         play("11_judge_validity", labelled="/nowhere.csv", **SMALL)
     (tmp_path / "words.csv").write_text("text,label\nfine,1\nbad,no\n")
