@@ -8,7 +8,6 @@ import re
 
 import numpy as np
 import pandas as pd
-import torch
 from tqdm import tqdm
 
 from emo_utils import embeddings
@@ -114,6 +113,8 @@ def parse_emollama(text: str) -> float | None:
 
 def score_with_emollama(model, tokenizer, texts: list[str], batch_size: int = 8) -> pd.DataFrame:
     """Emollama's number for each text and emotion (greedy, as the paper's evaluator); columns as `scores_from_decisions`."""
+    import torch
+
     asked = [(i, e, emollama_prompt(t, e)) for i, t in enumerate(texts) for e in EMOTIONS]
     asked.sort(key=lambda item: len(item[2]))
     tokenizer.padding_side = "left"

@@ -90,7 +90,7 @@ def kept_validity() -> pd.DataFrame:
 def agreement(table: str, system: str, scorer: str) -> str:
     """How far a scorer agrees with people, in a sentence for the caption of what rests on it."""
     kept = kept_validity()
-    part = kept[(kept.table == table) & (kept.system == system) & (kept.scorer == scorer) & kept.group.isin(["reassurance", "llmbar"])] if len(kept) else kept
+    part = kept[(kept.table == table) & (kept.system == system) & (kept.scorer == scorer) & kept.group.isin(["reassurance", "llmbar"]) & kept.metric.isin(["auc", "accuracy"])] if len(kept) else kept
     if not len(part):
         return f"How far {scorer} agrees with people was not measured"
     r = part.iloc[0]

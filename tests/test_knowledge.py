@@ -6,6 +6,7 @@ import warnings
 import evaluate
 import numpy as np
 import pytest
+from rouge_score import rouge_scorer
 
 from emo_utils import knowledge
 from emo_utils.project import EmoError
@@ -107,3 +108,20 @@ def test_grade_by_hand(text, words, sentences, syllables):
 @pytest.mark.parametrize("text", ["", "12 34", "😀", SPANISH, JAPANESE])
 def test_what_has_no_grade_has_none(text):
     assert math.isnan(knowledge.grade(text))
+
+
+def test_rouge_items_are_rouge_scores_to_the_last_digit():
+    """On every shipped pair, on words drawn at random with many repetitions, and on what is empty or has no Latin letter."""
+    from emo_utils import data
+
+    rows = data.load("eqsr")
+    pairs = [(row["soothing_response"], row["answer"]) for row in rows] + [(a["answer"], b["answer"]) for a, b in zip(rows, rows[1:])]
+    rng = np.random.default_rng(0)
+    words = ["running", "runs", "a", "B-12", "doctor's", "flies", "flying", "x", "9", "it"]
+    pairs += [(" ".join(rng.choice(words, rng.integers(0, 30))), " ".join(rng.choice(words, rng.integers(0, 30)))) for _ in range(200)]
+    pairs += [("", REFERENCE), (REFERENCE, ""), (JAPANESE, REFERENCE), ("one", "one"), ("😀", "😀")]
+    scorer = rouge_scorer.RougeScorer(list(knowledge.ROUGE_TYPES), use_stemmer=True)
+    theirs = [scorer.score(reference, prediction) for prediction, reference in pairs]
+    ours = knowledge.rouge_items(*map(list, zip(*pairs)))
+    for name in knowledge.ROUGE_TYPES:
+        assert ours[name].tolist() == pytest.approx([row[name].fmeasure for row in theirs], abs=1e-9), name

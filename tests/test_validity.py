@@ -12,7 +12,7 @@ from played import home_in, play
 from emo_utils import report
 from emo_utils.project import EmoError
 
-SMALL = {"rows": 5, "pairs": 4}
+SMALL = {"rows": 5, "read": 5, "pairs": 4}
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +102,14 @@ def test_the_labels_come_from_the_half_that_nothing_was_chosen_on(played):
     comments = played.labelled_sets["caring"]
     numbers = comments.text.str.extract(r"Comment (\d+)")[0].astype(int)
     assert set(numbers % 2) == {1} and (comments.label == (numbers % 4 == 1)).all()
+
+
+def test_the_deciding_model_reads_a_part(home, trial):
+    names = play("11_judge_validity", trial_data=str(trial), until="add_agreement(scores[group]", rows=7, read=5, pairs=4)
+    records = records_of(names).query("group == 'reassurance'").set_index("system")
+    assert (records.n["yes or no"], records.n["words (floor)"], records.unscored["yes or no"]) == (10, 14, 0)
+    table, scores = names.labelled_sets["reassurance"], names.scores["reassurance"]["tiny-llama", "yes or no"]
+    assert table.groupby("label").read.sum().tolist() == [5, 5] and (~np.isnan(scores) == table.read).all()
 
 
 def test_controls_change_what_they_say(played):
