@@ -6,6 +6,7 @@ gives model and tokenizer. Training and scoring are elsewhere.
 
 import contextlib
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -370,7 +371,7 @@ def load(name: str, dtype: str = "float32", checkpoints: tuple[Path, ...] | list
 
     checkpoints: folders written by `train.save`, applied in order: an adapter is merged into what came
     before, a whole model replaces it. Merging is done in fp32 and rounded to `dtype` once.
-    quantization: `nf4` then turns the weights into 4 bits, for adapters to be trained on; raises EmoError without a GPU.
+    quantization: `nf4` then turns the weights into 4 bits, for adapters to be trained on.
     """
     import torch
     from peft import PeftModel
@@ -444,9 +445,13 @@ def _in_four_bits(model):
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    if not torch.cuda.is_available():
-        raise EmoError("quantization 'nf4' needs an NVIDIA GPU and the package bitsandbytes, and there is no GPU here; set it to 'none'")
+    if not importlib.util.find_spec("bitsandbytes"):
+        raise EmoError("quantization 'nf4' needs the package bitsandbytes, which is not installed here (it has no wheel for every system); set it to 'none'")
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.bfloat16)
-        return AutoModelForCausalLM.from_pretrained(folder, quantization_config=config, device_map="cuda").eval()
+        small = AutoModelForCausalLM.from_pretrained(folder, quantization_config=config, device_map="cuda" if torch.cuda.is_available() else "cpu").eval()
+    for module in small.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False  # that kernel has no gradient: the adapters before it would stay as they are without a word
+    return small

@@ -154,7 +154,10 @@ def resolve(notebook: str, given: dict, run: str = "") -> dict:
     profile = known["profile"].check(given.get("profile", known["profile"].default))
     values = {name: p.default for name, p in known.items()}
     values |= profile_values(profile, notebook, run) | given | {"profile": profile}
-    return {name: known[name].check(value) for name, value in values.items()}
+    values = {name: known[name].check(value) for name, value in values.items()}
+    if values.get("quantization", "none") != "none" and not values["lora_rank"]:
+        raise ParameterError(f"parameter 'quantization' is {values['quantization']!r}, and weights in 4 bits are not trained themselves: give 'lora_rank' above 0, or 'quantization' none")
+    return values
 
 
 def given_in_session(notebook: str, namespace: dict) -> dict:

@@ -222,15 +222,3 @@ def test_the_chapter_joins_the_seeds_of_a_system(home, monkeypatch):
     table = names_of.spread(records).set_index("metric")
     assert table.over_seeds["warmth"] == pytest.approx(1.96 * single.value.std(), abs=5e-4) and table.seeds["warmth"] == 2
     assert table.training["warmth"] == "02_sft.er-sft@"
-
-
-# Four bits
-
-
-def test_four_bits_without_a_gpu_are_refused(tiny, monkeypatch):
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(EmoError, match="quantization 'nf4' needs an NVIDIA GPU.*set it to 'none'") as error:
-        models.load("tiny-llama", quantization="nf4")
-    assert "\n" not in str(error.value)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import os
 import re
 import shutil
@@ -582,3 +583,62 @@ def test_a_model_has_not_moved_from_itself(trained):
     moved = train.movement(start, start, tokenizer, data.load("test", START["test_rows"]), prompts.text("task"), names.answers)
     assert moved.kl.tolist() == [0.0] * len(moved) and moved.wanted.tolist() == moved.doctor.tolist() == [0.0] * len(moved)
     assert {metric: items.mean() for metric, (items, _) in train.movement_records(moved).items()} == {"kl_per_token": 0.0, "gain_per_token": 0.0, "test_accuracy": 0.0}
+
+
+# Four bits
+
+
+@pytest.mark.parametrize("notebook", ["02_sft", "03_dpo", "04_kto"])
+def test_adapters_are_trained_on_weights_of_four_bits(home, notebook):
+    """The linear layers hold 4 bits a weight and stay as they are; the adapters move. A preference starts at its reference: log 2, or 1/2 for KTO."""
+    before = play(notebook, until="models.load(", quantization="nf4", lora_rank=4).model
+    names = play(notebook, until="train.fit(", quantization="nf4", lora_rank=4, train_rows=12)
+    packed = {n: m.weight for n, m in names.trainer.model.named_modules() if type(m).__name__ == "Linear4bit"}
+    kept = {n: m.weight for n, m in before.named_modules() if type(m).__name__ == "Linear4bit"}
+    assert len(kept) == 14 and all(w.dtype is torch.uint8 and w.quant_state.quant_type == "nf4" for w in kept.values())
+    for name, weight in packed.items():
+        (same,) = [w for n, w in kept.items() if name.removesuffix(".base_layer").endswith(n)]
+        assert (weight == same).all() and weight.numel() == math.prod(weight.quant_state.shape) // 2
+    assert [n for n, p in names.trainer.model.named_parameters() if p.requires_grad and "lora_B" in n and p.abs().sum() > 0]
+    if notebook != "02_sft":
+        assert names.log.loss.iloc[0] == pytest.approx(math.log(2) if notebook == "03_dpo" else 0.5, abs=1e-6)
+
+
+def test_gradients_through_four_bits_are_those_of_the_weights_they_stand_for(tiny):
+    """Against the same model with its linear weights replaced by what the 4 bits mean, in fp32; the products of the first are in bf16. After a pass without gradients, too,
+    which would let bitsandbytes change to a kernel that has none."""
+    from bitsandbytes.functional import dequantize_4bit
+    from peft import get_peft_model
+
+    small, tokenizer = models.load("tiny-llama", quantization="nf4")
+    plain = models.load("tiny-llama")[0]
+    for name, module in small.named_modules():
+        if type(module).__name__ == "Linear4bit":
+            plain.get_submodule(name).weight.data = dequantize_4bit(module.weight.data, module.weight.quant_state).float()
+    inputs = tokenizer("Rest, and drink a glass of water.", return_tensors="pt").input_ids
+    with torch.no_grad():
+        close = (small(inputs).logits - plain(inputs).logits).abs().max()
+    assert close < 0.02
+    found = []
+    for model in (small, plain):
+        torch.manual_seed(0)
+        adapted = get_peft_model(model, train.lora(4)).train()
+        for name, weight in adapted.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(weight, std=0.05)
+        adapted(inputs, labels=inputs).loss.backward()
+        found.append({n: p.grad.float().flatten() for n, p in adapted.named_parameters() if p.requires_grad})
+    assert len(found[0]) == 28 and set(found[0]) == set(found[1])
+    for name, ours in found[0].items():
+        theirs = found[1][name]
+        assert theirs.norm() > 0 and torch.cosine_similarity(ours, theirs, dim=0) > 0.99, name
+        assert float(ours.norm()) == pytest.approx(float(theirs.norm()), rel=0.1), name
+
+
+def test_four_bits_without_adapters_or_without_the_package_are_refused(home, monkeypatch):
+    with pytest.raises(EmoError, match="parameter 'quantization' is 'nf4', and weights in 4 bits are not trained themselves: give 'lora_rank' above 0"):
+        play("03_dpo", until="models.load(", quantization="nf4", lora_rank=0)
+    monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(EmoError, match="needs the package bitsandbytes, which is not installed here") as error:
+        models.load("tiny-llama", quantization="nf4")
+    assert "\n" not in str(error.value)
