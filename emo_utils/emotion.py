@@ -68,9 +68,9 @@ def contrasts(encoder, texts: list[str]) -> np.ndarray:
 def scores_by_contrast(encoder, texts: list[str]) -> pd.DataFrame:
     """Mean over the sentences of each text of the probability that the sentence shows the emotion; columns as `scores_from_decisions`.
 
-    encoder: of `embeddings.load`. A text without a sentence gives missing values.
+    encoder: of `embeddings.load`. A text without a sentence counts as one; an empty text gives missing values.
     """
-    pieces = [embeddings.sentences(text) for text in texts]
+    pieces = [embeddings.sentences(text) or [text] * bool(text.strip()) for text in texts]
     flat = [piece for several in pieces for piece in several]
     owner = np.repeat(np.arange(len(texts)), [len(several) for several in pieces])
     chances = 1 / (1 + np.exp(-SLOPE * (contrasts(encoder, flat) - CENTRE)))

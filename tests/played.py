@@ -46,7 +46,8 @@ def play(notebook: str, *, until: str = "", before: str = "", **given) -> Simple
     """Execute a notebook's code cells, up to and with the one that holds `until`, or without the one that holds `before`; returns its names."""
     data.USED.clear()  # as in a fresh kernel
     models.USED.clear()
-    given = (START if "test_rows" in parameters.declared(notebook) else {"profile": "smoke", "precision": "fp32"}) | given
+    known = parameters.declared(notebook)
+    given = {name: value for name, value in START.items() if name in known and ("test_rows" in known or name in ("profile", "precision"))} | given
     cells = [(text, tags) for kind, text, tags in notebook_cells(NOTEBOOKS / f"{notebook}.ipynb") if kind == "code"]
     injected = "# Parameters\n" + "\n".join(f"{k} = {v!r}" for k, v in given.items())
     namespace: dict = {"In": [""]}

@@ -63,11 +63,11 @@ def test_a_contrast_is_similarity_to_one_side_less_that_to_the_other(compass):
 
 def test_scores_by_contrast_are_means_over_sentences(compass):
     """A sentence's probability is a logistic of its contrast: nearly 1 to the north, nearly 0 to the east, and by slope and centre between."""
-    found = emotion.scores_by_contrast(compass, ["Go north. Go east.", "Go on.", "", "Go north! Go north. Go north? Go east.", "..."])
+    found = emotion.scores_by_contrast(compass, ["Go north. Go east.", "Go on.", "", "Go north! Go north. Go north? Go east.", "5 ..."])
     between = 1 / (1 + math.exp(emotion.SLOPE * emotion.CENTRE))
     north, east = (1 / (1 + math.exp(-emotion.SLOPE * (c - emotion.CENTRE))) for c in (1, -1))
     assert list(found.columns) == ["empathetic", "comforting", "reassuring", "mean", "max"] and found.index.tolist() == [0, 1, 2, 3, 4]
-    assert found["mean"].tolist() == pytest.approx([(north + east) / 2, between, math.nan, (3 * north + east) / 4, math.nan], nan_ok=True)
+    assert found["mean"].tolist() == pytest.approx([(north + east) / 2, between, math.nan, (3 * north + east) / 4, between], nan_ok=True)
     assert compass.asked.count("Go north.") == 1  # equal sentences are embedded once
 
 
