@@ -68,14 +68,14 @@ def contrasts(encoder, texts: list[str]) -> np.ndarray:
 def scores_by_contrast(encoder, texts: list[str]) -> pd.DataFrame:
     """Mean over the sentences of each text of the probability that the sentence shows the emotion; columns as `scores_from_decisions`.
 
-    encoder: of `embeddings.load`. A text without a sentence counts as one; an empty text gives missing values.
+    encoder: of `embeddings.load`. A text without a sentence counts as one; an empty text shows nothing: 0.
     """
     pieces = [embeddings.sentences(text) or [text] * bool(text.strip()) for text in texts]
     flat = [piece for several in pieces for piece in several]
     owner = np.repeat(np.arange(len(texts)), [len(several) for several in pieces])
     chances = 1 / (1 + np.exp(-SLOPE * (contrasts(encoder, flat) - CENTRE)))
     table = pd.DataFrame(chances, columns=list(EMOTIONS)).groupby(owner).mean()
-    return with_mean_and_max(table.reindex(range(len(texts))))
+    return with_mean_and_max(table.reindex(range(len(texts)), fill_value=0.0))
 
 
 def scores_from_decisions(decisions: pd.DataFrame) -> pd.DataFrame:
