@@ -6,7 +6,7 @@
 Nine systems' answers to 7,000 questions, each against two references, are 126,000 pairs. The answers are made of sentences of the given answers, so
 that no two are equal. The plain way is sacrebleu's corpus score of each pair (1- to 4-grams, and 1-grams) and rouge-score with its stemmer, one process; it takes a
 sample of the pairs (--sample), as it would take too long. This package's way is what chapter 6 calls: item scores, corpus scores, and the draws of the bootstrap, which
-the plain way leaves out. Both give the same numbers, which is checked on the sample.
+the plain way leaves out. That both give the same ROUGE is checked on the sample; a test holds BLEU to sacrebleu's.
 """
 
 import argparse

@@ -58,14 +58,17 @@ QUESTIONS = {
 }
 
 
-def contrasts(encoder, texts: list[str]) -> np.ndarray:
-    """Cosine similarity of each text to the anchors of an emotion, less that to the plain sentences, means over both; shape (texts, 3)."""
+def contrasts(encoder, texts: list[str], wordings: int | None = None) -> np.ndarray:
+    """Cosine similarity of each text to the anchors of an emotion, less that to the plain sentences, means over both; shape (texts, 3).
+
+    wordings: how many sentences of each list are used; None: all.
+    """
     found = embeddings.embed(encoder, texts)
-    plain = embeddings.embed(encoder, list(PLAIN)).mean(axis=0)
-    return np.stack([found @ (embeddings.embed(encoder, list(ANCHORS[e])).mean(axis=0) - plain) for e in EMOTIONS], axis=1)
+    plain = embeddings.embed(encoder, list(PLAIN[:wordings])).mean(axis=0)
+    return np.stack([found @ (embeddings.embed(encoder, list(ANCHORS[e][:wordings])).mean(axis=0) - plain) for e in EMOTIONS], axis=1)
 
 
-def scores_by_contrast(encoder, texts: list[str]) -> pd.DataFrame:
+def scores_by_contrast(encoder, texts: list[str], wordings: int | None = None) -> pd.DataFrame:
     """Mean over the sentences of each text of the probability that the sentence shows the emotion; columns as `scores_from_decisions`.
 
     encoder: of `embeddings.load`. A text without a sentence counts as one; an empty text shows nothing: 0.
@@ -73,7 +76,7 @@ def scores_by_contrast(encoder, texts: list[str]) -> pd.DataFrame:
     pieces = [embeddings.sentences(text) or [text] * bool(text.strip()) for text in texts]
     flat = [piece for several in pieces for piece in several]
     owner = np.repeat(np.arange(len(texts)), [len(several) for several in pieces])
-    chances = 1 / (1 + np.exp(-SLOPE * (contrasts(encoder, flat) - CENTRE)))
+    chances = 1 / (1 + np.exp(-SLOPE * (contrasts(encoder, flat, wordings) - CENTRE)))
     table = pd.DataFrame(chances, columns=list(EMOTIONS)).groupby(owner).mean()
     return with_mean_and_max(table.reindex(range(len(texts)), fill_value=0.0))
 

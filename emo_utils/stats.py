@@ -45,6 +45,8 @@ def spearman_interval(frame, first: str, second: str, unit: str, seed: int, resa
     A column that says the same of every row correlates with nothing: 0.
     """
     frame = frame.dropna(subset=[first, second])
+    if frame.empty:
+        raise ValueError("no row has both values")
     rows = list(frame.reset_index(drop=True).groupby(unit, sort=False).indices.values())
     values = frame[[first, second]].to_numpy(dtype=float)
 

@@ -253,5 +253,7 @@ def test_rank_correlation_resamples_whole_units():
     value, low, high = stats.spearman_interval(noisy, "a", "b", "id", seed=1)
     assert value == pytest.approx(scipy.stats.spearmanr(noisy.a, noisy.b).statistic) and -1 <= low < value < high <= 1
     assert stats.spearman_interval(frame.assign(b=3.0), "a", "b", "id", seed=1) == (0.0, 0.0, 0.0)
+    with pytest.raises(ValueError, match="no row has both"):
+        stats.spearman_interval(frame.assign(b=math.nan), "a", "b", "id", seed=1)
     gap = frame.assign(b=frame.b.where(frame.index > 3))
     assert stats.spearman_interval(gap, "a", "b", "id", seed=1)[0] == pytest.approx(1)

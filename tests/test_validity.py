@@ -79,7 +79,9 @@ def test_every_form_floor_control_and_order_has_a_record(played):
     names, records = played, records_of(played)
     forms = {"empathetic", "comforting", "reassuring", "mean", "max", "mean, one wording", "bare 1 to 5", "yes or no", "all wordings", "all wordings and contrast", "words (floor)", "kind words (floor)"}
     found = records[records.table == "validity.emotion"].groupby("group").system.apply(set).to_dict()
-    assert found == {"reassurance": forms | {"yes or no, after what was said"}, "feelings": forms | {"yes or no, after what was said"}, "caring": forms}
+    again = {f"{form}, texts read" for form in ("mean", "words (floor)", "kind words (floor)")}
+    assert found == {group: forms | again | {f"{names.NEAREST[group]}, texts read"} | ({"yes or no, after what was said"} if group != "caring" else set()) for group in names.NEAREST}
+    assert (records.unscored >= 0).all()
     assert set(records[records.table == "validity.controls"].system) == set(names.CONTROLS)
     assert set(records[records.table == "validity.controls"].metric) == {"contrast", "decision", "rougeL", "bleu1", "similarity"}
     assert set(records[records.table == "validity.judge"].system) == {"first output shown first", "first output shown second", "both orders averaged", "same choice in both orders"}
@@ -186,7 +188,7 @@ def test_a_folder_that_is_not_there_is_named(home):
 
 
 def test_what_cannot_be_kept_or_read_is_named(home, trial, tmp_path):
-    with pytest.raises(EmoError, match="parameter 'keep' needs human labels"):
+    with pytest.raises(EmoError, match="parameter 'keep' needs the public human labels"):
         play("11_judge_validity", keep=True, **SMALL)
     short = tmp_path / "short"
     shutil.copytree(trial, short)
