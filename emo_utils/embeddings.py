@@ -25,7 +25,7 @@ def sentences(text: str) -> list[str]:
 def load(name: str):
     """The encoder of a registered name, from its local folder."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the smoke profile's stand-in is no sentence model: its tokens are averaged
+        warnings.simplefilter("ignore")  # the smoke profile's stand-in is no sentence model: the library chooses how its tokens are pooled
         from sentence_transformers import SentenceTransformer
 
         return SentenceTransformer(str(models.note(name)), local_files_only=True)

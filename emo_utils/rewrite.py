@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tqdm import tqdm
 
 from emo_utils import gates, prompts
-from emo_utils.project import PROFILES, EmoError, sha256_bytes, first_line
+from emo_utils.project import PROFILES, EmoError, first_line, sha256_bytes
 from emo_utils.sources import Task
 
 PRICES = PROFILES / "prices.yaml"
