@@ -30,7 +30,7 @@ for weights in WEIGHTS:
         params:
             weights=weights,
         threads: 1
-        priority: 100
+        priority: 10_000
         resources:
             mem_mb=min(1000 + 4 * models.entry(weights).size_mb, 4700),
         shell:
@@ -51,8 +51,8 @@ for step in STEPS:
         params:
             run=step.run,
         threads: step.threads
-        # What others wait for goes first.
-        priority: sum(step.run in other.needs for other in STEPS)
+        # Two runs at a time: what the rest waits for longest goes first, so that none is left to end alone.
+        priority: graph.longest_chain(step)
         resources:
             mem_mb=step.memory_mb,
         shell:

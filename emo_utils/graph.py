@@ -30,7 +30,7 @@ PUBLISHED = (DATA / "published" / "emodoctor.csv", DATA / "published" / "claims.
 
 @dataclass(frozen=True)
 class Step:
-    """One run of the book: its notebook, fixed parameters, files read, upstream runs, answers written, cores."""
+    """One run of the book: its notebook, fixed parameters, files read, upstream runs, answers written; cores, memory and seconds, which order the runs."""
 
     run: str
     notebook: str
@@ -40,19 +40,20 @@ class Step:
     answers: tuple[str, ...] = ()
     threads: int = 1
     memory_mb: int = 3000
+    seconds: int = 15
 
     @property
     def trains(self) -> bool:
         return self.notebook in _TRAINING_MB
 
 
-# Memory that a training of the embedded profile adds to the machine: its share of resident memory at its peak.
-_TRAINING_MB = {"02_sft": 3250, "03_dpo": 3600, "04_kto": 4150}
+# Memory that a training of the embedded profile adds to the machine (its share of resident memory at its peak), and how long it takes on a core.
+_TRAINING = {"02_sft": (3250, 115), "03_dpo": (3600, 105), "04_kto": (4150, 140)}
 
 
 def _training(notebook: str, system: str, files: tuple[Path, ...], needs: tuple[str, ...] = (), answers: tuple[str, ...] = ()) -> Step:
-    return Step(f"{notebook}.{system}", notebook, (("system", system),), (*files, DIALOGUES / "test.jsonl"), needs, (*answers, system),
-                memory_mb=_TRAINING_MB[notebook])
+    memory_mb, seconds = _TRAINING[notebook]
+    return Step(f"{notebook}.{system}", notebook, (("system", system),), (*files, DIALOGUES / "test.jsonl"), needs, (*answers, system), memory_mb=memory_mb, seconds=seconds)
 
 
 ER, EQSR = (DIALOGUES / "er_train.jsonl",), (DIALOGUES / "eqsr_train.jsonl",)
@@ -71,10 +72,10 @@ _TEST = (DIALOGUES / "test.jsonl",)
 _SCORED = (*_TEST, *PUBLISHED)
 STEPS = (
     *_TRAININGS,
-    Step("01_data_rewriting", "01_data_rewriting", files=(*ER, *EQSR, DIALOGUES / "test.jsonl"), memory_mb=4100),
-    Step("05_emotion_scoring", "05_emotion_scoring", files=(*_SCORED, *KEPT_VALIDITY), needs=_ALL, memory_mb=3800),
-    Step("06_knowledge_scoring", "06_knowledge_scoring", files=_SCORED, needs=_ALL, memory_mb=2000),
-    Step("07_preference_ablation", "07_preference_ablation", files=(*_SCORED, *KEPT_VALIDITY), needs=_ALL, memory_mb=3800),
+    Step("01_data_rewriting", "01_data_rewriting", files=(*ER, *EQSR, DIALOGUES / "test.jsonl"), memory_mb=4100, seconds=210),
+    Step("05_emotion_scoring", "05_emotion_scoring", files=(*_SCORED, *KEPT_VALIDITY), needs=_ALL, memory_mb=3800, seconds=370),
+    Step("06_knowledge_scoring", "06_knowledge_scoring", files=_SCORED, needs=_ALL, memory_mb=2000, seconds=140),
+    Step("07_preference_ablation", "07_preference_ablation", files=(*_SCORED, *KEPT_VALIDITY), needs=_ALL, memory_mb=3800, seconds=410),
     Step("08_qualitative_cases", "08_qualitative_cases", files=_TEST, needs=("05_emotion_scoring", "06_knowledge_scoring"), memory_mb=1500),
     Step("11_judge_validity", "11_judge_validity", files=KEPT_VALIDITY, memory_mb=1500),
     Step("12_sweeps", "12_sweeps", files=KEPT_SWEEPS, memory_mb=1500),
@@ -102,6 +103,11 @@ def step(run: str) -> Step:
     if (init := dict(pairs).get("init")) is None:
         return s
     return replace(s, needs=tuple(t.run for t in _TRAININGS if dict(t.fixed)["system"] == init))
+
+
+def longest_chain(s: Step) -> int:
+    """Seconds from the start of a step to the end of the last that waits for it: what has the longest chain before it goes first."""
+    return s.seconds + max((longest_chain(other) for other in STEPS if s.run in other.needs), default=0)
 
 
 def values(s: Step, profile: str) -> dict:

@@ -272,3 +272,12 @@ def test_a_cell_edited_and_run_again_in_the_same_kernel_counts(before, value):
     first, second = (CELL.replace("beta: float = 0.1", f"beta: float = {beta}") for beta in (before, value))
     given = given_in_session("03_dpo", session(first, START, "rows = 3", second, START))
     assert resolve("03_dpo", given)["beta"] == value
+
+
+def test_what_the_rest_waits_for_longest_goes_first():
+    order = sorted(graph.STEPS, key=graph.longest_chain, reverse=True)
+    assert order[0].run == "02_sft.er-sft"  # three trainings start from it
+    assert [s.notebook for s in order[1:3]] == ["04_kto"] * 2  # the longest and largest trainings are not left to end alone
+    for s in graph.STEPS:
+        assert all(graph.longest_chain(other) + s.seconds <= graph.longest_chain(s) for other in graph.STEPS if s.run in other.needs)
+    assert graph.longest_chain(graph.step("08_qualitative_cases")) == 15
