@@ -98,6 +98,17 @@ def agreement(table: str, system: str, scorer: str) -> str:
     return f"Agreement with people (chapter 11): this scorer {what} {r.value:.2f} [{r.ci_low:.2f}, {r.ci_high:.2f}], n = {r.n}, where .5 is chance"
 
 
+def facts_agreement(reader: str) -> str:
+    """How far the measures of facts follow people's counts, for the captions of chapter 6."""
+    kept = kept_validity()
+    part = kept[(kept.table == "validity.factual") & (kept.metric == "pearson")] if len(kept) else kept
+    found = {r.system: r for r in part[part.scorer.isin([reader, "rules"])].itertuples()} if len(part) else {}
+    if not {"facts kept", "details added"} <= set(found):
+        return "How far these measures follow people's counts of facts was not measured"
+    first, second = ("{0.value:.2f} [{0.ci_low:.2f}, {0.ci_high:.2f}]".format(found[name]) for name in ("facts kept", "details added"))
+    return f"Agreement with people (chapter 11), Pearson's r on {found['facts kept'].n} summaries: kept with their factual recall {first}, details added with their factual precision {second}"
+
+
 def badge(profile: str) -> str:
     """The mark that says which profile a number comes from."""
     return f'<span class="companion-badge companion-{html.escape(profile)}">{html.escape(profile)} profile</span>'

@@ -39,6 +39,15 @@ def mean_interval_over_seeds(values, seed: int) -> tuple[float, float, float]:
     return float(values.mean()), *interval(np.array(draws))
 
 
+def resample_units(units, seed: int, resamples: int = 500) -> list[np.ndarray]:
+    """Bootstrap samples of whole units (a conversation with all its replies): arrays of row indices. units: one a row."""
+    found: dict = {}
+    for row, unit in enumerate(units):
+        found.setdefault(unit, []).append(row)
+    rows = [np.array(indices) for indices in found.values()]
+    return [np.concatenate([rows[i] for i in sample]) for sample in resample_indices(len(rows), seed, resamples)]
+
+
 def spearman_interval(frame, first: str, second: str, unit: str, seed: int, resamples: int = 500) -> tuple[float, float, float]:
     """Rank correlation of two columns over all rows without a gap, and its 95 % interval; whole units (questions, say) are resampled with all their rows.
 
@@ -47,13 +56,12 @@ def spearman_interval(frame, first: str, second: str, unit: str, seed: int, resa
     frame = frame.dropna(subset=[first, second])
     if frame.empty:
         raise ValueError("no row has both values")
-    rows = list(frame.reset_index(drop=True).groupby(unit, sort=False).indices.values())
     values = frame[[first, second]].to_numpy(dtype=float)
 
     def correlation(v):
         return float(scipy.stats.spearmanr(v[:, 0], v[:, 1]).statistic) if (v != v[0]).any(axis=0).all() else 0.0
 
-    draws = [correlation(values[np.concatenate([rows[i] for i in sample])]) for sample in resample_indices(len(rows), seed, resamples)]
+    draws = [correlation(values[rows]) for rows in resample_units(frame[unit], seed, resamples)]
     return correlation(values), *interval(np.array(draws))
 
 

@@ -1,0 +1,134 @@
+"""Facts beyond overlap: how much of a reference an answer keeps, which details it adds, where it seems to say the opposite (chapter 6).
+
+None of the three reads medicine. Chapter 11 holds them to people's counts of facts and to mistakes planted in our own answers.
+"""
+
+import re
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from emo_utils import embeddings, gates
+
+_BEFORE = "Text: {}\n\nThe same text in other words:"
+LEARNT = 0.5  # nats: a token that has become 1.6 times as likely was given away
+UNEXPECTED, UNEXPLAINED = -3.0, 2.0  # nats: a token that stays below the first and gained less than the second stems from elsewhere
+NEAR = 0.6  # cosine from which two sentences are taken to be about the same thing
+
+
+def kept(model, tokenizer, references: list[str], answers: list[str], batch_size: int = 8) -> np.ndarray:
+    """Share of each reference's tokens that become likelier, by `LEARNT` at least, for a language model that has read the answer; shape (items,).
+
+    0 for an empty answer; missing where both texts exceed the model's positions.
+    """
+    return np.array([np.nan if found is None else (found[0] - found[1] > LEARNT).mean() for found in _read(model, tokenizer, answers, references, batch_size)])
+
+
+def doubtful(model, tokenizer, sources: list[str], answers: list[str], batch_size: int = 8) -> np.ndarray:
+    """Number of tokens of each answer that stay unlikely for a language model that has read the source, shape (items,); missing where both texts exceed the model's positions."""
+    return np.array([np.nan if found is None else ((found[0] < UNEXPECTED) & (found[0] - found[1] < UNEXPLAINED)).sum() for found in _read(model, tokenizer, sources, answers, batch_size)])
+
+
+def _read(model, tokenizer, heads: list[str], tails: list[str], batch_size: int) -> list:
+    """For each item the log-probabilities of the tail's tokens after the head, and after an empty one; None where they exceed the model's positions."""
+    def tokens(text):
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    after = [tokens(" " + " ".join(text.split())) for text in tails]
+    before = [tokens(_BEFORE.format(" ".join(text.split()))) for text in heads]
+    different = [list(tail) for tail in dict.fromkeys(map(tuple, after))]
+    longest = model.config.max_position_embeddings
+    nothing = tokens(_BEFORE.format(""))
+    different = [tail for tail in different if len(nothing) + len(tail) <= longest]
+    alone = dict(zip(map(tuple, different), _log_probs(model, [nothing] * len(different), different, batch_size), strict=True))
+    fits = [i for i in range(len(after)) if len(before[i]) + len(after[i]) <= longest]
+    known = dict(zip(fits, _log_probs(model, [before[i] for i in fits], [after[i] for i in fits], batch_size), strict=True))
+    return [(known[i], alone[tuple(after[i])]) if i in known else None for i in range(len(after))]
+
+
+@torch.inference_mode()
+def _log_probs(model, heads, tails, batch_size: int) -> list[np.ndarray]:
+    """Log-probabilities of the tokens of each tail after its head, in fp32, batched by length."""
+    order = sorted(range(len(tails)), key=lambda i: len(heads[i]) + len(tails[i]))
+    found: list[np.ndarray] = [np.zeros(0)] * len(tails)
+    for start in tqdm(range(0, len(order), batch_size), desc="facts kept", leave=False):
+        batch = order[start : start + batch_size]
+        width = max(len(heads[i]) + len(tails[i]) for i in batch)
+        tokens = torch.zeros(len(batch), width, dtype=torch.long)
+        for row, i in enumerate(batch):
+            tokens[row, : len(heads[i]) + len(tails[i])] = torch.tensor([*heads[i], *tails[i]])
+        hidden = model.base_model(tokens.to(model.device)).last_hidden_state  # padded on the right, where causal attention does not look
+        for row, i in enumerate(batch):
+            logits = model.get_output_embeddings()(hidden[row, len(heads[i]) - 1 : len(heads[i]) + len(tails[i]) - 1]).float()
+            found[i] = logits.log_softmax(-1).cpu()[torch.arange(len(tails[i])), torch.tensor(tails[i])].numpy()
+    return found
+
+
+_ONES = dict(zip("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split(), range(20), strict=True))
+_TENS = dict(zip("twenty thirty forty fifty sixty seventy eighty ninety".split(), range(20, 100, 10), strict=True))
+
+
+def numbers(text: str) -> set[str]:
+    """Numbers below a hundred thousand of a text as digits, those written as words with them ("fifty-eight", "two hundred"): the words one by one, and put together."""
+    found, run = set(), []
+    for word in [*re.findall(r"\d+(?:[.,]\d+)*|[a-z]+|[^\w\s-]", text.lower()), "."]:
+        if word in _ONES or word in _TENS or (run and word in ("hundred", "thousand")) or (run[-1:] == ["hundred"] and word == "and"):
+            run.append(word)
+            continue
+        found |= _together(run)
+        run = []
+        if word[0].isdigit():
+            plain = re.sub(r",(?=\d{3}\b)", "", word)
+            found |= {plain, plain.lstrip("0") if plain.isdigit() and int(plain) else plain}
+    return found
+
+
+def _together(run: list[str]) -> set[str]:
+    """The readings of a run of number words: every word or pair of words by itself, and the whole."""
+    found, total, current, tens = set(), 0, 0, 0
+    for word in (w for w in run if w != "and"):
+        if word in ("hundred", "thousand"):
+            current = (current or 1) * (100 if word == "hundred" else 1000)
+            if word == "thousand":
+                total, current = total + current, 0
+            tens = 0
+            continue
+        value = _ONES.get(word, _TENS.get(word))
+        found |= {str(value), str(tens + value)} if value < 10 else {str(value)}
+        tens, current = (value if word in _TENS else 0), current + value
+    return found | ({str(total + current)} if run else set())
+
+
+# A number of one digit, or in words, is a detail only where it measures something: "first", "1." and "one of them" do not.
+_UNIT = r"(?:mg|mcg|ml|g|%|percent|tablets?|pills?|doses?|drops?|puffs?|units?|times?|minutes?|hours?|days?|weeks?|months?|years?|degrees?)"
+_COUNTED = re.compile(rf"\b(\d|{'|'.join([*_ONES, *_TENS])})(?:\s+|-)?{_UNIT}(?!\w)", re.IGNORECASE)
+
+
+def added(source: str, answer: str) -> list[str]:
+    """Details of an answer that its source lacks: numbers (of one digit only before a unit), and names of drugs."""
+    digits = {n for n in re.findall(r"\d+(?:\.\d+)?", re.sub(r",(?=\d{3}\b)", "", answer)) if len(n) > 1}
+    counted = {w if w.isdigit() else str(_ONES.get(w, _TENS.get(w))) for w in (m[1].lower() for m in _COUNTED.finditer(answer))}
+    known = numbers(source)
+    return sorted(n for n in digits | counted if n not in known and (n.lstrip("0") or "0") not in known) + sorted(gates.drugs(answer) - gates.drugs(source))
+
+
+_NOT = re.compile(r"\b(?:not|no|never|none|nor|neither|without|cannot|unlikely|nothing)\b|n't\b", re.IGNORECASE)
+
+
+def opposed(encoder, references: list[str], answers: list[str]) -> list[list[tuple[str, str]]]:
+    """For each item the sentences of the reference whose nearest sentence in the answer is about the same thing and differs in saying *not*: pairs of sentences.
+
+    encoder: of `embeddings.load`. Nearest by the cosine of embeddings, `NEAR` at least; a double *not* counts as none.
+    """
+    pieces = [[embeddings.sentences(text) for text in texts] for texts in (references, answers)]
+    flat = list(dict.fromkeys(s for texts in pieces for several in texts for s in several))
+    place, vectors = {s: i for i, s in enumerate(flat)}, embeddings.embed(encoder, flat)
+    found = []
+    for theirs, ours in zip(*pieces, strict=True):
+        pairs = []
+        if theirs and ours:
+            near = vectors[[place[s] for s in theirs]] @ vectors[[place[s] for s in ours]].T
+            pairs = [(s, ours[k]) for s, k, cosine in zip(theirs, near.argmax(1), near.max(1), strict=True) if cosine >= NEAR and len(_NOT.findall(s)) % 2 != len(_NOT.findall(ours[k])) % 2]
+        found.append(pairs)
+    return found
