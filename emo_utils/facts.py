@@ -102,7 +102,7 @@ def _together(run: list[str]) -> set[str]:
 
 # A number of one digit, or in words, is a detail only where it measures something: "first", "1." and "one of them" do not.
 _UNIT = r"(?:mg|mcg|ml|g|%|percent|tablets?|pills?|doses?|drops?|puffs?|units?|times?|minutes?|hours?|days?|weeks?|months?|years?|degrees?)"
-_COUNTED = re.compile(rf"\b(\d|{'|'.join([*_ONES, *_TENS])})(?:\s+|-)?{_UNIT}(?!\w)", re.IGNORECASE)
+_COUNTED = re.compile(rf"(?<![\w.,])(\d|{'|'.join([*_ONES, *_TENS])})(?:\s+|-)?{_UNIT}(?!\w)", re.IGNORECASE)
 
 
 def added(source: str, answer: str) -> list[str]:

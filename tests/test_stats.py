@@ -257,3 +257,12 @@ def test_rank_correlation_resamples_whole_units():
         stats.spearman_interval(frame.assign(b=math.nan), "a", "b", "id", seed=1)
     gap = frame.assign(b=frame.b.where(frame.index > 3))
     assert stats.spearman_interval(gap, "a", "b", "id", seed=1)[0] == pytest.approx(1)
+
+
+def test_units_are_drawn_whole():
+    """Rows 0 and 2 belong together, and so do 1 and 3: they come and go together, and over many draws each as often."""
+    draws = stats.resample_units(["a", "b", "a", "b", "c"], seed=1, resamples=3000)
+    counts = np.array([np.bincount(rows, minlength=5) for rows in draws])
+    assert (counts[:, 0] == counts[:, 2]).all() and (counts[:, 1] == counts[:, 3]).all()
+    assert counts.mean(axis=0) == pytest.approx(np.ones(5), abs=0.06)
+    assert {rows.size for rows in draws} == {3, 4, 5, 6}

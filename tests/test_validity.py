@@ -10,7 +10,7 @@ import pytest
 from played import home_in, play
 
 from emo_utils import report
-from emo_utils.project import EmoError
+from emo_utils.project import NOTEBOOKS, EmoError, notebook_cells
 
 SMALL = {"rows": 5, "read": 5, "pairs": 4}
 
@@ -35,6 +35,13 @@ def trial(tmp_path_factory):
     (folder / "goemotions_dev").mkdir()
     comments = [f"Comment {k} {'with care ' * (k % 4)}\t{'5,27' if k % 4 == 1 else '15' if k % 4 == 3 else '27'}\tid{k}" for k in range(40)]
     (folder / "goemotions_dev" / "dev.tsv").write_text("\n".join(comments) + "\n")
+    (folder / "mts_dialog").mkdir()
+    talks = [(f"Doctor: How long, {k}? Patient: Since {k + 20} days; it hurts at night.", f"Pain for {k + 20} days at night.") for k in range(6)]
+    pd.DataFrame([{"ID": i, "Dialogue": d, "Reference Summary": r, "Automatic Summary": text} for i, (d, r, text) in enumerate(
+        (d, r, text) for d, r in talks for text in (r, "Pain for 99 days, penicillin given.", f"Pain {'at night ' * len(r)}."))]).to_csv(folder / "mts_dialog" / "MTS-Dialog-Automatic-Summaries-ValidationSet.csv",
+                                                                                                                               index=False, encoding="utf-8-sig")
+    pd.DataFrame([{"FactualPrecision": p, "FactualRecall": r} for _ in talks for p, r in ((1.0, 1.0), (0.25, 0.5), (0.9, 0.3))]).to_csv(
+        folder / "mts_dialog" / "MTS-Dialog-Manual-Scores4CorrelationStudy.csv", index=False, encoding="utf-8-sig")
     (folder / "llmbar_natural").mkdir()
     pairs = [{"input": f"Name {k} fruits.", "output_1": "Apple. " * k, "output_2": "I like trains." * (k + 1), "label": 1 + k % 2} for k in range(1, 5)]
     (folder / "llmbar_natural" / "dataset.json").write_text(json.dumps(pairs))
@@ -83,7 +90,7 @@ def test_every_form_floor_control_and_order_has_a_record(played):
     assert found == {group: forms | again | {f"{names.NEAREST[group]}, texts read"} | ({"yes or no, after what was said"} if group != "caring" else set()) for group in names.NEAREST}
     assert (records.unscored >= 0).all()
     assert set(records[records.table == "validity.controls"].system) == set(names.CONTROLS)
-    assert set(records[records.table == "validity.controls"].metric) == {"contrast", "decision", "rougeL", "bleu1", "similarity"}
+    assert set(records[records.table == "validity.controls"].metric) == {"contrast", "decision", "rougeL", "bleu1", "similarity", "kept"}
     assert set(records[records.table == "validity.judge"].system) == {"first output shown first", "first output shown second", "both orders averaged", "same choice in both orders"}
     # The floor is countable: words of a reply against its mark, pair by pair.
     replies = names.labelled_sets["reassurance"]
@@ -91,7 +98,7 @@ def test_every_form_floor_control_and_order_has_a_record(played):
     wins = [(a > b) + (a == b) / 2 for a, m in zip(words, replies.label) if m for b, o in zip(words, replies.label) if not o]
     floor = records[(records.system == "words (floor)") & (records.group == "reassurance")].iloc[0]
     assert floor.value == pytest.approx(sum(wins) / 25) and floor.n == 10 and floor.metric == "auc"
-    interval = names.with_interval(np.array([1.0, 2, 3, 4, 5, 6, 7, 8]), np.array([0, 0, 0, 1, 0, 1, 1, 1]))
+    interval = names.with_interval(np.array([1.0, 2, 3, 4, 5, 6, 7, 8]), np.array([0, 0, 0, 1, 0, 1, 1, 1]), range(8))
     assert interval[0] == 15 / 16 and interval[1] < interval[0] <= interval[2] <= 1
 
 
@@ -104,6 +111,49 @@ def test_the_labels_come_from_the_half_that_nothing_was_chosen_on(played):
     comments = played.labelled_sets["caring"]
     numbers = comments.text.str.extract(r"Comment (\d+)")[0].astype(int)
     assert set(numbers % 2) == {1} and (comments.label == (numbers % 4 == 1)).all()
+
+
+def test_factual_scores_against_counts(played):
+    """Three summaries of each of the three odd talks: the reference itself, one that invents 99 days and a drug, and one that goes round in circles."""
+    names, found = played, records_of(played).query("table == 'validity.factual'")
+    assert names.talks.talk.tolist() == [1] * 3 + [3] * 3 + [5] * 3 and set(names.talks.precision) == {1.0, 0.25, 0.9}
+    assert set(found.group) == {"precision", "recall"} and (found.n == 9).all() and (found.unscored == 0).all()
+    value = found[found.metric == "pearson"].set_index("system").value
+    details, precision = [0, -2, 0] * 3, [1, 0.25, 0.9] * 3
+    assert value["details added"] == pytest.approx(np.corrcoef(details, precision)[0, 1])
+    length = [len(text.split()) for text in names.talks.text]
+    assert value["fewer words (floor)"] == pytest.approx(-np.corrcoef(length, precision)[0, 1])
+    assert names.unseen("Penicillin given at night, nights", "it hurts at night") == 2  # "at" is too short, "nights" begins as "night"
+    assert names.covered("a b b c", "b c d") == 0.75
+    # Fifths 0, 4, 4, 2 against 0, 4, 2, 2: by sklearn's formula with squared distances, 1 - 4 / (sum of expected ones / 4) by hand.
+    mine, theirs = [0.1, 0.95, 1.0, 0.5], [0.0, 0.9, 0.5, 0.45]
+    fifths = ([0, 4, 4, 2], [0, 4, 2, 2])
+    expected = sum((a - b) ** 2 for a in fifths[0] for b in fifths[1]) / 4
+    assert names.HOW["weighted kappa"](mine, theirs) == pytest.approx(1 - 4 / expected)
+
+
+def test_planted_mistakes_are_planted(played):
+    names, row = played, {"answer": "Take ibuprofen 400 mg daily. Rest is important for the knee.", "soothing_response": "You must be tired. Take ibuprofen 400 mg daily. Rest is important for your knee.", "question": "?"}
+    changed = {name: change(row) for name, change in names.PLANTED.items()}
+    assert changed["nothing"] == row["soothing_response"] and changed["a drug invented"].endswith("ten days.")
+    assert changed["a number ten times as large"] == row["soothing_response"].replace("400", "4000")
+    assert changed["a sentence turned into its opposite"].startswith("You must not be tired.")
+    assert "ibuprofen" not in changed["the sentence with most facts dropped"] or "Rest is important" not in changed["the sentence with most facts dropped"]
+    assert names.negated("This is not serious.") == "This is serious." and names.negated("Rest well.") is None and names.another_dose("Rest.") is None
+    found = records_of(names).query("table == 'validity.planted'").set_index(["system", "metric"]).value
+    assert found["a drug invented", "added"] == 1.0 and ("nothing", "kept") not in found.index
+
+
+def test_two_files_that_do_not_belong_together_are_named(home, trial, tmp_path):
+    folder = tmp_path / "other"
+    shutil.copytree(trial, folder)
+    path = folder / "mts_dialog" / "MTS-Dialog-Manual-Scores4CorrelationStudy.csv"
+    path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
+    names = play("11_judge_validity", trial_data=str(folder), until="need = folder or labelled", **SMALL)
+    source = "\n".join(text for kind, text, _ in notebook_cells(NOTEBOOKS / "11_judge_validity.ipynb") if "def mts" in text)
+    exec(source, vars(names))
+    with pytest.raises(EmoError, match="18 rows and .* 17; they belong together row by row"):
+        names.mts()
 
 
 def test_the_deciding_model_reads_a_part(home, trial):
