@@ -14,7 +14,7 @@ from emo_utils import embeddings, gates
 _BEFORE = "Text: {}\n\nThe same text in other words:"
 LEARNT = 0.5  # nats: a token that has become 1.6 times as likely was given away
 UNEXPECTED, UNEXPLAINED = -3.0, 2.0  # nats: a token that stays below the first and gained less than the second stems from elsewhere
-NEAR = 0.6  # cosine from which two sentences are taken to be about the same thing
+NEAR = 0.8  # cosine from which two sentences are taken to say the same, but for a *not*
 
 
 def kept(model, tokenizer, references: list[str], answers: list[str], batch_size: int = 8) -> np.ndarray:
@@ -116,19 +116,19 @@ def added(source: str, answer: str) -> list[str]:
 _NOT = re.compile(r"\b(?:not|no|never|none|nor|neither|without|cannot|unlikely|nothing)\b|n't\b", re.IGNORECASE)
 
 
-def opposed(encoder, references: list[str], answers: list[str]) -> list[list[tuple[str, str]]]:
-    """For each item the sentences of the reference whose nearest sentence in the answer is about the same thing and differs in saying *not*: pairs of sentences.
-
-    encoder: of `embeddings.load`. Nearest by the cosine of embeddings, `NEAR` at least; a double *not* counts as none.
-    """
+def nearest(encoder, references: list[str], answers: list[str]) -> list[list[tuple[str, str, float]]]:
+    """For each item every sentence of the reference with the answer's nearest sentence and their cosine; empty where either has none. encoder: of `embeddings.load`."""
     pieces = [[embeddings.sentences(text) for text in texts] for texts in (references, answers)]
     flat = list(dict.fromkeys(s for texts in pieces for several in texts for s in several))
     place, vectors = {s: i for i, s in enumerate(flat)}, embeddings.embed(encoder, flat)
     found = []
     for theirs, ours in zip(*pieces, strict=True):
-        pairs = []
-        if theirs and ours:
-            near = vectors[[place[s] for s in theirs]] @ vectors[[place[s] for s in ours]].T
-            pairs = [(s, ours[k]) for s, k, cosine in zip(theirs, near.argmax(1), near.max(1), strict=True) if cosine >= NEAR and len(_NOT.findall(s)) % 2 != len(_NOT.findall(ours[k])) % 2]
-        found.append(pairs)
+        cosines = vectors[[place[s] for s in theirs]] @ vectors[[place[s] for s in ours]].T if theirs and ours else []
+        found.append([(s, ours[row.argmax()], float(row.max())) for s, row in zip(theirs, cosines, strict=False)])
     return found
+
+
+def opposed(encoder, references: list[str], answers: list[str]) -> list[list[tuple[str, str]]]:
+    """For each item the reference's sentences whose nearest sentence in the answer lies at `NEAR` or above and differs in saying *not* (twice counts as none): pairs."""
+    return [[(theirs, ours) for theirs, ours, cosine in pairs if cosine >= NEAR and len(_NOT.findall(theirs)) % 2 != len(_NOT.findall(ours)) % 2]
+            for pairs in nearest(encoder, references, answers)]

@@ -101,3 +101,4 @@ def test_sentences_that_differ_in_not_are_opposed():
     assert facts.opposed(Topics(), [doctor], ["The tablet helps. It isn't cancer."]) == [[]]
     assert facts.opposed(Topics(), [doctor], ["It is never not cancer."]) == [[("It is not cancer.", "It is never not cancer.")]]  # nothing near the tablet's sentence; a double not counts as none
     assert facts.opposed(Topics(), [doctor, doctor], ["", "The tablet."]) == [[], []]
+    assert facts.nearest(Topics(), [doctor, ""], ["Rest well.", "Rest."]) == [[("Take the tablet daily.", "Rest well.", 0.0), ("It is not cancer.", "Rest well.", 1.0)], []]

@@ -137,9 +137,9 @@ def test_planted_mistakes_are_planted(played):
     changed = {name: change(row) for name, change in names.PLANTED.items()}
     assert changed["nothing"] == row["soothing_response"] and changed["a drug invented"].endswith("ten days.")
     assert changed["a number ten times as large"] == row["soothing_response"].replace("400", "4000")
-    assert changed["a sentence turned into its opposite"].startswith("You must not be tired.")
+    assert " not " in changed["a sentence turned into its opposite"]
     assert "ibuprofen" not in changed["the sentence with most facts dropped"] or "Rest is important" not in changed["the sentence with most facts dropped"]
-    assert names.negated("This is not serious.") == "This is serious." and names.negated("Rest well.") is None and names.another_dose("Rest.") is None
+    assert names.opposite("This is not serious.") == "This is serious." and names.opposite("You must be tired.") == "You must not be tired." and names.opposite("Rest well.") is None and names.another_dose("Rest.") is None
     found = records_of(names).query("table == 'validity.planted'").set_index(["system", "metric"]).value
     assert found["a drug invented", "added"] == 1.0 and ("nothing", "kept") not in found.index
 
