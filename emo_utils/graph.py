@@ -44,7 +44,7 @@ class Step:
 
     @property
     def trains(self) -> bool:
-        return self.notebook in _TRAINING_MB
+        return self.notebook in _TRAINING
 
 
 # Memory that a training of the embedded profile adds to the machine (its share of resident memory at its peak), and how long it takes on a core.
