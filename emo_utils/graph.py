@@ -74,7 +74,7 @@ STEPS = (
     *_TRAININGS,
     Step("01_data_rewriting", "01_data_rewriting", files=(*ER, *EQSR, DIALOGUES / "test.jsonl"), memory_mb=4100, seconds=210),
     Step("05_emotion_scoring", "05_emotion_scoring", files=(*_SCORED, *KEPT_VALIDITY), needs=_ALL, memory_mb=3800, seconds=370),
-    Step("06_knowledge_scoring", "06_knowledge_scoring", files=(*_SCORED, *KEPT_VALIDITY), needs=_ALL, memory_mb=2000, seconds=140),
+    Step("06_knowledge_scoring", "06_knowledge_scoring", files=(*_SCORED, *KEPT_VALIDITY), needs=_ALL, memory_mb=2300, seconds=140),
     Step("07_preference_ablation", "07_preference_ablation", files=(*_SCORED, *KEPT_VALIDITY), needs=_ALL, memory_mb=3800, seconds=410),
     Step("08_qualitative_cases", "08_qualitative_cases", files=_TEST, needs=("05_emotion_scoring", "06_knowledge_scoring"), memory_mb=1500),
     Step("11_judge_validity", "11_judge_validity", files=KEPT_VALIDITY, memory_mb=1500),
