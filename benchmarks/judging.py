@@ -13,6 +13,7 @@ import copy
 import statistics
 import time
 
+import clock
 import torch
 from training import peak
 from transformers.pipelines import DecisionPipeline
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=10, help="answers that all ways score (default: 10)")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--encoder", default="all-mpnet-base-v2", help="registered encoder of the contrast (default: all-mpnet-base-v2)")
+    parser.add_argument("--keep", action="store_true", help="put the tables into book/reference/speed.json")
     options = parser.parse_args()
     dtype = models.choose_precision().dtype
     reader = judge.Judge(options.model, dtype)
@@ -67,13 +69,22 @@ def main() -> None:
     apart = max(abs(p - mine[state, question, option]) for state, result in enumerate(found["pipeline"]) for question, each in result.items() for option, p in each["probabilities"].items())
     numbers = sum(emotion.parse_emollama(a) is not None for a in found["generated"])
     print(f"{dtype}; probabilities of pipeline and this package differ by {apart:.1e} at most; {numbers} of {len(found['generated'])} generated answers begin with a number in [0, 1]")
+    growth = []
     for count in (10, 20, 40):
         tokens = passed(reader, rows[:count])
         started = time.perf_counter()
         reader.decide(rows[:count], emotion.QUESTIONS)
         took = time.perf_counter() - started
-        rate = 2 * tokens * sum(p.numel() for name, p in reader.model.named_parameters() if "embed_tokens" not in name and "lm_head" not in name) / took / 1e9
+        work = 2 * tokens * sum(p.numel() for name, p in reader.model.named_parameters() if "embed_tokens" not in name and "lm_head" not in name)
+        rate = work / took / 1e9
         print(f"{count} answers: {took:.1f} s, {took / count:.2f} s an answer, {tokens / took:.0f} tokens a second, {rate:.0f} GFLOP/s, {rate / peak():.0%} of the best matrix product", flush=True)
+        growth.append({"answers": count, "seconds": took, "seconds_an_answer": took / count, "tokens_a_second": round(tokens / took), "share_of_the_best_matrix_product": rate / peak()})
+    whole = work / count * WHOLE
+    if options.keep:
+        names = {"this package": f"this package, {options.model}", "pipeline": f"pipeline, {options.model}", "generated": f"a generated number, {options.model}", "contrast": f"contrast, {options.encoder}"}
+        clock.keep("judging", [{"way": names[name], "answers": len(texts), "seconds": value, "times_this_package": value / ours, f"hours_for_{WHOLE:,}_answers": WHOLE * value / len(texts) / 3600} for name, value in times.items()])
+        clock.keep("judging growth", growth)
+    print(f"{WHOLE:,} answers ask for {whole / 1e15:.0f} PFLOP: {whole / 990e12 * 3 / 60:.0f} minutes at a third of an H100's 990 bf16 TFLOP/s (an estimate; no GPU was used)")
 
 
 def passed(reader, texts: list[str]) -> int:

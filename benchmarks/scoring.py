@@ -13,6 +13,7 @@ import argparse
 import json
 import time
 
+import clock
 import numpy as np
 from rouge_score import rouge_scorer
 from sacrebleu.metrics import BLEU
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=3000, help="pairs that the plain way scores (default: 3000)")
     parser.add_argument("--draws", type=int, default=200, help="draws of the bootstrap (default: 200)")
     parser.add_argument("--encoder", default="all-mpnet-base-v2", help="registered encoder of the contrast (default: all-mpnet-base-v2)")
+    parser.add_argument("--keep", action="store_true", help="put the table into book/reference/speed.json")
     options = parser.parse_args()
     rows = [json.loads(line)["answer"] for line in open(options.rows, encoding="utf-8")] if options.rows else [r["answer"] for name in ("er", "eqsr") for r in data.load(name)]
     references = [texts_of(rows, options.questions, 5) for _ in range(2)]
@@ -69,6 +71,8 @@ def main() -> None:
     words = np.mean([len(a.split()) for a in answers[:1000]])
     print(f"{pairs:,} pairs, answers of {words:.0f} words: this package {ours:.1f} s ({1e3 * ours / pairs:.2f} ms a pair, {options.draws} draws of the bootstrap with it); "
           f"plain {1e3 * plain:.2f} ms a pair ({plain * pairs:.0f} s for all), {plain * pairs / ours:.1f} times as long; same numbers: {same}", flush=True)
+    if options.keep:
+        clock.keep("overlap", [{"pairs": pairs, "words_an_answer": round(float(words)), "this_package,_seconds": ours, "plain,_seconds": plain * pairs, "ratio": plain * pairs / ours, "same_ROUGE": str(same)}])
     encoder = embeddings.load(options.encoder)
     for count in (100, 400):
         started = time.perf_counter()

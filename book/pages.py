@@ -87,6 +87,7 @@ def write_front(profile: str) -> None:
     verdicts = ", ".join(f"**{counts.get(name, 0)} {name}**" for name in claims.VERDICTS if counts.get(name) or name != "not measured")
     scorer = records[records.table == "emodoctor.table1"].scorer.iloc[0]
     agreed = report.agreement("validity.emotion", "mean", scorer)
+    followed = report.facts_agreement(records[(records.table == "emodoctor.facts") & (records.metric == "kept")].scorer.iloc[0])
     front_figure(records, GENERATED / "front.svg", profile)
     write_atomic(GENERATED / "front.md", f"""
 {report.badge(profile)} n = {n} test questions · one training seed · {len(about)} runs, {seconds / 60:.0f} minutes · commit {', '.join(commits)}
@@ -99,9 +100,9 @@ our small models, each trained once, and {n} questions, not about the paper's; t
 ([chapter 12](book/notebooks/12_sweeps)).
 
 ```{{figure}} book/generated/front.svg
-:alt: Mean emotion score against overlap with the doctor's answer, one point a system, with 95 percent intervals.
-Comfort against knowledge, one point a system ({profile} profile). Up is warmer by the scorer of chapter 5, right is closer to the doctor's words by
-BLEU-1 (chapter 6). Bars are 95 % bootstrap intervals over {n} test questions. {agreed}.
+:alt: Mean emotion score against the share of the doctor's facts that are kept, one point a system, with 95 percent intervals.
+Comfort against knowledge, one point a system ({profile} profile). Up is warmer by the scorer of chapter 5, right gives away more of the doctor's
+answer by the measure of facts kept (chapter 6). Bars are 95 % bootstrap intervals over {n} test questions. {agreed}. {followed}.
 ```
 
 {_ledger_html(ledger)}
@@ -127,20 +128,20 @@ def _ledger_html(ledger: pd.DataFrame) -> str:
 
 
 def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
-    """Mean emotion against BLEU-1 with the doctor's answer, both with intervals."""
+    """Mean emotion against the share of the doctor's facts that are kept, both with intervals."""
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
     report.style()
     warm = records[(records.table == "emodoctor.table1") & (records.metric == "mean") & (records.group == "all")].set_index("system")
-    known = records[(records.table == "emodoctor.table2.doctor") & (records.metric == "bleu1")].set_index("system")
+    known = records[(records.table == "emodoctor.facts") & (records.metric == "kept")].set_index("system")
     figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for system in results.SYSTEMS:
         x, y = known.loc[system], warm.loc[system]
         axis.errorbar(x.value, y.value, xerr=[[x.value - x.ci_low], [x.ci_high - x.value]], yerr=[[y.value - y.ci_low], [y.ci_high - y.value]],
-                      fmt="s" if system.startswith("er-eqsr") else "o", color=report.colour(system), elinewidth=0.8, alpha=0.85)
-        axis.annotate(report.LABELS[system], (x.value, y.value), textcoords="offset points", xytext=(5, 4), fontsize=7.5)
-    axis.set(xlabel="BLEU-1 with the doctor's answer", ylabel="mean emotion score", title=f"{profile} profile")
+                      fmt="s" if system.startswith("er-eqsr") else {"prompt": "D", "er-sft": "^"}.get(system, "o"), color=report.colour(system), elinewidth=0.8, alpha=0.85, label=report.LABELS[system])
+    axis.set(xlabel="facts of the doctor's answer kept", ylabel="mean emotion score", title=f"{profile} profile")
+    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
@@ -196,11 +197,12 @@ def _generation(frame: pd.DataFrame) -> pd.DataFrame:
                          "nine systems loaded one by one, s": frame.load_each_s.round(1), "from one base, s": frame.one_base_s.round(1)})
 
 
-def _startup(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(seconds=frame.seconds.round(2))
+def _as_kept(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.round(2).rename(columns=lambda name: name.replace("_", " "))
 
 
-SPEED_TABLES = {"comparison": _comparison, "long rows": _comparison, "without bf16 units": _comparison, "shares": _shares, "growth": _growth, "generation": _generation, "startup": _startup}
+SPEED_TABLES = {"comparison": _comparison, "long rows": _comparison, "without bf16 units": _comparison, "shares": _shares, "growth": _growth, "generation": _generation, "startup": _as_kept,
+                "judging": _as_kept, "judging growth": _as_kept, "overlap": _as_kept}
 
 
 def growth_figure(frame: pd.DataFrame, path: Path) -> None:

@@ -191,7 +191,7 @@ def execute(notebook: str, target: Path, given: dict, progress: bool) -> None:
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    os.environ |= KEEP_MEMORY  # the kernel that papermill starts inherits it
+    os.environ |= KEEP_MEMORY | {"EMO_CALLED_FROM": os.getcwd()}  # the kernel that papermill starts inherits it
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_suffix(".unfinished.ipynb")
     try:

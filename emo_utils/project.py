@@ -71,6 +71,13 @@ def relative(path: Path) -> str:
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
 
 
+def given_path(text: str) -> Path:
+    """A path as a user gave it: relative ones count from where `emo run` was called, else from the working folder or the project's; as it is where nothing lies at any of these."""
+    path = Path(text).expanduser()
+    places = (Path(os.environ.get("EMO_CALLED_FROM", ".")) / path, path, ROOT / path)
+    return next((place.resolve() for place in places if place.exists()), path)
+
+
 def first_line(error: BaseException) -> str:
     """What went wrong with an endpoint, in a line; some servers write the key they were given into their messages."""
     text = (str(error).splitlines() or [""])[0]

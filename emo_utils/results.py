@@ -20,7 +20,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from emo_utils import data, graph, models, parameters
-from emo_utils.project import EmoError, ROOT, checkpoints_dir, relative, results_dir, sha256_file, sha256_json, write_atomic
+from emo_utils.project import EmoError, ROOT, checkpoints_dir, given_path, relative, results_dir, sha256_file, sha256_json, write_atomic
 
 SYSTEMS = ("base", "prompt", "er-sft", "eqsr-sft", "eqsr-dpo", "eqsr-kto", "er-eqsr-sft", "er-eqsr-dpo", "er-eqsr-kto")
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "openai", "evaluate", "sacrebleu", "rouge-score", "papermill", "numpy")
@@ -91,8 +91,8 @@ class Run:
         if init == "base":
             return []
         trained = SYSTEMS[2:]
-        path = checkpoints_dir(self.profile) / init if init in trained else next((p.resolve() for p in (Path(init).expanduser(), ROOT / init) if p.is_dir()), None)
-        if path is None:
+        path = checkpoints_dir(self.profile) / init if init in trained else given_path(init)
+        if init not in trained and not path.is_dir():
             raise EmoError(f"parameter 'init' is {init!r}: no trained system{parameters.nearest(init, trained)} and no folder; it must be base, one of {', '.join(trained)}, or a checkpoint's folder")
         try:
             before = json.loads((path / "companion.json").read_text(encoding="utf-8"))["starts_from"]
@@ -113,8 +113,7 @@ class Run:
                 raise EmoError(f"the answers of {system} ({self.profile} profile) are missing; make them with: {make_command(system, self.profile)}")
             frames.append(pd.read_parquet(path))
         if self.values.get("extra"):
-            path = Path(self.values["extra"])
-            path = path if path.is_file() else ROOT / path
+            path = given_path(self.values["extra"])
             if not path.is_file():
                 raise EmoError(f"parameter 'extra': there is no file {self.values['extra']}; runs by hand leave theirs in results/adhoc/answers/")
             frames.append(pd.read_parquet(path).assign(system=path.stem))

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 import yaml
 
-from emo_utils import graph
+from emo_utils import graph, project
 from emo_utils.project import NOTEBOOKS, ROOT
 
 LOCK = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().split())
@@ -87,3 +87,18 @@ def test_help_lists_every_target():
 def test_importing_the_package_loads_no_torch(module):
     heavy = "{'torch', 'transformers', 'trl', 'matplotlib'}"
     subprocess.run([sys.executable, "-c", f"import sys, {module}; assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)"], cwd=ROOT, check=True)
+
+
+def test_a_given_path_counts_from_where_the_user_stood(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "data").mkdir()
+    monkeypatch.setenv("EMO_CALLED_FROM", str(tmp_path / "here"))
+    assert project.given_path("../data") == tmp_path / "data"
+    assert project.given_path(str(tmp_path / "data")) == tmp_path / "data"
+    monkeypatch.delenv("EMO_CALLED_FROM")
+    monkeypatch.chdir(tmp_path)
+    assert project.given_path("data") == tmp_path / "data"
+    assert project.given_path("emo_utils") == project.ROOT / "emo_utils"
+    assert str(project.given_path("nowhere/at all")) == "nowhere/at all"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert project.given_path("~/here") == tmp_path / "here"

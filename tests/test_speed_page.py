@@ -14,6 +14,7 @@ KEPT = {
     "growth": [{"objective": o, "what": w, "factor": f, "seconds": 2.0 * f, "tokens": 1000 * f, "memory_mb": 2000 + f} for o in ("sft", "dpo") for w in ("rows", "length") for f in (1, 4)],
     "generation": [{"format": "float32", "pipeline_rate": 5.0, "rate": 50.0, "same": 9, "compared": 10, "load_each_s": 9.0, "one_base_s": 3.0}],
     "startup": [{"what": "import emo_utils", "seconds": 0.012}],
+    "judging": [{"way": "contrast", "times_this_package": 0.034}],
 }
 
 
@@ -49,6 +50,7 @@ def test_the_other_tables(written):
     assert [row[4:6] for row in cells(written["growth"])][:2] == [["2.0", "500"], ["8.0", "500"]]
     assert cells(written["generation"])[0][1:5] == ["5.0", "50.0", "10.0", "9 of 10"]
     assert cells(written["startup"]) == [["import emo_utils", "0.01"]]
+    assert cells(written["judging"]) == [["contrast", "0.03"]] and "<th>times this package</th>" in written["judging"]
 
 
 def test_growth_is_drawn_and_nothing_measured_is_no_error(written, tmp_path, monkeypatch):
