@@ -51,7 +51,8 @@ def main() -> None:
     encoder = embeddings.load(options.encoder, dtype)
     rows = [row["soothing_response"] for row in data.load("eqsr")]
     texts = rows[: options.texts]
-    emotion.scores_by_contrast(encoder, texts[:1])  # its sentences for comparison are embedded anew in each call, as in a chapter
+    for warm in (lambda: generated(reader, texts[:1]), lambda: reader.decide(texts[:1], emotion.QUESTIONS), lambda: emotion.scores_by_contrast(encoder, texts[:1])):
+        warm()
     ways = {"generated": lambda: generated(reader, texts), "pipeline": lambda: [pipe({"state": text, "questions": emotion.QUESTIONS}) for text in texts],
             "this package": lambda: reader.decide(texts, emotion.QUESTIONS), "contrast": lambda: emotion.scores_by_contrast(encoder, texts)}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
