@@ -140,6 +140,8 @@ def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
         x, y = known.loc[system], warm.loc[system]
         axis.errorbar(x.value, y.value, xerr=[[x.value - x.ci_low], [x.ci_high - x.value]], yerr=[[y.value - y.ci_low], [y.ci_high - y.value]],
                       fmt="s" if system.startswith("er-eqsr") else {"prompt": "D", "er-sft": "^"}.get(system, "o"), color=report.colour(system), elinewidth=0.8, alpha=0.85, label=report.LABELS[system])
+    nothing = records[(records.table == "emodoctor.facts.yardsticks") & records.system.str.endswith("next question")].iloc[0]
+    axis.axvline(nothing.value, color="black", lw=0.8, ls=":", label="answers to another question")
     axis.set(xlabel="facts of the doctor's answer kept", ylabel="mean emotion score", title=f"{profile} profile")
     axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
