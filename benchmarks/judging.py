@@ -70,7 +70,7 @@ def main() -> None:
     apart = max(abs(p - mine[state, question, option]) for state, result in enumerate(found["pipeline"]) for question, each in result.items() for option, p in each["probabilities"].items())
     numbers = sum(emotion.parse_emollama(a) is not None for a in found["generated"])
     print(f"{dtype}; probabilities of pipeline and this package differ by {apart:.1e} at most; {numbers} of {len(found['generated'])} generated answers begin with a number in [0, 1]")
-    growth = []
+    growth, best = [], peak()
     for count in (10, 20, 40):
         tokens = passed(reader, rows[:count])
         started = time.perf_counter()
@@ -78,8 +78,8 @@ def main() -> None:
         took = time.perf_counter() - started
         work = 2 * tokens * sum(p.numel() for name, p in reader.model.named_parameters() if "embed_tokens" not in name and "lm_head" not in name)
         rate = work / took / 1e9
-        print(f"{count} answers: {took:.1f} s, {took / count:.2f} s an answer, {tokens / took:.0f} tokens a second, {rate:.0f} GFLOP/s, {rate / peak():.0%} of the best matrix product", flush=True)
-        growth.append({"answers": count, "seconds": took, "seconds_an_answer": took / count, "tokens_a_second": round(tokens / took), "share_of_the_best_matrix_product": rate / peak()})
+        print(f"{count} answers: {took:.1f} s, {took / count:.2f} s an answer, {tokens / took:.0f} tokens a second, {rate:.0f} GFLOP/s, {rate / best:.0%} of the best matrix product", flush=True)
+        growth.append({"answers": count, "seconds": took, "seconds_an_answer": took / count, "tokens_a_second": round(tokens / took), "share_of_the_best_matrix_product": rate / best})
     whole = work / count * WHOLE
     if options.keep:
         names = {"this package": f"this package, {options.model}", "pipeline": f"pipeline, {options.model}", "generated": f"a generated number, {options.model}", "contrast": f"contrast, {options.encoder}"}

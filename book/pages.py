@@ -102,7 +102,7 @@ our small models, each trained once, and {n} questions, not about the paper's; t
 ```{{figure}} book/generated/front.svg
 :alt: Mean emotion score against the share of the doctor's facts that are kept, one point a system, with 95 percent intervals.
 Comfort against knowledge, one point a system ({profile} profile). Up is warmer by the scorer of chapter 5, right gives away more of the doctor's
-answer by the measure of facts kept (chapter 6). Bars are 95 % bootstrap intervals over {n} test questions. {agreed}. {followed}.
+answer by the measure of facts kept (chapter 6); the dotted line is what answers to another question keep. Bars are 95 % bootstrap intervals over {n} test questions. {agreed}. {followed}.
 ```
 
 {_ledger_html(ledger)}
@@ -136,13 +136,13 @@ def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
     warm = records[(records.table == "emodoctor.table1") & (records.metric == "mean") & (records.group == "all")].set_index("system")
     known = records[(records.table == "emodoctor.facts") & (records.metric == "kept")].set_index("system")
     figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    for system in results.SYSTEMS:
+    for system in (s for s in results.SYSTEMS if s in known.index and s in warm.index):
         x, y = known.loc[system], warm.loc[system]
         axis.errorbar(x.value, y.value, xerr=[[x.value - x.ci_low], [x.ci_high - x.value]], yerr=[[y.value - y.ci_low], [y.ci_high - y.value]],
                       fmt="s" if system.startswith("er-eqsr") else {"prompt": "D", "er-sft": "^"}.get(system, "o"), color=report.colour(system), elinewidth=0.8, alpha=0.85, label=report.LABELS[system])
     nothing = records[(records.table == "emodoctor.facts.yardsticks") & records.system.str.endswith("next question")].iloc[0]
     axis.axvline(nothing.value, color="black", lw=0.8, ls=":", label="answers to another question")
-    axis.set(xlabel="facts of the doctor's answer kept", ylabel="mean emotion score", title=f"{profile} profile")
+    axis.set(xlabel="share of the doctor's tokens kept", ylabel="mean emotion score", title=f"{profile} profile")
     axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})

@@ -69,19 +69,27 @@ _ONES = dict(zip("zero one two three four five six seven eight nine ten eleven t
 _TENS = dict(zip("twenty thirty forty fifty sixty seventy eighty ninety".split(), range(20, 100, 10), strict=True))
 
 
+_TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[a-z]+|[^\w\s-]")
+
+
 def numbers(text: str) -> set[str]:
     """Numbers below a hundred thousand of a text as digits, those written as words with them ("fifty-eight", "two hundred"): the words one by one, and put together."""
     found, run = set(), []
-    for word in [*re.findall(r"\d+(?:[.,]\d+)*|[a-z]+|[^\w\s-]", text.lower()), "."]:
-        if word in _ONES or word in _TENS or (run and word in ("hundred", "thousand")) or (run[-1:] == ["hundred"] and word == "and"):
+    for word in [*_TOKEN.findall(text.lower()), "."]:
+        if word in _ONES or word in _TENS or word in ("hundred", "thousand") or (run[-1:] == ["hundred"] and word == "and"):
             run.append(word)
             continue
         found |= _together(run)
         run = []
         if word[0].isdigit():
-            plain = re.sub(r",(?=\d{3}\b)", "", word)
-            found |= {plain, plain.lstrip("0") if plain.isdigit() and int(plain) else plain}
-    return found
+            plain = _plain(word)
+            found |= {plain, *(re.split("[.,]", plain) if len(re.findall("[.,]", plain)) > 1 else ())}  # the parts of a date
+    return found | {n.lstrip("0") for n in found if n.isdigit() and n.strip("0")}
+
+
+def _plain(number: str) -> str:
+    """A number as it is written, without the commas between thousands."""
+    return re.sub(r",(?=\d{3}(?!\d))", "", number)
 
 
 def _together(run: list[str]) -> set[str]:
@@ -102,18 +110,22 @@ def _together(run: list[str]) -> set[str]:
 
 # A number of one digit, or in words, is a detail only where it measures something: "first", "1." and "one of them" do not.
 _UNIT = r"(?:mg|mcg|ml|g|%|percent|tablets?|pills?|doses?|drops?|puffs?|units?|times?|minutes?|hours?|days?|weeks?|months?|years?|degrees?)"
-_COUNTED = re.compile(rf"(?<![\w.,])(\d|{'|'.join([*_ONES, *_TENS])})(?:\s+|-)?{_UNIT}(?!\w)", re.IGNORECASE)
+_COUNTED = re.compile(rf"(?<![\w.,])(\d|(?:(?:{'|'.join(_TENS)})[ -])?(?:{'|'.join([*_ONES, *_TENS])}))(?:\s+|-)?{_UNIT}(?!\w)")
 
 
 def added(source: str, answer: str) -> list[str]:
-    """Details of an answer that its source lacks: numbers (of one digit only before a unit), and names of drugs."""
-    digits = {n for n in re.findall(r"\d+(?:\.\d+)?", re.sub(r",(?=\d{3}\b)", "", answer)) if len(n) > 1}
-    counted = {w if w.isdigit() else str(_ONES.get(w, _TENS.get(w))) for w in (m[1].lower() for m in _COUNTED.finditer(answer))}
-    known = numbers(source)
-    return sorted(n for n in digits | counted if n not in known and (n.lstrip("0") or "0") not in known) + sorted(gates.drugs(answer) - gates.drugs(source))
+    """Details of an answer that its source lacks: numbers (of one digit, or in words, only before a unit), and names of drugs."""
+    answer, known = answer.lower(), numbers(source)
+    details = {_plain(n) for n in _TOKEN.findall(answer) if n[0].isdigit() and len(n) > 1}
+    counted = {m[1] if m[1].isdigit() else str(sum(_ONES.get(w, _TENS.get(w, 0)) for w in re.split("[ -]", m[1]))) for m in _COUNTED.finditer(answer)}
+    return sorted(n for n in details | counted if n not in known and n.lstrip("0") not in known) + sorted(gates.drugs(answer) - gates.drugs(source))
 
 
 _NOT = re.compile(r"\b(?:not|no|never|none|nor|neither|without|cannot|unlikely|nothing)\b|n't\b", re.IGNORECASE)
+
+
+def _denies(sentence: str) -> bool:
+    return len(_NOT.findall(sentence.replace("’", "'"))) % 2 == 1
 
 
 def nearest(encoder, references: list[str], answers: list[str]) -> list[list[tuple[str, str, float]]]:
@@ -130,5 +142,5 @@ def nearest(encoder, references: list[str], answers: list[str]) -> list[list[tup
 
 def opposed(encoder, references: list[str], answers: list[str]) -> list[list[tuple[str, str]]]:
     """For each item the reference's sentences whose nearest sentence in the answer lies at `NEAR` or above and differs in saying *not* (twice counts as none): pairs."""
-    return [[(theirs, ours) for theirs, ours, cosine in pairs if cosine >= NEAR and len(_NOT.findall(theirs)) % 2 != len(_NOT.findall(ours)) % 2]
+    return [[(theirs, ours) for theirs, ours, cosine in pairs if cosine >= NEAR and _denies(theirs) != _denies(ours)]
             for pairs in nearest(encoder, references, answers)]

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from emo_utils import embeddings, emotion, models
 from emo_utils.judge import Judge
@@ -37,6 +38,8 @@ def test_the_number_is_read_or_the_answer_is_unscored(text, value):
 
 class Compass:
     """An encoder of two dimensions: a sentence with `north` points up, one with `east` to the right, any other one between; it counts what it is given."""
+
+    matrix_dtype, device = "float32", torch.device("cpu")
 
     def __init__(self):
         self.asked = []
@@ -99,6 +102,9 @@ def test_embeddings_have_length_one_and_keep_the_order(tiny):
     assert (found[0] == found[2]).all() and not np.allclose(found[0], found[1])
     assert embeddings.embed(encoder, ["a longer text"])[0] == pytest.approx(found[1], abs=1e-5)
     assert embeddings.embed(encoder, []).shape == (0, 64) and "tiny-llama" in models.USED
+    rounded = embeddings.embed(embeddings.load("tiny-llama", "bfloat16"), ["b", "a longer text", "b"])
+    assert rounded.dtype == np.float32 and (rounded != found).any()  # its products were rounded, the vectors are of length 1 all the same
+    assert (rounded * found).sum(axis=1) == pytest.approx(np.ones(3), abs=1e-3) and np.linalg.norm(rounded, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
 
 
 # Typed decisions

@@ -55,7 +55,7 @@ def test_what_is_too_long_is_missing(loaded):
 
 @pytest.mark.parametrize(("text", "expected"), [
     ("fifty-eight years", {"50", "58", "8"}), ("two hundred and five", {"2", "5", "205"}), ("1,500 mg or 0.5 ml", {"1500", "0.5"}), ("on day 007", {"007", "7"}),
-    ("three thousand two hundred", {"3", "2", "3200"}), ("thousand and one", {"1"}), ("nothing here", set()), ("", set()), ("zero", {"0"}), ("14th of May", {"14"}),
+    ("three thousand two hundred", {"3", "2", "3200"}), ("a hundred", {"100"}), ("a thousand and one", {"1000", "1"}), ("nothing here", set()), ("", set()), ("zero", {"0"}), ("14th of May", {"14"}),
 ])
 def test_numbers_in_words_and_digits(text, expected):
     assert facts.numbers(text) == expected
@@ -70,6 +70,12 @@ def test_numbers_in_words_and_digits(text, expected):
     ("Rest.", "1. Rest. 2. Drink. One of them helps.", []),  # marks of a list and "one of them" measure nothing
     ("Rest.", "Rest 3 times a day, with 2.5 ml of it and 25 % less salt.", ["2.5", "25", "3"]),
     ("He is fifty-eight.", "At 58 this is common.", []),
+    ("At 58 years, for 21 days.", "At fifty-eight years, for twenty one days.", []),
+    ("At 58.", "At fifty-nine years.", ["59"]),
+    ("Take 100 mg.", "Take a hundred mg.", []),
+    ("On 12.05.2020 take 5,10 or 1,500 mg.", "On 12.05.2020 take 5,10 or 1500 mg.", []),
+    ("On 12.05.2020.", "In 2020.", []),
+    ("Take 0.5 mg or 1,500 units.", "Take 5 mg or 500 units.", ["5", "500"]),
     ("", "", []),
 ])
 def test_details_that_the_source_lacks(source, answer, expected):
@@ -100,5 +106,6 @@ def test_sentences_that_differ_in_not_are_opposed():
     assert facts.opposed(Topics(), [doctor], ["Do not take the tablet. It is not cancer."]) == [[("Take the tablet daily.", "Do not take the tablet.")]]
     assert facts.opposed(Topics(), [doctor], ["The tablet helps. It isn't cancer."]) == [[]]
     assert facts.opposed(Topics(), [doctor], ["It is never not cancer."]) == [[("It is not cancer.", "It is never not cancer.")]]  # nothing near the tablet's sentence; a double not counts as none
+    assert facts.opposed(Topics(), [doctor], ["The tablet helps. It isn’t cancer."]) == [[]]  # a curly apostrophe
     assert facts.opposed(Topics(), [doctor, doctor], ["", "The tablet."]) == [[], []]
     assert facts.nearest(Topics(), [doctor, ""], ["Rest well.", "Rest."]) == [[("Take the tablet daily.", "Rest well.", 0.0), ("It is not cancer.", "Rest well.", 1.0)], []]

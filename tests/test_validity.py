@@ -82,6 +82,18 @@ def test_without_labels_the_kept_records_are_shown(home, monkeypatch):
     assert "was not measured" in report.agreement("validity.emotion", "mean", "another")
 
 
+def test_the_caption_of_the_facts_says_what_was_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "VALIDITY", tmp_path / "validity.json")
+    monkeypatch.setattr(report.data, "used", lambda p: p)
+    assert "was not measured" in report.facts_agreement("reader")
+    common = {"table": "validity.factual", "metric": "pearson", "n": 200, "ci_low": 0.1, "ci_high": 0.9}
+    records = [common | {"system": "facts kept", "scorer": "reader", "value": 0.5}, common | {"system": "details added", "scorer": "rules", "value": 0.25}]
+    report.VALIDITY.write_text(json.dumps({"records": records, "provenance": {"profile": "embedded"}}))
+    assert report.facts_agreement("reader") == ("Agreement with people (chapter 11), Pearson's r on 200 summaries: kept with their factual recall 0.50 [0.10, 0.90], "
+                                                "details added with their factual precision 0.25 [0.10, 0.90]")
+    assert "was not measured" in report.facts_agreement("another reader")
+
+
 def test_every_form_floor_control_and_order_has_a_record(played):
     names, records = played, records_of(played)
     forms = {"empathetic", "comforting", "reassuring", "mean", "max", "mean, one wording", "bare 1 to 5", "yes or no", "all wordings", "all wordings and contrast", "words (floor)", "kind words (floor)"}
@@ -138,7 +150,7 @@ def test_planted_mistakes_are_planted(played):
     assert changed["nothing"] == row["soothing_response"] and changed["a drug invented"].endswith("ten days.")
     assert changed["a number ten times as large"] == row["soothing_response"].replace("400", "4000")
     assert " not " in changed["a sentence turned into its opposite"]
-    assert "ibuprofen" not in changed["the sentence with most facts dropped"] or "Rest is important" not in changed["the sentence with most facts dropped"]
+    assert changed["the sentence with most facts dropped"].split() == "You must be tired. Rest is important for your knee.".split()  # ibuprofen, daily and 400 against important
     assert names.opposite("This is not serious.") == "This is serious." and names.opposite("You must be tired.") == "You must not be tired." and names.opposite("Rest well.") is None and names.another_dose("Rest.") is None
     found = records_of(names).query("table == 'validity.planted'").set_index(["system", "metric"]).value
     assert found["a drug invented", "added"] == 1.0 and ("nothing", "kept") not in found.index
