@@ -82,14 +82,9 @@ def numbers(text: str) -> set[str]:
         found |= _together(run)
         run = []
         if word[0].isdigit():
-            plain = _plain(word)
+            plain = gates.plain(word)
             found |= {plain, *(re.split("[.,]", plain) if len(re.findall("[.,]", plain)) > 1 else ())}  # the parts of a date
     return found | {n.lstrip("0") for n in found if n.isdigit() and n.strip("0")}
-
-
-def _plain(number: str) -> str:
-    """A number as it is written, without the commas between thousands."""
-    return re.sub(r",(?=\d{3}(?!\d))", "", number)
 
 
 def _together(run: list[str]) -> set[str]:
@@ -116,7 +111,7 @@ _COUNTED = re.compile(rf"(?<![\w.,])(\d|(?:(?:{'|'.join(_TENS)})[ -])?(?:{'|'.jo
 def added(source: str, answer: str) -> list[str]:
     """Details of an answer that its source lacks: numbers (of one digit, or in words, only before a unit), and names of drugs."""
     answer, known = answer.lower(), numbers(source)
-    details = {_plain(n) for n in _TOKEN.findall(answer) if n[0].isdigit() and len(n) > 1}
+    details = {gates.plain(n) for n in _TOKEN.findall(answer) if n[0].isdigit() and len(n) > 1}
     counted = {m[1] if m[1].isdigit() else str(sum(_ONES.get(w, _TENS.get(w, 0)) for w in re.split("[ -]", m[1]))) for m in _COUNTED.finditer(answer)}
     return sorted(n for n in details | counted if n not in known and n.lstrip("0") not in known) + sorted(gates.drugs(answer) - gates.drugs(source))
 

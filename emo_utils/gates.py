@@ -36,10 +36,11 @@ def words(text: str) -> list[str]:
 
 def numbers(text: str) -> set[str]:
     """Numbers as they are written, thousands separators removed."""
-    return {_plain(n) for n in _NUMBER.findall(text)}
+    return {plain(n) for n in _NUMBER.findall(text)}
 
 
-def _plain(number: str) -> str:
+def plain(number: str) -> str:
+    """A number as it is written, without the commas between thousands."""
     return re.sub(r",(?=\d{3}\b)", "", number)
 
 
@@ -56,7 +57,7 @@ def _drug(word: str) -> str:
 
 def measures(text: str) -> set[tuple[str, str]]:
     """Numbers with their unit."""
-    return {(_plain(number), unit.lower().rstrip("s")) for number, unit in _MEASURE.findall(re.sub(r" ?per ?cent\b", "%", text, flags=re.IGNORECASE))}
+    return {(plain(number), unit.lower().rstrip("s")) for number, unit in _MEASURE.findall(re.sub(r" ?per ?cent\b", "%", text, flags=re.IGNORECASE))}
 
 
 def facts_lost(source: str, rewrite: str) -> list[str]:
