@@ -52,7 +52,7 @@ def _log_probs(model, heads, tails, batch_size: int) -> list[np.ndarray]:
     """Log-probabilities of the tokens of each tail after its head, in fp32, batched by length."""
     order = sorted(range(len(tails)), key=lambda i: len(heads[i]) + len(tails[i]))
     found: list[np.ndarray] = [np.zeros(0)] * len(tails)
-    for start in tqdm(range(0, len(order), batch_size), desc="facts kept", leave=False):
+    for start in tqdm(range(0, len(order), batch_size), desc="reading", leave=False):
         batch = order[start : start + batch_size]
         width = max(len(heads[i]) + len(tails[i]) for i in batch)
         tokens = torch.zeros(len(batch), width, dtype=torch.long)
@@ -67,8 +67,6 @@ def _log_probs(model, heads, tails, batch_size: int) -> list[np.ndarray]:
 
 _ONES = dict(zip("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split(), range(20), strict=True))
 _TENS = dict(zip("twenty thirty forty fifty sixty seventy eighty ninety".split(), range(20, 100, 10), strict=True))
-
-
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[a-z]+|[^\w\s-]")
 
 
