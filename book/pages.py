@@ -20,6 +20,7 @@ from emo_utils.project import ROOT, EmoError, write_atomic
 CHAPTERS = ROOT / "book" / "notebooks"
 GENERATED = ROOT / "book" / "generated"
 SPEED = ROOT / "book" / "reference" / "speed.json"
+PAPERS = {"emodoctor": "EmoDoctor", "emplifai": "EmplifAI", "empathy-by-design": "Empathy by Design"}
 # The run that stands for a notebook in the book; its other runs are sections of that chapter.
 FIRST_RUN = {"02_sft": "02_sft.eqsr-sft", "03_dpo": "03_dpo.eqsr-dpo", "04_kto": "04_kto.eqsr-kto"}
 
@@ -38,6 +39,7 @@ def build(profile: str) -> Path:
         return graph.HTML
     place_notebooks(profile)
     write_front(profile)
+    write_claims(profile)
     write_costs(profile)
     write_speed()
     write_models()
@@ -79,12 +81,11 @@ def write_front(profile: str) -> None:
     """The first page's numbers: verdicts, the figure of comfort against knowledge, and what was measured."""
     records = results.read(profile)
     ledger, about = claims.ledger(records), results.read_provenance(profile)
-    counts = ledger.verdict.value_counts().to_dict()
+    measured = ledger[ledger.ours != "not measured"]
     n = int(records[records.table == "emodoctor.table1"].n.max())
     commits = sorted({a["git_commit"][:10] for a in about.values()})
     seconds = sum(a["seconds"] for a in about.values())
     warning = "\n**These are numbers of the smoke profile: a tiny random model wrote and judged everything. They mean nothing.**\n" if profile == "smoke" else ""
-    verdicts = ", ".join(f"**{counts.get(name, 0)} {name}**" for name in claims.VERDICTS if counts.get(name) or name != "not measured")
     scorer = records[records.table == "emodoctor.table1"].scorer.iloc[0]
     agreed = report.agreement("validity.emotion", "mean", scorer)
     followed = report.facts_agreement(records[(records.table == "emodoctor.facts") & (records.metric == "kept")].scorer.iloc[0])
@@ -94,8 +95,9 @@ def write_front(profile: str) -> None:
 {warning}
 ## What holds
 
-Of {len(ledger)} claims of the paper, each an ordering of two systems, in this profile: {verdicts}. A claim *holds* here when the 95 % interval
-of the difference over test questions lies above zero, is *contradicted* when it lies below, and is *undecided* otherwise. That is a statement about
+We hold {len(ledger)} claims of three papers against numbers ([all of them](book/claims)). **By the papers' own numbers**: {_counted(ledger.printed, claims.PRINTED)}.
+**By ours**, in this profile, {len(measured)} claims of EmoDoctor so far: {_counted(measured.ours, claims.OURS)}. A claim is *supported* when the 95 % interval of every
+comparison it makes lies on its side, and *contradicted* when one lies on the other side, widened for the number of comparisons. That is a statement about
 our small models, each trained once, and {n} questions, not about the paper's; three seeds of one method differ as much as methods do
 ([chapter 12](book/notebooks/12_sweeps)).
 
@@ -105,26 +107,74 @@ Comfort against knowledge, one point a system ({profile} profile). Up is warmer 
 answer by the measure of facts kept (chapter 6); the dotted line is what answers to another question keep. Bars are 95 % bootstrap intervals over {n} test questions. {agreed}. {followed}.
 ```
 
-{_ledger_html(ledger)}
+{_measured_html(measured)}
 
 ## Three ways in
 
 - **Read** the chapters in order: [data](book/notebooks/01_data_rewriting), [SFT](book/notebooks/02_sft), [DPO](book/notebooks/03_dpo), [KTO](book/notebooks/04_kto), then the
   scores: [emotion](book/notebooks/05_emotion_scoring), [knowledge](book/notebooks/06_knowledge_scoring), [preference](book/notebooks/07_preference_ablation),
-  and the [cases](book/notebooks/08_qualitative_cases). [Validity](book/notebooks/11_judge_validity) says how far the scorers agree with people, [sweeps](book/notebooks/12_sweeps) what the numbers depend on.
+  and the [cases](book/notebooks/08_qualitative_cases). The [claims](book/claims) are held against all of it. [Validity](book/notebooks/11_judge_validity) says how far the scorers agree with people, [sweeps](book/notebooks/12_sweeps) what the numbers depend on.
 - **Rerun** it on your machine: [one command](book/rerun).
 - **Change** a parameter, a row or a line and see what moves: [how](book/rerun). [What is not here yet](book/not_yet) says what this edition cannot tell.
 """)
 
 
-def _ledger_html(ledger: pd.DataFrame) -> str:
-    """The claims with our differences and verdicts, as HTML with escaped cells."""
-    shown = pd.DataFrame({
-        "claim": ledger.claim, "verdict here": ledger.verdict,
-        "difference [95 % interval]": [f"{r.value:.3f} [{r.ci_low:.3f}, {r.ci_high:.3f}]" if pd.notna(r.value) else "" for r in ledger.itertuples()],
-        "compared": ledger.better + " over " + ledger.worse + ", " + ledger.metric, "where": ledger.place,
-    })
+def _counted(verdicts: pd.Series, meanings: dict[str, str]) -> str:
+    """How many claims have each verdict, in the order of their meanings."""
+    counts = verdicts.value_counts()
+    return ", ".join(f"**{counts[name]} {name}**" for name in meanings if name in counts)
+
+
+def _measured_html(measured: pd.DataFrame) -> str:
+    """The claims that this profile has records for, with both verdicts; cells escaped."""
+    shown = pd.DataFrame({"claim": measured.claim, "by the paper's numbers": measured.printed, "here": measured.ours, "comparisons here": measured.ours_evidence.map(claims.tally), "where": measured.place})
     return '<div class="companion-table">' + shown.to_html(index=False, escape=True, border=0, classes="companion companion-claims") + "</div>"
+
+
+def write_claims(profile: str) -> None:
+    """The scoreboard: every claim with both verdicts and the comparisons behind them, and what the papers' numbers do not bear out."""
+    ledger = claims.ledger(results.read(profile))
+    chapters = {"emodoctor.table1": "05_emotion_scoring", "emodoctor.figure2": "07_preference_ablation", "emodoctor.table3": "08_qualitative_cases"}
+
+    def where(tables: set[str]) -> str:
+        pages = dict.fromkeys(next((page for start, page in chapters.items() if table.startswith(start)), "06_knowledge_scoring") for table in sorted(tables))
+        return " ".join(f'<a href="notebooks/{page}.html">chapter {page[:2].lstrip("0")}</a>' for page in pages)
+
+    rows = []
+    for r in ledger.itertuples():
+        cells = [PAPERS[r.paper], r.place, r.claim + (f" ({r.note})" if r.note else ""), r.printed, r.ours]
+        links = where(r.tables) if r.ours != "not measured" else ""
+        rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + f"<td>{_comparisons_html('printed', r.printed_evidence)}{_comparisons_html('here', r.ours_evidence)}{links}</td>")
+    head = "".join(f"<th{' data-choose' if name in ('paper', 'printed numbers', 'here') else ''}>{name}</th>" for name in ("paper", "place", "claim", "printed numbers", "here", "evidence"))
+    body = "\n".join(f"<tr>{row}</tr>" for row in rows)
+    table = f'<div class="companion-table full-width">{report.badge(profile)}<table class="companion companion-claims" data-browse><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
+    counts = pd.crosstab(ledger.printed, ledger.ours).reindex(index=[v for v in claims.PRINTED if v in set(ledger.printed)], columns=[v for v in claims.OURS if v in set(ledger.ours)])
+    failed = ledger[ledger.printed == "not borne out"]
+    found = "\n".join(f"- **{PAPERS[r.paper]}, {r.place}.** {r.claim}. {r.note or _first_failure(r.printed_evidence)}" for r in failed.itertuples())
+    write_atomic(GENERATED / "claims.md", "\n\n".join([
+        f"{len(ledger)} claims: by the papers' own numbers {_counted(ledger.printed, claims.PRINTED)}; by our records {_counted(ledger.ours, claims.OURS)}.",
+        _table_html(counts.rename_axis(index="printed numbers", columns="here")), table,
+        f"## What the papers' own numbers do not bear out\n\n{len(failed)} claims. Some are slips of the pen, some are sentences wider than their table, and some depend on how a word is read, which the line then says.\n\n{found}", ""]))
+
+
+def _comparisons_html(title: str, evidence: list) -> str:
+    """The comparisons behind a verdict, folded; each with its value, its interval where it has one, and what it says."""
+    if not evidence:
+        return ""
+    marks = {True: "✓ holds", False: "✗ does not", None: "? open"}
+
+    def line(comparison, found, says) -> str:
+        number = "no record" if found is None else str(found[0]) if found[1] == found[2] == found[0] else f"{found[0]:.3f} [{found[1]:.3f}, {found[2]:.3f}]"
+        return f"<li>{html.escape(f'{marks[says]}: {comparison}')} ({number})</li>"
+
+    return f"<details><summary>{title}: {html.escape(claims.tally(evidence))}</summary><ul>{''.join(line(*e) for e in evidence)}</ul></details>"
+
+
+def _first_failure(evidence: list) -> str:
+    """The printed comparisons that fail: how many, and the first in numbers."""
+    failed = [(comparison, found) for comparison, found, says in evidence if says is False]
+    comparison, (value, _, _) = failed[0]
+    return f"{len(failed)} of {len(evidence)} comparisons fail; the first: *{comparison}*, where the left side is {value}."
 
 
 def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:

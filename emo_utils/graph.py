@@ -25,7 +25,7 @@ BUILT_FROM = HTML / ".built-from"
 SWEEPS = ROOT / "sweeps"
 KEPT_SWEEPS = tuple(sorted((ROOT / "book" / "reference").glob("sweep_*.json")))
 KEPT_VALIDITY = tuple((ROOT / "book" / "reference").glob("validity.json"))
-PUBLISHED = (DATA / "published" / "emodoctor.csv", DATA / "published" / "claims.csv")
+PUBLISHED = tuple(DATA / "published" / name for name in ("emodoctor.csv", "emplifai.csv", "claims.yaml"))
 
 
 @dataclass(frozen=True)
