@@ -89,12 +89,12 @@ def main() -> None:
 
 
 def passed(reader, texts: list[str]) -> int:
-    """Tokens that a pass over each text and its questions computes: the shared beginning once, less the chat template's, and each question's own, padded to the longest."""
+    """Tokens that a pass over each text and its questions computes: the shared beginning once, less the chat template's, and each question's own."""
     header, total = len(reader.header[0]), 0
     for text in texts:
         prompts = [inputs["input_ids"][0].tolist() for inputs, _ in reader.config.prepare_inputs({"state": text, "questions": emotion.QUESTIONS}, reader.tokenizer)]
         shared = judge.common_prefix(prompts)
-        total += shared - header + len(prompts) * max(len(p) - shared for p in prompts)
+        total += shared - header + sum(len(p) - shared for p in prompts)
     return total
 
 

@@ -13,6 +13,16 @@ GROUPED, PACKED = "grouped", "packed"
 BLOCK = 512  # queries at once, so that the scores of a long text do not fill the memory
 
 
+def tree_mask(parts: torch.Tensor) -> torch.Tensor:
+    """0 where a token may look, -inf elsewhere: at what came before it in the beginning that all share (part 0) and in its own part.
+
+    parts: number of the part of each token of a row, shape (total,). Returns (total, total), in fp32, to be added to the scores.
+    """
+    earlier = torch.ones(len(parts), len(parts), dtype=torch.bool, device=parts.device).tril()
+    allowed = earlier & ((parts[:, None] == parts[None]) | (parts[None] == 0))
+    return torch.zeros(allowed.shape, device=parts.device).masked_fill(~allowed, float("-inf"))
+
+
 def grouped(module, query, key, value, attention_mask, *, scaling, **_):
     """Attention of a padded batch. query: (batch, heads, queries, width); key, value: (batch, shared heads, keys, width).
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from transformers import DynamicCache
 from transformers.decision import DecisionConfig, label_token_ids
 
-from emo_utils import models
+from emo_utils import attention, models
 from emo_utils.project import sha256_bytes
 
 
@@ -96,6 +96,8 @@ class Judge(Reader):
         """What the chat template puts before a text, computed once for all texts."""
         question = {"q": {"type": "choice", "instructions": "?", "criteria": {"a": None, "b": None}}}
         prompts = [self.config.prepare_inputs({"state": text, "questions": question}, self.tokenizer)[0][0]["input_ids"][0].tolist() for text in ("a", "1")]
+        vocabulary = self.tokenizer.get_vocab()  # kept, as preparing asks for all of it for each text: a tenth of a second
+        self.tokenizer.get_vocab = lambda: vocabulary
         tokens = prompts[0][: common_prefix(prompts)]
         cache = DynamicCache(config=self.model.config)
         self.model.base_model(torch.tensor([tokens], device=self.model.device), past_key_values=cache, use_cache=True)
@@ -103,23 +105,24 @@ class Judge(Reader):
 
 
 def last_hidden(model, prompts: list[list[int]], header: list[int] | None = None, header_cache: DynamicCache | None = None) -> torch.Tensor:
-    """Hidden state after the last token of each prompt, shape (prompts, width); their common prefix is computed once.
+    """Hidden state after the last token of each prompt, shape (prompts, width), from one pass without padding.
 
+    The pass goes over one row: what all prompts share, then the rest of each, which sees what is shared and itself.
     header, header_cache: tokens that all prompts start with, and the cache of a pass over them (it is not changed).
-    The endings run as one batch on the prefix's cache, padded on the right, where causal attention cannot see it.
     """
-    shared = common_prefix(prompts)
-    device = model.device
+    shared, device = common_prefix(prompts), model.device
     done = len(header) if header and prompts[0][: len(header)] == header and len(header) < shared else 0
-    cache = copy.deepcopy(header_cache) if done else DynamicCache(config=model.config)
-    if shared:
-        model.base_model(torch.tensor([prompts[0][done:shared]], device=device), past_key_values=cache, use_cache=True)
-        cache.batch_repeat_interleave(len(prompts))
-    endings = [p[shared:] for p in prompts]
-    width = max(map(len, endings))
-    batch = torch.tensor([e + [0] * (width - len(e)) for e in endings], device=device)
-    hidden = model.base_model(batch, past_key_values=cache, use_cache=True).last_hidden_state
-    return hidden[torch.arange(len(prompts), device=device), torch.tensor([len(e) - 1 for e in endings], device=device)]
+    tokens, positions = list(prompts[0][done:shared]), list(range(done, shared))
+    parts, ends = [0] * len(tokens), []
+    for number, prompt in enumerate(prompts, start=1):
+        tokens += prompt[shared:]
+        positions += range(shared, len(prompt))
+        parts += [number] * (len(prompt) - shared)
+        ends.append(len(tokens) - 1)
+    seen = torch.nn.functional.pad(attention.tree_mask(torch.tensor(parts, device=device)), (done, 0))  # the header is seen by all
+    cache = {"past_key_values": copy.deepcopy(header_cache), "use_cache": True} if done else {"use_cache": False}
+    hidden = model.base_model(torch.tensor([tokens], device=device), position_ids=torch.tensor([positions], device=device), attention_mask=seen[None, None].to(model.dtype), **cache)
+    return hidden.last_hidden_state[0, ends]
 
 
 def option_scores(model, hidden: torch.Tensor, token_ids: list[int]) -> torch.Tensor:

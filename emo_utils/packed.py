@@ -59,16 +59,9 @@ def layout(input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.
             tokens += inner
             positions += range(len(prompt), len(prompt) + len(inner))
             parts += [number] * len(inner)
-        groups.append((slice(start, len(tokens)), _mask(torch.tensor(parts, device=device))))
+        groups.append((slice(start, len(tokens)), attention.tree_mask(torch.tensor(parts, device=device))))
     source, row, column, target = (torch.tensor(values, dtype=torch.long, device=device) for values in (zip(*places, strict=True) if places else ((),) * 4))
     return Layout(torch.tensor([tokens], device=device), torch.tensor([positions], device=device), groups, source, row, column, target)
-
-
-def _mask(parts: torch.Tensor) -> torch.Tensor:
-    """0 where a token may look, -inf elsewhere: at what came before it in the prompt (part 0) and in its own answer."""
-    earlier = torch.ones(len(parts), len(parts), dtype=torch.bool, device=parts.device).tril()
-    allowed = earlier & ((parts[:, None] == parts[None]) | (parts[None] == 0))
-    return torch.zeros(allowed.shape, device=parts.device).masked_fill(~allowed, float("-inf"))
 
 
 def answer_logits(model, place: Layout) -> torch.Tensor:

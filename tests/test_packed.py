@@ -25,7 +25,7 @@ def test_two_answers_share_their_prompt_and_padding_is_gone():
 
 
 def test_an_answer_sees_its_prompt_and_itself():
-    mask = packed._mask(torch.tensor([0, 0, 1, 1, 2]))
+    mask = attention.tree_mask(torch.tensor([0, 0, 1, 1, 2]))
     assert mask.tolist() == [
         [0, -INF, -INF, -INF, -INF], [0, 0, -INF, -INF, -INF], [0, 0, 0, -INF, -INF], [0, 0, 0, 0, -INF], [0, 0, -INF, -INF, 0]]
 
