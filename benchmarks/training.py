@@ -133,7 +133,7 @@ def dialogues(path: Path | None, count: int) -> list[dict]:
     long = [row for row in rows if 250 <= len(f"{row['question']} {row['answer']}".split()) <= 420][: count + 1]
     if len(long) <= count:
         raise SystemExit(f"{path} has only {len(long)} rows of 250 to 420 words; ask for fewer with --count")
-    return [{"emotional_question": row["question"], "soothing_response": row["answer"], "answer": other["answer"]} for row, other in zip(long, long[1:], strict=False)]
+    return [{"question": row["question"], "emotional_question": row["question"], "soothing_response": row["answer"], "answer": other["answer"]} for row, other in zip(long, long[1:], strict=False)]
 
 
 def examples_of(stage: str, rows: list[dict], batch: int) -> list[dict]:
@@ -282,7 +282,7 @@ def growth(options, folder: Path) -> list[dict]:
 
     def joined(k: int) -> list[dict]:
         parts = [rows[i : i + k] for i in range(0, 6 * k, k)]
-        return [{f: " ".join(r[f] for r in part) for f in ("emotional_question", "soothing_response", "answer")} for part in parts]
+        return [{f: " ".join(r[f] for r in part) for f in ("question", "emotional_question", "soothing_response", "answer")} for part in parts]
 
     cases = [("rows", k, rows[: 6 * k]) for k in (1, 4, 16)] + [("length", k, joined(k)) for k in (1, 2, 4)]
     for stage in options.stages:
