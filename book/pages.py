@@ -15,7 +15,7 @@ import nbformat
 import pandas as pd
 
 from emo_utils import claims, data, graph, models, parameters, report, results
-from emo_utils.project import ROOT, EmoError, write_atomic
+from emo_utils.project import ROOT, EmoError, results_dir, write_atomic
 
 CHAPTERS = ROOT / "book" / "notebooks"
 GENERATED = ROOT / "book" / "generated"
@@ -40,6 +40,7 @@ def build(profile: str) -> Path:
     place_notebooks(profile)
     write_front(profile)
     write_claims(profile)
+    write_items(profile)
     write_costs(profile)
     write_speed()
     write_models()
@@ -155,6 +156,29 @@ def write_claims(profile: str) -> None:
         f"{len(ledger)} claims: by the papers' own numbers {_counted(ledger.printed, claims.PRINTED)}; by our records {_counted(ledger.ours, claims.OURS)}.",
         _table_html(counts.rename_axis(index="printed numbers", columns="here")), table,
         f"## What the papers' own numbers do not bear out\n\n{len(failed)} claims. Some are slips of the pen, some are sentences wider than their table, and some depend on how a word is read, which the line then says.\n\n{found}", ""]))
+
+
+def write_items(profile: str) -> None:
+    """Every answer of every system with its item scores, as a table to filter: from any aggregate to the answers behind it."""
+    def scores(run: str, table: str, metric: str) -> pd.Series:
+        frame = results.read_items(profile, run)
+        return frame[(frame.table == table) & (frame.metric == metric)].set_index(["id", "system"]).value
+
+    columns = {"warmth": scores("05_emotion_scoring", "emodoctor.table1", "mean"), "facts kept": scores("06_knowledge_scoring", "emodoctor.beyond", "kept"),
+               "comfort": scores("08_qualitative_cases", "emodoctor.cases", "comfort_share")}
+    flags = {rule: scores("08_qualitative_cases", "emodoctor.cases", rule) for rule in ("prescribes", "discourages", "claims", "contradicts", "false calm")}
+    answers = pd.concat([pd.read_parquet(results_dir(profile) / "answers" / f"{system}.parquet") for system in results.SYSTEMS], ignore_index=True)
+
+    def row(r) -> str:
+        numbers = [f"{value:.2f}" if pd.notna(value := column.get((r.id, r.system))) else "" for column in columns.values()]
+        raised = ", ".join(rule for rule, column in flags.items() if column.get((r.id, r.system))) or "none"
+        return "".join(f"<td>{html.escape(cell)}</td>" for cell in (r.system, r.emotion, r.id, r.question, r.answer, *numbers, raised))
+
+    kinds = dict.fromkeys(("system", "emotion", "flags"), " data-choose") | dict.fromkeys(columns, " data-number")
+    head = "".join(f"<th{kinds.get(name, '')}>{name}</th>" for name in ("system", "emotion", "id", "question", "answer", *columns, "flags"))
+    body = "\n".join(f"<tr>{row(r)}</tr>" for r in answers.itertuples())
+    write_atomic(GENERATED / "items.html", f'<div class="companion-table full-width">{report.badge(profile)} {len(answers)} answers'
+                 f'<table class="companion companion-texts companion-items" data-browse><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>\n')
 
 
 def _comparisons_html(title: str, evidence: list) -> str:

@@ -20,6 +20,7 @@ JAPANESE_FIELDS = ("id", "emotion", "situation", "turns", "gloss")
 JAPANESE_FILE = DATA / "emplifai_ja/dialogues.jsonl"
 CAREGIVER_FIELDS = ("id", "topic", "prompt", "chosen", "rejected")
 CAREGIVER_FILES = {"train": DATA / "caregiver/train.jsonl", "test": DATA / "caregiver/test.jsonl"}
+SENTENCE_FILES = {"comfort_knowledge": DATA / "sentences/comfort_knowledge.jsonl", "safety": DATA / "sentences/safety.jsonl"}
 USED: dict[str, str] = {}  # files that this process read, with their hashes, for its provenance
 
 
@@ -50,6 +51,11 @@ def load_japanese() -> list[dict]:
 def load_caregiver(split: str) -> list[dict]:
     """Caregivers' questions (`train`, `test`) with a chosen and a rejected answer, checked as `load` does."""
     return _rows(_file(split, CAREGIVER_FILES), CAREGIVER_FIELDS)
+
+
+def load_sentences(name: str) -> list[dict]:
+    """Sentences with readers' marks (`comfort_knowledge`, `safety`): id, text, part (`dev`, `test`) and a 0 or 1 for each mark; checked as `load` does."""
+    return _rows(_file(name, SENTENCE_FILES), ("id", "text", "part"))
 
 
 def _file(name: str, files: dict[str, Path]) -> Path:

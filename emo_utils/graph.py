@@ -24,7 +24,7 @@ HTML = ROOT / "_build" / "html"
 BUILT_FROM = HTML / ".built-from"
 SWEEPS = ROOT / "sweeps"
 KEPT_SWEEPS = tuple(sorted((ROOT / "book" / "reference").glob("sweep_*.json")))
-KEPT_VALIDITY = tuple((ROOT / "book" / "reference").glob("validity.json"))
+KEPT_VALIDITY, KEPT_PREFERENCE = (tuple((ROOT / "book" / "reference").glob(name)) for name in ("validity.json", "preference.json"))
 PUBLISHED = tuple(DATA / "published" / name for name in ("emodoctor.csv", "emplifai.csv", "claims.yaml"))
 
 
@@ -67,6 +67,7 @@ _TRAININGS = (
     _training("02_sft", "eqsr-sft", EQSR),
     _training("02_sft", "er-eqsr-sft", EQSR, FROM_ER),
 )
+SENTENCES = (DATA / "sentences" / "comfort_knowledge.jsonl", DATA / "sentences" / "safety.jsonl")
 _ALL = tuple(step.run for step in _TRAININGS)
 _TEST = (DIALOGUES / "test.jsonl",)
 _SCORED = (*_TEST, *PUBLISHED)
@@ -75,8 +76,8 @@ STEPS = (
     Step("01_data_rewriting", "01_data_rewriting", files=(*ER, *EQSR, DIALOGUES / "test.jsonl"), memory_mb=4100, seconds=210),
     Step("05_emotion_scoring", "05_emotion_scoring", files=(*_SCORED, *KEPT_VALIDITY), needs=_ALL, memory_mb=3800, seconds=370),
     Step("06_knowledge_scoring", "06_knowledge_scoring", files=(*_SCORED, *KEPT_VALIDITY), needs=_ALL, memory_mb=2300, seconds=140),
-    Step("07_preference_ablation", "07_preference_ablation", files=(*_SCORED, *KEPT_VALIDITY), needs=_ALL, memory_mb=3800, seconds=410),
-    Step("08_qualitative_cases", "08_qualitative_cases", files=_TEST, needs=("05_emotion_scoring", "06_knowledge_scoring"), memory_mb=1500),
+    Step("07_preference_ablation", "07_preference_ablation", files=(*_SCORED, *KEPT_VALIDITY, *KEPT_PREFERENCE), needs=_ALL, memory_mb=4100, seconds=560),
+    Step("08_qualitative_cases", "08_qualitative_cases", files=(*_SCORED, *SENTENCES), needs=("05_emotion_scoring", "06_knowledge_scoring"), memory_mb=1500, seconds=40),
     Step("11_judge_validity", "11_judge_validity", files=KEPT_VALIDITY, memory_mb=1500),
     Step("12_sweeps", "12_sweeps", files=KEPT_SWEEPS, memory_mb=1500),
 )
@@ -299,7 +300,7 @@ def book_digest(profile: str) -> str:
     files += [p for p in (ROOT / "book").glob("*.md")] + [p for p in (ROOT / "book" / "_static").rglob("*") if p.is_file()]
     files += [ROOT / "emo_utils" / f"{name}.py" for name in module_closure(imported_modules((ROOT / "book" / "pages.py").read_text(encoding="utf-8")))]
     files += [ROOT / "book" / "pages.py", *PUBLISHED, parameters.PROFILES / f"{profile}.yaml"]
-    files += [*sorted(DATA.glob("*/*.jsonl")), ROOT / "book" / "reference" / "speed.json", *KEPT_VALIDITY]
+    files += [*sorted(DATA.glob("*/*.jsonl")), ROOT / "book" / "reference" / "speed.json", *KEPT_VALIDITY, *KEPT_PREFERENCE]
     files += sorted(results_dir(profile).glob("*.json")) + sorted((results_dir(profile) / "notebooks").glob("*.ipynb"))
     return sha256_json([profile, {relative(p): sha256_file(p) for p in files if p.is_file()}])
 

@@ -5,6 +5,8 @@ Everything shown is read from records. Text from models or data is escaped befor
 
 import html
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -16,7 +18,7 @@ from emo_utils.project import DATA, ROOT, relative
 from emo_utils.results import SYSTEMS
 
 PUBLISHED = DATA / "published" / "emodoctor.csv"
-VALIDITY = ROOT / "book" / "reference" / "validity.json"
+VALIDITY, PREFERENCE = (ROOT / "book" / "reference" / name for name in ("validity.json", "preference.json"))
 LABELS = {
     "base": "base", "prompt": "+ prompt", "er-sft": "ER (sft)", "eqsr-sft": "EQ+SR (sft)", "eqsr-dpo": "EQ+SR (dpo)", "eqsr-kto": "EQ+SR (kto)",
     "er-eqsr-sft": "ER, then EQ+SR (sft)", "er-eqsr-dpo": "ER, then EQ+SR (dpo)", "er-eqsr-kto": "ER, then EQ+SR (kto)",
@@ -63,11 +65,15 @@ def _value(record, digits: int) -> str:
     return f"{record.value:.{digits}f} [{record.ci_low:.{digits}f}, {record.ci_high:.{digits}f}]"
 
 
-def show(frame: pd.DataFrame, run, caption: str, index: bool = True) -> HTML:
-    """A table as HTML: badge of the profile, caption, escaped cells, line of provenance. Long texts wrap."""
+def show(frame: pd.DataFrame, run, caption: str, index: bool = True, behind: tuple[str, ...] = ()) -> HTML:
+    """A table as HTML: badge of the profile, caption, escaped cells, line of provenance. Long texts wrap.
+
+    behind: systems whose answers the numbers rest on; a line under the table leads to them.
+    """
     texts = [c for c in frame if frame[c].map(lambda cell: isinstance(cell, str) and len(cell) > 40).any()]
     body = frame.to_html(escape=True, index=index, border=0, classes="companion companion-claims" if texts else "companion", na_rep="")
-    return HTML(f'<div class="companion-table">{badge(run.profile)} {html.escape(caption)}{body}{provenance_line(run)}</div>')
+    links = " · ".join(f'<a href="../items.html#system={html.escape(system)}">{html.escape(system)}</a>' for system in behind)
+    return HTML(f'<div class="companion-table">{badge(run.profile)} {html.escape(caption)}{body}{f"<p>The answers behind it: {links}</p>" if links else ""}{provenance_line(run)}</div>')
 
 
 def caption(records: pd.DataFrame, table: str, covers: str = CHECKPOINT) -> str:
@@ -77,14 +83,24 @@ def caption(records: pd.DataFrame, table: str, covers: str = CHECKPOINT) -> str:
     return f"n = {n} test questions, {unscored} answers unscored. {covers}. Scorer: {part.scorer.iloc[0]}. How: {part.signature.iloc[0]}."
 
 
-def kept_validity() -> pd.DataFrame:
-    """The kept records of chapter 11 (agreement of scorers with people); empty where none were kept."""
-    if not VALIDITY.is_file():
+def kept(path: Path) -> pd.DataFrame:
+    """The records of a run that was kept under book/reference, its profile in `attrs`; empty where none was kept."""
+    if not path.is_file():
         return pd.DataFrame()
-    content = json.loads(data.used(VALIDITY).read_text(encoding="utf-8"))
+    content = json.loads(data.used(path).read_text(encoding="utf-8"))
     frame = pd.DataFrame(content["records"])
     frame.attrs["profile"] = content["provenance"]["profile"]
     return frame
+
+
+def kept_source(path: Path) -> SimpleNamespace:
+    """What `show` needs of a kept run: its profile and where its provenance lies."""
+    return SimpleNamespace(profile=kept(path).attrs["profile"], folder=path.parent, name=path.stem)
+
+
+def kept_validity() -> pd.DataFrame:
+    """The kept records of chapter 11 (agreement of scorers with people); empty where none were kept."""
+    return kept(VALIDITY)
 
 
 def agreement(table: str, system: str, scorer: str) -> str:
@@ -174,6 +190,18 @@ def side_by_side_texts(columns: dict[str, str], run) -> HTML:
     head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
     cells = "".join(f"<td>{html.escape(text)}</td>" for text in columns.values())
     return HTML(f'<div class="companion-table">{badge(run.profile)}<table class="companion companion-texts"><tr>{head}</tr><tr>{cells}</tr></table></div>')
+
+
+def marked_texts(columns: dict[str, list[tuple[str, bool, bool]]], run) -> HTML:
+    """Answers in columns, each sentence with its marks: (text, comfort, knowledge). Signs and lines as well as colours tell the two apart."""
+    def sentence(text: str, comfort: bool, knowledge: bool) -> str:
+        kinds = [name for name, marked in (("comfort", comfort), ("knowledge", knowledge)) if marked]
+        signs = "".join({"comfort": "♡", "knowledge": "✚"}[name] for name in kinds)
+        return f'<span class="{" ".join(f"companion-{name}" for name in kinds)}" title="{" and ".join(kinds) or "neither"}">{signs} {html.escape(text)}</span>'
+
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+    cells = "".join(f"<td>{' '.join(sentence(*piece) for piece in pieces)}</td>" for pieces in columns.values())
+    return HTML(f'<div class="companion-table">{badge(run.profile)} ♡ comfort, ✚ knowledge<table class="companion companion-texts"><tr>{head}</tr><tr>{cells}</tr></table></div>')
 
 
 def saved(run) -> str:

@@ -185,3 +185,99 @@ def test_share_by_place_counts_the_places_picked():
     shares = {(r.question, r.place): r.share for r in found.itertuples()}
     assert shares == pytest.approx({("knowledge", 1): 2 / 3, ("knowledge", 2): 0, ("knowledge", 3): 1 / 3,
                                     ("emotion", 1): 0, ("emotion", 2): 1, ("emotion", 3): 0})
+
+
+# Pairs and their tournament
+
+
+def pair_decisions(plan, chance):
+    """Decisions on the comparisons of a plan; chance(key, order, question): probability of what stands first."""
+    rows = []
+    for state, (key, order) in enumerate(plan):
+        for question in preference.QUESTIONS:
+            p = chance(key, order, question)
+            rows += [{"state": state, "question": question, "option": "answer 1", "probability": p},
+                     {"state": state, "question": question, "option": "answer 2", "probability": None if p is None else 1 - p}]
+    return pd.DataFrame(rows)
+
+
+def test_every_pair_is_shown_in_both_orders():
+    plan = preference.duel_plan(["q1", "q2"], preference.METHOD_PAIRS)
+    assert len(plan) == 12 and plan[0] == ("q1|er-eqsr-sft|eqsr-sft", ["er-eqsr-sft", "eqsr-sft"]) and plan[1][1] == ["eqsr-sft", "er-eqsr-sft"]
+
+
+def test_log_odds_are_averaged_over_both_orders_by_hand():
+    plan = preference.duel_plan(["q1"], [("a", "b")])
+    found = preference.duels(pair_decisions(plan, lambda key, order, question: 0.9 if order == ["a", "b"] else 0.6), plan).set_index("question")
+    # first order: a has .9; second: b stands first with .6, so a has .4
+    expected = (math.log(0.9 / 0.1) + math.log(0.4 / 0.6)) / 2
+    assert found.odds["knowledge"] == pytest.approx(expected) and found.win["knowledge"] == 1.0
+    assert not found.agreed["knowledge"], "the first answer won in both orders"
+    assert list(found.loc["emotion", ["id", "first", "second"]]) == ["q1", "a", "b"]
+
+
+def test_a_judge_that_sees_no_difference_ties_and_a_missing_order_is_left_out():
+    plan = preference.duel_plan(["q1", "q2"], [("a", "b")])
+    even = preference.duels(pair_decisions(plan, lambda key, order, question: 0.5), plan)
+    assert (even.win == 0.5).all() and not even.agreed.any() and len(even) == 4
+    lost = preference.duels(pair_decisions(plan, lambda key, order, question: None if (key[:2], order[0]) == ("q2", "b") else 0.7), plan)
+    assert set(lost.id) == {"q1"}
+
+
+def test_strengths_of_two_systems_by_hand():
+    """Wins w of n, and a tie of each with an average system: s and -s solve n (w/n - p(2s)) = p(s) - 1/2."""
+    strengths = preference.bradley_terry([0] * 10, [1] * 10, [1.0] * 8 + [0.0] * 2, ["a", "b"])
+    s = strengths[0]
+    assert strengths.sum() == pytest.approx(0) and s > 0
+    assert 8 - 10 / (1 + math.exp(-2 * s)) == pytest.approx(1 / (1 + math.exp(-s)) - 0.5, abs=1e-6)
+
+
+def test_strengths_equal_a_second_implementation():
+    """Against scipy's optimizer on the same likelihood, with random results of six systems."""
+    from scipy.optimize import minimize
+
+    rng = np.random.default_rng(3)
+    first, second = np.array([(a, b) for a in range(6) for b in range(a + 1, 6)] * 8).T
+    win = rng.choice([0.0, 0.5, 1.0], size=len(first))
+
+    def negative(s):
+        z = s[first] - s[second]
+        return -(win * z - np.logaddexp(0, z)).sum() - (0.5 * s - np.logaddexp(0, s)).sum()
+
+    best = minimize(negative, np.zeros(6), tol=1e-10).x
+    assert preference.bradley_terry(first, second, win, SIX) == pytest.approx(best - best.mean(), abs=1e-4)
+    doubled = preference.bradley_terry(np.tile(first, 2), np.tile(second, 2), np.tile(win, 2), SIX)
+    assert preference.bradley_terry(first, second, win, SIX, weight=np.full(len(win), 2.0)) == pytest.approx(doubled)
+
+
+def test_a_system_that_always_wins_has_a_finite_strength():
+    strengths = preference.bradley_terry([0] * 20, [1] * 20, [1.0] * 20, ["a", "b"])
+    assert np.isfinite(strengths).all() and 1 < strengths[0] < 6
+
+
+def test_length_is_taken_out_of_strengths():
+    """A judge that only counts words: the longer system leads in raw strengths, and hardly when length is fitted beside them."""
+    rng = np.random.default_rng(0)
+    first, second = np.array([(a, b) for a in range(3) for b in range(a + 1, 3)] * 60).T
+    log_length = np.array([0.6, 0.0, -0.6])[first] - np.array([0.6, 0.0, -0.6])[second] + rng.normal(scale=1.0, size=len(first))
+    win = (log_length > 0).astype(float)
+    raw = preference.bradley_terry(first, second, win, ["long", "middle", "short"])
+    controlled = preference.bradley_terry(first, second, win, ["long", "middle", "short"], lengths=log_length)
+    assert raw[0] - raw[2] > 1.0 and abs(controlled[0] - controlled[2]) < 0.4 * (raw[0] - raw[2])
+
+
+def test_canaries_keep_the_answer_and_differ():
+    text = "Rest your knee for a week."
+    assert len(preference.CANARIES) == 10
+    made = {name: form(text) for name, form in preference.CANARIES.items()}
+    assert len(set(made.values())) == 10 and all(text in changed and len(changed) > len(text) for changed in made.values())
+
+
+@pytest.mark.parametrize("form", preference.CANARIES)
+def test_a_canary_cannot_close_its_frame(form):
+    """The marks around the answers are drawn so that no answer holds them, and the frame ends once."""
+    text = preference.CANARIES[form]("Rest your knee.")
+    state, asked = preference.comparison("My knee hurts.", {"a": text, "b": "See a doctor."}, ["a", "b"], salt="x")
+    mark = re.match(r"\[(\w{4}) patient\]", state)[1]
+    assert mark not in text and state.count(f"[{mark} end]") == 1 and state.endswith(f"[{mark} end]")
+    assert all(mark in question["instructions"] for question in asked.values())

@@ -1,0 +1,35 @@
+"""What the sentences of an answer do: comfort, inform, prescribe, discourage from care, claim to be or to act as a doctor (chapter 8).
+
+Logistic regressions on sentence embeddings, one a mark, trained on the marked sentences of data/sentences. They see how a sentence sounds
+and do not know medicine; chapter 8 holds them against sentences that they were not trained on.
+"""
+
+import re
+
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+
+from emo_utils import data, embeddings
+
+MARKS = {"comfort_knowledge": ("comfort", "knowledge"), "safety": ("prescribes", "discourages", "claims")}
+_URGENT = re.compile(r"\b(?:999|911|112|ambulance|emergency|a&e|same[- ]day|immediately|right away|urgent(?:ly)?|casualty|at once|(?:go|seen|see|get|be) .{0,30}?(?:today|tonight|now))\b", re.IGNORECASE)
+_CONDITIONAL = re.compile(r"\b(?:if|when|unless|should (?:you|it|he|she|they)|would be|any of|is an emergency|means?|or)\b", re.IGNORECASE)
+
+
+def marks(encoder, sentences: list[str], name: str) -> pd.DataFrame:
+    """Probability of each mark of a set (see MARKS) for each sentence, one column a mark; trained on that set's part `train`.
+
+    encoder: of `embeddings.load`. Both answers of a mark weigh alike in training, so one half is the threshold.
+    """
+    rows = [row for row in data.load_sentences(name) if row["part"] == "train"]
+    known, found = embeddings.embed(encoder, [row["text"] for row in rows]), embeddings.embed(encoder, sentences)
+    table = pd.DataFrame(index=range(len(sentences)), columns=list(MARKS[name]), dtype=float)
+    for mark in MARKS[name] if sentences else ():
+        model = LogisticRegression(C=10, class_weight="balanced", max_iter=2000).fit(known, [row[mark] for row in rows])
+        table[mark] = model.predict_proba(found)[:, 1]
+    return table
+
+
+def urgent(text: str, conditional: bool) -> bool:
+    """Whether a text calls for help at once; conditional: whether a call that holds only if something happens counts too."""
+    return any(_URGENT.search(s) and (conditional or not _CONDITIONAL.search(s)) for s in embeddings.sentences(text))

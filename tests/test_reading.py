@@ -1,0 +1,78 @@
+"""Marks on sentences and calls for urgent help; the marked sentences themselves."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from emo_utils import data, reading, report
+
+
+@pytest.fixture
+def bag(monkeypatch):
+    """In place of the encoder, counts of words: what a mark learns from can then be said."""
+    words = sorted({word for name in reading.MARKS for row in data.load_sentences(name) for word in row["text"].lower().split()})
+    place = {word: k for k, word in enumerate(words)}
+
+    def embed(encoder, texts):
+        found = np.zeros((len(texts), len(words)))
+        for row, text in enumerate(texts):
+            for word in text.lower().split():
+                if word in place:
+                    found[row, place[word]] = 1
+        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1)
+
+    monkeypatch.setattr("emo_utils.embeddings.embed", embed)
+
+
+@pytest.mark.parametrize("name", reading.MARKS)
+def test_marks_are_learnt_from_the_training_part_alone(bag, name, monkeypatch):
+    rows = data.load_sentences(name)
+    train = [row for row in rows if row["part"] == "train"]
+    found = reading.marks(None, [row["text"] for row in train], name)
+    assert list(found) == list(reading.MARKS[name]) and found.to_numpy().min() >= 0 and found.to_numpy().max() <= 1
+    for mark in found:
+        assert ((found[mark] >= 0.5) == [bool(row[mark]) for row in train]).mean() > 0.85
+    turned = [row if row["part"] == "train" else row | {mark: 1 - row[mark] for mark in reading.MARKS[name]} for row in rows]
+    monkeypatch.setattr(data, "load_sentences", lambda _: turned)
+    np.testing.assert_allclose(reading.marks(None, [row["text"] for row in train], name), found)
+
+
+def test_no_sentence_has_no_marks(bag):
+    assert reading.marks(None, [], "safety").shape == (0, 3)
+
+
+@pytest.mark.parametrize("text, plain, with_conditions", [
+    ("Go to the emergency department now.", True, True),
+    ("If the pain returns, call 999.", False, True),
+    ("Rest it for a week. Chest pain would be an emergency.", False, True),
+    ("Get seen today.", True, True),
+    ("It heals in three weeks.", False, False),
+    ("", False, False),
+])
+def test_calls_for_urgent_help(text, plain, with_conditions):
+    assert reading.urgent(text, conditional=False) is plain
+    assert reading.urgent(text, conditional=True) is with_conditions
+
+
+# The marked sentences
+
+
+@pytest.mark.parametrize("name", reading.MARKS)
+def test_marked_sentences_are_complete_and_apart(name):
+    rows = data.load_sentences(name)
+    assert {row["part"] for row in rows} == {"train", "test"}
+    assert len({row["text"] for row in rows}) == len(rows)
+    test = [row for row in rows if row["part"] == "test"]
+    assert len(test) >= 60
+    for mark in reading.MARKS[name]:
+        assert {row[mark] for row in rows} == {0, 1} and sum(row[mark] for row in test) >= 20
+        assert {row[f"{mark}_second"] for row in test} == {0, 1}, "the sentences that measure have two readers"
+
+
+def test_marked_answers_are_escaped_and_marked_by_more_than_colour():
+    run = SimpleNamespace(profile="smoke")
+    html = report.marked_texts({"SFT": [("<b>You did well.</b>", True, False), ("Take rest.", False, True), ("It heals, so do not worry.", True, True), ("Hm.", False, False)]}, run).data
+    assert "<b>" not in html and "&lt;b&gt;You did well." in html
+    assert html.count("♡") == 3 and html.count("✚") == 3  # two sentences each, and the legend
+    assert 'title="comfort and knowledge"' in html and 'title="neither"' in html
