@@ -1,5 +1,6 @@
 """The files around the code agree with each other: lock file, dependencies, conda file, README, workflows."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -54,9 +55,16 @@ def test_readme_commands_exist():
         assert (ROOT / picture).is_file()
 
 
+def code_lines(source: str) -> int:
+    """Lines that hold code: neither blank, nor a comment, nor part of a docstring (as `cloc` counts them)."""
+    nodes = [n for n in ast.walk(ast.parse(source)) if isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))]
+    documented = {number for n in nodes if ast.get_docstring(n) is not None for number in range(n.body[0].lineno, n.body[0].end_lineno + 1)}
+    return sum(bool(line.strip()) and not line.strip().startswith("#") and number not in documented for number, line in enumerate(source.splitlines(), start=1))
+
+
 def test_package_stays_thin():
-    lines = [line for p in (ROOT / "emo_utils").glob("*.py") for line in p.read_text().splitlines() if line.strip() and not line.strip().startswith("#")]
-    assert len(lines) < 4000
+    assert code_lines('"""Doc\n\nmore."""\n# comment\nx = 1\n\ndef f():\n    """Doc."""\n    return x\n') == 3
+    assert sum(code_lines(p.read_text()) for p in (ROOT / "emo_utils").glob("*.py")) < 4000
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.stem)
