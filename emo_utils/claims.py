@@ -295,6 +295,6 @@ def tally(evidence: list) -> str:
     """How many comparisons of a claim say yes, no and neither, in words."""
     said = [says for _, _, says in evidence]
     if len(said) == 1 and evidence[0][1] is not None:
-        (comparison, (value, low, high), _), = evidence
-        return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+        value, low, high = evidence[0][1]
+        return str(value) if low == high == value else f"{value:.3f} [{low:.3f}, {high:.3f}]"
     return f"{said.count(True)} of {len(said)} hold, {said.count(False)} do not" if said else ""
