@@ -210,7 +210,7 @@ def test_places_are_turned_back_into_outputs(blank):
     names = blank
     table = names.compared(First())
     assert table.ahead.tolist() == [0.9] * 4 and table.behind.tolist() == pytest.approx([0.1] * 4) and table.human.tolist() == [False, True, False, True]
-    names.add_judge(table, "s")
+    names.add_judge(table, "s", "own")
     assert {r.system: r.value for r in names.run.records if r.metric != "kappa"} == {"first output shown first": 0.5, "first output shown second": 0.5, "both orders averaged": 0.5, "same choice in both orders": 0.0}
 
 
@@ -219,7 +219,7 @@ def test_orders_are_averaged_in_log_odds(blank):
     table = pd.DataFrame({"ahead": [0.9, 0.6, 0.2], "behind": [0.2, 0.1, 0.4], "human": [True, True, False]})
     # Log-odds: 2.197 - 1.386 > 0, right; 0.405 - 2.197 < 0, wrong; both below 0, right.
     assert math.log(9) + math.log(0.25) > 0 > math.log(1.5) + math.log(1 / 9)
-    names.add_judge(table, "s")
+    names.add_judge(table, "s", "own")
     found = {r.system: r.value for r in names.run.records if r.metric != "kappa"}
     assert found == pytest.approx({"first output shown first": 1.0, "first output shown second": 1 / 3, "both orders averaged": 2 / 3, "same choice in both orders": 1 / 3})
     # Two of three are right; by chance 2/3 x 1/3 + 1/3 x 2/3 = 4/9 would be: (2/3 - 4/9) / (1 - 4/9) = .4.
@@ -235,6 +235,20 @@ def test_a_file_of_ones_own_is_scored_by_rank_correlation(home, tmp_path):
     rows.rename(columns={"label": "score"}).to_json(tmp_path / "wrong.jsonl", orient="records", lines=True)
     with pytest.raises(EmoError, match="wrong.jsonl needs columns text and label"):
         play("11_judge_validity", labelled=str(tmp_path / "wrong.jsonl"), **SMALL)
+
+
+def test_a_file_of_pairs_of_ones_own_is_judged_in_both_orders(home, tmp_path):
+    rows = pd.DataFrame({"input": ["Name a fruit.", "Name a tool.", "Say hello."], "output_1": ["Pear", "Cloud", "Hello"], "output_2": ["Stone", "Saw", "No"], "label": [1, 2, 1]})
+    rows.to_csv(tmp_path / "pairs.csv", index=False)
+    records = records_of(play("11_judge_validity", labelled_pairs=str(tmp_path / "pairs.csv"), **SMALL))
+    own = records[(records.table == "validity.judge") & (records.group == "own")].set_index(["system", "metric"])
+    assert set(own.n) == {3} and ("both orders averaged", "accuracy") in own.index and ("same choice in both orders", "consistency") in own.index
+    rows.assign(label=[1, 3, 1]).to_json(tmp_path / "bad.jsonl", orient="records", lines=True)
+    with pytest.raises(EmoError, match="bad.jsonl: row 2 lacks a text, or its label is neither 1 nor 2"):
+        play("11_judge_validity", labelled_pairs=str(tmp_path / "bad.jsonl"), **SMALL)
+    rows.drop(columns="output_2").to_csv(tmp_path / "short.csv", index=False)
+    with pytest.raises(EmoError, match="short.csv lacks the columns output_2"):
+        play("11_judge_validity", labelled_pairs=str(tmp_path / "short.csv"), **SMALL)
 
 
 def test_auc_by_hand(played):
