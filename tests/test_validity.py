@@ -208,7 +208,7 @@ def test_places_are_turned_back_into_outputs(blank):
             return pd.DataFrame([{"state": s, "question": "better", "option": f"answer {p}", "probability": (0.9, 0.1)[p - 1]} for s in range(len(states)) for p in (1, 2)])
 
     names = blank
-    table = names.compared(First())
+    table = names.compared(First(), names.json.loads((names.folder / names.LLMBAR).read_text())[: names.pairs])
     assert table.ahead.tolist() == [0.9] * 4 and table.behind.tolist() == pytest.approx([0.1] * 4) and table.human.tolist() == [False, True, False, True]
     names.add_judge(table, "s", "own")
     assert {r.system: r.value for r in names.run.records if r.metric != "kappa"} == {"first output shown first": 0.5, "first output shown second": 0.5, "both orders averaged": 0.5, "same choice in both orders": 0.0}
