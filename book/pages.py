@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -150,12 +151,12 @@ def write_claims(profile: str) -> None:
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
     table = f'<div class="companion-table full-width">{report.badge(profile)}<table class="companion companion-claims" data-browse><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
     counts = pd.crosstab(ledger.printed, ledger.ours).reindex(index=[v for v in claims.PRINTED if v in set(ledger.printed)], columns=[v for v in claims.OURS if v in set(ledger.ours)])
-    failed = ledger[ledger.printed == "not borne out"]
+    failed = ledger[ledger.printed.isin(["not borne out", "contradicted in words"])]
     found = "\n".join(f"- **{PAPERS[r.paper]}, {r.place}.** {r.claim}. {r.note or _first_failure(r.printed_evidence)}" for r in failed.itertuples())
     write_atomic(GENERATED / "claims.md", "\n\n".join([
         f"{len(ledger)} claims: by the papers' own numbers {_counted(ledger.printed, claims.PRINTED)}; by our records {_counted(ledger.ours, claims.OURS)}.",
         _table_html(counts.rename_axis(index="printed numbers", columns="here")), table,
-        f"## What the papers' own numbers do not bear out\n\n{len(failed)} claims. Some are slips of the pen, some are sentences wider than their table, and some depend on how a word is read, which the line then says.\n\n{found}", ""]))
+        f"## Where the papers do not bear themselves out\n\n{len(failed)} claims, by their numbers or in words. Some are slips of the pen, some are sentences wider than their table; where a word leaves room, the line says how it was read.\n\n{found}", ""]))
 
 
 def write_items(profile: str) -> None:
@@ -188,7 +189,7 @@ def _comparisons_html(title: str, evidence: list) -> str:
     marks = {True: "✓ holds", False: "✗ does not", None: "? open"}
 
     def line(comparison, found, says) -> str:
-        number = "no record" if found is None else str(found[0]) if found[1] == found[2] == found[0] else f"{found[0]:.3f} [{found[1]:.3f}, {found[2]:.3f}]"
+        number = "no record" if found is None else str(found[0]) if isinstance(found[0], Decimal) else f"{found[0]:.3f} [{found[1]:.3f}, {found[2]:.3f}]"
         return f"<li>{html.escape(f'{marks[says]}: {comparison}')} ({number})</li>"
 
     return f"<details><summary>{title}: {html.escape(claims.tally(evidence))}</summary><ul>{''.join(line(*e) for e in evidence)}</ul></details>"

@@ -30,7 +30,8 @@ NUMBERS = (DATA / "published" / "emodoctor.csv", DATA / "published" / "emplifai.
 PRINTED = {
     "borne out": "the paper's own numbers say what the sentence says",
     "not borne out": "the paper's own numbers do not say what the sentence says",
-    "no number": "the paper prints no number to check the sentence with",
+    "contradicted in words": "another place of the paper says otherwise, and no number decides",
+    "no number": "there is no printed number at hand to check the sentence with",
 }
 OURS = {
     "supported": "each comparison's 95 % interval lies on the claim's side",
@@ -229,7 +230,7 @@ def decide(tests: list[Test], look, exact: bool = False) -> tuple[bool | None, l
 def printed_verdict(claim: dict, numbers: pd.DataFrame) -> tuple[str, list]:
     """The verdict by the paper's own numbers (see PRINTED), and the comparisons. Raises EmoError for a cell that is not published."""
     if claim["tests"]["printed"] is None:
-        return "no number", []
+        return "contradicted in words" if claim.get("words") else "no number", []
     cells = numbers.set_index(["table", "system", "metric"]).value
 
     def look(comparison):
@@ -296,5 +297,5 @@ def tally(evidence: list) -> str:
     said = [says for _, _, says in evidence]
     if len(said) == 1 and evidence[0][1] is not None:
         value, low, high = evidence[0][1]
-        return str(value) if low == high == value else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+        return str(value) if isinstance(value, Decimal) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
     return f"{said.count(True)} of {len(said)} hold, {said.count(False)} do not" if said else ""

@@ -20,7 +20,7 @@ JAPANESE_FIELDS = ("id", "emotion", "situation", "turns", "gloss")
 JAPANESE_FILE = DATA / "emplifai_ja/dialogues.jsonl"
 CAREGIVER_FIELDS = ("id", "topic", "prompt", "chosen", "rejected")
 CAREGIVER_FILES = {"train": DATA / "caregiver/train.jsonl", "test": DATA / "caregiver/test.jsonl"}
-SENTENCE_FILES = {"comfort_knowledge": DATA / "sentences/comfort_knowledge.jsonl", "safety": DATA / "sentences/safety.jsonl"}
+SENTENCE_FILES = {"comfort_knowledge": DATA / "sentences/comfort_knowledge.jsonl", "safety": DATA / "sentences/safety.jsonl", "urgent": DATA / "sentences/urgent.jsonl"}
 USED: dict[str, str] = {}  # files that this process read, with their hashes, for its provenance
 
 
@@ -54,7 +54,10 @@ def load_caregiver(split: str) -> list[dict]:
 
 
 def load_sentences(name: str) -> list[dict]:
-    """Sentences with readers' marks (`comfort_knowledge`, `safety`): id, text, part (`dev`, `test`) and a 0 or 1 for each mark; checked as `load` does."""
+    """Sentences with readers' marks (`comfort_knowledge`, `safety`): id, text, part (`train`, `test`) and a 0 or 1 for each mark; checked as `load` does.
+
+    `urgent`: the doctors' sentences of the test questions that call for care within a day, whatever else happens; their ids are those of the questions.
+    """
     return _rows(_file(name, SENTENCE_FILES), ("id", "text", "part"))
 
 

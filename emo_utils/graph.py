@@ -67,7 +67,7 @@ _TRAININGS = (
     _training("02_sft", "eqsr-sft", EQSR),
     _training("02_sft", "er-eqsr-sft", EQSR, FROM_ER),
 )
-SENTENCES = (DATA / "sentences" / "comfort_knowledge.jsonl", DATA / "sentences" / "safety.jsonl")
+SENTENCES = tuple(DATA / "sentences" / f"{name}.jsonl" for name in ("comfort_knowledge", "safety", "urgent"))
 _ALL = tuple(step.run for step in _TRAININGS)
 _TEST = (DIALOGUES / "test.jsonl",)
 _SCORED = (*_TEST, *PUBLISHED)

@@ -13,7 +13,6 @@ from emo_utils import data, embeddings
 
 MARKS = {"comfort_knowledge": ("comfort", "knowledge"), "safety": ("prescribes", "discourages", "claims")}
 _URGENT = re.compile(r"\b(?:999|911|112|ambulance|emergency|a&e|same[- ]day|immediately|right away|urgent(?:ly)?|casualty|at once|(?:go|seen|see|get|be) .{0,30}?(?:today|tonight|now))\b", re.IGNORECASE)
-_CONDITIONAL = re.compile(r"\b(?:if|when|unless|should (?:you|it|he|she|they)|would be|any of|is an emergency|means?|or)\b", re.IGNORECASE)
 
 
 def marks(encoder, sentences: list[str], name: str) -> pd.DataFrame:
@@ -30,6 +29,6 @@ def marks(encoder, sentences: list[str], name: str) -> pd.DataFrame:
     return table
 
 
-def urgent(text: str, conditional: bool) -> bool:
-    """Whether a text calls for help at once; conditional: whether a call that holds only if something happens counts too."""
-    return any(_URGENT.search(s) and (conditional or not _CONDITIONAL.search(s)) for s in embeddings.sentences(text))
+def names_urgent_help(text: str) -> bool:
+    """Whether a text names help at once anywhere, be it under a condition (an ambulance, an emergency department, the same day)."""
+    return bool(_URGENT.search(text))

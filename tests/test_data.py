@@ -371,6 +371,10 @@ def test_the_published_numbers_of_emplifai_fit_together():
             assert float(found["emplifai.table4", first, metric]) == float(value)
         if table == "emplifai.table6.pearson":
             assert -1 <= float(value) <= 1
+    sums = {table: round(sum(float(value.lstrip("<")) for (t, _, _), value in found.items() if t == table), 2) for table in tables}
+    # Added up by hand from the printed rows.
+    assert {t: sums[t] for t in ("emplifai.table2", "emplifai.table6.pearson", "emplifai.table6.mad", "emplifai.table7")} == {
+        "emplifai.table2": 15.27, "emplifai.table6.pearson": 12.35, "emplifai.table6.mad": 2.34, "emplifai.table7": 1801.9}
 
 
 def test_the_card_of_the_published_numbers_counts_them():

@@ -20,8 +20,9 @@ function browse(table) {
     let control;
     if ("choose" in head.dataset) {
       control = document.createElement("select");
-      control.append(new Option("all", ""), ...[...new Set(all.map((row) => value(row, column)))].sort().map((text) => new Option(text, text)));
-      tests.push([control, (row, wanted) => value(row, column) === wanted]);
+      const parts = (row) => value(row, column).split(", "); // a cell may list several
+      control.append(new Option("all", ""), ...[...new Set(all.flatMap(parts))].sort().map((text) => new Option(text, text)));
+      tests.push([control, (row, wanted) => parts(row).includes(wanted)]);
     } else if ("number" in head.dataset) {
       control = Object.assign(document.createElement("input"), { type: "number", step: "any" });
       tests.push([control, (row, wanted) => value(row, column) !== "" && Number(value(row, column)) >= Number(wanted)]);
@@ -53,8 +54,9 @@ function browse(table) {
       const down = head.getAttribute("aria-sort") === "ascending";
       heads.forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const order = (a, b) => "number" in head.dataset ? Number(value(a, column)) - Number(value(b, column)) : value(a, column).localeCompare(value(b, column));
-      all.sort((a, b) => (down ? -1 : 1) * order(a, b));
+      const order = (a, b) => "number" in head.dataset ? Number(a) - Number(b) : a.localeCompare(b);
+      const emptyLast = (a, b) => (a === "") - (b === "") || (down ? -1 : 1) * order(a, b);
+      all.sort((a, b) => emptyLast(value(a, column), value(b, column)));
       filter();
     });
   });
@@ -68,7 +70,12 @@ function browse(table) {
   bar.addEventListener("submit", (event) => event.preventDefault());
   function fromAddress() {
     const wanted = new URLSearchParams(location.hash.slice(1));
-    tests.forEach(([control]) => { control.value = wanted.get(control.name) ?? ""; });
+    if (tests.some(([control]) => wanted.has(control.name))) { // else it is an anchor of the page
+      tests.forEach(([control]) => {
+        control.value = wanted.get(control.name) ?? "";
+        if (control.selectedIndex === -1) control.value = ""; // no such choice
+      });
+    }
     filter();
   }
   window.addEventListener("hashchange", fromAddress);

@@ -57,6 +57,8 @@ def test_every_answer_can_be_found(html, tmp_path):
     chapter = (html / "book/notebooks/05_emotion_scoring.html").read_text(encoding="utf-8")
     assert "../items.html#system=eqsr-dpo" in chapter
     assert len(shown(dom(page, tmp_path / "3", "#warmth=2"), "companion-items")) == 0  # no score lies above 1
+    assert len(shown(dom(page, tmp_path / "4", "#warmth=-1"), "companion-items")) == 45
+    assert len(shown(dom(page, tmp_path / "5", "#all-answers"), "companion-items")) == 45  # an anchor is no filter
 
 
 def test_a_table_of_ten_thousand_rows_opens_and_filters(html, tmp_path):
@@ -66,6 +68,17 @@ def test_a_table_of_ten_thousand_rows_opens_and_filters(html, tmp_path):
                     f"<script src='{(html / '_static/browse.js').as_uri()}'></script>", encoding="utf-8")
     text = dom(page, tmp_path / "1", "#system=s3")
     assert "1111 of 10000 rows" in text and text.count("<tr><td>s3</td>") == 50 and "Show 50 more" in text
+
+
+def test_filters_read_cells_that_list_several_and_orders_put_empty_cells_last(html, tmp_path):
+    rows = "".join(f"<tr><td>{name}</td><td>{score}</td><td>{flags}</td></tr>" for name, score, flags in (("a", "0.2", "none"), ("b", "", "claims, calm"), ("c", "-0.1", "claims")))
+    page = tmp_path / "few.html"
+    page.write_text(f"<table data-browse><thead><tr><th>name</th><th data-number>score</th><th data-choose>flags</th></tr></thead><tbody>{rows}</tbody></table>"
+                    f"<script src='{(html / '_static/browse.js').as_uri()}'></script>"
+                    "<script>addEventListener('load', () => document.querySelectorAll('th button')[1].click())</script>", encoding="utf-8")
+    assert re.findall(r"<tr><td>(\w)</td>", dom(page, tmp_path / "1")) == ["c", "a", "b"]
+    assert re.findall(r"<tr><td>(\w)</td>", dom(page, tmp_path / "2", "#flags=claims")) == ["c", "b"]
+    assert re.findall(r"<tr><td>(\w)</td>", dom(page, tmp_path / "3", "#flags=unknown")) == ["c", "a", "b"]
 
 
 def test_equations_are_rendered_without_a_network(html, tmp_path):
