@@ -148,8 +148,8 @@ def examples_of(stage: str, rows: list[dict], batch: int) -> list[dict]:
 # Processes
 
 
-def run(spec: dict, folder: Path, binaries: Path | None = None) -> dict:
-    """Start one training and return what it wrote; ends this script with its last lines where it fails."""
+def run(spec: dict, folder: Path, binaries: Path | None = None) -> dict | None:
+    """Start one training and return what it wrote, None where another way was killed (for memory); ends this script with its last lines where it fails."""
     from emo_utils import cli
 
     out = folder / "out.json"
@@ -166,6 +166,8 @@ def run(spec: dict, folder: Path, binaries: Path | None = None) -> dict:
         (folder / "spec.json").write_text(json.dumps(spec | {"folder": str(folder / "run")}))
         command = [sys.executable, __file__, "--work", folder / "spec.json", "--out", out]
     done = subprocess.run([*map(str, command)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode in (-9, 137) and spec["way"] != "ours":
+        return None
     if done.returncode or not out.is_file():
         raise SystemExit(f"{spec['way']} {spec['stage']} failed:\n{done.stdout[-3000:]}")
     return json.loads(out.read_text())
@@ -239,9 +241,14 @@ def compare(options, folder: Path) -> list[dict]:
         spec = {"stage": stage, "batch": options.batch, "device_batch": at_once(stage, options), "max_length": 1024, "examples": examples}
         found, best = {way: [] for way in options.ways}, 0.0
         for _ in range(options.rounds):
-            for way in options.ways:
+            for way in list(found):
                 best = max(best, peak())
-                found[way].append(run(spec | {"way": way}, folder, binaries))
+                result = run(spec | {"way": way}, folder, binaries)
+                if result is None:
+                    print(f"{stage}  {way} was killed, most likely for memory; it is left out", flush=True)
+                    del found[way]
+                else:
+                    found[way].append(result)
         tokens = found["ours"][0]["tokens"]
         by_way = {way: summary(results, tokens) for way, results in found.items()}
         for way, s in by_way.items():
