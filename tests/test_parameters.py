@@ -280,4 +280,4 @@ def test_what_the_rest_waits_for_longest_goes_first():
     assert [s.notebook for s in order[1:3]] == ["04_kto"] * 2  # the longest and largest trainings are not left to end alone
     # er-sft 115 s, then er-eqsr-kto 140 s, then the preferences 410 s.
     assert graph.longest_chain(graph.step("02_sft.er-sft")) == 665
-    assert graph.longest_chain(graph.step("08_qualitative_cases")) == 40
+    assert graph.longest_chain(graph.step("08_qualitative_cases")) == 90
