@@ -278,6 +278,6 @@ def test_what_the_rest_waits_for_longest_goes_first():
     order = sorted(graph.STEPS, key=graph.longest_chain, reverse=True)
     assert order[0].run == "02_sft.er-sft"  # three trainings start from it
     assert [s.notebook for s in order[1:3]] == ["04_kto"] * 2  # the longest and largest trainings are not left to end alone
-    # er-sft 115 s, then er-eqsr-kto 140 s, then the preferences 410 s.
-    assert graph.longest_chain(graph.step("02_sft.er-sft")) == 665
+    # er-sft 115 s, then er-eqsr-kto 140 s, then the preferences 600 s.
+    assert graph.longest_chain(graph.step("02_sft.er-sft")) == 855
     assert graph.longest_chain(graph.step("08_qualitative_cases")) == 90
