@@ -159,11 +159,11 @@ def test_a_run_of_the_book_has_its_fixed_name_and_place(home, monkeypatch):
 
 
 def test_a_run_of_the_book_that_reads_what_the_graph_does_not_know_is_stopped(home, monkeypatch):
-    monkeypatch.setenv("EMO_BOOK_RUN", "12_sweeps")
+    monkeypatch.setenv("EMO_BOOK_RUN", "08_qualitative_cases")
     monkeypatch.setattr(graph, "fingerprint", lambda run, profile: {"upstream": {}})
-    run = start("12_sweeps", profile="smoke")
-    models.USED["tiny-llama"] = {"source": "x", "sha256": "y"}
-    with pytest.raises(EmoError, match="12_sweeps used tiny-llama.*graph.py"):
+    run = start("08_qualitative_cases", profile="smoke")
+    models.USED["another-model"] = {"source": "x", "sha256": "y"}
+    with pytest.raises(EmoError, match="08_qualitative_cases used another-model.*graph.py"):
         run.finish()
     assert written(home) == []
 
