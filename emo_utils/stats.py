@@ -65,14 +65,6 @@ def spearman_interval(frame, first: str, second: str, unit: str, seed: int, resa
     return correlation(values), *interval(np.array(draws))
 
 
-def paired_difference(first, second, seed: int) -> tuple[float, float, float]:
-    """Mean of first - second over the same items, with its 95 % interval."""
-    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
-    if first.shape != second.shape:
-        raise ValueError(f"paired values must be over the same items, and there are {first.shape} and {second.shape}")
-    return mean_interval(first - second, seed)
-
-
 def permutation_p(differences, seed: int, resamples: int = 9999) -> float:
     """Two-sided p-value of a mean of paired differences under random signs (exact where there are few enough of them)."""
     differences = np.asarray(differences, dtype=float)

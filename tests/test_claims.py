@@ -209,7 +209,7 @@ def test_combinations_are_recorded_with_the_interval_of_the_combination():
     rows = {row["system"]: row for row in run.rows}
     assert len(rows) == len(run.rows) > 70
     row = rows["emodoctor.table1/eqsr-dpo/mean - emodoctor.table1/base/mean"]
-    value, low, high = stats.paired_difference(items["eqsr-dpo", "mean"], items["base", "mean"], 1)
+    value, low, high = stats.mean_interval(items["eqsr-dpo", "mean"] - items["base", "mean"], 1)
     assert (row["value"], row["ci_low"], row["ci_high"]) == pytest.approx((value, low, high), abs=1e-12)
     run.rows.clear()
     claims.add_combinations(run, ("emodoctor.table1",), None, n=0, scorer="x")

@@ -82,26 +82,6 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says():
     assert 0.91 <= covered / 500 <= 0.97
 
 
-def test_paired_difference_removes_what_the_items_share(samples):
-    shifted = samples + 0.25
-    assert stats.paired_difference(shifted, samples, seed=1) == pytest.approx((0.25, 0.25, 0.25))
-    assert stats.paired_difference(samples, samples, seed=1) == (0.0, 0.0, 0.0)
-
-
-def test_paired_difference_is_first_minus_second(samples):
-    other = np.random.default_rng(8).permutation(samples) * 0.5
-    mean, low, high = stats.paired_difference(samples, other, seed=2)
-    assert (mean, low, high) == stats.mean_interval(samples - other, seed=2)
-    assert mean == pytest.approx(samples.mean() - other.mean()) and low < mean < high
-    assert stats.paired_difference(other, samples, seed=2) == pytest.approx((-mean, -high, -low))
-
-
-def test_paired_difference_takes_lists_and_refuses_other_lengths():
-    assert stats.paired_difference([2, 4], [1, 1], seed=0)[0] == 2.0
-    with pytest.raises(ValueError):
-        stats.paired_difference([1, 2, 3], [1, 2], seed=0)
-
-
 # Overlap with a reference
 
 
