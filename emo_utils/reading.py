@@ -18,15 +18,19 @@ THRESHOLD = {"comfort": 0.7, "knowledge": 0.5, "prescribes": 0.5, "discourages":
 _URGENT = re.compile(r"\b(?:999|911|112|ambulance|emergency|a&e|same[- ]day|immediately|right away|urgent(?:ly)?|casualty|at once|(?:go|seen|see|get|be) .{0,30}?(?:today|tonight|now))\b", re.IGNORECASE)
 
 
-def marks(encoder, sentences: list[str], name: str) -> pd.DataFrame:
-    """Whether each sentence has each mark of a set (see MARKS), one column a mark; trained on that set's part `train`. encoder: of `embeddings.load`."""
+def learn(encoder, name: str) -> dict[str, LogisticRegression]:
+    """A regression for each mark of a set (see MARKS), trained on that set's part `train`. encoder: of `embeddings.load`."""
     rows = [row for row in data.load_sentences(name) if row["part"] == "train"]
-    known, found = embeddings.embed(encoder, [row["text"] for row in rows]), embeddings.embed(encoder, sentences)
-    table = pd.DataFrame(index=range(len(sentences)), columns=list(MARKS[name]), dtype=bool)
-    for mark in MARKS[name] if sentences else ():
-        model = LogisticRegression(C=10, class_weight="balanced", max_iter=2000).fit(known, [row[mark] for row in rows])
-        table[mark] = model.predict_proba(found)[:, 1] >= THRESHOLD[mark]
-    return table
+    known = embeddings.embed(encoder, [row["text"] for row in rows])
+    return {mark: LogisticRegression(C=10, class_weight="balanced", max_iter=2000).fit(known, [row[mark] for row in rows]) for mark in MARKS[name]}
+
+
+def marks(encoder, learnt: dict[str, LogisticRegression], sentences: list[str]) -> pd.DataFrame:
+    """Whether each sentence has each mark, one column a mark. learnt: of `learn`."""
+    if not sentences:
+        return pd.DataFrame(columns=list(learnt), dtype=bool)
+    found = embeddings.embed(encoder, sentences)
+    return pd.DataFrame({mark: model.predict_proba(found)[:, 1] >= THRESHOLD[mark] for mark, model in learnt.items()})
 
 
 def names_urgent_help(text: str) -> bool:

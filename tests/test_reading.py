@@ -29,17 +29,17 @@ def bag(monkeypatch):
 def test_marks_are_learnt_from_the_training_part_alone(bag, name, monkeypatch):
     rows = data.load_sentences(name)
     train = [row for row in rows if row["part"] == "train"]
-    found = reading.marks(None, [row["text"] for row in train], name)
+    found = reading.marks(None, reading.learn(None, name), [row["text"] for row in train])
     assert list(found) == list(reading.MARKS[name]) and set(map(str, found.dtypes)) == {"bool"}
     for mark in found:
         assert (found[mark] == [bool(row[mark]) for row in train]).mean() > 0.85
     turned = [row if row["part"] == "train" else row | {mark: 1 - row[mark] for mark in reading.MARKS[name]} for row in rows]
     monkeypatch.setattr(data, "load_sentences", lambda _: turned)
-    assert reading.marks(None, [row["text"] for row in train], name).equals(found)
+    assert reading.marks(None, reading.learn(None, name), [row["text"] for row in train]).equals(found)
 
 
 def test_no_sentence_has_no_marks(bag):
-    assert reading.marks(None, [], "safety").shape == (0, 3)
+    assert reading.marks(None, reading.learn(None, "safety"), []).shape == (0, 3)
 
 
 @pytest.mark.parametrize("text, named", [
