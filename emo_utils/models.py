@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import yaml
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from tqdm import tqdm
 
 from emo_utils.parameters import nearest
-from emo_utils.project import EmoError, cache_dir, sha256_file, sha256_json, write_atomic
+from emo_utils.project import EmoError, alone, cache_dir, sha256_file, sha256_json, write_atomic
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
@@ -102,14 +102,7 @@ def fetch(name: str, log=print) -> Path:
     if is_cached(name):
         return target
     (cache_dir() / "locks").mkdir(parents=True, exist_ok=True)
-    lock = FileLock(cache_dir() / "locks" / f"{name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        log(f"{name}: another process is fetching these weights; waiting for it")
-        lock.acquire()
-    with contextlib.ExitStack() as stack:
-        stack.callback(lock.release)
+    with alone(FileLock(cache_dir() / "locks" / f"{name}.lock"), f"{name}: another process is fetching these weights", log), contextlib.ExitStack() as stack:
         if is_cached(name):
             return target
         _require_space(w)
@@ -118,10 +111,7 @@ def fetch(name: str, log=print) -> Path:
         stack.callback(shutil.rmtree, work, ignore_errors=True)
         source = _prepare(w, work, log)
         weights = sorted(work.glob("*.safetensors"))
-        manifest = {
-            "name": name, "source": source, "licence": w.licence, "sha256": w.sha256 or None,
-            "files": {p.name: sha256_file(p) for p in weights},
-        }
+        manifest = {"name": name, "source": source, "licence": w.licence, "sha256": w.sha256 or None, "files": {p.name: sha256_file(p) for p in weights}}
         write_atomic(work / "manifest.json", json.dumps(manifest, indent=1))
         os.replace(work, target)
     log(f"{name}: ready")
@@ -133,10 +123,7 @@ def _require_space(w: Weights) -> None:
     needed = w.size_mb * (6 if w.members else 1.1) / 1000
     free = shutil.disk_usage(cache_dir()).free / 1e9
     if free < needed:
-        raise WeightsError(
-            f"{w.name} needs {needed:.1f} GB for a moment and {cache_dir()} has {free:.1f} GB free; "
-            "free some space, or set EMO_CACHE to a folder on a larger disk"
-        )
+        raise WeightsError(f"{w.name} needs {needed:.1f} GB for a moment and {cache_dir()} has {free:.1f} GB free; free some space, or set EMO_CACHE to a folder on a larger disk")
 
 
 def _prepare(w: Weights, work: Path, log) -> str:
@@ -289,10 +276,7 @@ def convert_gguf(gguf: Path, target: Path, dtype: str, log=print) -> None:
 
 
 TINY = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "seed": 0}
-CHATML = (
-    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
+CHATML = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 
 
 def build_tiny(target: Path) -> None:

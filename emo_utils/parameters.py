@@ -52,10 +52,7 @@ class Parameter:
         if wanted is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-            raise ParameterError(
-                f"parameter '{self.name}' is {value!r}, which is no {self.type}; it must be {self.domain()} "
-                f"(default {self.default!r}: {self.meaning})"
-            )
+            raise ParameterError(f"parameter '{self.name}' is {value!r}, which is no {self.type}; it must be {self.domain()} (default {self.default!r}: {self.meaning})")
         if self.choices and value not in self.choices:
             raise ParameterError(f"parameter '{self.name}' is {value!r}; it must be {self.domain()}{nearest(str(value), self.choices)}")
         if self.interval and not self._inside(value):
@@ -147,10 +144,7 @@ def resolve(notebook: str, given: dict, run: str = "") -> dict:
     known = declared(notebook)
     for name in given:
         if name not in known:
-            raise ParameterError(
-                f"{notebook} has no parameter '{name}'{nearest(name, known)} "
-                f"(papermill --help-notebook notebooks/{notebook}.ipynb lists them)"
-            )
+            raise ParameterError(f"{notebook} has no parameter '{name}'{nearest(name, known)} (papermill --help-notebook notebooks/{notebook}.ipynb lists them)")
     profile = known["profile"].check(given.get("profile", known["profile"].default))
     values = {name: p.default for name, p in known.items()}
     values |= profile_values(profile, notebook, run) | given | {"profile": profile}

@@ -3,10 +3,13 @@
 Nothing here depends on the working directory, so a notebook runs from anywhere.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 ROOT = Path(os.environ.get("EMO_HOME") or Path(__file__).resolve().parents[1]).resolve()
 NOTEBOOKS = ROOT / "notebooks"
@@ -63,6 +66,20 @@ def write_atomic(path: Path, content: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.write_text(content, encoding="utf-8")
     os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def alone(lock: FileLock, why: str, log=print):
+    """Hold a lock between processes for a block of code; `why` is said where another process has it, which is then waited for."""
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log(f"{why}; waiting for it to end")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def relative(path: Path) -> str:

@@ -10,10 +10,8 @@ import gc
 import itertools
 import json
 import os
-import socket
 import sqlite3
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,19 +19,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import openai
-import psutil
 import yaml
+from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tqdm import tqdm
 
 from emo_utils import gates, prompts
-from emo_utils.project import PROFILES, EmoError, first_line, sha256_bytes
+from emo_utils.project import PROFILES, EmoError, alone, first_line, sha256_bytes
 from emo_utils.sources import Task
 
 PRICES = PROFILES / "prices.yaml"
 CHARACTERS_A_TOKEN = 4.0  # rule of thumb for English; only for the estimate before the first call
 OUTPUT_OVER_INPUT = 1.6  # words of our rewrites over words of what is rewritten
-LEASE = 900.0  # seconds for which a process may hold a row before another may take it
 PASSES = 4  # times that a run comes back to rows for which the endpoint failed
 RAMP = 0.003  # seconds between the first requests: those sent together come back together and wait for each other ever after
 BREAKER = 25  # rows in a row that fail at the endpoint before the run stops
@@ -145,17 +142,16 @@ class Reply:
 
 
 class Store:
-    """Replies of endpoints in an SQLite file to which rows are only added; several processes may share it."""
+    """Replies of endpoints in an SQLite file to which rows are only added. Any process may read; one at a time fills it (`lock`)."""
 
     def __init__(self, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.path, self.owner = path, f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time()} {uuid.uuid4().hex}"
+        self.path, self.lock = path, FileLock(path.with_suffix(".lock"))
         try:
             self.connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
             self.connection.execute("PRAGMA journal_mode=WAL")
             self.connection.execute("PRAGMA synchronous=NORMAL")
             self.connection.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT, attempt INTEGER, text TEXT, reason TEXT, final INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, at REAL, PRIMARY KEY (key, attempt))")
-            self.connection.execute("CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT, until REAL)")
             self.last([""])  # a table of another program has other columns
             if (found := self.connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise sqlite3.DatabaseError(" ".join(found.split()))
@@ -172,36 +168,6 @@ class Store:
         marks = ",".join("?" * len(names))
         rows = self.connection.execute(f"SELECT key, attempt, text, reason, final, prompt_tokens, completion_tokens FROM replies WHERE key IN ({marks}) ORDER BY attempt", names)
         return {row[0]: Reply(*row[1:4], bool(row[4]), *row[5:]) for row in rows}
-
-    def claim(self, names: list[str]) -> set[str]:
-        """Take rows for this process; returns those that it got. A row of a process that died is free after its lease."""
-        now = time.time()
-        self.connection.execute("BEGIN IMMEDIATE")
-        got = {name for name in names if self.connection.execute(
-            "INSERT INTO claims VALUES (?,?,?) ON CONFLICT(key) DO UPDATE SET owner=excluded.owner, until=excluded.until WHERE until < ?",
-            (name, self.owner, now + LEASE, now if self._alive(name) else float("inf"))).rowcount}
-        self.connection.execute("COMMIT")
-        return got
-
-    def _alive(self, name: str) -> bool:
-        """Whether the process that holds a row may still run: always for one of another machine."""
-        held = self.connection.execute("SELECT owner FROM claims WHERE key = ?", (name,)).fetchone()
-        host, pid, started, _ = held[0].split(" ") if held else ("", "0", "0", "")
-        if host != socket.gethostname():
-            return True
-        try:
-            process = psutil.Process(int(pid))
-            # In containers, the next process often gets the number of the one that died.
-            return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - float(started)) < 2
-        except psutil.NoSuchProcess:
-            return False
-
-    def release(self, names: Iterable[str] | None = None) -> None:
-        """Let go of these rows, or of all that this process holds."""
-        if names is None:
-            self.connection.execute("DELETE FROM claims WHERE owner = ?", (self.owner,))
-            return
-        self.connection.executemany("DELETE FROM claims WHERE key = ? AND owner = ?", [(name, self.owner) for name in names])
 
     def spent(self) -> tuple[int, int]:
         """Tokens read and written by all committed replies."""
@@ -289,8 +255,13 @@ def run(tasks: Callable[[], Iterable[Task]], settings: Settings, store: Store, *
 
     limit: US dollars that this run may cost, estimated before and counted during it. Raises EmoError when the limit
     does not suffice, when the endpoint refuses key or model, and when it fails for many rows in a row; committed
-    replies stay, and the same call goes on from there. Rows that another process works on are waited for.
+    replies stay, and the same call goes on from there. Where another process fills the store, this one waits until that has ended.
     """
+    with alone(store.lock, f"another process is filling {store.path.name}, and nothing is to be asked for twice"):
+        return _run(tasks, settings, store, limit, prices, emotion_gate, api, served_as, desc)
+
+
+def _run(tasks, settings, store, limit, prices, emotion_gate, api, served_as, desc) -> Report:
     planned = plan(tasks(), settings, store, prices)
     if limit is not None and planned.cost is None:
         raise EmoError(f"there is a limit of {limit} US dollars and no price for '{settings.model}'; add it to {prices.name} or take the limit away")
@@ -322,13 +293,11 @@ class _Run:
         try:
             for _ in range(PASSES):
                 asked, self.report.counts["failed"] = self.report.asked, 0
-                while await self.one_pass(tasks()) and not self.stop:
-                    await asyncio.sleep(1.0)  # another process holds the rest
+                await self.one_pass(tasks())
                 if self.stop or not self.report.counts["failed"] or self.report.asked == asked:
                     break
         finally:
             gc.unfreeze()
-            self.store.release()  # also what was still queued when a run is interrupted
             self.report.seconds = time.monotonic() - started
             self.bar.close()
             await self.api.close()
@@ -336,50 +305,34 @@ class _Run:
             raise EmoError(self.stop)
         return self.report
 
-    async def one_pass(self, tasks: Iterable[Task]) -> int:
-        """Ask for what is missing; returns how many rows other processes hold."""
+    async def one_pass(self, tasks: Iterable[Task]) -> None:
+        """Ask for what is missing."""
         queue: asyncio.Queue = asyncio.Queue(maxsize=2 * self.settings.concurrency)
         self.slots = asyncio.Semaphore(self.settings.concurrency)
         async with asyncio.TaskGroup() as group:
             # A few more workers than requests at a time: while one checks and stores a reply, another asks.
             workers = [group.create_task(self.work(queue, place * RAMP)) for place in range(self.settings.concurrency + min(self.settings.concurrency // 4, 16))]
-            held = await self.feed(tasks, queue)
+            await self.feed(tasks, queue)
             for _ in workers:
                 await queue.put(None)
-        return held
 
-    async def feed(self, tasks: Iterable[Task], queue: asyncio.Queue) -> int:
-        held = 0
-        # Few rows at a time: what is claimed here must be done before its lease ends.
-        for part in chunks(tasks, min(2 * self.settings.concurrency, 16)):
+    async def feed(self, tasks: Iterable[Task], queue: asyncio.Queue) -> None:
+        fed: set[str] = set()  # equal rows are asked for once
+        for part in chunks(tasks, 64):
             if self.stop:
                 break
-            named = {key(task, self.settings): task for task in part}  # equal rows are asked for once
+            named = {name: task for task in part if (name := key(task, self.settings)) not in fed}
+            fed |= named.keys()
             replies = self.store.last(list(named))
-            missing = [name for name in named if not (name in replies and replies[name].final)]
-            got = self.store.claim(missing)
-            # Another process may have finished a row between the look and the claim.
-            replies |= self.store.last(sorted(got)) if got else {}
-            for name in missing:
-                if name not in got:
-                    held += 1
-                elif name in replies and replies[name].final:
-                    self.store.release([name])
-                else:
-                    await queue.put((name, named[name], replies.get(name)))
-        return held
+            for name, task in named.items():
+                if not (name in replies and replies[name].final):
+                    await queue.put((name, task, replies.get(name)))
 
     async def work(self, queue: asyncio.Queue, delay: float) -> None:
         await asyncio.sleep(delay)
         while (item := await queue.get()) is not None:
-            name, task, before = item
-            done = False
-            try:
-                if not self.stop:  # what is under way when a run stops is still waited for and kept
-                    done = await self.row(name, task, before)
-            finally:
-                if not done:  # nobody asks for a finished row: it is let go of with all others at the end
-                    self.store.release([name])
+            if not self.stop:  # what is under way when a run stops is still waited for and kept
+                await self.row(*item)
             self.bar.update()
             self.bar.set_postfix_str(f"{self.report.counts['failed']} failed, {self.report.counts['set aside'] + self.report.counts['refused']} set aside" + ("" if self.cost is None else f", ${self.cost:.2f}"), refresh=False)
 
@@ -387,13 +340,13 @@ class _Run:
     def cost(self) -> float | None:
         return dollars(tuple(self.report.tokens), self.planned.rate)
 
-    async def row(self, name: str, task: Task, before: Reply | None) -> bool:
-        """Attempts for one row until one is kept or there are no more; each reply is committed at once. Returns whether the row is finished."""
+    async def row(self, name: str, task: Task, before: Reply | None) -> None:
+        """Attempts for one row until one is kept or there are no more; each reply is committed at once."""
         first = before.attempt + 1 if before else 1
         for attempt in range(first, max(first, self.settings.attempts) + 1):  # one more also where fewer attempts are asked for than before
             if self.limit and self.cost >= self.limit:
                 self.stop = f"the limit of {self.limit} US dollars is reached after {self.report.asked} replies; they are kept, and a higher limit goes on from here"
-                return False
+                return
             body = request(task, before, attempt, self.settings) | {"model": self.served_as}
             try:
                 async with self.slots, asyncio.timeout(self.settings.deadline):
@@ -402,19 +355,19 @@ class _Run:
             except openai.BadRequestError as error:
                 if not self.report.asked and not self.planned.done:  # nothing has worked yet: the settings may be at fault, not the row
                     self.fail(error)
-                    return False
+                    return
                 text, tokens, reason, final = "", (0, 0), f"the endpoint refused the request ({first_line(error)})", True
             except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
                 self.stop = f"the endpoint does not accept the key in OPENAI_API_KEY ({first_line(error)})"
-                return False
+                return
             except openai.NotFoundError as error:
                 self.stop = f"the endpoint does not know the model '{self.settings.model}' or the address is wrong ({first_line(error)})"
-                return False
+                return
             except (openai.OpenAIError, TimeoutError, ValueError, AttributeError, LookupError, TypeError) as error:
                 self.fail(error)
-                return False
+                return
             else:
-                found, reason = await self.judged(task, text)
+                reason = await self.judged(task, text)
                 final = not reason or attempt >= self.settings.attempts
             self.failures_in_a_row = 0
             before = Reply(attempt, text, reason, final, *tokens)
@@ -425,15 +378,14 @@ class _Run:
                 self.report.reasons[_kind(reason)] += 1
             if final:
                 self.report.counts[_outcome(reason, attempt)] += 1
-                return True
-        return False
+                return
 
-    async def judged(self, task: Task, text: str) -> tuple[dict, str]:
+    async def judged(self, task: Task, text: str) -> str:
         async with self.one_at_a_time:
             if self.emotion_gate and task.emotion:  # a model: beside the event loop
-                return await asyncio.to_thread(judge_reply, task, text, self.emotion_gate)
+                return (await asyncio.to_thread(judge_reply, task, text, self.emotion_gate))[1]
             await asyncio.sleep(0)  # one reply in a turn of the event loop: what has come in or is due to go out is seen to in between
-            return judge_reply(task, text)
+            return judge_reply(task, text)[1]
 
     def fail(self, error: BaseException) -> None:
         """The endpoint gave no reply: the row stays to be asked for; too many in a row end the run."""

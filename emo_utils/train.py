@@ -71,9 +71,7 @@ def check_lengths(rows: list[dict], tokenizer, max_length: int, limit: float = 0
             if field in row:
                 ids = tokenizer.apply_chat_template(row["prompt"] + row[field], tokenize=True, return_dict=True)["input_ids"]
                 counts.setdefault(field, []).append(len(ids))
-    table = pd.DataFrame(
-        [{"field": f, "rows": len(n), "tokens_mean": round(sum(n) / len(n)), "tokens_max": max(n), "too_long": sum(k > max_length for k in n)} for f, n in counts.items()]
-    )
+    table = pd.DataFrame([{"field": f, "rows": len(n), "tokens_mean": round(sum(n) / len(n)), "tokens_max": max(n), "too_long": sum(k > max_length for k in n)} for f, n in counts.items()])
     share = table.too_long.sum() / table.rows.sum()
     if share > limit:
         raise EmoError(f"{share:.0%} of the sequences exceed max_length={max_length} tokens (longest {table.tokens_max.max()}); raise max_length or shorten the rows")
@@ -160,8 +158,7 @@ def _launch(trainer, run) -> pd.DataFrame:
     cells = [text for kind, text, _ in notebook_cells(NOTEBOOKS / f"{run.notebook}.ipynb") if kind == "code"]
     wanted = next(i for i, text in enumerate(cells) if "train.fit(" in text) + 1
     (folder / "training.py").write_text("\n\n".join(cells[:wanted]), encoding="utf-8")
-    known = {"EMO_VALUES": json.dumps(run.values), "EMO_SCRATCH": str(folder), "PYTHONPATH": str(ROOT),
-             "OMP_NUM_THREADS": str(max(torch.get_num_threads() // run.values["processes"], 1))}
+    known = {"EMO_VALUES": json.dumps(run.values), "EMO_SCRATCH": str(folder), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(max(torch.get_num_threads() // run.values["processes"], 1))}
     command = shlex.join([sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(run.values["processes"]), "--mixed_precision", "no",
                           "--dynamo_backend", "no", "--num_machines", "1", *shlex.split(os.environ.get("EMO_LAUNCH", ""))])
     lines = [f"export {name}={shlex.quote(value)}" for name, value in known.items()]

@@ -47,17 +47,16 @@ def tasks_of(source: sources.Source, rows: int) -> list[sources.Task]:
     return list(sources.select(source, rows * 3 // 5, rows - rows * 3 // 5, seed=1).tasks(source))
 
 
-def child(source: Path, rows: int, store: Path, out: Path, address: str, concurrency: int, lease: float) -> None:
+def child(source: Path, rows: int, store: Path, out: Path, address: str, concurrency: int) -> None:
     """What a killed process runs: everything that is missing, then the export."""
-    rewrite.LEASE = lease
     tasks, asked, kept = tasks_of(sources.Source(str(source)), rows), settings(address, concurrency), rewrite.Store(store)
     while rewrite.run(lambda: tasks, asked, kept).counts["failed"]:
         pass
     rewrite.export(tasks, asked, kept, out)
 
 
-def start(source: Path, rows: int, store: Path, out: Path, address: str, concurrency: int = 8, lease: float = rewrite.LEASE) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, __file__, "--child", *map(str, (source, rows, store, out, address, concurrency, lease))])
+def start(source: Path, rows: int, store: Path, out: Path, address: str, concurrency: int = 8) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, __file__, "--child", *map(str, (source, rows, store, out, address, concurrency))])
 
 
 def log_lines(log: Path) -> list[tuple[str, int]]:
@@ -112,11 +111,11 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--child", nargs=7, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=6, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        source, rows, store, out, address, concurrency, lease = options.child
-        child(Path(source), int(rows), Path(store), Path(out), address, int(concurrency), float(lease))
+        source, rows, store, out, address, concurrency = options.child
+        child(Path(source), int(rows), Path(store), Path(out), address, int(concurrency))
         return
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:

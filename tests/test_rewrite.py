@@ -24,6 +24,7 @@ import llm_server
 import psutil
 import pytest
 import soak_rewrite
+from filelock import Timeout
 from pydantic import ValidationError
 from soak_rewrite import consultations, exported, log_lines
 
@@ -527,35 +528,21 @@ def test_the_latest_reply_counts_and_no_reply_is_overwritten(store):
 def test_many_processes_may_open_a_new_store_at_once(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         for place in range(10):
-            assert len({store.owner for store in pool.map(Store, [tmp_path / f"{place}.sqlite"] * 8)}) == 8
+            assert [store.last(["k"]) for store in pool.map(Store, [tmp_path / f"{place}.sqlite"] * 8)] == [{}] * 8
 
 
-def test_a_row_is_held_by_one_process_until_it_is_released_or_its_lease_ends(tmp_path, monkeypatch):
+def test_one_process_fills_a_store_while_others_read(tmp_path, capsys):
     one, two = Store(tmp_path / "s.sqlite"), Store(tmp_path / "s.sqlite")
-    assert one.claim(["a", "b", "c"]) == {"a", "b", "c"} and two.claim(["b", "d"]) == {"d"}
-    one.release(["b"])
-    two.release(["a"])  # not its own
-    assert two.claim(["a", "b"]) == {"b"}
-    one.release()
-    assert two.claim(["a", "c"]) == {"a", "c"}
-    monkeypatch.setattr(rewrite, "LEASE", -1.0)
-    one.claim(["e"])
-    assert two.claim(["e"]) == {"e"}
-
-
-def test_rows_of_another_machine_are_left_alone_until_their_lease_ends(tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(socket, "gethostname", lambda: "elsewhere")
-        assert Store(tmp_path / "s.sqlite").claim(["a"]) == {"a"}
-    assert Store(tmp_path / "s.sqlite").claim(["a"]) == set()
-
-
-def test_a_process_that_got_the_number_of_a_dead_one_does_not_hold_its_rows(tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(psutil.Process, "create_time", lambda self: 1e9)
-        dead = Store(tmp_path / "s.sqlite")
-    assert dead.claim(["a"]) == {"a"}
-    assert Store(tmp_path / "s.sqlite").claim(["a"]) == {"a"}
+    one.lock.acquire()
+    one.add("k", rewrite.Reply(1, "a", "", True))
+    assert two.last(["k"])["k"].text == "a"  # read without waiting
+    waiting = threading.Thread(target=lambda: run([], Settings("m", "local"), two, api=rewrite.client("http://127.0.0.1:1")))
+    waiting.start()
+    waiting.join(1.0)
+    assert waiting.is_alive() and "another process is filling s.sqlite" in capsys.readouterr().out
+    one.lock.release()
+    waiting.join(20.0)
+    assert not waiting.is_alive()
 
 
 # Interrupted, killed, doubled
@@ -621,12 +608,11 @@ def test_a_run_killed_three_times_gives_the_same_files_and_asks_for_nothing_comm
     assert sum(found["exported"].values()) == 200 and min(found["exported"].values()) > 0
 
 
-def test_two_processes_on_one_store_share_the_rows_and_ask_none_twice(tmp_path):
+def test_two_processes_on_one_store_ask_no_row_twice(tmp_path):
     source, rows = tmp_path / "rows.jsonl", 60
     tasks = soak_rewrite.tasks_of(consultations(source, rows), rows)
     with llm_server.running(latency=0.1, log=tmp_path / "log") as address:
-        # One request at a time and a lease much shorter than the run: rows that only wait must not be taken away.
-        both = [soak_rewrite.start(source, rows, tmp_path / "s.sqlite", tmp_path / f"out{i}", address, concurrency=1, lease=3.0) for i in range(2)]
+        both = [soak_rewrite.start(source, rows, tmp_path / "s.sqlite", tmp_path / f"out{i}", address, concurrency=2) for i in range(2)]
         assert [process.wait(60) for process in both] == [0, 0]
         replies = soak_rewrite.committed(tmp_path / "s.sqlite", tasks, address)
     assert len(replies) == rows and all(reply.final for reply in replies.values())
@@ -634,32 +620,18 @@ def test_two_processes_on_one_store_share_the_rows_and_ask_none_twice(tmp_path):
     assert exported(tmp_path / "out0") == exported(tmp_path / "out1")
 
 
-class Late(Store):
-    """A store in which another process finishes a row after it was looked up and before it is claimed."""
-
-    def claim(self, names):
-        if names:
-            self.add(names[0], rewrite.Reply(1, GOOD_ER, "", True))
-        return super().claim(names)
-
-
-def test_a_row_that_another_process_has_just_finished_is_not_asked(tmp_path):
-    with scripted("no") as (address, asked):
-        assert run([ER], Settings("m", address), Late(tmp_path / "s.sqlite")).asked == 0 and asked == []
-        assert Store(tmp_path / "s.sqlite").claim([rewrite.key(ER, Settings("m", address))])  # and it is not held any longer
-
-
-def test_a_killed_process_that_nobody_buried_does_not_hold_its_rows(tmp_path):
-    source = tmp_path / "rows.jsonl"
-    tasks = soak_rewrite.tasks_of(consultations(source, 30), 30)
+def test_a_killed_process_that_nobody_buried_does_not_hold_the_store(tmp_path):
+    source, probe = tmp_path / "rows.jsonl", Store(tmp_path / "s.sqlite")
+    consultations(source, 30)
     with llm_server.running(latency=30) as address:
         process = soak_rewrite.start(source, 30, tmp_path / "s.sqlite", tmp_path, address)
 
         def free() -> bool:
-            probe = Store(tmp_path / "s.sqlite")
-            got = probe.claim([rewrite.key(tasks[0], soak_rewrite.settings(address))])
-            probe.release()
-            return bool(got)
+            try:
+                with probe.lock.acquire(timeout=0):
+                    return True
+            except Timeout:
+                return False
 
         while free():
             time.sleep(0.1)
