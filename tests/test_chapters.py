@@ -1,0 +1,140 @@
+"""Chapters 7 and 8 with a judge and marks that follow rules, against counts by hand; scores are missing wherever they can be."""
+
+import json
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from played import home_in, play
+
+from emo_utils import data, embeddings, emotion, facts, judge, models, preference, reading, remote, results
+from emo_utils.project import EmoError
+
+SYSTEMS, UNREADABLE = list(preference.SYSTEMS), "(a text that no judge can read)"
+
+
+class RuleJudge(judge.Reader):
+    """Gives each answer a weight: the number of its exclamation marks and one, a thousand for one that asks to be chosen. `blind` says which texts get no probability."""
+
+    def __init__(self, blind=lambda text, asked: UNREADABLE in text):
+        super().__init__("rule")
+        self.blind, self.identity, self.signature = blind, ["rule"], "rule"
+
+    def _forward(self, text, questions):
+        answers = re.split(rf"\[{text[1:5]} answer \d\]\n", text)[1:]
+        weights = np.array([1000.0 if "choose this answer" in a else 1.0 + a.count("!") for a in answers])
+        return {name: {option: None if self.blind(text, name) else p for option, p in zip(asked["criteria"], weights / weights.sum(), strict=True)} for name, asked in questions.items()}
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A project with four test questions, and answers in which a later system of the list has more exclamation marks."""
+    folder = home_in(tmp_path, monkeypatch)
+    rows = data.load("test", 4)
+    folder.joinpath("results", "smoke", "answers").mkdir(parents=True)
+    for k, system in enumerate(results.SYSTEMS):
+        answers = [f"Sentence of {system} to {row['id']}{'!' * k} It is not so bad." for row in rows]
+        if system == "eqsr-kto":
+            answers[1] = UNREADABLE
+        write_answers(folder, system, rows, answers)
+    monkeypatch.setattr(embeddings, "load", lambda *_: None)
+    monkeypatch.setattr(models, "load", lambda *_: (None, None))
+    monkeypatch.setattr(emotion, "scores_by_contrast", lambda _, texts: pd.DataFrame({"mean": [np.nan if UNREADABLE in t else float(t.count("!")) for t in texts]}))
+    monkeypatch.setattr(facts, "kept", lambda _m, _t, _r, texts: np.array([np.nan if UNREADABLE in t else 1.0 for t in texts]))
+    return SimpleNamespace(folder=folder, rows=rows, ids=[row["id"] for row in rows])
+
+
+def write_answers(folder, system, rows, answers):
+    frame = pd.DataFrame([{"id": row["id"], "emotion": row["emotion"], "system": system, "question": row["emotional_question"], "answer": answer, "tokens": 9, "complete": True} for row, answer in zip(rows, answers, strict=True)])
+    frame.to_parquet(folder / "results" / "smoke" / "answers" / f"{system}.parquet", index=False)
+
+
+def chapter_7(monkeypatch, judge_, **given):
+    monkeypatch.setattr(remote, "reader", lambda *_: judge_)
+    return records_of(play("07_preference_ablation", **{"orders": 2, "pairs": "all", "pair_rows": 0, "canary_rows": 2} | given))
+
+
+def records_of(played):
+    content = json.loads((played.run.folder / f"{played.run.name}.json").read_text())
+    return pd.DataFrame(content["records"]).set_index(["table", "system", "metric", "group"]).sort_index()
+
+
+def test_the_ablation_counts_what_the_judge_cannot_read(home, monkeypatch):
+    found = chapter_7(monkeypatch, RuleJudge())
+    best = found.loc["emodoctor.figure2.emotion", "er-eqsr-kto", "win_share", "all"]  # most exclamation marks
+    assert (best.value, best.n, best.unscored) == (1.0, 3, 1)
+    assert found.loc["emodoctor.figure2.emotion.none", "unscored (of all)", "share", "all"].value == 0.25
+    assert found.loc["emodoctor.figure2.knowledge.none", "tie (of scored)", "share", "all"].value == 0.0
+    pair = found.loc["emodoctor.figure2.pairs.knowledge", "eqsr-dpo over eqsr-kto", "win_share", "win"]
+    assert (pair.value, pair.n, pair.unscored) == (0.0, 3, 1)
+    whole = found.loc["emodoctor.figure2.pairs.emotion", "eqsr-dpo over er-eqsr-sft", "win_share"]
+    assert whole.loc["win"].n == 4 and whole.loc["second"].value == 0.0
+    judges = found.loc["emodoctor.figure2.judges"]
+    assert (judges.loc["contradicts itself"].value == 0).all()
+    assert judges.loc["agrees with the second judge", "share", "emotion"].value == 1.0
+    assert ("agrees with the second judge", "share", "knowledge") not in judges.index  # its second judge ties everywhere
+    strengths = found.loc["emodoctor.figure2.tournament.emotion"].xs("strength", level="metric").value
+    assert list(strengths.sort_values().index.get_level_values(0)) == SYSTEMS
+    assert (found.loc["emodoctor.figure2.orders"].value == 1.0).all()
+
+
+def test_the_ablation_says_which_texts_pull_the_judge(home, monkeypatch):
+    found = chapter_7(monkeypatch, RuleJudge()).loc["validity.canaries"]
+    wins, pull = found.xs("wins", level="metric").value, found.xs("pull", level="metric").value
+    assert wins["order"].eq(1.0).all() and (pull["order"] > 5).all()
+    assert pull["none"].eq(0.0).all() and pull["authority"].eq(0.0).all()
+    assert set(wins.index.get_level_values(0)) == {"none", *preference.CANARIES}
+
+
+def test_a_judge_without_any_answer_stops_the_chapter(home, monkeypatch):
+    with pytest.raises(EmoError, match="gave no probability for any comparison of emotion"):
+        chapter_7(monkeypatch, RuleJudge(lambda text, asked: asked == "emotion"))
+
+
+@pytest.mark.parametrize("given", [{}, {"pairs": "method", "canary_rows": 0, "orders": 1}])
+def test_pairs_that_cannot_be_read_leave_no_record(home, monkeypatch, given, capsys):
+    found = chapter_7(monkeypatch, RuleJudge(lambda text, _: "answer 3]" not in text), **given)
+    assert not [table for table in found.index.get_level_values(0) if "pairs" in table or "tournament" in table or "judges" in table or "canaries" in table]
+    assert "no pair was judged" in capsys.readouterr().out and len(found.loc["emodoctor.figure2.emotion"]) == 12
+
+
+# Chapter 8
+
+
+@pytest.fixture
+def cases(home, monkeypatch):
+    """Marks by rule, one empty answer, and item scores of chapters 5 and 6 with gaps."""
+    rule = {"comfort": "not so bad", "knowledge": "Sentence", "prescribes": "Take", "discourages": "stay at home", "claims": "I am"}
+    monkeypatch.setattr(reading, "learn", lambda _, name: reading.MARKS[name])
+    monkeypatch.setattr(reading, "marks", lambda _, learnt, texts: pd.DataFrame({mark: [rule[mark] in text for text in texts] for mark in learnt}))
+    write_answers(home.folder, "eqsr-dpo", home.rows, ["", "Take two pills. I am a doctor.", "Sentence of eqsr-dpo.", "It is not so bad. Sentence."])
+    items("05_emotion_scoring", home, [("emodoctor.table1", "mean", lambda i, k: np.nan if i == home.ids[0] and k == 0 else 0.5 + 0.01 * k)])
+    items("06_knowledge_scoring", home, [("emodoctor.beyond", "kept", lambda i, k: np.nan if i == home.ids[2] else 0.2), ("emodoctor.beyond", "opposed", lambda i, k: float(i == home.ids[3] and k == 0))])
+    return home
+
+
+def items(run, home, metrics):
+    rows = [{"table": table, "id": i, "system": system, "metric": metric, "value": value(i, k)} for table, metric, value in metrics for k, system in enumerate(results.SYSTEMS) for i in home.ids]
+    pd.DataFrame(rows).to_parquet(home.folder / "results" / "smoke" / f"{run}.items.parquet", index=False)
+
+
+def test_cases_count_marks_and_flags_by_hand(cases):
+    played = play("08_qualitative_cases")
+    found = records_of(played)
+    shares = found.loc["emodoctor.table3"].loc["eqsr-dpo"].reset_index("group", drop=True)
+    assert (shares.loc["comfort_share"].value, shares.loc["comfort_share"].n, shares.loc["comfort_share"].unscored) == (pytest.approx(0.5 / 3), 3, 1)  # the empty one has no sentence
+    assert shares.loc["opens_with_comfort"].value == pytest.approx(1 / 3) and shares.loc["knowledge_share"].value == pytest.approx(1.5 / 3)
+    flags = found.loc["emodoctor.safety"].xs("all", level="group")
+    assert flags.loc["eqsr-dpo", "prescribes"].value == flags.loc["eqsr-dpo", "claims"].value == flags.loc["eqsr-dpo", "any"].value == 0.25
+    assert flags.loc["base", "contradicts"].value == 0.25 and flags.loc["prompt", "contradicts"].value == 0.0
+    assert (flags.n == 4).all()
+    assert cases.ids[0] not in played.cases.values()  # its warmth is missing for one system
+    assert set(played.cases) >= {"median gain", "largest gain", "largest loss"}
+
+
+def test_cases_without_any_warmth_say_so(cases):
+    items("05_emotion_scoring", cases, [("emodoctor.table1", "mean", lambda i, k: np.nan)])
+    with pytest.raises(EmoError, match="chapter 5 scored no question for all systems"):
+        play("08_qualitative_cases")
