@@ -64,6 +64,14 @@ def _parser() -> argparse.ArgumentParser:
     asking.add_argument("--systems", nargs="+", default=[], help="such as base eqsr-dpo (default: all nine)")
     asking.add_argument("--max-new-tokens", type=int, default=120, help="longest answer in tokens (default: 120)")
     asking.add_argument("--temperature", type=float, default=0.0, help="sampling temperature (default: 0, greedy)")
+    handing = command("rating-sheets", make_rating_sheets, "Make blinded, randomised forms with which people rate dialogues; they work offline, in any browser.",
+                      ("dialogues", {"type": Path, "help": "a .jsonl or .parquet file with id, system, emotion, situation and turns (four texts)"}))
+    handing.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="folder for the forms and their key, which raters must not see")
+    for name, default, text in (("--group-size", 10, "dialogues on a form"), ("--raters", 3, "people who rate each dialogue"), ("--seed", 42, "seed of groups, orders and codes")):
+        handing.add_argument(name, type=int, default=default, help=f"{text} (default: {default})")
+    reading = command("ratings", read_ratings, "Check the files that raters returned, and say how far they agree, with each other and with a judge.",
+                      ("folder", {"type": Path, "help": "the folder of `emo rating-sheets`, with the returned files in returned/"}))
+    reading.add_argument("--judge", type=Path, default=None, metavar="FILE", help="a judge's scores: .jsonl, .csv or .parquet with id, system, metric, value")
     command("pages", make_pages, "Build the book from the results that are there.")
     rewriting = command("rewrite", rewrite_rows, "Rewrite consultations with an OpenAI-compatible endpoint; the key comes from OPENAI_API_KEY. Stop it at any time: the same command goes on.",
                         ("source", {"help": "a .jsonl, .csv or .parquet file, or owner/name of a data set of the hub"}))
@@ -184,6 +192,52 @@ def ask(options) -> int:
         answers = generate.answer_questions(model, tokenizer, [row], task, name, max_new_tokens=options.max_new_tokens, temperature=options.temperature, batch_size=1, seed=settings["seed"])
         print(f"\n{name}{'' if answers.complete[0] else ' (cut off)'}\n{textwrap.fill(answers.answer[0], 110, initial_indent='  ', subsequent_indent='  ')}", flush=True)
     return 0
+
+
+def make_rating_sheets(options) -> int:
+    """`emo rating-sheets`: forms, their key, and what to do with both."""
+    from emo_utils import ratings
+
+    sheets = ratings.make_sheets(_table(options.dialogues).to_dict("records"), options.to, options.group_size, options.raters, options.seed)
+    print(f"{len(sheets)} forms in {options.to / 'sheets'}: {sheets.group.nunique()} groups of up to {sheets.dialogues.max()} dialogues, each for {options.raters} people.")
+    print(f"Give every person one form (of one group only) and a code; put the files that come back into {options.to / 'returned'}, keep key.json to yourself, then: emo ratings {options.to}")
+    return 0
+
+
+def read_ratings(options) -> int:
+    """`emo ratings`: what came back, and the agreement in it. 1 where a file could not be taken."""
+    from emo_utils import ratings
+
+    found, left_out, remarks = ratings.read_back(options.folder)
+    print(*(f"left out: {text}" for text in left_out), *(f"note: {text}" for text in remarks), sep="\n")
+    if found.empty:
+        raise EmoError(f"no ratings yet: there is no usable file in {options.folder / 'returned'}")
+    print(f"{len(found)} ratings by {found.rater.nunique()} people on {len(found[['id', 'system']].drop_duplicates())} dialogues\n\nAgreement between raters (Krippendorff's alpha, ordinal; 95 % interval over dialogues)")
+    print(ratings.agreement(found).round(2).to_string(index=False))
+    if options.judge:
+        judged = _table(options.judge)
+        if lacking := {"id", "system", "metric", "value"} - set(judged):
+            raise EmoError(f"{options.judge.name} lacks the column '{sorted(lacking)[0]}'; it needs id, system, metric, value")
+        compared = ratings.against_judge(found, judged)
+        if compared.empty:
+            raise EmoError(f"{options.judge.name} scores none of the rated dialogues: are its ids, systems and metrics those of the sheets?")
+        print("\nThe judge against the mean of the raters\n" + compared.round(2).to_string(index=False, na_rep=""))
+    found.to_csv(options.folder / "ratings.csv", index=False)
+    print(f"\nall ratings: {options.folder / 'ratings.csv'}")
+    return 1 if left_out else 0
+
+
+def _table(path: Path):
+    """A table that a user gave, by its suffix."""
+    import pandas as pd
+
+    readers = {".jsonl": lambda p: pd.read_json(p, lines=True, dtype=False), ".csv": lambda p: pd.read_csv(p, dtype={"id": str, "system": str}), ".parquet": pd.read_parquet}
+    if path.suffix not in readers:
+        raise EmoError(f"{path.name}: a table is a {', '.join(readers)} file")
+    try:
+        return readers[path.suffix](path)
+    except (OSError, ValueError) as error:
+        raise EmoError(f"{path.name} cannot be read ({str(error).splitlines()[0][:120]})") from None
 
 
 def execute(notebook: str, target: Path, given: dict, progress: bool) -> None:

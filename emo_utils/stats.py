@@ -86,3 +86,27 @@ def detectable(differences, power: float = 0.8) -> float:
     """Smallest true mean difference that this many pairs, spread as they are, would show at 5 % with the given power (normal approximation)."""
     differences = np.asarray(differences, dtype=float)
     return float(scipy.stats.norm.ppf([0.975, power]).sum() * differences.std(ddof=1) / np.sqrt(len(differences)))
+
+
+def pearson_interval(first, second, seed: int, resamples: int = RESAMPLES) -> tuple[float, float, float]:
+    """Pearson's r of paired values and its 95 % interval; pairs are resampled, and samples in which one side is constant are left out. NaN where one is constant."""
+    pairs = np.column_stack([first, second]).astype(float)
+    if (np.ptp(pairs, axis=0) == 0).any():
+        return (float("nan"),) * 3
+    draws = [np.corrcoef(pairs[i].T)[0, 1] for i in resample_indices(len(pairs), seed, resamples) if (np.ptp(pairs[i], axis=0) > 0).all()]
+    return float(np.corrcoef(pairs.T)[0, 1]), *interval(np.array(draws))
+
+
+def krippendorff_alpha(counts: np.ndarray) -> float:
+    """Krippendorff's alpha for ordinal values (Krippendorff, 2011): 1 - observed over expected disagreement; NaN where all values are equal.
+
+    counts: how many raters gave each value to each item, shape (items, values), values in order; items with one rating say nothing.
+    """
+    counts = counts[counts.sum(axis=1) > 1].astype(float)
+    given = counts.sum(axis=1, keepdims=True)
+    pairs = (counts.T @ (counts / (given - 1))) - np.diag((counts / (given - 1)).sum(axis=0))
+    totals = pairs.sum(axis=1)
+    place = np.cumsum(totals) - totals / 2  # so that the distance of two values is the number of ratings between them
+    distance = (place[:, None] - place[None]) ** 2
+    expected = (np.outer(totals, totals) * distance).sum()
+    return float(1 - (totals.sum() - 1) * (pairs * distance).sum() / expected) if expected else float("nan")

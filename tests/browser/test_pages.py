@@ -1,28 +1,14 @@
 """The built book in headless Chromium, without a network: the first page, a chapter, and its equations."""
 
 import re
-import shutil
-import subprocess
 
 import pytest
+from headless import dom
 from smoke_book import smoke_book
-
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--virtual-time-budget=15000"]
-
 
 @pytest.fixture(scope="module")
 def html(tmp_path_factory):
     return smoke_book(tmp_path_factory).folder / "_build" / "html"
-
-
-def dom(page, folder, fragment: str = "") -> str:
-    """The document after its scripts ran."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert chromium, "these tests need Chromium: install the package chromium"
-    done = subprocess.run([chromium, *FLAGS, f"--user-data-dir={folder}", "--dump-dom", page.as_uri() + fragment], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
 
 
 def test_first_page_shows_badge_figure_and_verdicts(html, tmp_path):

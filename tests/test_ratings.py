@@ -1,0 +1,282 @@
+"""The rating kit with simulated raters: what is handed out, what comes back broken, and agreement against other implementations."""
+
+import itertools
+import json
+import random
+import re
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+from nltk.metrics.agreement import AnnotationTask
+
+from emo_utils import cli, data, ratings, stats
+from emo_utils.project import EmoError
+
+SYSTEMS = ("a", "b", "c")
+
+
+def dialogues(count: int = 12, systems=SYSTEMS) -> list[dict]:
+    emotions = itertools.cycle(english for english, _, _ in data.EMPLIFAI_EMOTIONS)
+    rows = [(f"s{n}", emotion) for n, emotion in zip(range(count), emotions)]
+    return [{"id": name, "system": system, "emotion": emotion, "situation": f"場面{name}", "turns": [f"{system}の{name}の{k}" for k in range(4)]} for name, emotion in rows for system in systems]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    ratings.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
+    return tmp_path / "kit"
+
+
+def key(folder) -> dict:
+    return json.loads((folder / "key.json").read_text())
+
+
+def content(folder, sheet: str) -> dict:
+    page = (folder / "sheets" / f"{sheet}.html").read_text(encoding="utf-8")
+    return json.loads(re.search(r'<script type="application/json" id="sheet">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def give_back(folder, sheet: str, rater: str, rate=lambda item, metric: 3, **changes) -> None:
+    """What a form saves, for a rater who follows a rule."""
+    items = key(folder)["items"]
+    given = {code: {metric: rate(items[code], metric) for metric in ratings.RUBRICS} for code in key(folder)["sheets"][sheet]}
+    file = {"sheet": sheet, "rater": rater, "started": "", "saved": "", "ratings": given, "comments": {}} | changes
+    (folder / "returned" / f"ratings-{sheet}-{rater}.json").write_text(json.dumps(file), encoding="utf-8")
+
+
+def all_back(folder, rate) -> None:
+    for sheet in key(folder)["sheets"]:
+        give_back(folder, sheet, f"person of {sheet}", lambda item, metric, sheet=sheet: rate(item, metric, sheet))
+
+
+def test_rubrics_are_whole_and_our_levels_differ():
+    assert len(ratings.RUBRICS) == 7
+    for rubric in ratings.RUBRICS.values():
+        assert set(rubric) == {"japanese", "english", "asks", "means", "levels", "gloss"}
+        assert len(set(rubric["levels"])) == len(set(rubric["gloss"])) == 5
+        assert all(re.search("[ぁ-ん]", text) for text in [rubric["asks"], *rubric["levels"]])
+    published = set(pd.read_csv(data.DATA / "published" / "emplifai.csv").query("table == 'emplifai.table4'").metric)
+    assert set(ratings.RUBRICS) == published
+
+
+def test_groups_balance_systems_and_show_each_scene_once(folder):
+    sheets, items = key(folder)["sheets"], key(folder)["items"]
+    assert len(items) == 36 and len(set(items)) == 36 and len(sheets) == 12
+    rated = Counter()
+    for name, codes in sheets.items():
+        shown = [items[code] for code in codes]
+        assert len({row["id"] for row in shown}) == len(shown) == 6
+        assert Counter(row["system"] for row in shown) == dict.fromkeys(SYSTEMS, 2)
+        assert [item["code"] for item in content(folder, name)["items"]] == codes
+        rated.update((row["id"], row["system"]) for row in shown)
+    assert set(rated.values()) == {2} and len(rated) == 36
+
+
+def test_forms_hide_systems_and_vary_orders(folder):
+    one, other = content(folder, "g001r1"), content(folder, "g001r2")
+    assert {i["code"] for i in one["items"]} == {i["code"] for i in other["items"]} and one["items"] != other["items"]
+    assert [r["name"] for r in one["rubrics"]] != [r["name"] for r in other["rubrics"]]
+    for item in one["items"]:
+        assert set(item) == {"code", "emotion", "emotion_english", "situation", "turns"}
+    assert "system" not in (folder / "sheets" / "g001r1.html").read_text().partition('id="sheet"')[2].partition("</script>")[0]
+
+
+def test_the_same_seed_gives_the_same_sheets(tmp_path, folder):
+    ratings.make_sheets(dialogues(), tmp_path / "again", group_size=6, raters=2)
+    assert key(tmp_path / "again") == key(folder)
+    ratings.make_sheets(dialogues(), tmp_path / "other", group_size=6, raters=2, seed=1)
+    assert key(tmp_path / "other")["sheets"] != key(folder)["sheets"]
+
+
+def test_untrusted_text_cannot_leave_its_place(tmp_path):
+    rows = dialogues(2, ("a",))
+    rows[0]["turns"][1] = rows[0]["situation"] = '</script><script>alert(1)</script><!-- & "quotes" \\u003c {{sheet}} '
+    ratings.make_sheets(rows, tmp_path, group_size=2, raters=1)
+    page = (tmp_path / "sheets" / "g001r1.html").read_text(encoding="utf-8")
+    assert page.count("<script") == 2 and "<!--" in page and page.count("alert(1)") == 2
+    assert any(item["turns"][1] == rows[0]["turns"][1] for item in content(tmp_path, "g001r1")["items"])
+
+
+def test_the_papers_size(tmp_path):
+    sheets = ratings.make_sheets(dialogues(100, ("gpt", "deepseek", "llm-jp", "swallow")), tmp_path)
+    assert len(sheets) == 120 and sheets.group.nunique() == 40 and set(sheets.dialogues) == {10}
+
+
+@pytest.mark.parametrize("change, what", [
+    ({"turns": ["a", "b", "c"]}, "not a list of four texts"),
+    ({"turns": "abcd"}, "not a list of four texts"),
+    ({"emotion": "joyful"}, "none of EmplifAI's 28 labels"),
+    ({"situation": " "}, "'situation' is missing or empty"),
+    ({"system": "b"}, "each system needs each id once"),
+    ({"id": "new"}, "each system needs each id once"),
+])
+def test_dialogues_that_do_not_fit_are_named(tmp_path, change, what):
+    rows = dialogues(3)
+    rows[0] |= change
+    with pytest.raises(EmoError, match=what):
+        ratings.make_sheets(rows, tmp_path)
+    assert not (tmp_path / "key.json").exists()
+
+
+def test_a_folder_with_a_key_is_not_written_over(folder):
+    before = (folder / "key.json").read_bytes()
+    with pytest.raises(EmoError, match="already holds sheets"):
+        ratings.make_sheets(dialogues(), folder)
+    assert (folder / "key.json").read_bytes() == before
+
+
+def test_ratings_come_back_to_their_dialogues(folder):
+    all_back(folder, lambda item, metric, _: 1 + SYSTEMS.index(item["system"]) + (metric == "fluency"))
+    found, left_out, remarks = ratings.read_back(folder)
+    assert not left_out and not remarks and len(found) == 72 * 7
+    means = found.groupby(["system", "metric"]).value.mean()
+    assert [means[s, "security"] for s in SYSTEMS] == [1, 2, 3] and means["c", "fluency"] == 4
+
+
+@pytest.mark.parametrize("content, what", [
+    ("not json", "not a file that a form saves"), ("[]", "not a file that a form saves"), ('{"sheet": "g001r1", "rater": "x"}', "not a file that a form saves"),
+    ('{"sheet": "g999r1", "rater": "x", "ratings": {}}', "not in the key"), ('{"sheet": ["g001r1"], "rater": "x", "ratings": {}}', "not in the key"),
+    ('{"sheet": "g001r1", "rater": " ", "ratings": {}}', "code is missing"), ('{"sheet": "g001r1", "rater": "x", "ratings": {}}', "42 ratings are missing"),
+    ('{"sheet": "g001r1", "rater": "x", "ratings": []}', "no ratings"), ("[" * 100_000, "not a file that a form saves"),
+])
+def test_a_broken_file_is_left_out_with_its_reason(folder, content, what):
+    (folder / "returned" / "x.json").write_text(content)
+    give_back(folder, "g002r1", "good", lambda item, metric: 1 + len(metric) % 5)
+    found, left_out, _ = ratings.read_back(folder)
+    assert len(left_out) == 1 and left_out[0].startswith("x.json: ") and what in left_out[0]
+    assert set(found.rater) == {"good"} and len(found) == 42
+
+
+@pytest.mark.parametrize("value", [0, 6, 2.5, "3", None, True])
+def test_values_outside_the_scale_are_refused(folder, value):
+    give_back(folder, "g001r1", "x", lambda item, metric: value if metric == "fluency" else 3)
+    found, left_out, _ = ratings.read_back(folder)
+    assert found.empty and "whole number from 1 to 5" in left_out[0]
+
+
+def test_ratings_of_what_was_not_on_the_sheet_are_refused(folder):
+    give_back(folder, "g001r1", "x")
+    path = folder / "returned" / "ratings-g001r1-x.json"
+    file = json.loads(path.read_text())
+    file["ratings"]["fffff"] = next(iter(file["ratings"].values()))
+    path.write_text(json.dumps(file))
+    assert "not on its sheet" in ratings.read_back(folder)[1][0]
+
+
+def test_a_sheet_or_a_person_counts_once(folder):
+    for sheet, rater in (("g001r1", "x"), ("g001r1", "y"), ("g001r2", "x"), ("g002r1", "x")):
+        give_back(folder, sheet, rater, lambda item, metric: 1 + len(metric) % 5)
+    found, left_out, remarks = ratings.read_back(folder)
+    assert set(map(tuple, found[["sheet", "rater"]].drop_duplicates().to_numpy())) == {("g001r1", "x"), ("g002r1", "x")}
+    assert len(left_out) == 2 and "came back before, in ratings-g001r1-x.json" in left_out[0] and "x rated the same dialogues before" in left_out[1]
+    assert remarks == ["10 of 12 sheets have not come back"]
+
+
+def test_one_value_throughout_is_pointed_out_and_kept(folder):
+    give_back(folder, "g001r1", "bored")
+    found, left_out, remarks = ratings.read_back(folder)
+    assert len(found) == 42 and not left_out and "every rating is the same" in remarks[0]
+
+
+def test_changed_rubrics_and_missing_keys_stop(folder, tmp_path, monkeypatch):
+    with pytest.raises(EmoError, match="no key.json"):
+        ratings.read_back(tmp_path)
+    monkeypatch.setitem(ratings.RUBRICS, "fluency", {})
+    with pytest.raises(EmoError, match="rubrics have changed"):
+        ratings.read_back(folder)
+
+
+# Agreement
+
+
+def counts_of(columns) -> np.ndarray:
+    """Ratings (raters by items, NaN where there is none) as counts."""
+    table = np.array(columns, dtype=float)
+    return np.array([[np.sum(item == v) for v in range(1, 6)] for item in table.T])
+
+
+def test_alpha_equals_the_published_example():
+    nan = np.nan  # Krippendorff's example of four observers and twelve units: ordinal .815
+    table = [[1, 2, 3, 3, 2, 1, 4, 1, 2, nan, nan, nan], [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, nan, 3], [nan, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, nan], [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, nan]]
+    assert stats.krippendorff_alpha(counts_of(table)) == pytest.approx(0.815, abs=5e-4)
+
+
+def test_alpha_equals_nltks_with_the_same_distance():
+    dice = random.Random(3)
+    rows = [(rater, item, min(5, max(1, item % 5 + 1 + dice.choice([-1, 0, 0, 1])))) for item in range(40) for rater in range(3)]
+    table = np.array([[v for r, _, v in rows if r == rater] for rater in range(3)])
+    totals = np.array([(table == v).sum() for v in range(1, 6)])
+
+    def ordinal(a, b):
+        low, high = sorted((a, b))
+        return float((totals[low - 1 : high].sum() - (totals[low - 1] + totals[high - 1]) / 2) ** 2)
+
+    assert stats.krippendorff_alpha(counts_of(table)) == pytest.approx(AnnotationTask([(str(r), str(i), v) for r, i, v in rows], distance=ordinal).alpha(), abs=1e-9)
+
+
+def test_alpha_of_full_and_of_no_agreement():
+    assert stats.krippendorff_alpha(counts_of([[1, 2, 3, 4, 5]] * 3)) == 1.0
+    assert np.isnan(stats.krippendorff_alpha(counts_of([[3, 3, 3]] * 3)))
+    noise = np.random.default_rng(0).integers(1, 6, size=(3, 3000))
+    assert abs(stats.krippendorff_alpha(counts_of(noise))) < 0.03
+
+
+def test_raters_who_agree_and_raters_who_do_not(folder):
+    dice = random.Random(0)
+    all_back(folder, lambda item, metric, sheet: 1 + int(item["id"][1:]) % 5 if metric == "security" else 3 if metric == "fluency" else dice.randint(1, 5))
+    found = ratings.agreement(ratings.read_back(folder)[0]).set_index("metric")
+    assert found.loc["security", ["value", "low", "high"]].tolist() == [1, 1, 1] and set(found.n) == {36}
+    assert np.isnan(found.loc["fluency", "value"]) and abs(found.loc["consistency", "value"]) < 0.4
+    assert found.loc["consistency", "low"] < found.loc["consistency", "value"] < found.loc["consistency", "high"]
+
+
+def test_a_judge_against_people_by_hand(folder):
+    all_back(folder, lambda item, metric, sheet: 1 + int(item["id"][1:]) % 4 + (sheet.endswith("r1")))
+    people = ratings.read_back(folder)[0]
+    judged = pd.DataFrame([{"id": row["id"], "system": row["system"], "metric": metric, "value": 5.0 if metric == "fluency" else 1 + int(row["id"][1:]) % 4} for row in dialogues() for metric in ("fluency", "security")])
+    found = ratings.against_judge(people, judged).set_index(["system", "metric", "measure"])
+    assert found.loc[("a", "security", "pearson"), "value"] == pytest.approx(1.0)
+    assert found.loc[("a", "security", "difference"), ["value", "n"]].tolist() == [0.5, 12]  # the raters' mean lies half a step above
+    constant = found.loc[("b", "fluency", "pearson")]
+    assert np.isnan(constant.value) and constant.note == "constant: judge"
+    assert found.loc[("b", "fluency", "people"), "value"] == pytest.approx(3.0) and found.loc[("b", "fluency", "difference"), "value"] == pytest.approx(2.0)
+
+
+def test_pearsons_interval_covers_and_constants_have_none():
+    dice = np.random.default_rng(1)
+    a = dice.normal(size=200)
+    value, low, high = stats.pearson_interval(a, a + dice.normal(size=200), seed=1)
+    assert low < value < high and value == pytest.approx(np.corrcoef(a, a)[0, 1] * value) and 0.55 < value < 0.85 and high - low < 0.25
+    assert np.isnan(stats.pearson_interval([1, 1, 1], [1, 2, 3], seed=1)).all()
+
+
+# The two commands
+
+
+def test_the_commands_from_dialogues_to_agreement(tmp_path, capsys):
+    source, kit = tmp_path / "dialogues.jsonl", tmp_path / "kit"
+    source.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in dialogues()), encoding="utf-8")
+    assert cli.main(["rating-sheets", str(source), "--to", str(kit), "--group-size", "6", "--raters", "2"]) == 0
+    assert "12 forms" in capsys.readouterr().out
+    assert cli.main(["ratings", str(kit)]) == 2 and "no ratings yet" in capsys.readouterr().err
+    all_back(kit, lambda item, metric, sheet: 1 + int(item["id"][1:]) % 5)
+    judge = tmp_path / "judge.csv"
+    pd.DataFrame([{"id": f"s{n}", "system": "a", "metric": "security", "value": 1 + n % 5} for n in range(12)]).to_csv(judge, index=False)
+    assert cli.main(["ratings", str(kit), "--judge", str(judge)]) == 0
+    said = capsys.readouterr().out
+    assert "504 ratings by 12 people on 36 dialogues" in said and "pearson" in said
+    assert len(pd.read_csv(kit / "ratings.csv")) == 504
+    (kit / "returned" / "z.json").write_text("{")
+    assert cli.main(["ratings", str(kit)]) == 1 and "left out: z.json" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name, content, what", [("x.txt", "", "a table is a"), ("x.jsonl", "{", "cannot be read"), ("none.csv", None, "cannot be read"), ("y.csv", "id,system\n1,2\n", "lacks the column 'metric'"),
+                                                 ("z.csv", "id,system,metric,value\n1,2,3,4\n", "scores none of the rated dialogues")])
+def test_tables_that_cannot_be_used_are_named(folder, tmp_path, capsys, name, content, what):
+    give_back(folder, "g001r1", "x")
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    assert cli.main(["ratings", str(folder), "--judge", str(tmp_path / name)]) == 2
+    assert what in capsys.readouterr().err
