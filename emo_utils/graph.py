@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from emo_utils import models, parameters
+from emo_utils import data, models, parameters
 from emo_utils.project import DATA, ROOT, EmoError, notebook_cells, relative, results_dir, sha256_bytes, sha256_file, sha256_json, write_atomic
 
 DIALOGUES = DATA / "dialogues"
@@ -78,6 +78,7 @@ STEPS = (
     Step("06_knowledge_scoring", "06_knowledge_scoring", files=(*_SCORED, *KEPT_VALIDITY), needs=_ALL, memory_mb=2300, seconds=140),
     Step("07_preference_ablation", "07_preference_ablation", files=(*_SCORED, *KEPT_VALIDITY, *KEPT_PREFERENCE), needs=_ALL, memory_mb=4100, seconds=600),
     Step("08_qualitative_cases", "08_qualitative_cases", files=(*_SCORED, *SENTENCES), needs=("05_emotion_scoring", "06_knowledge_scoring"), memory_mb=1500, seconds=90),
+    Step("09_emplifai", "09_emplifai", files=(data.JAPANESE_FILE, DATA / "published" / "emplifai_emotions.csv", *PUBLISHED), memory_mb=700),
     Step("11_judge_validity", "11_judge_validity", files=KEPT_VALIDITY, memory_mb=1500),
     Step("12_sweeps", "12_sweeps", files=KEPT_SWEEPS, memory_mb=1500),
 )

@@ -1,6 +1,6 @@
 """Ratings of dialogues by people (EmplifAI, Section 5.4): blinded forms to hand out, what comes back, and how far people and a judge agree.
 
-The rubrics are in `rubrics.yaml`, which judges are asked by, too. Nothing here invents a rating: without returned files there is no number.
+The rubrics are in `ratings.yaml`, which judges are asked by, too. Nothing here invents a rating: without returned files there is no number.
 """
 
 import html
@@ -15,8 +15,8 @@ import yaml
 from emo_utils import data, stats
 from emo_utils.project import EmoError, first_line, sha256_json, write_atomic
 
-RUBRICS = yaml.safe_load(Path(__file__).with_name("rubrics.yaml").read_text(encoding="utf-8"))
-_FORM = Path(__file__).with_name("rating_form.html")
+RUBRICS = yaml.safe_load(Path(__file__).with_name("ratings.yaml").read_text(encoding="utf-8"))
+_FORM = Path(__file__).with_name("ratings.html")
 LEVELS = (1, 2, 3, 4, 5)
 
 
@@ -77,7 +77,7 @@ def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
     A file is taken whole or not at all. Raises EmoError without a key, or where the rubrics are not those that were handed out.
     """
     try:
-        key = json.loads((folder / "key.json").read_text(encoding="utf-8"))
+        key = json.loads(data.used(folder / "key.json").read_text(encoding="utf-8"))
         items, sheets, rubrics = key["items"], key["sheets"], key["rubrics_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EmoError(f"{folder.name} has no key.json of `emo rating-sheets` ({first_line(error)}); give the folder that it wrote") from None
@@ -105,7 +105,7 @@ def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
 def _returned(path: Path, sheets: dict) -> tuple[str, str, dict]:
     """Sheet, rater and ratings of a returned file; EmoError says what is wrong with it."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(data.used(path).read_text(encoding="utf-8-sig"))
         sheet, rater, given = content["sheet"], str(content["rater"]).strip(), content["ratings"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise EmoError(f"not a file that a form saves ({type(error).__name__})") from None

@@ -1,0 +1,105 @@
+"""Japanese dialogues in the form of EmplifAI (Sections 3.3 to 3.5): reading a file of them, and what is wrong with its rows.
+
+A dialogue is an emotion out of 28, a situation, and four turns: patient, supporter, patient, supporter. How people rate dialogues is in `ratings`.
+"""
+
+import json
+import re
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from emo_utils import data
+from emo_utils.project import EmoError
+
+ROLES = ("patient", "supporter", "patient", "supporter")
+_LABELS = {word.lower(): english for english, japanese, _ in data.EMPLIFAI_EMOTIONS for word in (english, japanese)}
+_TURN = re.compile(r"^\s*(?:patient|supporter|患者|支援者)\s*[:：]\s*", re.IGNORECASE | re.MULTILINE)
+_COLUMNS = ("patient_1", "supporter_1", "patient_2", "supporter_2")
+_SCRIPTS = {"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "CJK", "IDEOGRAPHIC", "LATIN", "FULLWIDTH", "HALFWIDTH", "GREEK", "MASCULINE", "FEMININE", "MICRO"}
+SHORT = 8  # characters below which two people may say the same
+
+
+def read(path: Path) -> list[dict]:
+    """Dialogues of a .jsonl, .csv or .parquet file, one a row: id, emotion (the English label where it is one of the 28), situation and turns, as they are.
+
+    Read are the labels in English or Japanese, and turns as a list (`turns`), as four columns (`patient_1` to `supporter_2`) or as one text whose lines
+    begin with a speaker (`conversation`). Nothing is checked here: `findings` does. Raises EmoError where the file cannot be read or lacks these fields.
+    """
+    readers = {".jsonl": lambda p: pd.read_json(p, lines=True, dtype=False), ".csv": lambda p: pd.read_csv(p, dtype=str, keep_default_na=False), ".parquet": pd.read_parquet}
+    if path.suffix not in readers:
+        raise EmoError(f"{path.name}: dialogues come as a {', '.join(readers)} file")
+    try:
+        table = readers[path.suffix](data.used(path))
+    except (OSError, ValueError) as error:
+        raise EmoError(f"{path.name} cannot be read ({str(error).splitlines()[0][:120]})") from None
+    label = next((name for name in ("emotion", "label") if name in table), None)
+    if label is None or "situation" not in table or not ("turns" in table or "conversation" in table or set(_COLUMNS) <= set(table)):
+        raise EmoError(f"{path.name} has the columns {', '.join(map(str, table))[:120]}; dialogues have emotion, situation, and turns (or {', '.join(_COLUMNS)}, or conversation)")
+    return [{"id": str(row.get("id", "") or f"row-{number}"), "emotion": _LABELS.get(_text(row[label]).lower(), _text(row[label])), "situation": _text(row["situation"]), "turns": _turns(row)}
+            for number, row in enumerate(table.to_dict("records"), start=1)]
+
+
+def _text(value) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _turns(row: dict) -> list[str]:
+    if "turns" in row:
+        turns = row["turns"]
+        if isinstance(turns, str):  # a CSV keeps a list as JSON
+            try:
+                turns = json.loads(turns)
+            except ValueError:
+                turns = []
+        return [_text(turn) for turn in turns] if isinstance(turns, list | np.ndarray) else []
+    if "conversation" in row:
+        return [part.strip() for part in _TURN.split(_text(row["conversation"]))[1:]]
+    return [_text(row[name]) for name in _COLUMNS]
+
+
+def findings(rows: list[dict]) -> pd.DataFrame:
+    """What is wrong with dialogues, one row a finding: columns row (from 1), id, problem, detail. Balance is not a row's fault: see `balance`."""
+    found = []
+    whole, spoken, of_situation = {}, {}, {}
+    for number, row in enumerate(rows, start=1):
+        def say(problem: str, detail: str) -> None:
+            found.append({"row": number, "id": row["id"], "problem": problem, "detail": detail})  # noqa: B023 (called within this turn of the loop)
+
+        turns = row["turns"]
+        if row["emotion"] not in _LABELS.values():
+            say("wrong label", row["emotion"][:40])
+        elif row["situation"] and (first := of_situation.setdefault(row["situation"], row["emotion"])) != row["emotion"]:
+            say("situation of two emotions", f"{first} and {row['emotion']}")
+        if not row["situation"]:
+            say("no situation", "")
+        if len(turns) != 4 or not all(turns):
+            say("missing turn", f"{sum(map(bool, turns))} of 4")
+        text = "".join([row["situation"], *turns])
+        if half := re.findall("[\uff61-\uff9f]", text):
+            say("half-width forms", "".join(half[:10]))
+        if other := sorted({name for c in text if c.isalpha() and (name := unicodedata.name(c, "UNKNOWN").split(" ")[0]) not in _SCRIPTS}):
+            say("another script", ", ".join(other))
+        letters = [c for c in text if c.isalpha()]
+        if letters and sum(c.isascii() for c in letters) > len(letters) / 3:
+            say("mostly Latin letters", text[:40])
+        plain = tuple("".join(turn.split()) for turn in turns)
+        if (first := whole.setdefault(plain, row["id"])) != row["id"]:
+            say("dialogue twice", f"as {first}")
+        else:
+            for turn in plain:
+                if len(turn) >= SHORT and (first := spoken.setdefault(turn, row["id"])) != row["id"]:
+                    say("turn twice", f"as in {first}: {turn[:30]}")
+    repeated = Counter(row["id"] for row in rows)
+    found += [{"row": number, "id": row["id"], "problem": "id twice", "detail": ""} for number, row in enumerate(rows, start=1) if repeated[row["id"]] > 1]
+    return pd.DataFrame(found, columns=["row", "id", "problem", "detail"])
+
+
+def balance(rows: list[dict]) -> pd.DataFrame:
+    """Table 1 with counts: columns emotion, japanese, sentiment, situations, dialogues, in the paper's order."""
+    table = pd.DataFrame(data.EMPLIFAI_EMOTIONS, columns=["emotion", "japanese", "sentiment"])
+    frame = pd.DataFrame([(row["emotion"], row["situation"]) for row in rows], columns=["emotion", "situation"]).groupby("emotion").situation
+    return table.assign(situations=table.emotion.map(frame.nunique()).fillna(0).astype(int), dialogues=table.emotion.map(frame.size()).fillna(0).astype(int))
