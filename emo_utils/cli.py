@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from emo_utils import graph, models, parameters
-from emo_utils.project import PROFILE_NAMES, ROOT, EmoError, cache_dir, relative
+from emo_utils.project import PROFILE_NAMES, ROOT, EmoError, cache_dir, relative, write_atomic
 
 
 # glibc gives large tensors back to the system after each use and has them zeroed anew at the next: a sixth of a training
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     asking.add_argument("--max-new-tokens", type=int, default=120, help="longest answer in tokens (default: 120)")
     asking.add_argument("--temperature", type=float, default=0.0, help="sampling temperature (default: 0, greedy)")
     handing = command("rating-sheets", make_rating_sheets, "Make blinded, randomised forms with which people rate dialogues; they work offline, in any browser.",
-                      ("dialogues", {"type": Path, "help": "a .jsonl or .parquet file with id, system, emotion, situation and turns (four texts)"}))
+                      ("dialogues", {"type": Path, "help": "a .jsonl, .csv or .parquet file: emotion, situation, turns (four texts), and id and system where there are several systems"}))
     handing.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="folder for the forms and their key, which raters must not see")
     for name, default, text in (("--group-size", 10, "dialogues on a form"), ("--raters", 3, "people who rate each dialogue"), ("--seed", 42, "seed of groups, orders and codes")):
         handing.add_argument(name, type=int, default=default, help=f"{text} (default: {default})")
@@ -196,11 +196,13 @@ def ask(options) -> int:
 
 def make_rating_sheets(options) -> int:
     """`emo rating-sheets`: forms, their key, and what to do with both."""
-    from emo_utils import ratings
+    from emo_utils import emplifai, ratings
 
-    sheets = ratings.make_sheets(_table(options.dialogues).to_dict("records"), options.to, options.group_size, options.raters, options.seed)
+    # A file of one system's dialogues needs no column for it.
+    dialogues = [{"system": options.dialogues.stem} | row for row in emplifai.read(options.dialogues)]
+    sheets = ratings.make_sheets(dialogues, options.to, options.group_size, options.raters, options.seed)
     print(f"{len(sheets)} forms in {options.to / 'sheets'}: {sheets.group.nunique()} groups of up to {sheets.dialogues.max()} dialogues, each for {options.raters} people.")
-    print(f"Give every person one form (of one group only) and a code; put the files that come back into {options.to / 'returned'}, keep key.json to yourself, then: emo ratings {options.to}")
+    print(f"Give every person one form of a group and a code; put the files that come back into {options.to / 'returned'}, keep key.json to yourself, then: emo ratings {options.to}")
     return 0
 
 
@@ -213,7 +215,7 @@ def read_ratings(options) -> int:
     if found.empty:
         raise EmoError(f"no ratings yet: there is no usable file in {options.folder / 'returned'}")
     print(f"{len(found)} ratings by {found.rater.nunique()} people on {len(found[['id', 'system']].drop_duplicates())} dialogues\n\nAgreement between raters (Krippendorff's alpha, ordinal; 95 % interval over dialogues)")
-    print(ratings.agreement(found).round(2).to_string(index=False))
+    print(ratings.agreement(found).round(2).to_string(index=False, na_rep="none"))
     if options.judge:
         judged = _table(options.judge)
         if lacking := {"id", "system", "metric", "value"} - set(judged):
@@ -222,7 +224,7 @@ def read_ratings(options) -> int:
         if compared.empty:
             raise EmoError(f"{options.judge.name} scores none of the rated dialogues: are its ids, systems and metrics those of the sheets?")
         print("\nThe judge against the mean of the raters\n" + compared.round(2).to_string(index=False, na_rep=""))
-    found.to_csv(options.folder / "ratings.csv", index=False)
+    write_atomic(options.folder / "ratings.csv", found.to_csv(index=False))
     print(f"\nall ratings: {options.folder / 'ratings.csv'}")
     return 1 if left_out else 0
 

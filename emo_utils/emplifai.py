@@ -17,14 +17,14 @@ from emo_utils.project import EmoError
 
 ROLES = ("patient", "supporter", "patient", "supporter")
 _LABELS = {word.lower(): english for english, japanese, _ in data.EMPLIFAI_EMOTIONS for word in (english, japanese)}
-_TURN = re.compile(r"^\s*(?:patient|supporter|患者|支援者)\s*[:：]\s*", re.IGNORECASE | re.MULTILINE)
+_TURN = re.compile(r"^\s*(patient|supporter|患者|支援者)\s*[:：]\s*", re.IGNORECASE | re.MULTILINE)
 _COLUMNS = ("patient_1", "supporter_1", "patient_2", "supporter_2")
 _SCRIPTS = {"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "CJK", "IDEOGRAPHIC", "LATIN", "FULLWIDTH", "HALFWIDTH", "GREEK", "MASCULINE", "FEMININE", "MICRO"}
 SHORT = 8  # characters below which two people may say the same
 
 
 def read(path: Path) -> list[dict]:
-    """Dialogues of a .jsonl, .csv or .parquet file, one a row: id, emotion (the English label where it is one of the 28), situation and turns, as they are.
+    """Dialogues of a .jsonl, .csv or .parquet file, one a row: id, emotion (the English label where it is one of the 28), situation, turns, and system where it has one.
 
     Read are the labels in English or Japanese, and turns as a list (`turns`), as four columns (`patient_1` to `supporter_2`) or as one text whose lines
     begin with a speaker (`conversation`). Nothing is checked here: `findings` does. Raises EmoError where the file cannot be read or lacks these fields.
@@ -39,12 +39,19 @@ def read(path: Path) -> list[dict]:
     label = next((name for name in ("emotion", "label") if name in table), None)
     if label is None or "situation" not in table or not ("turns" in table or "conversation" in table or set(_COLUMNS) <= set(table)):
         raise EmoError(f"{path.name} has the columns {', '.join(map(str, table))[:120]}; dialogues have emotion, situation, and turns (or {', '.join(_COLUMNS)}, or conversation)")
-    return [{"id": str(row.get("id", "") or f"row-{number}"), "emotion": _LABELS.get(_text(row[label]).lower(), _text(row[label])), "situation": _text(row["situation"]), "turns": _turns(row)}
+    return [{"id": _name(row.get("id")) or f"row-{number}", "emotion": _LABELS.get(_text(row[label]).lower(), _text(row[label])), "situation": _text(row["situation"]), "turns": _turns(row)} | ({"system": _name(row["system"])} if "system" in table else {})
             for number, row in enumerate(table.to_dict("records"), start=1)]
 
 
 def _text(value) -> str:
     return value.strip() if isinstance(value, str) else ""
+
+
+def _name(value) -> str:
+    """A name or number as text; a column with gaps holds its whole numbers as 1.0."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip() if isinstance(value, str | int) else ""
 
 
 def _turns(row: dict) -> list[str]:
@@ -53,11 +60,13 @@ def _turns(row: dict) -> list[str]:
         if isinstance(turns, str):  # a CSV keeps a list as JSON
             try:
                 turns = json.loads(turns)
-            except ValueError:
+            except (ValueError, RecursionError):
                 turns = []
         return [_text(turn) for turn in turns] if isinstance(turns, list | np.ndarray) else []
     if "conversation" in row:
-        return [part.strip() for part in _TURN.split(_text(row["conversation"]))[1:]]
+        _, *parts = _TURN.split(_text(row["conversation"]))
+        speakers = tuple({"患者": "patient", "支援者": "supporter"}.get(word, word.lower()) for word in parts[::2])
+        return [part.strip() for part in parts[1::2]] if speakers == ROLES[: len(speakers)] else []  # turns of others are none of these
     return [_text(row[name]) for name in _COLUMNS]
 
 
@@ -87,12 +96,12 @@ def findings(rows: list[dict]) -> pd.DataFrame:
         if letters and sum(c.isascii() for c in letters) > len(letters) / 3:
             say("mostly Latin letters", text[:40])
         plain = tuple("".join(turn.split()) for turn in turns)
-        if (first := whole.setdefault(plain, row["id"])) != row["id"]:
-            say("dialogue twice", f"as {first}")
+        if (first := whole.setdefault(plain, number)) != number:
+            say("dialogue twice", f"as in row {first}")
         else:
-            for turn in plain:
-                if len(turn) >= SHORT and (first := spoken.setdefault(turn, row["id"])) != row["id"]:
-                    say("turn twice", f"as in {first}: {turn[:30]}")
+            for place, turn in enumerate(plain):
+                if len(turn) >= SHORT and (first := spoken.setdefault(turn, (number, place))) != (number, place):
+                    say("turn twice", f"as in row {first[0]}: {turn[:30]}")
     repeated = Counter(row["id"] for row in rows)
     found += [{"row": number, "id": row["id"], "problem": "id twice", "detail": ""} for number, row in enumerate(rows, start=1) if repeated[row["id"]] > 1]
     return pd.DataFrame(found, columns=["row", "id", "problem", "detail"])

@@ -545,17 +545,18 @@ def read_batch(path: Path, tasks: Iterable[Task], settings: Settings, store: Sto
                 results[name] = (int(attempt), text, usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
             except (AttributeError, KeyError, TypeError, IndexError, ValueError, RecursionError):
                 report.counts["failed"] += 1
-    for task in tasks:
-        if (result := results.pop(key(task, settings), None)) is None:
-            continue
-        attempt, text, *tokens = result
-        _, reason = judge_reply(task, text, emotion_gate)
-        final = not reason or attempt >= settings.attempts
-        store.add(key(task, settings), Reply(attempt, text, reason, final, *tokens))
-        report.asked += 1
-        report.tokens = [a + b for a, b in zip(report.tokens, tokens, strict=True)]
-        report.counts[_outcome(reason, attempt) if final else "to ask again"] += 1
-        if reason:
-            report.reasons[_kind(reason)] += 1
+    with alone(store.lock, f"another process is filling {store.path.name}"):
+        for task in tasks:
+            if (result := results.pop(key(task, settings), None)) is None:
+                continue
+            attempt, text, *tokens = result
+            _, reason = judge_reply(task, text, emotion_gate)
+            final = not reason or attempt >= settings.attempts
+            store.add(key(task, settings), Reply(attempt, text, reason, final, *tokens))
+            report.asked += 1
+            report.tokens = [a + b for a, b in zip(report.tokens, tokens, strict=True)]
+            report.counts[_outcome(reason, attempt) if final else "to ask again"] += 1
+            if reason:
+                report.reasons[_kind(reason)] += 1
     report.counts["of another run"] += len(results)
     return report

@@ -57,6 +57,21 @@ def test_values_of_other_types_become_findings(tmp_path, content):
     assert "missing turn" in set(emplifai.findings(emplifai.read(tmp_path / "rows.jsonl")).problem)
 
 
+@pytest.mark.parametrize("who", [("Supporter", "Patient", "Supporter", "Patient"), ("Patient", "Patient", "Supporter", "Supporter"), ("患者", "Patient")])
+def test_a_conversation_of_other_speakers_has_no_turns(tmp_path, who):
+    text = "\n".join(f"{w}: {t}" for w, t in zip(who, ROW["turns"], strict=False))
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"emotion": "joy", "situation": "x", "conversation": text}))
+    assert emplifai.read(tmp_path / "rows.jsonl")[0]["turns"] == []
+
+
+def test_ids_with_gaps_and_systems_are_kept(tmp_path):
+    lines = [ROW | {"id": 0, "system": "a"}, ROW | {"system": "b"}, ROW | {"id": 7, "system": 3}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert [(row["id"], row["system"]) for row in emplifai.read(tmp_path / "rows.jsonl")] == [("0", "a"), ("row-2", "b"), ("7", "3")]
+    (tmp_path / "deep.csv").write_text('emotion,situation,turns\njoy,x,"' + "[" * 100_000 + '"\n')
+    assert emplifai.read(tmp_path / "deep.csv")[0]["turns"] == []
+
+
 PLANTED = {
     "wrong label": {"emotion": "joyful"},
     "no situation": {"situation": ""},
@@ -85,8 +100,10 @@ def test_sound_rows_have_no_finding():
     assert emplifai.findings([medical]).empty
 
 
-def test_an_id_twice_is_found():
+def test_an_id_twice_is_found_and_hides_nothing():
     assert list(emplifai.findings([{"id": "a"} | ROW, {"id": "a"} | ROW | {"turns": list("あいうえ")}]).problem) == ["id twice"] * 2
+    assert set(emplifai.findings([{"id": "a"} | ROW, {"id": "a"} | ROW]).problem) == {"id twice", "dialogue twice"}
+    assert emplifai.findings([{"id": "a"} | ROW | {"turns": [*ROW["turns"][:3], ROW["turns"][1]]}]).problem.tolist() == ["turn twice"]
 
 
 def test_balance_counts_by_hand():
@@ -119,6 +136,7 @@ def test_the_chapter_without_ratings_has_no_record_of_any(home, capsys):
 
 def test_the_chapter_recomputes_the_published_tables(home):
     played = play("09_emplifai", until="six = ")
+    assert list(played.same_order.index[~played.same_order]) == ["general_empathy", "harmlessness", "security"]  # where people put DeepSeek above GPT
     check = played.check.set_index("rubric")
     assert {m: str(check.loc[m, "MAD it implies"]) for m in check.index} == {"general_empathy": "0.97", "harmlessness": "0.79", "security": "1.13"}
     assert (check["MAD it implies"] != check["MAD printed (Table 6)"]).all()
@@ -127,7 +145,7 @@ def test_the_chapter_recomputes_the_published_tables(home):
 
 
 def test_the_chapter_on_a_given_file_and_on_ratings(home, tmp_path):
-    rows = [{"id": "a"} | ROW, {"id": "b"} | ROW | {"turns": ROW["turns"][:3]}]
+    rows = [{"id": "a"} | ROW, {"id": "b"} | ROW | {"turns": ["", *ROW["turns"][1:]]}]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     ratings.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
     all_back(tmp_path / "kit", lambda item, metric, sheet: 1 + int(item["id"][1:]) % 5 if metric != "fluency" else 3)
@@ -138,3 +156,13 @@ def test_the_chapter_on_a_given_file_and_on_ratings(home, tmp_path):
     assert set(five[five.group == "alpha"].metric) == set(ratings.RUBRICS) - {"fluency"} and (five[five.group == "alpha"].value == 1).all()
     means = five[five.group == "all"].set_index(["system", "metric"])
     assert means.loc[("a.human", "security"), "value"] == pytest.approx(np.mean([1 + k % 5 for k in range(12)])) and set(means.n) == {12}
+
+
+def test_the_chapter_with_nothing_returned_and_with_nothing_to_read(home, tmp_path, capsys):
+    ratings.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
+    found = records_of(play("09_emplifai", ratings=str(tmp_path / "kit")))
+    said = capsys.readouterr().out
+    assert "emplifai.table5" not in set(found.table) and "No ratings yet" in said and "12 of 12 sheets have not come back" in said
+    (tmp_path / "empty.csv").write_text("emotion,situation,turns\n")
+    with pytest.raises(EmoError, match="none of the 0 dialogues has four turns"):
+        play("09_emplifai", dialogues=str(tmp_path / "empty.csv"))

@@ -9,6 +9,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from nltk.metrics.agreement import AnnotationTask
 
 from emo_utils import cli, data, ratings, stats
@@ -42,7 +43,7 @@ def give_back(folder, sheet: str, rater: str, rate=lambda item, metric: 3, **cha
     """What a form saves, for a rater who follows a rule."""
     items = key(folder)["items"]
     given = {code: {metric: rate(items[code], metric) for metric in ratings.RUBRICS} for code in key(folder)["sheets"][sheet]}
-    file = {"sheet": sheet, "rater": rater, "started": "", "saved": "", "ratings": given, "comments": {}} | changes
+    file = {"kit": key(folder)["kit"], "sheet": sheet, "rater": rater, "started": "", "saved": "2026-01-01T00:00:00Z", "ratings": given, "comments": {}} | changes
     (folder / "returned" / f"ratings-{sheet}-{rater}.json").write_text(json.dumps(file), encoding="utf-8")
 
 
@@ -95,7 +96,7 @@ def test_untrusted_text_cannot_leave_its_place(tmp_path):
     rows[0]["turns"][1] = rows[0]["situation"] = '</script><script>alert(1)</script><!-- & "quotes" \\u003c {{sheet}} '
     ratings.make_sheets(rows, tmp_path, group_size=2, raters=1)
     page = (tmp_path / "sheets" / "g001r1.html").read_text(encoding="utf-8")
-    assert page.count("<script") == 2 and "<!--" in page and page.count("alert(1)") == 2
+    assert page.count("<script") == 2 and page.count("<!--") == 1 and page.count("alert(1)") == 2
     assert any(item["turns"][1] == rows[0]["turns"][1] for item in content(tmp_path, "g001r1")["items"])
 
 
@@ -105,8 +106,7 @@ def test_the_papers_size(tmp_path):
 
 
 @pytest.mark.parametrize("change, what", [
-    ({"turns": ["a", "b", "c"]}, "not a list of four texts"),
-    ({"turns": "abcd"}, "not a list of four texts"),
+    ({"turns": "abcd"}, "'turns' is no list"),
     ({"emotion": "joyful"}, "none of EmplifAI's 28 labels"),
     ({"situation": " "}, "'situation' is missing or empty"),
     ({"system": "b"}, "each system needs each id once"),
@@ -118,6 +118,42 @@ def test_dialogues_that_do_not_fit_are_named(tmp_path, change, what):
     with pytest.raises(EmoError, match=what):
         ratings.make_sheets(rows, tmp_path)
     assert not (tmp_path / "key.json").exists()
+
+
+def test_nothing_to_rate_and_places_that_cannot_be_written_are_named(tmp_path):
+    with pytest.raises(EmoError, match="0 dialogues"):
+        ratings.make_sheets([], tmp_path / "kit")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EmoError, match="cannot be written"):
+        ratings.make_sheets(dialogues(3), tmp_path / "file")
+
+
+def test_dialogues_without_four_turns_are_on_no_form_and_counted(tmp_path):
+    rows = dialogues(6)
+    rows[0]["turns"], rows[3]["turns"] = ["a", "b", "c"], ["a", "b", " ", "d"]
+    sheets = ratings.make_sheets(rows, tmp_path, group_size=6, raters=1)
+    assert sheets.dialogues.sum() == 16 and len(key(tmp_path)["broken"]) == 2
+    assert any("2 of a" in remark and "lowest rating" in remark for remark in ratings.read_back(tmp_path)[2])
+
+
+def test_more_than_a_thousand_groups_keep_their_names(tmp_path):
+    sheets = ratings.make_sheets(dialogues(1001, ("a",)), tmp_path, group_size=1, raters=1)
+    assert sheets.group.nunique() == 1001
+    for sheet in ("g100r1", "g1000r1", "g1001r1"):
+        give_back(tmp_path, sheet, "one person", lambda item, metric: 1 + len(metric) % 5)
+    found, left_out, _ = ratings.read_back(tmp_path)
+    assert not left_out and found.sheet.nunique() == 3
+
+
+def test_ratings_of_another_kit_are_refused(folder, tmp_path):
+    rows = dialogues()
+    rows[5]["turns"][1] = "書きかえた返事"  # same ids, same codes, another text
+    ratings.make_sheets(rows, tmp_path / "mended", group_size=6, raters=2)
+    assert key(tmp_path / "mended")["sheets"] == key(folder)["sheets"]
+    give_back(folder, "g001r1", "x")
+    (tmp_path / "mended" / "returned" / "x.json").write_bytes((folder / "returned" / "ratings-g001r1-x.json").read_bytes())
+    found, left_out, _ = ratings.read_back(tmp_path / "mended")
+    assert found.empty and "not of this kit" in left_out[0]
 
 
 def test_a_folder_with_a_key_is_not_written_over(folder):
@@ -137,12 +173,13 @@ def test_ratings_come_back_to_their_dialogues(folder):
 
 @pytest.mark.parametrize("content, what", [
     ("not json", "not a file that a form saves"), ("[]", "not a file that a form saves"), ('{"sheet": "g001r1", "rater": "x"}', "not a file that a form saves"),
-    ('{"sheet": "g999r1", "rater": "x", "ratings": {}}', "not in the key"), ('{"sheet": ["g001r1"], "rater": "x", "ratings": {}}', "not in the key"),
-    ('{"sheet": "g001r1", "rater": " ", "ratings": {}}', "code is missing"), ('{"sheet": "g001r1", "rater": "x", "ratings": {}}', "42 ratings are missing"),
-    ('{"sheet": "g001r1", "rater": "x", "ratings": []}', "no ratings"), ("[" * 100_000, "not a file that a form saves"),
+    ('{"kit": "KIT", "sheet": "g999r1", "rater": "x", "ratings": {}}', "not of this kit"), ('{"kit": "KIT", "sheet": ["g001r1"], "rater": "x", "ratings": {}}', "not of this kit"),
+    ('{"kit": "other", "sheet": "g001r1", "rater": "x", "ratings": {}}', "not of this kit"),
+    ('{"kit": "KIT", "sheet": "g001r1", "rater": " ", "ratings": {}}', "code is missing"), ('{"kit": "KIT", "sheet": "g001r1", "rater": "x", "ratings": {}}', "42 ratings are missing"),
+    ('{"kit": "KIT", "sheet": "g001r1", "rater": "x", "ratings": []}', "no ratings"), ("[" * 100_000, "not a file that a form saves"),
 ])
 def test_a_broken_file_is_left_out_with_its_reason(folder, content, what):
-    (folder / "returned" / "x.json").write_text(content)
+    (folder / "returned" / "x.json").write_text(content.replace("KIT", key(folder)["kit"]))
     give_back(folder, "g002r1", "good", lambda item, metric: 1 + len(metric) % 5)
     found, left_out, _ = ratings.read_back(folder)
     assert len(left_out) == 1 and left_out[0].startswith("x.json: ") and what in left_out[0]
@@ -166,12 +203,23 @@ def test_ratings_of_what_was_not_on_the_sheet_are_refused(folder):
 
 
 def test_a_sheet_or_a_person_counts_once(folder):
-    for sheet, rater in (("g001r1", "x"), ("g001r1", "y"), ("g001r2", "x"), ("g002r1", "x")):
-        give_back(folder, sheet, rater, lambda item, metric: 1 + len(metric) % 5)
+    for hour, (sheet, rater) in enumerate((("g001r1", "x"), ("g001r1", "y"), ("g001r2", "x"), ("g002r1", "x"))):
+        give_back(folder, sheet, rater, lambda item, metric: 1 + len(metric) % 5, saved=f"2026-01-01T0{9 - hour}:00:00Z")
     found, left_out, remarks = ratings.read_back(folder)
     assert set(map(tuple, found[["sheet", "rater"]].drop_duplicates().to_numpy())) == {("g001r1", "x"), ("g002r1", "x")}
-    assert len(left_out) == 2 and "came back before, in ratings-g001r1-x.json" in left_out[0] and "x rated the same dialogues before" in left_out[1]
+    assert len(left_out) == 2 and "saved again later, in ratings-g001r1-x.json" in left_out[0] and "x rated the same dialogues on another sheet" in left_out[1]
     assert remarks == ["10 of 12 sheets have not come back"]
+
+
+def test_of_two_saves_the_later_counts_with_its_comments(folder):
+    (folder / "returned").mkdir(exist_ok=True)
+    give_back(folder, "g001r1", "x", lambda item, metric: 2 + len(metric) % 2, saved="2026-01-01T08:00:00Z")
+    (folder / "returned" / "ratings-g001r1-x.json").rename(folder / "returned" / "a.json")
+    code = key(folder)["sheets"]["g001r1"][0]
+    give_back(folder, "g001r1", "x", lambda item, metric: 4 + len(metric) % 2, saved="2026-01-01T09:00:00Z", comments={code: "half a pair \ud83d", "zzzzz": 5})
+    found, left_out, _ = ratings.read_back(folder)
+    assert found.value.min() == 4 and left_out[0].startswith("a.json: sheet g001r1 was saved again later")
+    assert list(found[found.comment != ""].comment) == ["half a pair ?"] * 7
 
 
 def test_one_value_throughout_is_pointed_out_and_kept(folder):
@@ -229,6 +277,9 @@ def test_raters_who_agree_and_raters_who_do_not(folder):
     found = ratings.agreement(ratings.read_back(folder)[0]).set_index("metric")
     assert found.loc["security", ["value", "low", "high"]].tolist() == [1, 1, 1] and set(found.n) == {36}
     assert np.isnan(found.loc["fluency", "value"]) and abs(found.loc["consistency", "value"]) < 0.4
+    with_one = ratings.read_back(folder)[0].query("sheet != 'g001r2'")
+    assert ratings.agreement(with_one).n.tolist() == [30] * 7  # six dialogues were rated once and say nothing
+    assert ratings.agreement(with_one.iloc[:0]).columns.tolist() == ["metric", "value", "low", "high", "n", "raters"]
     assert found.loc["consistency", "low"] < found.loc["consistency", "value"] < found.loc["consistency", "high"]
 
 
@@ -244,11 +295,30 @@ def test_a_judge_against_people_by_hand(folder):
     assert found.loc[("b", "fluency", "people"), "value"] == pytest.approx(3.0) and found.loc[("b", "fluency", "difference"), "value"] == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize("change, what", [({"value": 7}, "the scale is 1 to 5"), ({"value": 0}, "the scale is 1 to 5"), ({}, "twice on security")])
+def test_a_judges_scores_that_cannot_be_are_refused(folder, change, what):
+    give_back(folder, "g001r1", "x")
+    row = {"id": "s1", "system": "a", "metric": "security", "value": 3}
+    with pytest.raises(EmoError, match=what):
+        ratings.against_judge(ratings.read_back(folder)[0], pd.DataFrame([row, row | change]))
+
+
+def test_dialogues_without_a_score_are_counted_and_few_give_no_correlation(folder):
+    all_back(folder, lambda item, metric, sheet: 1 + int(item["id"][1:]) % 5)
+    people = ratings.read_back(folder)[0]
+    judged = pd.DataFrame([{"id": f"s{n}", "system": system, "metric": "security", "value": 1 + n % 5 if n < upto else None} for system, upto in (("a", 11), ("b", 9), ("c", 0)) for n in range(12)])
+    found = ratings.against_judge(people, judged).set_index(["system", "measure"])
+    assert found.loc[("a", "pearson"), ["value", "n", "unscored", "note"]].tolist() == [pytest.approx(1.0), 11, 1, ""]
+    assert np.isnan(found.loc[("b", "pearson"), "value"]) and found.loc[("b", "pearson"), ["n", "unscored", "note"]].tolist() == [9, 3, "fewer than 10 dialogues"]
+    assert found.loc[("c", "pearson"), ["n", "unscored"]].tolist() == [0, 12] and ("c", "people") not in found.index
+
+
 def test_pearsons_interval_covers_and_constants_have_none():
     dice = np.random.default_rng(1)
     a = dice.normal(size=200)
-    value, low, high = stats.pearson_interval(a, a + dice.normal(size=200), seed=1)
-    assert low < value < high and value == pytest.approx(np.corrcoef(a, a)[0, 1] * value) and 0.55 < value < 0.85 and high - low < 0.25
+    b = a + dice.normal(size=200)
+    value, low, high = stats.pearson_interval(a, b, seed=1)
+    assert low < value < high and value == pytest.approx(scipy.stats.pearsonr(a, b).statistic) and high - low < 0.25
     assert np.isnan(stats.pearson_interval([1, 1, 1], [1, 2, 3], seed=1)).all()
 
 
@@ -261,6 +331,7 @@ def test_the_commands_from_dialogues_to_agreement(tmp_path, capsys):
     assert cli.main(["rating-sheets", str(source), "--to", str(kit), "--group-size", "6", "--raters", "2"]) == 0
     assert "12 forms" in capsys.readouterr().out
     assert cli.main(["ratings", str(kit)]) == 2 and "no ratings yet" in capsys.readouterr().err
+    assert cli.main(["rating-sheets", str(source), "--to", str(kit)]) == 2 and "already holds sheets" in capsys.readouterr().err
     all_back(kit, lambda item, metric, sheet: 1 + int(item["id"][1:]) % 5)
     judge = tmp_path / "judge.csv"
     pd.DataFrame([{"id": f"s{n}", "system": "a", "metric": "security", "value": 1 + n % 5} for n in range(12)]).to_csv(judge, index=False)

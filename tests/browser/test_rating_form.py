@@ -44,7 +44,7 @@ def test_a_filled_form_saves_what_is_read_back(kit, tmp_path):
     found, left_out, remarks = ratings.read_back(kit)
     assert not left_out and len(found) == 2 * 4 * 7 and remarks == ["2 of 4 sheets have not come back"]
     assert (found.value == found.metric.str.len() % 5 + 1).all() and set(found.rater) == {"P-g001r1", "P-g001r2"}
-    assert set(json.loads(file)) == {"sheet", "rater", "started", "saved", "ratings", "comments"}
+    assert set(json.loads(file)) == {"kit", "sheet", "rater", "started", "saved", "ratings", "comments"}
 
 
 def test_an_unfinished_form_says_what_is_missing_and_saves_nothing(kit, tmp_path):
