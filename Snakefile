@@ -7,7 +7,7 @@ from emo_utils.project import relative
 
 PROFILE = config.get("profile", "embedded")
 STAMPS = relative(graph.stamps_dir(PROFILE))
-EMO = f"{sys.executable} -m emo_utils.cli"
+EMO = f"{sys.executable} -m emo"
 STEPS = graph.steps(PROFILE)
 WEIGHTS = sorted({name for step in STEPS for name in graph.step_models(step, PROFILE)})
 

@@ -24,7 +24,8 @@ import yaml
 from transformers.trainer_callback import PrinterCallback
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
 
-from emo_utils import data, export, graph, models, packed, parameters, prompts, train
+from emo import export
+from emo_utils import data, graph, models, packed, parameters, prompts, train
 
 LLAMAFACTORY = "llamafactory==0.9.5"
 LEFT_OUT = ("torch", "torchvision", "torchaudio")  # torchvision and torchaudio would bring another torch

@@ -33,7 +33,7 @@ def main() -> None:
     options = parser.parse_args()
     bare = min(seconds_of([sys.executable, "-c", "pass"]) for _ in range(3))
     package = min(seconds_of([sys.executable, "-c", "import emo_utils, sys; assert 'torch' not in sys.modules"]) for _ in range(3))
-    command = min(seconds_of([sys.executable, "-m", "emo_utils.cli", "--help"]) for _ in range(3))
+    command = min(seconds_of([sys.executable, "-m", "emo", "--help"]) for _ in range(3))
     print(f"import emo_utils: {package - bare:.2f} s beside Python's own {bare:.2f} s, without torch; emo --help: {command:.2f} s")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.ipynb"

@@ -150,7 +150,7 @@ def examples_of(stage: str, rows: list[dict], batch: int) -> list[dict]:
 
 def run(spec: dict, folder: Path, binaries: Path | None = None) -> dict | None:
     """Start one training and return what it wrote, None where another way was killed (for memory); ends this script with its last lines where it fails."""
-    from emo_utils import cli
+    from emo import cli
 
     out = folder / "out.json"
     out.unlink(missing_ok=True)
@@ -175,7 +175,7 @@ def run(spec: dict, folder: Path, binaries: Path | None = None) -> dict | None:
 
 def _settings(spec: dict, folder: Path) -> Path:
     """Settings and rows of a training for LLaMA-Factory, by way of `emo export`."""
-    from emo_utils import export
+    from emo import export
 
     book_run = {"sft": "02_sft.eqsr-sft", "dpo": "03_dpo.eqsr-dpo", "kto": "04_kto.eqsr-kto"}[spec["stage"]]
     given = SETTINGS | {"batch_size": spec["batch"], "lora_rank": RANK, "max_length": spec["max_length"]} | ({} if spec["stage"] == "sft" else {"beta": BETA})

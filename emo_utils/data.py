@@ -61,6 +61,19 @@ def load_sentences(name: str) -> list[dict]:
     return _rows(_file(name, SENTENCE_FILES), ("id", "text", "part"))
 
 
+def table(path: Path):
+    """A table (pandas) that a user gave as .jsonl, .csv or .parquet, noted as read; raises DataError for another suffix and for what cannot be read. A CSV's ids and texts stay texts."""
+    import pandas as pd  # half a second, which a command that only lists things need not take
+
+    readers = {".jsonl": lambda p: pd.read_json(p, lines=True, dtype=False), ".csv": lambda p: pd.read_csv(p, dtype=str, keep_default_na=False), ".parquet": pd.read_parquet}
+    if path.suffix not in readers:
+        raise DataError(f"{path.name}: a table is a {', '.join(readers)} file")
+    try:
+        return readers[path.suffix](used(path))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path.name} cannot be read ({str(error).splitlines()[0][:120]})") from None
+
+
 def _file(name: str, files: dict[str, Path]) -> Path:
     if name not in files:
         raise DataError(f"there is no data set '{name}'; there are: {', '.join(files)}")

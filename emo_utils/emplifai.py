@@ -29,13 +29,7 @@ def read(path: Path) -> list[dict]:
     Read are the labels in English or Japanese, and turns as a list (`turns`), as four columns (`patient_1` to `supporter_2`) or as one text whose lines
     begin with a speaker (`conversation`). Nothing is checked here: `findings` does. Raises EmoError where the file cannot be read or lacks these fields.
     """
-    readers = {".jsonl": lambda p: pd.read_json(p, lines=True, dtype=False), ".csv": lambda p: pd.read_csv(p, dtype=str, keep_default_na=False), ".parquet": pd.read_parquet}
-    if path.suffix not in readers:
-        raise EmoError(f"{path.name}: dialogues come as a {', '.join(readers)} file")
-    try:
-        table = readers[path.suffix](data.used(path))
-    except (OSError, ValueError) as error:
-        raise EmoError(f"{path.name} cannot be read ({str(error).splitlines()[0][:120]})") from None
+    table = data.table(path)
     label = next((name for name in ("emotion", "label") if name in table), None)
     if label is None or "situation" not in table or not ("turns" in table or "conversation" in table or set(_COLUMNS) <= set(table)):
         raise EmoError(f"{path.name} has the columns {', '.join(map(str, table))[:120]}; dialogues have emotion, situation, and turns (or {', '.join(_COLUMNS)}, or conversation)")

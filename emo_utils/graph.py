@@ -142,7 +142,7 @@ def step_models(s: Step, profile: str) -> tuple[str, ...]:
 
 
 # How a step is run, shown and scheduled does not enter its numbers: a change there reruns nothing.
-_PLUMBING = {"cli", "graph"}
+_PLUMBING = {"graph"}
 
 
 def module_closure(names) -> list[str]:

@@ -162,26 +162,6 @@ def _bleu_counts(prediction: str, reference: str) -> tuple[list[int], list[int],
     return item.counts, item.totals, (item.sys_len, item.ref_len)
 
 
-def bleu_variants(predictions: list[str], references: list[str]) -> dict[str, float]:
-    """What several tools call BLEU, on the same texts, 0-100: a number of one cannot be compared with a number of another.
-
-    `sacrebleu`: corpus, 13a tokens. `NLTK corpus`: corpus, split at spaces. `NLTK sentences`: mean over items, split at spaces, unsmoothed.
-    `characters`: mean over items, a character a token, smoothing method 3, as LLaMA-Factory's `bleu-4`.
-    """
-    from nltk.translate.bleu_score import SmoothingFunction, corpus_bleu, sentence_bleu
-
-    pairs = list(zip(predictions, references, strict=True))
-    smooth = SmoothingFunction().method3
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # NLTK says for every item that no 4-gram matches; that is what is shown here
-        return {
-            "sacrebleu": BLEU().corpus_score(predictions, [references]).score,
-            "NLTK corpus": 100 * corpus_bleu([[r.split()] for _, r in pairs], [p.split() for p, _ in pairs]),
-            "NLTK sentences": 100 * float(np.mean([sentence_bleu([r.split()], p.split()) for p, r in pairs])),
-            "characters": 100 * float(np.mean([sentence_bleu([list(r)], list(p), smoothing_function=smooth) if p else 0.0 for p, r in pairs])),
-        }
-
-
 def grade(text: str) -> float:
     """Flesch-Kincaid grade of an English text (years of US school); NaN where there is no word, or the text is in another language.
 

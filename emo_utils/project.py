@@ -95,6 +95,11 @@ def given_path(text: str) -> Path:
     return next((place.resolve() for place in places if place.exists()), path)
 
 
+def storable(text: str) -> str:
+    """A text that any file can hold: half a surrogate pair, which bytes of another encoding or a cut emoji leave behind, is no UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def first_line(error: BaseException) -> str:
     """What went wrong with an endpoint, in a line; some servers write the key they were given into their messages."""
     text = (str(error).splitlines() or [""])[0]

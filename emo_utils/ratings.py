@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 
 from emo_utils import data, stats
-from emo_utils.project import EmoError, first_line, sha256_json, write_atomic
+from emo_utils.project import EmoError, first_line, sha256_json, storable, write_atomic
 
 RUBRICS = yaml.safe_load(Path(__file__).with_name("ratings.yaml").read_text(encoding="utf-8"))
 _FORM = Path(__file__).with_name("ratings.html")
@@ -112,7 +112,7 @@ def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
         if len({value for ratings in file["ratings"].values() for value in ratings.values()}) == 1:
             remarks.append(f"{name}: every rating is the same; look at it before you trust it")
         said = comments if isinstance(comments, dict) else {}
-        rows += [{"sheet": sheet, "rater": rater} | items[code] | {"metric": metric, "value": value, "comment": _plain(said.get(code, ""))}
+        rows += [{"sheet": sheet, "rater": rater} | items[code] | {"metric": metric, "value": value, "comment": storable(str(said.get(code, "")).strip())}
                  for code, ratings in file["ratings"].items() for metric, value in ratings.items()]
     if waiting := [name for name in sheets if name not in seen]:
         remarks.append(f"{len(waiting)} of {len(sheets)} sheets have not come back")
@@ -122,17 +122,12 @@ def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
     return pd.DataFrame(rows, columns=["sheet", "rater", "id", "system", "metric", "value", "comment"]), left_out, remarks
 
 
-def _plain(text) -> str:
-    """A text that any file can hold: half a surrogate pair is no UTF-8."""
-    return str(text).strip().encode("utf-8", "replace").decode("utf-8")
-
-
 def _returned(path: Path, key: dict) -> dict:
     """A returned file, checked; EmoError says what is wrong with it."""
     try:
         file = json.loads(data.used(path).read_text(encoding="utf-8-sig"))
         kit, sheet, given = file["kit"], file["sheet"], file["ratings"]
-        file["rater"] = _plain(file["rater"])
+        file["rater"] = storable(str(file["rater"]).strip())
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise EmoError(f"not a file that a form saves ({type(error).__name__})") from None
     if kit != key["kit"] or not isinstance(sheet, str) or sheet not in key["sheets"]:

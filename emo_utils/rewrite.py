@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tqdm import tqdm
 
 from emo_utils import gates, prompts
-from emo_utils.project import PROFILES, EmoError, alone, first_line, sha256_bytes
+from emo_utils.project import PROFILES, EmoError, alone, first_line, sha256_bytes, storable
 from emo_utils.sources import Task
 
 PRICES = PROFILES / "prices.yaml"
@@ -420,11 +420,11 @@ def request(task: Task, before: Reply | None, attempt: int, settings: Settings) 
 
 
 def _content(content, refusal) -> str:
-    """The text of a reply as it can be stored: half a surrogate pair (a cut emoji) is no UTF-8."""
+    """The text of a reply as it can be stored."""
     text = content or refusal or ""
     if not isinstance(text, str):
         raise TypeError(f"the reply is {type(text).__name__}, not text")
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return storable(text)
 
 
 def _outcome(reason: str, attempt: int) -> str:

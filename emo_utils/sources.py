@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emo_utils.data import EMOTIONS
-from emo_utils.project import EmoError, write_atomic
+from emo_utils.project import EmoError, storable, write_atomic
 
 FIELDS = (("question", "answer"), ("input", "output"), ("input", "answer_icliniq"))  # ours, and the two sets of the paper
 LONGEST = 8000  # characters of a question or an answer; longer ones are pasted records rather than questions
@@ -49,10 +49,10 @@ class Source:
 
     def _row(self, number: int, raw: dict) -> Row:
         name = raw.get("id")
-        name = _writable(str(name)) if isinstance(name, str | int) and str(name).strip() else f"row-{number}"
+        name = storable(str(name)) if isinstance(name, str | int) and str(name).strip() else f"row-{number}"
         fields = self._fields(raw)
         if fields is None:
-            return Row(number, name, reason=f"no field '{self.question_field or 'question'}' or '{self.answer_field or 'answer'}' (it has: {_writable(', '.join(map(str, raw)))[:80]})")
+            return Row(number, name, reason=f"no field '{self.question_field or 'question'}' or '{self.answer_field or 'answer'}' (it has: {storable(', '.join(map(str, raw)))[:80]})")
         texts = []
         for field in fields:
             text = raw[field]
@@ -81,11 +81,6 @@ class Source:
         if self.place.count("/") != 1 or path.suffix and not self.revision:  # a data set's name may have a dot in it
             raise EmoError(f"there is no file {self.place} (a data set of the hub is given as owner/name, with its revision)")
         return _hub(self.place, self.revision, self.split)
-
-
-def _writable(text: str) -> str:
-    """A text without the lone surrogates that bytes of another encoding leave behind: no file takes them."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _jsonl(path: Path) -> Iterator[tuple[dict, str]]:

@@ -22,7 +22,7 @@ class Copy:
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def emo(self, *command: str) -> str:
-        done = self.call("emo_utils.cli", *command)
+        done = self.call("emo", *command)
         assert done.returncode == 0, done.stdout[-4000:]
         return done.stdout
 

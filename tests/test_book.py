@@ -127,7 +127,7 @@ def test_a_changed_run_and_a_lost_result_rerun_with_what_depends_on_them(book):
     [
         (("papermill", "03_dpo.ipynb", "out.ipynb", "-p", "beta", "0.2", "-p", "profile", "smoke"), "notebooks"),
         (("papermill", "notebooks/06_knowledge_scoring.ipynb", "out.ipynb", "-p", "seed", "7", "-p", "profile", "smoke"), "."),
-        (("emo_utils.cli", "run", "06_knowledge_scoring", "-p", "seed", "7", "-p", "profile", "smoke"), "."),
+        (("emo", "run", "06_knowledge_scoring", "-p", "seed", "7", "-p", "profile", "smoke"), "."),
     ],
 )
 def test_a_run_by_hand_leaves_the_book_as_it_was(book, command, cwd):
@@ -152,7 +152,7 @@ def test_a_run_by_hand_leaves_the_book_as_it_was(book, command, cwd):
     ],
 )
 def test_mistakes_stop_at_once_with_one_line(book, given, message):
-    done = book.call("emo_utils.cli", "run", "03_dpo", "-p", *given)
+    done = book.call("emo", "run", "03_dpo", "-p", *given)
     assert done.returncode == 2 and message in done.stdout
     assert "Traceback" not in done.stdout and len(done.stdout.strip().splitlines()) == 1
 
@@ -165,5 +165,5 @@ def test_papermill_stops_in_the_first_cell_for_a_misspelt_parameter(book):
 
 
 def test_missing_upstream_names_the_command_that_makes_it(book):
-    done = book.call("emo_utils.cli", "run", "06_knowledge_scoring", "-p", "profile", "embedded")
+    done = book.call("emo", "run", "06_knowledge_scoring", "-p", "profile", "embedded")
     assert done.returncode == 2 and "make them with: emo make 02_sft.er-sft" in done.stdout

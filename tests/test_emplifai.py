@@ -40,7 +40,7 @@ def test_a_parquet_file_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("name, content, what", [
-    ("rows.txt", "", "come as a .jsonl, .csv, .parquet file"), ("rows.jsonl", "{", "cannot be read"), ("rows.parquet", "no", "cannot be read"),
+    ("rows.txt", "", "a table is a .jsonl, .csv, .parquet file"), ("rows.jsonl", "{", "cannot be read"), ("rows.parquet", "no", "cannot be read"),
     ("rows.csv", "emotion,text\njoy,x\n", "has the columns emotion, text"), ("rows.jsonl", '{"emotion": "joy", "situation": "x", "patient_1": "a"}\n', "has the columns"),
 ])
 def test_files_that_are_no_dialogues_are_named(tmp_path, name, content, what):

@@ -5,7 +5,8 @@ import json
 import pytest
 import yaml
 
-from emo_utils import data, export, graph, models, project, prompts, results
+from emo import export
+from emo_utils import data, graph, models, project, prompts, results
 from emo_utils.project import EmoError
 
 TASK = prompts.text("task")

@@ -132,7 +132,7 @@ def test_systems_from_one_base_have_the_weights_of_each_loaded_alone(tiny, tmp_p
 
 
 def test_ask_answers_with_every_system_that_is_asked_for(tiny, capsys, monkeypatch):
-    from emo_utils.cli import main
+    from emo.cli import main
 
     assert main(["ask", "Why does my knee click?", "--systems", "base", "prompt", "--max-new-tokens", "4", "--profile", "smoke"]) == 0
     printed = capsys.readouterr().out
@@ -153,7 +153,7 @@ def test_ask_answers_with_every_system_that_is_asked_for(tiny, capsys, monkeypat
 def test_ask_says_what_is_wrong(tiny, capsys, words, told):
     import re
 
-    from emo_utils.cli import main
+    from emo.cli import main
 
     assert main(["ask", *words, "--profile", "smoke"]) == 2
     said = capsys.readouterr().err

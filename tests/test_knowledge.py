@@ -6,11 +6,13 @@ import warnings
 import evaluate
 import numpy as np
 import pytest
+from played import cell_with
 from rouge_score import rouge_scorer
 
 from emo_utils import knowledge
 from emo_utils.project import EmoError
 
+bleu_variants = cell_with("06_knowledge_scoring", "def bleu_variants").bleu_variants
 ANSWER, REFERENCE = "You should rest and drink water for two days.", "Please rest and drink plenty of water for two or three days."
 SPANISH = "Debe descansar y beber mucha agua durante dos o tres días antes de volver al trabajo."
 JAPANESE = "二日間は休んで、水をたくさん飲んでください。"
@@ -83,7 +85,7 @@ def test_a_hundred_thousand_characters_and_emoji_are_scored(tmp_path):
 
 def test_bleu_variants_by_hand():
     """`a b c d e` against `a b c d f`: 4 of 5 words, 3 of 4 pairs, 2 of 3 triples, 1 of 2 fours, equal length. In characters 8 of 9, 7 of 8, 6 of 7, 5 of 6."""
-    found = knowledge.bleu_variants(["a b c d e"], ["a b c d f"])
+    found = bleu_variants(["a b c d e"], ["a b c d f"])
     words = 100 * math.exp(np.mean(np.log([4 / 5, 3 / 4, 2 / 3, 1 / 2])))
     assert [found[name] for name in ("sacrebleu", "NLTK corpus", "NLTK sentences")] == pytest.approx([words] * 3)
     assert found["characters"] == pytest.approx(100 * math.exp(np.mean(np.log([8 / 9, 7 / 8, 6 / 7, 5 / 6]))))
@@ -91,7 +93,7 @@ def test_bleu_variants_by_hand():
 
 def test_bleu_variants_differ_where_the_tools_do():
     """A text without a common 4-gram: NLTK's is nothing, sacrebleu smooths, characters hardly notice."""
-    found = knowledge.bleu_variants([ANSWER, ""], [REFERENCE, REFERENCE])
+    found = bleu_variants([ANSWER, ""], [REFERENCE, REFERENCE])
     assert found["NLTK corpus"] < 1e-6 < found["sacrebleu"] < found["characters"]
     assert found["NLTK sentences"] == pytest.approx(0, abs=1e-6)
 

@@ -12,7 +12,8 @@ import pytest
 import scipy.stats
 from nltk.metrics.agreement import AnnotationTask
 
-from emo_utils import cli, data, ratings, stats
+from emo import cli
+from emo_utils import data, ratings, stats
 from emo_utils.project import EmoError
 
 SYSTEMS = ("a", "b", "c")

@@ -28,7 +28,8 @@ from filelock import Timeout
 from pydantic import ValidationError
 from soak_rewrite import consultations, exported, log_lines
 
-from emo_utils import cli, data, gates, prompts, rewrite, serve, sources
+from emo import cli
+from emo_utils import data, gates, prompts, rewrite, serve, sources
 from emo_utils.project import EmoError
 from emo_utils.rewrite import Settings, Store
 from emo_utils.sources import Row, Task

@@ -9,7 +9,7 @@ import yaml
 from played import START, home_in, play
 
 from emo_utils import graph, models, parameters, project, results
-from emo_utils.cli import main
+from emo.cli import main
 from emo_utils.project import EmoError
 
 SWEEPS = sorted(path.stem for path in (project.NOTEBOOKS.parent / "sweeps").glob("*.yaml"))

@@ -108,7 +108,7 @@ def test_a_training_of_the_book_that_is_killed_goes_on(home, capsys, monkeypatch
     whole = train_only("03_dpo", **given)
     whole.run.finish()
     shutil.rmtree(whole.path)
-    command = [sys.executable, "-m", "emo_utils.cli", "run", "03_dpo"]
+    command = [sys.executable, "-m", "emo", "run", "03_dpo"]
     for name, value in (START | given).items():
         command += ["-p", name, str(value)]
     folder = run.checkpoint.parent / f".{run.checkpoint.name}.unfinished"

@@ -167,7 +167,7 @@ def run_by_hand(options) -> Path | None:
 
 def export_run(options) -> int:
     """`emo export`: the files, and the command that trains with them."""
-    from emo_utils import export  # it imports torch and TRL, which takes seconds
+    from emo import export  # it imports torch and TRL, which takes seconds
 
     settings, *others = export.write(options.run, options.profile, options.to, dict(options.given))
     print(f"wrote {', '.join(path.name for path in (settings, *others))}; train with: llamafactory-cli train {settings}")
@@ -208,7 +208,7 @@ def make_rating_sheets(options) -> int:
 
 def read_ratings(options) -> int:
     """`emo ratings`: what came back, and the agreement in it. 1 where a file could not be taken."""
-    from emo_utils import ratings
+    from emo_utils import data, ratings
 
     found, left_out, remarks = ratings.read_back(options.folder)
     print(*(f"left out: {text}" for text in left_out), *(f"note: {text}" for text in remarks), sep="\n")
@@ -217,7 +217,7 @@ def read_ratings(options) -> int:
     print(f"{len(found)} ratings by {found.rater.nunique()} people on {len(found[['id', 'system']].drop_duplicates())} dialogues\n\nAgreement between raters (Krippendorff's alpha, ordinal; 95 % interval over dialogues)")
     print(ratings.agreement(found).round(2).to_string(index=False, na_rep="none"))
     if options.judge:
-        judged = _table(options.judge)
+        judged = data.table(options.judge)
         if lacking := {"id", "system", "metric", "value"} - set(judged):
             raise EmoError(f"{options.judge.name} lacks the column '{sorted(lacking)[0]}'; it needs id, system, metric, value")
         compared = ratings.against_judge(found, judged)
@@ -227,19 +227,6 @@ def read_ratings(options) -> int:
     write_atomic(options.folder / "ratings.csv", found.to_csv(index=False))
     print(f"\nall ratings: {options.folder / 'ratings.csv'}")
     return 1 if left_out else 0
-
-
-def _table(path: Path):
-    """A table that a user gave, by its suffix."""
-    import pandas as pd
-
-    readers = {".jsonl": lambda p: pd.read_json(p, lines=True, dtype=False), ".csv": lambda p: pd.read_csv(p, dtype={"id": str, "system": str}), ".parquet": pd.read_parquet}
-    if path.suffix not in readers:
-        raise EmoError(f"{path.name}: a table is a {', '.join(readers)} file")
-    try:
-        return readers[path.suffix](path)
-    except (OSError, ValueError) as error:
-        raise EmoError(f"{path.name} cannot be read ({str(error).splitlines()[0][:120]})") from None
 
 
 def execute(notebook: str, target: Path, given: dict, progress: bool) -> None:
@@ -361,6 +348,3 @@ def make_pages(options) -> int:
     print(f"the book: {relative(graph.HTML / 'index.html')}")
     return 0
 
-
-if __name__ == "__main__":
-    sys.exit(main())

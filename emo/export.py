@@ -68,7 +68,7 @@ def _start(notebook: str, values: dict) -> dict:
     """Weights, template and adapters that training starts from. Adapters are merged into the weights, and a new one is trained on top."""
     template = next((known for begin, known in TEMPLATES.items() if values["base_model"].startswith(begin)), None)
     if template is None:
-        raise EmoError(f"which template of LLaMA-Factory {values['base_model']} needs is not known; add it to TEMPLATES in emo_utils/export.py")
+        raise EmoError(f"which template of LLaMA-Factory {values['base_model']} needs is not known; add it to TEMPLATES in emo/export.py")
     before = results.Run(notebook, values, values).start_checkpoints()
     whole = max((i for i, path in enumerate(before) if not (path / "adapter_config.json").is_file()), default=-1)
     settings = {"model_name_or_path": str(before[whole] if whole >= 0 else models.fetch(values["base_model"])), "template": template}
