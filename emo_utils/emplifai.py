@@ -90,7 +90,7 @@ def findings(rows: list[dict]) -> pd.DataFrame:
         if letters and sum(c.isascii() for c in letters) > len(letters) / 3:
             say("mostly Latin letters", text[:40])
         plain = tuple("".join(turn.split()) for turn in turns)
-        if (first := whole.setdefault(plain, number)) != number:
+        if any(plain) and (first := whole.setdefault(plain, number)) != number:
             say("dialogue twice", f"as in row {first}")
         else:
             for place, turn in enumerate(plain):
