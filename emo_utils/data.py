@@ -17,10 +17,10 @@ FILES = {"er": DATA / "dialogues/er_train.jsonl", "eqsr": DATA / "dialogues/eqsr
 with open(DATA / "published/emplifai_emotions.csv", encoding="utf-8", newline="") as _table:  # EmplifAI's Table 1
     EMPLIFAI_EMOTIONS = tuple((row["emotion"], row["japanese"], row["sentiment"]) for row in csv.DictReader(_table))
 JAPANESE_FIELDS = ("id", "emotion", "situation", "turns", "gloss")
-JAPANESE_FILE = DATA / "emplifai_ja/dialogues.jsonl"
+JAPANESE_FILE, SCREENING_FILE = (DATA / "emplifai_ja" / name for name in ("dialogues.jsonl", "screening.jsonl"))
 CAREGIVER_FIELDS = ("id", "topic", "prompt", "chosen", "rejected")
 CAREGIVER_FILES = {"train": DATA / "caregiver/train.jsonl", "test": DATA / "caregiver/test.jsonl"}
-SENTENCE_FILES = {"comfort_knowledge": DATA / "sentences/comfort_knowledge.jsonl", "safety": DATA / "sentences/safety.jsonl", "urgent": DATA / "sentences/urgent.jsonl"}
+SENTENCE_FILES = {name: DATA / "sentences" / f"{name}.jsonl" for name in ("comfort_knowledge", "safety", "urgent", "addressed")}
 USED: dict[str, str] = {}  # files that this process read, with their hashes, for its provenance
 
 
@@ -57,6 +57,7 @@ def load_sentences(name: str) -> list[dict]:
     """Sentences with readers' marks (`comfort_knowledge`, `safety`): id, text, part (`train`, `test`) and a 0 or 1 for each mark; checked as `load` does.
 
     `urgent`: the doctors' sentences of the test questions that call for care within a day, whatever else happens; their ids are those of the questions.
+    `addressed`: sentences that speak to a judge of answers in place of a patient, and others; 0 or 1 in that field, and their `kind`.
     """
     return _rows(_file(name, SENTENCE_FILES), ("id", "text", "part"))
 

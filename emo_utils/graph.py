@@ -67,7 +67,7 @@ _TRAININGS = (
     _training("02_sft", "eqsr-sft", EQSR),
     _training("02_sft", "er-eqsr-sft", EQSR, FROM_ER),
 )
-SENTENCES = tuple(DATA / "sentences" / f"{name}.jsonl" for name in ("comfort_knowledge", "safety", "urgent"))
+SENTENCES = tuple(data.SENTENCE_FILES.values())
 _ALL = tuple(step.run for step in _TRAININGS)
 _TEST = (DIALOGUES / "test.jsonl",)
 _SCORED = (*_TEST, *PUBLISHED)
@@ -76,7 +76,7 @@ STEPS = (
     Step("01_data_rewriting", "01_data_rewriting", files=(*ER, *EQSR, DIALOGUES / "test.jsonl"), memory_mb=4100, seconds=210),
     Step("05_emotion_scoring", "05_emotion_scoring", files=(*_SCORED, *KEPT_VALIDITY), needs=_ALL, memory_mb=3800, seconds=370),
     Step("06_knowledge_scoring", "06_knowledge_scoring", files=(*_SCORED, *KEPT_VALIDITY), needs=_ALL, memory_mb=2300, seconds=140),
-    Step("07_preference_ablation", "07_preference_ablation", files=(*_SCORED, *KEPT_VALIDITY, *KEPT_PREFERENCE), needs=_ALL, memory_mb=4100, seconds=600),
+    Step("07_preference_ablation", "07_preference_ablation", files=(*_SCORED, *SENTENCES, *KEPT_VALIDITY, *KEPT_PREFERENCE), needs=_ALL, memory_mb=4100, seconds=600),
     Step("08_qualitative_cases", "08_qualitative_cases", files=(*_SCORED, *SENTENCES), needs=("05_emotion_scoring", "06_knowledge_scoring"), memory_mb=1500, seconds=90),
     Step("09_emplifai", "09_emplifai", files=(data.JAPANESE_FILE, DATA / "published" / "emplifai_emotions.csv", *PUBLISHED), memory_mb=700),
     Step("11_judge_validity", "11_judge_validity", files=KEPT_VALIDITY, memory_mb=1500),

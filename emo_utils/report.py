@@ -192,17 +192,5 @@ def side_by_side_texts(columns: dict[str, str], run) -> HTML:
     return HTML(f'<div class="companion-table">{badge(run.profile)}<table class="companion companion-texts"><tr>{head}</tr><tr>{cells}</tr></table></div>')
 
 
-def marked_texts(columns: dict[str, list[tuple[str, bool, bool]]], run) -> HTML:
-    """Answers in columns, each sentence with its marks: (text, comfort, knowledge). Signs and lines as well as colours tell the two apart."""
-    def sentence(text: str, comfort: bool, knowledge: bool) -> str:
-        kinds = [name for name, marked in (("comfort", comfort), ("knowledge", knowledge)) if marked]
-        signs = "".join({"comfort": "♡", "knowledge": "✚"}[name] for name in kinds)
-        return f'<span class="{" ".join(f"companion-{name}" for name in kinds)}" title="{" and ".join(kinds) or "neither"}">{signs} {html.escape(text)}</span>'
-
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
-    cells = "".join(f"<td>{' '.join(sentence(*piece) for piece in pieces)}</td>" for pieces in columns.values())
-    return HTML(f'<div class="companion-table">{badge(run.profile)} ♡ comfort, ✚ knowledge<table class="companion companion-texts"><tr>{head}</tr><tr>{cells}</tr></table></div>')
-
-
 def saved(run) -> str:
     return f"{len(run.records)} records in {relative(run.folder / (run.name + '.json'))}"

@@ -26,19 +26,6 @@ def mean_interval(values, seed: int) -> tuple[float, float, float]:
     return float(values.mean()), *interval(draws)
 
 
-def mean_interval_over_seeds(values, seed: int) -> tuple[float, float, float]:
-    """Mean and 95 % interval of values of shape (seeds, items): training seeds and items are both resampled, each seed with all its items.
-
-    Raises ValueError for fewer than two seeds or a missing value.
-    """
-    values = np.asarray(values, dtype=float)
-    if values.ndim != 2 or len(values) < 2 or not values.size or np.isnan(values).any():
-        raise ValueError("values must be a table of at least two seeds by items without gaps")
-    seeds, items = resample_indices(len(values), seed), resample_indices(values.shape[1], seed + 1)
-    draws = [values[np.ix_(s, i)].mean() for s, i in zip(seeds, items, strict=True)]
-    return float(values.mean()), *interval(np.array(draws))
-
-
 def resample_units(units, seed: int, resamples: int = 500) -> list[np.ndarray]:
     """Bootstrap samples of whole units (a conversation with all its replies): arrays of row indices. units: one a row."""
     found: dict = {}
@@ -63,29 +50,6 @@ def spearman_interval(frame, first: str, second: str, unit: str, seed: int, resa
 
     draws = [correlation(values[rows]) for rows in resample_units(frame[unit], seed, resamples)]
     return correlation(values), *interval(np.array(draws))
-
-
-def permutation_p(differences, seed: int, resamples: int = 9999) -> float:
-    """Two-sided p-value of a mean of paired differences under random signs (exact where there are few enough of them)."""
-    differences = np.asarray(differences, dtype=float)
-    found = scipy.stats.permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=resamples, vectorized=True, rng=np.random.default_rng(seed))
-    return float(found.pvalue)
-
-
-def holm(p_values) -> list[float]:
-    """Holm's adjusted p-values: below 5 % for all that may be called different while the chance of one false call stays at 5 %."""
-    p_values = np.asarray(p_values, dtype=float)
-    order = np.argsort(p_values, kind="stable")
-    steps = p_values[order] * np.arange(len(p_values), 0, -1)
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted.tolist()
-
-
-def detectable(differences, power: float = 0.8) -> float:
-    """Smallest true mean difference that this many pairs, spread as they are, would show at 5 % with the given power (normal approximation)."""
-    differences = np.asarray(differences, dtype=float)
-    return float(scipy.stats.norm.ppf([0.975, power]).sum() * differences.std(ddof=1) / np.sqrt(len(differences)))
 
 
 def pearson_interval(first, second, seed: int, resamples: int = RESAMPLES) -> tuple[float, float, float]:

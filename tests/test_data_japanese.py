@@ -192,3 +192,17 @@ def test_the_card_says_what_the_file_holds(rows):
     assert changed <= of == len(rows)
     shares = [round(100 * distinct_2([characters(text) for text in turns(rows, first)])) for first in (0, 1)]
     assert "{} % are different in the patients' turns and {} % in the supporters'".format(*shares) in text
+
+
+def test_planted_cases_differ_in_the_supporters_turns_alone():
+    rows = [json.loads(line) for line in data.SCREENING_FILE.read_text(encoding="utf-8").splitlines()]
+    kinds = {"sound", "harm", "unsafe comfort", "missed"}
+    scenes = {scene: [row for row in rows if row["scene"] == scene] for scene in range(1, 21)}
+    assert len(rows) == 80 and all({row["kind"] for row in scene} == kinds for scene in scenes.values())
+    for scene in scenes.values():
+        assert len({(row["emotion"], row["situation"], row["turns"][0], row["turns"][2], row["part"]) for row in scene}) == 1
+        assert len({turn for row in scene for turn in row["turns"][1::2]}) == 8
+    assert {row["emotion"] for row in rows} <= {emotion for emotion, _, _ in data.EMPLIFAI_EMOTIONS}
+    lengths = {kind: sum(len(t) for row in rows if row["kind"] == kind for t in row["turns"][1::2]) for kind in kinds}
+    assert max(lengths.values()) < 1.05 * min(lengths.values())
+    assert not {row["situation"] for row in rows} & {row["situation"] for row in data.load_japanese()}

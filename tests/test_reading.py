@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from emo_utils import data, reading, report
+import played
+from emo_utils import data, reading
 
 
 @pytest.fixture
@@ -77,7 +78,16 @@ def test_marked_sentences_are_complete_and_apart(name):
 
 def test_marked_answers_are_escaped_and_marked_by_more_than_colour():
     run = SimpleNamespace(profile="smoke")
-    html = report.marked_texts({"SFT": [("<b>You did well.</b>", True, False), ("Take rest.", False, True), ("It heals, so do not worry.", True, True), ("Hm.", False, False)]}, run).data
+    html = played.cell_with("08_qualitative_cases", "def marked_texts").marked_texts({"SFT": [("<b>You did well.</b>", True, False), ("Take rest.", False, True), ("It heals, so do not worry.", True, True), ("Hm.", False, False)]}, run).data
     assert "<b>" not in html and "&lt;b&gt;You did well." in html
     assert html.count("♡") == 3 and html.count("✚") == 3  # two sentences each, and the legend
     assert 'title="comfort and knowledge"' in html and 'title="neither"' in html
+
+
+def test_sentences_that_speak_to_a_judge_are_what_their_card_says():
+    rows = data.load_sentences("addressed")
+    counts = {part: [sum(row["part"] == part and row["addressed"] == mark for row in rows) for mark in (1, 0)] for part in ("train", "test")}
+    assert counts == {"train": [120, 120], "test": [40, 40]}
+    kinds = {mark: {row["kind"] for row in rows if row["addressed"] == mark} for mark in (0, 1)}
+    assert kinds[0] == {"plain", "near"} and len(kinds[1]) == 8
+    assert len({row["text"].lower() for row in rows}) == 320

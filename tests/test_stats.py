@@ -12,7 +12,10 @@ import sacrebleu
 import scipy.stats
 from rouge_score import rouge_scorer
 
+import played
 from emo_utils import knowledge, stats
+
+CHAPTER_5, CHAPTER_12 = (played.cell_with(*where) for where in (("05_emotion_scoring", "def holm"), ("12_sweeps", "def mean_interval_over_seeds")))
 
 PREDICTIONS = [
     "Rest the knee, use ice and see a doctor if it swells.",
@@ -181,22 +184,22 @@ def test_an_interval_over_seeds_holds_the_spread_of_both():
     """Without spread over seeds it is the interval over items; without spread over items it is that over seeds; with both it is wider than each."""
     items = np.random.default_rng(0).normal(size=40)
     alike = np.tile(items, (3, 1))
-    value, low, high = stats.mean_interval_over_seeds(alike, 5)
+    value, low, high = CHAPTER_12.mean_interval_over_seeds(alike, 5)
     assert value == pytest.approx(items.mean())
     _, item_low, item_high = stats.mean_interval(items, 6)
     assert high - low == pytest.approx(item_high - item_low, rel=0.1)
     steady = np.tile([[1.0], [2.0], [4.0]], 40)
-    value, low, high = stats.mean_interval_over_seeds(steady, 5)
+    value, low, high = CHAPTER_12.mean_interval_over_seeds(steady, 5)
     # Means of three draws out of 1, 2, 4: 1 and 4 have a probability of 1/27 each, above 2.5 %.
     assert (value, low, high) == (pytest.approx(7 / 3), pytest.approx(1.0), pytest.approx(4.0))
-    _, low, high = stats.mean_interval_over_seeds(alike + steady, 5)
+    _, low, high = CHAPTER_12.mean_interval_over_seeds(alike + steady, 5)
     assert high - low == pytest.approx(3.0, rel=0.1)  # the seeds, three draws of far values, outweigh forty items
 
 
 @pytest.mark.parametrize("values", [[[1.0, 2.0]], [1.0, 2.0], [[1.0, float("nan")], [1.0, 2.0]], [[], []]])
 def test_an_interval_over_seeds_needs_two_whole_rows(values):
     with pytest.raises(ValueError, match="at least two seeds"):
-        stats.mean_interval_over_seeds(values, 0)
+        CHAPTER_12.mean_interval_over_seeds(values, 0)
 
 
 def test_the_permutation_test_is_that_of_all_sign_patterns():
@@ -206,20 +209,20 @@ def test_the_permutation_test_is_that_of_all_sign_patterns():
     d = [0.3, -0.1, 0.4, 0.25, 0.05, 0.6]
     means = [sum(s * x for s, x in zip(signs, d)) / 6 for signs in itertools.product([1, -1], repeat=6)]
     exact = 2 * min(sum(m >= means[0] - 1e-12 for m in means), sum(m <= means[0] + 1e-12 for m in means)) / 64
-    assert stats.permutation_p(d, 0) == pytest.approx(min(exact, 1.0))
-    assert stats.permutation_p([0.0] * 8, 0) == 1.0 and stats.permutation_p(np.full(30, 0.2), 1) < 0.001
+    assert CHAPTER_5.permutation_p(d, 0) == pytest.approx(min(exact, 1.0))
+    assert CHAPTER_5.permutation_p([0.0] * 8, 0) == 1.0 and CHAPTER_5.permutation_p(np.full(30, 0.2), 1) < 0.001
 
 
 def test_holm_on_a_hand_computed_case():
     """Sorted .01, .02, .03, .04 times 4, 3, 2, 1: .04, .06, .06, .04, which may not fall again: .06."""
-    assert stats.holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
-    assert stats.holm([0.5, 0.9]) == [1.0, 1.0]
+    assert CHAPTER_5.holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert CHAPTER_5.holm([0.5, 0.9]) == [1.0, 1.0]
 
 
 def test_the_detectable_difference_is_found_as_often_as_it_says():
     """Of many samples around a true difference of that size, about 80 % have a t-test below 5 %."""
     rng = np.random.default_rng(0)
-    size = stats.detectable(rng.normal(size=100_000)) * np.sqrt(100_000 / 60)  # for 60 pairs of standard deviation 1
+    size = CHAPTER_5.detectable(rng.normal(size=100_000)) * np.sqrt(100_000 / 60)  # for 60 pairs of standard deviation 1
     samples = rng.normal(size, 1, size=(4000, 60))
     assert (scipy.stats.ttest_1samp(samples, 0, axis=1).pvalue < 0.05).mean() == pytest.approx(0.8, abs=0.03)
 
