@@ -23,7 +23,8 @@ GENERATED = ROOT / "book" / "generated"
 SPEED = ROOT / "book" / "reference" / "speed.json"
 PAPERS = {"emodoctor": "EmoDoctor", "emplifai": "EmplifAI", "empathy-by-design": "Empathy by Design"}
 # The run that stands for a notebook in the book; its other runs are sections of that chapter.
-FIRST_RUN = {"02_sft": "02_sft.eqsr-sft", "03_dpo": "03_dpo.eqsr-dpo", "04_kto": "04_kto.eqsr-kto"}
+FIRST_RUN = {"02_sft": "02_sft.eqsr-sft", "03_dpo": "03_dpo.eqsr-dpo", "04_kto": "04_kto.eqsr-kto",
+             "09_emplifai_finetuning": "09_emplifai_finetuning.emplifai-sft"}
 
 
 def page_name(step: graph.Step) -> str:

@@ -58,10 +58,15 @@ def _turns(row: dict) -> list[str]:
                 turns = []
         return [_text(turn) for turn in turns] if isinstance(turns, list | np.ndarray) else []
     if "conversation" in row:
-        _, *parts = _TURN.split(_text(row["conversation"]))
-        speakers = tuple({"患者": "patient", "支援者": "supporter"}.get(word, word.lower()) for word in parts[::2])
-        return [part.strip() for part in parts[1::2]] if speakers == ROLES[: len(speakers)] else []  # turns of others are none of these
+        return spoken(_text(row["conversation"]))
     return [_text(row[name]) for name in _COLUMNS]
+
+
+def spoken(text: str) -> list[str]:
+    """Turns of a conversation whose lines begin with a speaker, in Japanese or English; [] where the speakers are not those of ROLES in turn. What stands before the first one is left out."""
+    _, *parts = _TURN.split(text)
+    speakers = tuple({"患者": "patient", "支援者": "supporter"}.get(word, word.lower()) for word in parts[::2])
+    return [part.strip() for part in parts[1::2]] if speakers == ROLES[: len(speakers)] else []  # turns of others are none of these
 
 
 def findings(rows: list[dict]) -> pd.DataFrame:

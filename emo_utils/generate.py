@@ -17,22 +17,28 @@ def answer_questions(model, tokenizer, rows: list[dict], system_prompt: str, sys
     Batches hold questions of similar length, padded on the left.
     """
     questions = [row.get("emotional_question") or row["question"] for row in rows]
-    prompts = [tokenizer.apply_chat_template(data.messages(system_prompt, q), add_generation_prompt=True, tokenize=False) for q in questions]
+    written = complete(model, tokenizer, [data.messages(system_prompt, q) for q in questions], max_new_tokens=max_new_tokens, temperature=temperature, batch_size=batch_size, seed=seed, desc=f"answers of {system}")
+    return pd.DataFrame(
+        [{"id": row["id"], "emotion": row.get("emotion", ""), "system": system, "question": question, "answer": text, "tokens": tokens, "complete": ended}
+         for row, question, (text, tokens, ended) in zip(rows, questions, written, strict=True)]
+    )
+
+
+def complete(model, tokenizer, conversations: list[list[dict]], *, max_new_tokens: int, temperature: float, batch_size: int, seed: int, desc: str) -> list[tuple[str, int, bool]]:
+    """The model's next message in each conversation, as `answer_questions` samples it: text, number of tokens, whether the model ended by itself."""
+    prompts = [tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False) for messages in conversations]
     ids = [tokenizer(p, add_special_tokens=False)["input_ids"] for p in prompts]
     limit = getattr(model.config, "max_position_embeddings", None)
     if limit and max(map(len, ids)) + max_new_tokens > limit:
-        raise EmoError(f"a question of {max(map(len, ids))} tokens and {max_new_tokens} new ones exceed the model's {limit} positions; lower max_new_tokens")
-    order = sorted(range(len(rows)), key=lambda i: len(ids[i]))
+        raise EmoError(f"a prompt of {max(map(len, ids))} tokens and {max_new_tokens} new ones exceed the model's {limit} positions; lower max_new_tokens")
+    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
     answers: dict[int, tuple[str, int, bool]] = {}
-    for start in tqdm(range(0, len(order), batch_size), desc=f"answers of {system}", leave=False):
+    for start in tqdm(range(0, len(order), batch_size), desc=desc, leave=False):
         batch = order[start : start + batch_size]
         torch.manual_seed(seed + start)
         for index, result in zip(batch, _generate(model, tokenizer, [ids[i] for i in batch], max_new_tokens, temperature), strict=True):
             answers[index] = result
-    return pd.DataFrame(
-        [{"id": row["id"], "emotion": row.get("emotion", ""), "system": system, "question": questions[i], "answer": text, "tokens": tokens, "complete": complete}
-         for i, row in enumerate(rows) for text, tokens, complete in [answers[i]]]
-    )
+    return [answers[i] for i in range(len(ids))]
 
 
 def _generate(model, tokenizer, batch: list[list[int]], max_new_tokens: int, temperature: float) -> list[tuple[str, int, bool]]:

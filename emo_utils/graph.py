@@ -24,7 +24,7 @@ HTML = ROOT / "_build" / "html"
 BUILT_FROM = HTML / ".built-from"
 SWEEPS = ROOT / "sweeps"
 KEPT_SWEEPS = tuple(sorted((ROOT / "book" / "reference").glob("sweep_*.json")))
-KEPT_VALIDITY, KEPT_PREFERENCE = (tuple((ROOT / "book" / "reference").glob(name)) for name in ("validity.json", "preference.json"))
+KEPT_VALIDITY, KEPT_PREFERENCE, KEPT_EMPLIFAI = (tuple((ROOT / "book" / "reference").glob(name)) for name in ("validity.json", "preference.json", "emplifai_*.json"))
 PUBLISHED = tuple(DATA / "published" / name for name in ("emodoctor.csv", "emplifai.csv", "claims.yaml"))
 
 
@@ -71,6 +71,7 @@ SENTENCES = tuple(data.SENTENCE_FILES.values())
 _ALL = tuple(step.run for step in _TRAININGS)
 _TEST = (DIALOGUES / "test.jsonl",)
 _SCORED = (*_TEST, *PUBLISHED)
+_JAPANESE = (data.JAPANESE_FILE, DATA / "published" / "emplifai_emotions.csv", *PUBLISHED)
 STEPS = (
     *_TRAININGS,
     Step("01_data_rewriting", "01_data_rewriting", files=(*ER, *EQSR, DIALOGUES / "test.jsonl"), memory_mb=4100, seconds=210),
@@ -78,7 +79,11 @@ STEPS = (
     Step("06_knowledge_scoring", "06_knowledge_scoring", files=(*_SCORED, *KEPT_VALIDITY), needs=_ALL, memory_mb=2300, seconds=140),
     Step("07_preference_ablation", "07_preference_ablation", files=(*_SCORED, *SENTENCES, *KEPT_VALIDITY, *KEPT_PREFERENCE), needs=_ALL, memory_mb=4100, seconds=600),
     Step("08_qualitative_cases", "08_qualitative_cases", files=(*_SCORED, *SENTENCES), needs=("05_emotion_scoring", "06_knowledge_scoring"), memory_mb=1500, seconds=90),
-    Step("09_emplifai", "09_emplifai", files=(data.JAPANESE_FILE, DATA / "published" / "emplifai_emotions.csv", *PUBLISHED), memory_mb=700),
+    Step("09_emplifai", "09_emplifai", files=_JAPANESE, memory_mb=700),
+    Step("09_emplifai_prediction", "09_emplifai_prediction", files=(*_JAPANESE, *KEPT_EMPLIFAI), memory_mb=3900, seconds=330),
+    Step("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning", (("system", "emplifai-sft"),), _JAPANESE[:2], answers=("emplifai-base", "emplifai-sft"), memory_mb=4100, seconds=330),
+    Step("09_emplifai_finetuning.emplifai-sft-seen", "09_emplifai_finetuning", (("system", "emplifai-sft-seen"),), _JAPANESE[:2], answers=("emplifai-sft-seen",), memory_mb=4100, seconds=270),
+    Step("09_emplifai_judge", "09_emplifai_judge", files=(*_JAPANESE, data.SCREENING_FILE, *KEPT_EMPLIFAI), needs=("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning.emplifai-sft-seen"), memory_mb=4100, seconds=300),
     Step("11_judge_validity", "11_judge_validity", files=KEPT_VALIDITY, memory_mb=1500),
     Step("12_sweeps", "12_sweeps", files=KEPT_SWEEPS, memory_mb=1500),
 )
@@ -301,7 +306,7 @@ def book_digest(profile: str) -> str:
     files += [p for p in (ROOT / "book").glob("*.md")] + [p for p in (ROOT / "book" / "_static").rglob("*") if p.is_file()]
     files += [ROOT / "emo_utils" / f"{name}.py" for name in module_closure(imported_modules((ROOT / "book" / "pages.py").read_text(encoding="utf-8")))]
     files += [ROOT / "book" / "pages.py", *PUBLISHED, parameters.PROFILES / f"{profile}.yaml"]
-    files += [*sorted(DATA.glob("*/*.jsonl")), ROOT / "book" / "reference" / "speed.json", *KEPT_VALIDITY, *KEPT_PREFERENCE]
+    files += [*sorted(DATA.glob("*/*.jsonl")), ROOT / "book" / "reference" / "speed.json", *KEPT_VALIDITY, *KEPT_PREFERENCE, *KEPT_EMPLIFAI]
     files += sorted(results_dir(profile).glob("*.json")) + sorted((results_dir(profile) / "notebooks").glob("*.ipynb"))
     return sha256_json([profile, {relative(p): sha256_file(p) for p in files if p.is_file()}])
 

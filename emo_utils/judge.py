@@ -10,6 +10,7 @@ import json
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from tqdm import tqdm
@@ -107,32 +108,69 @@ class Judge(Reader):
 def last_hidden(model, prompts: list[list[int]], header: list[int] | None = None, header_cache: DynamicCache | None = None) -> torch.Tensor:
     """Hidden state after the last token of each prompt, shape (prompts, width), from one pass without padding.
 
-    The pass goes over one row: what all prompts share, then the rest of each, which sees what is shared and itself.
     header, header_cache: tokens that all prompts start with, and the cache of a pass over them (it is not changed).
+    """
+    hidden, place = _tree_pass(model, prompts, header, header_cache)
+    return hidden[[place(number, len(prompt) - 1) for number, prompt in enumerate(prompts)]]
+
+
+def _tree_pass(model, prompts: list[list[int]], header: list[int] | None, header_cache: DynamicCache | None):
+    """Hidden states, shape (tokens, width), of one row: what all prompts share, then the rest of each, which sees what is shared and itself.
+
+    Also a function that says where in it a prompt's token stands: (number of the prompt, number of the token) -> row.
     """
     shared, device = common_prefix(prompts), model.device
     done = len(header) if header and prompts[0][: len(header)] == header and len(header) < shared else 0
     tokens, positions = list(prompts[0][done:shared]), list(range(done, shared))
-    parts, ends = [0] * len(tokens), []
+    parts, starts = [0] * len(tokens), []
     for number, prompt in enumerate(prompts, start=1):
+        starts.append(len(tokens))
         tokens += prompt[shared:]
         positions += range(shared, len(prompt))
         parts += [number] * (len(prompt) - shared)
-        ends.append(len(tokens) - 1)
     seen = torch.nn.functional.pad(attention.tree_mask(torch.tensor(parts, device=device)), (done, 0))  # the header is seen by all
     cache = {"past_key_values": copy.deepcopy(header_cache), "use_cache": True} if done else {"use_cache": False}
     hidden = model.base_model(torch.tensor([tokens], device=device), position_ids=torch.tensor([positions], device=device), attention_mask=seen[None, None].to(model.dtype), **cache)
-    return hidden.last_hidden_state[0, ends]
+    return hidden.last_hidden_state[0], lambda number, token: token - done if token < shared else starts[number] + token - shared
 
 
-def option_scores(model, hidden: torch.Tensor, token_ids: list[int]) -> torch.Tensor:
+@torch.inference_mode()
+def word_scores(model, tokenizer, prompts: list[str], words: list[str], desc: str = "reading words") -> np.ndarray:
+    """Log-probability of each word, and of ending there, as the answer to each prompt, shape (prompts, words): one pass a prompt for all words.
+
+    What all prompts begin with (an instruction, a list of options) is computed once. The sums are those of a pass for each word.
+    """
+    ends = [[*tokenizer(word, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id] for word in words]
+    asked = [tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts]
+    header = asked[0][: common_prefix(asked)] if len(asked) > 1 else []
+    cache = DynamicCache(config=model.config)
+    if header:
+        model.base_model(torch.tensor([header], device=model.device), past_key_values=cache, use_cache=True)
+    head, found = model.get_output_embeddings(), np.zeros((len(prompts), len(words)))
+    for row, prompt in enumerate(tqdm(asked, desc=desc, leave=False)):
+        hidden, place = _tree_pass(model, [[*prompt, *end[:-1]] for end in ends], header, cache)
+        before = [place(number, len(prompt) + k - 1) for number, end in enumerate(ends) for k in range(len(end))]
+        different, where = np.unique(before, return_inverse=True)
+        total = _logits(model, hidden[different], head.weight, head.bias).float().logsumexp(-1)[where]
+        wanted = torch.tensor([token for end in ends for token in end], device=model.device)
+        # In fp32 for the words' own tokens alone: bf16 would make ties of near words.
+        scores = option_scores(model, hidden[before], wanted.unique())
+        gains = scores.gather(1, torch.searchsorted(wanted.unique(), wanted)[:, None])[:, 0] - total
+        found[row] = [part.sum().item() for part in gains.split([len(end) for end in ends])]
+    return found
+
+
+def option_scores(model, hidden: torch.Tensor, token_ids: list[int] | torch.Tensor) -> torch.Tensor:
     """Logits of the options' label tokens, in fp32 and without the rest of the vocabulary.
 
     In bf16 the logits of near options round to the same value, which would make ties of them.
     """
     head = model.get_output_embeddings()
-    scores = torch.nn.functional.linear(hidden.float(), head.weight[token_ids].float(), None if head.bias is None else head.bias[token_ids].float())
-    cap = getattr(model.config, "final_logit_softcapping", None)
+    return _logits(model, hidden.float(), head.weight[token_ids].float(), None if head.bias is None else head.bias[token_ids].float())
+
+
+def _logits(model, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    scores, cap = torch.nn.functional.linear(hidden, weight, bias), getattr(model.config, "final_logit_softcapping", None)
     return cap * torch.tanh(scores / cap) if cap else scores
 
 

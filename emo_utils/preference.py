@@ -74,18 +74,6 @@ def choices(decisions: pd.DataFrame, plan: list[tuple[str, list[str]]]) -> pd.Da
     return means.drop(columns="logp")
 
 
-def share_by_place(decisions: pd.DataFrame) -> pd.DataFrame:
-    """How often the first, second, … answer was picked in a single order: columns question, place, share. Even is 1/n."""
-    scored = decisions.dropna(subset=["probability"])
-    picked = scored.loc[scored.groupby(["state", "question"]).probability.idxmax()]
-    place = picked.option.str.removeprefix("answer ").astype(int)
-    table = picked.assign(place=place).groupby(["question", "place"]).size().rename("picked").reset_index()
-    places = pd.MultiIndex.from_product([QUESTIONS, range(1, scored.option.nunique() + 1)], names=["question", "place"])
-    table = table.set_index(["question", "place"]).reindex(places, fill_value=0).reset_index()
-    table["share"] = table.picked / table.groupby("question").picked.transform("sum")
-    return table
-
-
 METHOD_PAIRS = tuple((f"er-{system}", system) for system in SYSTEMS[:3])  # the paper's claim: with ER before against without, method by method
 
 
@@ -110,32 +98,6 @@ def duels(decisions: pd.DataFrame, plan: list[tuple[str, list[str]]]) -> pd.Data
     found["win"] = (np.sign(found.odds) + 1) / 2
     found[["id", "first", "second"]] = found.key.str.split("|", expand=True).to_numpy().reshape(-1, 3)
     return found[["id", "first", "second", "question", "odds", "win", "agreed"]]
-
-
-def bradley_terry(first, second, win, systems, weight=None, lengths=None) -> np.ndarray:
-    """Strengths of the systems, in log-odds with mean 0: P(first beats second) = 1 / (1 + exp(s[second] - s[first])).
-
-    first, second: indices into systems, one a duel; win: 1, 0, or 0.5. weight: how often a duel counts (bootstrap). lengths: log of the
-    length of first over second; its effect is fitted beside the strengths and taken out of them. Each system also ties once with an
-    average one (and the effect of length with none), so that one which always wins stays finite. Newton's method on the logistic likelihood.
-    """
-    first, second, win = (np.asarray(values) for values in (first, second, win))
-    weight = np.ones(len(win)) if weight is None else np.asarray(weight, dtype=float)
-    design = np.zeros((len(win), len(systems) + (lengths is not None)))
-    design[np.arange(len(win)), first] += 1
-    design[np.arange(len(win)), second] -= 1
-    if lengths is not None:
-        design[:, -1] = lengths
-    found = np.zeros(design.shape[1])
-    for _ in range(50):
-        chance, prior = 1 / (1 + np.exp(-design @ found)), 1 / (1 + np.exp(-found))
-        gradient = design.T @ (weight * (win - chance)) + (0.5 - prior)
-        curvature = (design * (weight * chance * (1 - chance))[:, None]).T @ design + np.diag(prior * (1 - prior))
-        step = np.linalg.solve(curvature, gradient)
-        found += step
-        if np.abs(step).max() < 1e-8:
-            break
-    return found[: len(systems)] - found[: len(systems)].mean()
 
 
 _FAR = "\N{RIGHT-TO-LEFT OVERRIDE}"

@@ -4,6 +4,7 @@ Everything shown is read from records. Text from models or data is escaped befor
 """
 
 import html
+import importlib.util
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML
+from matplotlib import font_manager
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from emo_utils import data
@@ -31,7 +33,9 @@ CHECKPOINT = "95 % bootstrap interval over test items; one training seed, so it 
 def style() -> None:
     """The house style of figures: vector graphics, no frame, quiet grid."""
     set_matplotlib_formats("svg")
-    plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
+    fonts = Path(importlib.util.find_spec("matplotlib_fontja").origin).with_name("fonts")  # the file alone: importing the package would change all figures
+    font_manager.fontManager.addfont(fonts / "ipaexg.ttf")
+    plt.rcParams.update({"font.family": ["DejaVu Sans", "IPAexGothic"], "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
                          "font.size": 9, "figure.dpi": 110, "svg.fonttype": "path", "legend.frameon": False, "svg.hashsalt": "companion"})
 
 

@@ -35,23 +35,6 @@ def resample_units(units, seed: int, resamples: int = 500) -> list[np.ndarray]:
     return [np.concatenate([rows[i] for i in sample]) for sample in resample_indices(len(rows), seed, resamples)]
 
 
-def spearman_interval(frame, first: str, second: str, unit: str, seed: int, resamples: int = 500) -> tuple[float, float, float]:
-    """Rank correlation of two columns over all rows without a gap, and its 95 % interval; whole units (questions, say) are resampled with all their rows.
-
-    A column that says the same of every row correlates with nothing: 0.
-    """
-    frame = frame.dropna(subset=[first, second])
-    if frame.empty:
-        raise ValueError("no row has both values")
-    values = frame[[first, second]].to_numpy(dtype=float)
-
-    def correlation(v):
-        return float(scipy.stats.spearmanr(v[:, 0], v[:, 1]).statistic) if (v != v[0]).any(axis=0).all() else 0.0
-
-    draws = [correlation(values[rows]) for rows in resample_units(frame[unit], seed, resamples)]
-    return correlation(values), *interval(np.array(draws))
-
-
 def pearson_interval(first, second, seed: int, resamples: int = RESAMPLES) -> tuple[float, float, float]:
     """Pearson's r of paired values and its 95 % interval; pairs are resampled, and samples in which one side is constant are left out. NaN where one is constant."""
     pairs = np.column_stack([first, second]).astype(float)

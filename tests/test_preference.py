@@ -9,7 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import played
 from emo_utils import data, parameters, preference
+
+PLACES, TOURNAMENT = (played.cell_with("07_preference_ablation", text) for text in ("def share_by_place", "def bradley_terry"))
 
 SIX = list(preference.SYSTEMS)
 ANSWERS = {s: f"answer of {s}" for s in SIX}
@@ -178,7 +181,7 @@ def test_a_probability_of_zero_does_not_break_the_average():
 
 
 def test_share_by_place_counts_the_places_picked():
-    found = preference.share_by_place(decisions(
+    found = PLACES.share_by_place(decisions(
         (0, "knowledge", [0.6, 0.3, 0.1]), (1, "knowledge", [0.5, 0.4, 0.1]), (2, "knowledge", [0.2, 0.3, 0.5]), (3, "knowledge", [None] * 3),
         (0, "emotion", [0.1, 0.8, 0.1]),
     ))
@@ -226,7 +229,7 @@ def test_a_judge_that_sees_no_difference_ties_and_a_missing_order_is_left_out():
 
 def test_strengths_of_two_systems_by_hand():
     """Wins w of n, and a tie of each with an average system: s and -s solve n (w/n - p(2s)) = p(s) - 1/2."""
-    strengths = preference.bradley_terry([0] * 10, [1] * 10, [1.0] * 8 + [0.0] * 2, ["a", "b"])
+    strengths = TOURNAMENT.bradley_terry([0] * 10, [1] * 10, [1.0] * 8 + [0.0] * 2, ["a", "b"])
     s = strengths[0]
     assert strengths.sum() == pytest.approx(0) and s > 0
     assert 8 - 10 / (1 + math.exp(-2 * s)) == pytest.approx(1 / (1 + math.exp(-s)) - 0.5, abs=1e-6)
@@ -245,13 +248,13 @@ def test_strengths_equal_a_second_implementation():
         return -(win * z - np.logaddexp(0, z)).sum() - (0.5 * s - np.logaddexp(0, s)).sum()
 
     best = minimize(negative, np.zeros(6), tol=1e-10).x
-    assert preference.bradley_terry(first, second, win, SIX) == pytest.approx(best - best.mean(), abs=1e-4)
-    doubled = preference.bradley_terry(np.tile(first, 2), np.tile(second, 2), np.tile(win, 2), SIX)
-    assert preference.bradley_terry(first, second, win, SIX, weight=np.full(len(win), 2.0)) == pytest.approx(doubled)
+    assert TOURNAMENT.bradley_terry(first, second, win, SIX) == pytest.approx(best - best.mean(), abs=1e-4)
+    doubled = TOURNAMENT.bradley_terry(np.tile(first, 2), np.tile(second, 2), np.tile(win, 2), SIX)
+    assert TOURNAMENT.bradley_terry(first, second, win, SIX, weight=np.full(len(win), 2.0)) == pytest.approx(doubled)
 
 
 def test_a_system_that_always_wins_has_a_finite_strength():
-    strengths = preference.bradley_terry([0] * 20, [1] * 20, [1.0] * 20, ["a", "b"])
+    strengths = TOURNAMENT.bradley_terry([0] * 20, [1] * 20, [1.0] * 20, ["a", "b"])
     assert np.isfinite(strengths).all() and 1 < strengths[0] < 6
 
 
@@ -261,8 +264,8 @@ def test_length_is_taken_out_of_strengths():
     first, second = np.array([(a, b) for a in range(3) for b in range(a + 1, 3)] * 60).T
     log_length = np.array([0.6, 0.0, -0.6])[first] - np.array([0.6, 0.0, -0.6])[second] + rng.normal(scale=1.0, size=len(first))
     win = (log_length > 0).astype(float)
-    raw = preference.bradley_terry(first, second, win, ["long", "middle", "short"])
-    controlled = preference.bradley_terry(first, second, win, ["long", "middle", "short"], lengths=log_length)
+    raw = TOURNAMENT.bradley_terry(first, second, win, ["long", "middle", "short"])
+    controlled = TOURNAMENT.bradley_terry(first, second, win, ["long", "middle", "short"], lengths=log_length)
     assert raw[0] - raw[2] > 1.0 and abs(controlled[0] - controlled[2]) < 0.4 * (raw[0] - raw[2])
 
 

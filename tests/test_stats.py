@@ -15,7 +15,7 @@ from rouge_score import rouge_scorer
 import played
 from emo_utils import knowledge, stats
 
-CHAPTER_5, CHAPTER_12 = (played.cell_with(*where) for where in (("05_emotion_scoring", "def holm"), ("12_sweeps", "def mean_interval_over_seeds")))
+CHAPTER_5, RANKS, CHAPTER_12 = (played.cell_with(*where) for where in (("05_emotion_scoring", "def holm"), ("05_emotion_scoring", "def spearman_interval"), ("12_sweeps", "def mean_interval_over_seeds")))
 
 PREDICTIONS = [
     "Rest the knee, use ice and see a doctor if it swells.",
@@ -231,15 +231,15 @@ def test_rank_correlation_resamples_whole_units():
     """Two answers to each of 12 questions; the ranks agree within a question but not between its copies: the interval is that of questions."""
     frame = pd.DataFrame({"id": np.repeat(range(12), 2), "a": np.repeat(np.arange(12.0), 2)})
     frame["b"] = frame.a * 2 + 1
-    assert stats.spearman_interval(frame, "a", "b", "id", seed=1) == pytest.approx((1, 1, 1))
+    assert RANKS.spearman_interval(frame, "a", "b", "id", seed=1) == pytest.approx((1, 1, 1))
     noisy = frame.assign(b=np.random.default_rng(0).normal(size=24))
-    value, low, high = stats.spearman_interval(noisy, "a", "b", "id", seed=1)
+    value, low, high = RANKS.spearman_interval(noisy, "a", "b", "id", seed=1)
     assert value == pytest.approx(scipy.stats.spearmanr(noisy.a, noisy.b).statistic) and -1 <= low < value < high <= 1
-    assert stats.spearman_interval(frame.assign(b=3.0), "a", "b", "id", seed=1) == (0.0, 0.0, 0.0)
+    assert RANKS.spearman_interval(frame.assign(b=3.0), "a", "b", "id", seed=1) == (0.0, 0.0, 0.0)
     with pytest.raises(ValueError, match="no row has both"):
-        stats.spearman_interval(frame.assign(b=math.nan), "a", "b", "id", seed=1)
+        RANKS.spearman_interval(frame.assign(b=math.nan), "a", "b", "id", seed=1)
     gap = frame.assign(b=frame.b.where(frame.index > 3))
-    assert stats.spearman_interval(gap, "a", "b", "id", seed=1)[0] == pytest.approx(1)
+    assert RANKS.spearman_interval(gap, "a", "b", "id", seed=1)[0] == pytest.approx(1)
 
 
 def test_units_are_drawn_whole():
