@@ -13,7 +13,7 @@ from emo_utils.preference import SYSTEMS as COMPARED
 from emo_utils.results import SYSTEMS
 
 pytestmark = pytest.mark.slow
-RUNS = 15
+RUNS = 19
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def ran(output: str) -> set[str]:
 
 def test_book_is_built_from_every_run(book):
     assert len(ran(book.output)) == RUNS
-    assert "download 0 MB" in book.output and "steps    15 of 15" in book.output
+    assert "download 0 MB" in book.output and "steps    19 of 19" in book.output
     html = book.folder / "_build/html"
     assert (html / "index.html").is_file()
     pages = sorted((html / "book/notebooks").glob("*.html"))

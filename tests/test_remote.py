@@ -224,3 +224,37 @@ def test_openais_own_api_needs_a_key():
 
 def test_no_endpoint_is_this_process(tiny):
     assert isinstance(remote.reader("tiny-llama", "float32"), Judge)
+
+
+# Chat completions
+
+
+def completion(text, logprobs=None):
+    top = [{"token": token, "logprob": value, "bytes": None} for token, value in (logprobs or {}).items()]
+    content = [{"token": text[:1], "logprob": 0.0, "bytes": None, "top_logprobs": top}] if logprobs else None
+    return {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}, "logprobs": content and {"content": content}}]}
+
+
+@pytest.mark.parametrize("reply, expected", [
+    (completion("2"), [0.0, 1.0, 0.0]), (completion(" 3.\n"), [0.0, 0.0, 1.0]),
+    (completion("2", {"2": -0.5, " 1": -1.5, "Well": -0.1, "9": -0.2}), [0.26894142, 0.73105858, 0.0]),  # e^-1.5 and e^-0.5 over their sum
+    (completion("It is 2"), None), (completion("7"), None), (completion(""), None), (completion("I cannot", {"2": -3.0, "I": -0.1}), None),
+])
+def test_a_chat_service_gives_a_level_or_leaves_it_unscored(start, tmp_path, reply, expected):
+    local = start(lambda path, body: (200, reply))
+    reader = remote.reader("m", "float32", tmp_path / "kept.sqlite", f"chat+{local.address}")
+    found = reader.decide(["A text with \"quotes\"\n1: Cold."], {"warm": QUESTIONS["warm"]})
+    assert found.probability.isna().all() if expected is None else found.probability.tolist() == pytest.approx(expected)
+    [asked] = local.asked
+    content = asked["messages"][0]["content"]
+    assert '"A text with \\"quotes\\"\\n1: Cold."' in content and "2: Lukewarm." in content, "the text cannot pass for a line of the question"
+    assert asked["temperature"] == 0
+    remote.reader("m", "float32", tmp_path / "kept.sqlite", f"chat+{local.address}").decide(["A text with \"quotes\"\n1: Cold."], {"warm": QUESTIONS["warm"]})
+    assert len(local.asked) == 1, "answers are kept"
+
+
+def test_choices_are_numbered_with_their_names_or_descriptions(start, tmp_path):
+    local = start(lambda path, body: (200, completion("3")))
+    found = remote.reader("m", "float32", tmp_path / "kept.sqlite", f"chat+{local.address}").decide(["x"], {"tone": QUESTIONS["tone"]})
+    assert dict(zip(found.option, found.probability, strict=True)) == {"calm": 0.0, "angry": 0.0, "sad": 1.0}
+    assert "1: A polite one\n2: angry\n3: sad" in local.asked[0]["messages"][0]["content"]

