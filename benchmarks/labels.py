@@ -80,7 +80,7 @@ def main() -> None:
     print(f"13 B weights on one H100 at a third of its 990 bf16 TFLOP/s: {2 * 13e9 * tokens * PAPER / 330e12 / 60:.0f} minutes for {PAPER:,} dialogues (an estimate from {tokens:.0f} tokens a prompt; no GPU was used, and this model has {weights / 1e9:.2f} B)")
     if options.keep:
         names = {"plain": "a pass for each label", "one pass": "one pass for 28 labels"}
-        clock.keep("labels", [{"way": f"{names[name]}, {options.model}, fp32", "dialogues": len(questions), "seconds": value, "times_the_one_pass": value / times["one pass"], "largest_difference": apart} for name, value in times.items()])
+        clock.keep("labels", [{"way": f"{names[name]}, {options.model}, fp32", "dialogues": len(questions), "seconds": value, "times_the_one_pass": value / times["one pass"], "largest_difference_of_scores": f"{apart:.0e} nats"} for name, value in times.items()])
         clock.keep("labels growth", growth)
 
 

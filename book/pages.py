@@ -48,6 +48,7 @@ def build(profile: str) -> Path:
     write_models()
     write_data()
     place_mathjax()
+    place_font()
     graph.BUILT_FROM.unlink(missing_ok=True)
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(ROOT), "-W", "--keep-going", "-q"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONWARNINGS": "ignore"})
@@ -280,7 +281,7 @@ def _as_kept(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 SPEED_TABLES = {"comparison": _comparison, "long rows": _comparison, "without bf16 units": _comparison, "shares": _shares, "growth": _growth, "generation": _generation, "startup": _as_kept,
-                "judging": _as_kept, "judging growth": _as_kept, "overlap": _as_kept}
+                "judging": _as_kept, "judging growth": _as_kept, "overlap": _as_kept, "labels": _as_kept, "labels growth": _as_kept}
 
 
 def growth_figure(frame: pd.DataFrame, path: Path) -> None:
@@ -373,6 +374,23 @@ def _browse_html(rows: list[dict], name: str, japanese: tuple[str, ...] = ()) ->
     return (f'<div class="companion-table full-width" style="max-height: 36em; overflow: auto" tabindex="0" role="region" aria-label="All {html.escape(name)}">'
             '<table class="companion companion-texts"><thead style="position: sticky; top: 0; background: var(--pst-color-background, white)">'
             f"<tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>")
+
+
+def place_font() -> None:
+    """Cut the Japanese font to the characters that the pages hold, so that they show where no such font is installed; its licence goes with it."""
+    from fontTools import subset
+
+    texts = [path.read_text(encoding="utf-8") for path in (*CHAPTERS.glob("*.ipynb"), *GENERATED.glob("*.md"), *(ROOT / "book").glob("*.md"))]
+    fonts = Path(find_spec("matplotlib_fontja").origin).with_name("fonts")
+    target = GENERATED / "static" / "fonts"
+    target.mkdir(parents=True, exist_ok=True)
+    options = subset.Options(flavor="woff", layout_features=[], hinting=False, name_IDs=[0, 13, 14])
+    font = subset.load_font(fonts / "ipaexg.ttf", options)
+    cutter = subset.Subsetter(options)
+    cutter.populate(text="".join({c for text in texts for c in text if ord(c) > 0x2E7F}) + "、。「」")
+    cutter.subset(font)
+    subset.save_font(font, target / "companion-ja.woff", options)
+    shutil.copyfile(fonts / "IPA_Font_License_Agreement_v1.0.txt", target / "companion-ja.txt")
 
 
 def place_mathjax() -> None:

@@ -76,7 +76,7 @@ def rule(model, tokenizer, prompts, words, desc=""):
 
 def test_prediction_counts_right_answers_and_floors_by_hand(home, monkeypatch):
     monkeypatch.setattr(judge, "word_scores", rule)
-    played = play("09_emplifai_prediction", rows=28, generate_rows=2, second_model="")
+    played = play("09_emplifai_prediction", rows=28, generate_rows=2, second_model="", orders=2)
     found = records_of(played).loc["emplifai.table2"].value
     raw, calibrated = (found["tiny-llama"].xs(how, level="group") for how in ("as it is", "empty"))
     assert raw["exact"] == pytest.approx(1 / 28) and raw["top3"] == pytest.approx(3 / 28), "the label it likes best whatever it reads"
@@ -112,9 +112,20 @@ def test_similarities_are_those_of_the_libraries(home, monkeypatch):
 
 
 def test_orders_give_all_labels_the_same_mean_place(home):
-    for orders in (2, 4):
+    for orders in (1, 2, 4):
         lists = play("09_emplifai_prediction", until="lists = ", orders=orders).lists
         assert {np.mean([each.index(label) for each in lists]) for label in LABELS} == {13.5}
+
+
+def test_with_one_order_neighbours_see_different_lists(home, monkeypatch):
+    """The labels' own weights depend on the list here: both calibrations take them out list by list."""
+    monkeypatch.setattr(judge, "word_scores", lambda m, t, prompts, words, desc="": rule(m, t, prompts, words) + (1000.0 * np.arange(28)[::-1] if f"候補: {LABELS[-1]}" in prompts[0] else 0))
+    played = play("09_emplifai_prediction", rows=28, generate_rows=0, second_model="", orders=1)
+    table, empty = played.scores["tiny-llama"]
+    assert (~np.isnan(table[..., 0])).sum(axis=0).tolist() == [1] * 28 and empty.shape == (2, 28)
+    found = records_of(played).loc["emplifai.table2"].value["tiny-llama"]
+    assert found["exact", "empty"] == 1.0 or found["top3", "empty"] == 1.0
+    assert found["exact", "as it is"] <= 2 / 28
 
 
 def test_a_file_without_dialogues_that_can_be_read_is_named(home, tmp_path):
