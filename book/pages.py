@@ -100,9 +100,9 @@ def write_front(profile: str) -> None:
 ## What holds
 
 We hold {len(ledger)} claims of three papers against numbers ([all of them](book/claims)). **By the papers' own numbers**: {_counted(ledger.printed, claims.PRINTED)}.
-**By ours**, in this profile, {len(measured)} claims of EmoDoctor so far: {_counted(measured.ours, claims.OURS)}. A claim is *supported* when the 95 % interval of every
+**By ours**, in this profile, {len(measured)} claims so far: {_counted(measured.ours, claims.OURS)}. A claim is *supported* when the 95 % interval of every
 comparison it makes lies on its side, and *contradicted* when one lies on the other side, widened for the number of comparisons. That is a statement about
-our small models, each trained once, and {n} questions, not about the paper's; three seeds of one method differ as much as methods do
+our small models, each trained once, and {n} questions (for EmplifAI a few pairs of an emotion and a situation), not about the paper's; three seeds of one method differ as much as methods do
 ([chapter 12](book/notebooks/12_sweeps)).
 
 ```{{figure}} book/generated/front.svg
@@ -138,7 +138,7 @@ def _measured_html(measured: pd.DataFrame) -> str:
 def write_claims(profile: str) -> None:
     """The scoreboard: every claim with both verdicts and the comparisons behind them, and what the papers' numbers do not bear out."""
     ledger = claims.ledger(results.read(profile))
-    chapters = {"emodoctor.table1": "05_emotion_scoring", "emodoctor.figure2": "07_preference_ablation", "emodoctor.table3": "08_qualitative_cases"}
+    chapters = {"emodoctor.table1": "05_emotion_scoring", "emodoctor.figure2": "07_preference_ablation", "emodoctor.table3": "08_qualitative_cases", "emplifai.table4": "09_emplifai_judge"}
 
     def where(tables: set[str]) -> str:
         pages = dict.fromkeys(next((page for start, page in chapters.items() if table.startswith(start)), "06_knowledge_scoring") for table in sorted(tables))
