@@ -24,7 +24,7 @@ HTML = ROOT / "_build" / "html"
 BUILT_FROM = HTML / ".built-from"
 SWEEPS = ROOT / "sweeps"
 KEPT_SWEEPS = tuple(sorted((ROOT / "book" / "reference").glob("sweep_*.json")))
-KEPT_VALIDITY, KEPT_PREFERENCE, KEPT_EMPLIFAI = (tuple((ROOT / "book" / "reference").glob(name)) for name in ("validity.json", "preference.json", "emplifai_*.json"))
+KEPT_VALIDITY, KEPT_PREFERENCE, KEPT_EMPLIFAI = (tuple((ROOT / "book" / "reference").glob(name)) for name in ("validity.json", "preference*.json", "emplifai_*.json"))
 PUBLISHED = tuple(DATA / "published" / name for name in ("emodoctor.csv", "emplifai.csv", "claims.yaml"))
 
 
