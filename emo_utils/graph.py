@@ -81,9 +81,9 @@ STEPS = (
     Step("08_qualitative_cases", "08_qualitative_cases", files=(*_SCORED, *SENTENCES), needs=("05_emotion_scoring", "06_knowledge_scoring"), memory_mb=1500, seconds=90),
     Step("09_emplifai", "09_emplifai", files=_JAPANESE, memory_mb=700),
     Step("09_emplifai_prediction", "09_emplifai_prediction", files=(*_JAPANESE, *KEPT_EMPLIFAI), memory_mb=3900, seconds=330),
-    Step("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning", (("system", "emplifai-sft"),), _JAPANESE[:2], answers=("emplifai-base", "emplifai-sft"), memory_mb=4100, seconds=330),
-    Step("09_emplifai_finetuning.emplifai-sft-seen", "09_emplifai_finetuning", (("system", "emplifai-sft-seen"),), _JAPANESE[:2], answers=("emplifai-sft-seen",), memory_mb=4100, seconds=270),
-    Step("09_emplifai_judge", "09_emplifai_judge", files=(*_JAPANESE, data.SCREENING_FILE, *KEPT_EMPLIFAI), needs=("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning.emplifai-sft-seen"), memory_mb=4100, seconds=300),
+    Step("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning", (("system", "emplifai-sft"),), _JAPANESE[:2], answers=("emplifai-base", "emplifai-sft"), threads=2, memory_mb=6500, seconds=200),
+    Step("09_emplifai_finetuning.emplifai-sft-seen", "09_emplifai_finetuning", (("system", "emplifai-sft-seen"),), _JAPANESE[:2], answers=("emplifai-sft-seen",), threads=2, memory_mb=6500, seconds=150),
+    Step("09_emplifai_judge", "09_emplifai_judge", files=(*_JAPANESE, data.SCREENING_FILE, *KEPT_EMPLIFAI), needs=("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning.emplifai-sft-seen"), threads=2, memory_mb=5000, seconds=300),
     Step("11_judge_validity", "11_judge_validity", files=KEPT_VALIDITY, memory_mb=1500),
     Step("12_sweeps", "12_sweeps", files=KEPT_SWEEPS, memory_mb=1500),
 )
