@@ -50,7 +50,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = data.load_japanese()
     model, tokenizer = models.load(options.model, "float32")
-    questions = [asked(tokenizer, row) for row in rows[:: len(rows) // options.dialogues][: options.dialogues]]
+    questions = [asked(tokenizer, row) for row in rows[:: max(len(rows) // options.dialogues, 1)][: options.dialogues]]
     ways = {"plain": lambda: plain(model, tokenizer, questions), "one pass": lambda: judge.word_scores(model, tokenizer, questions, LABELS)}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     found = {}
@@ -69,6 +69,7 @@ def main() -> None:
     dtype = models.choose_precision().dtype
     model, tokenizer = models.load(options.model, dtype)
     growth = []
+    judge.word_scores(model, tokenizer, [asked(tokenizer, row) for row in rows[:2]], LABELS)
     for count in (8, 16, 32):
         started = time.perf_counter()
         judge.word_scores(model, tokenizer, [asked(tokenizer, row) for row in rows[:count]], LABELS)

@@ -53,7 +53,7 @@ class Parameter:
             value = float(value)
         if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
             raise ParameterError(f"parameter '{self.name}' is {value!r}, which is no {self.type}; it must be {self.domain()} (default {self.default!r}: {self.meaning})")
-        if self.choices and value not in self.choices:
+        if self.choices and str(value) not in self.choices:
             raise ParameterError(f"parameter '{self.name}' is {value!r}; it must be {self.domain()}{nearest(str(value), self.choices)}")
         if self.interval and not self._inside(value):
             raise ParameterError(f"parameter '{self.name}' is {value!r}; it must be {self.domain()} ({self.meaning})")

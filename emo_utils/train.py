@@ -238,7 +238,7 @@ def model_card(run, *, start: list[str], data_name: str, history: list[dict]) ->
     values = "\n".join(f"- `{k}`: {relative(Path(v)) if k == 'init' and Path(v).is_absolute() else v}" for k, v in run.values.items())
     rows = [shown.columns, ["---"] * shown.shape[1], *shown.to_numpy().tolist()]
     return (ROOT / "emo_utils" / "model_card.md").read_text(encoding="utf-8").format(
-        **run.values, notebook=run.notebook, run=run.name, data=data_name, values=values, steps=len(log), start=" and ".join([run.values["base_model"], *start]),
+        **run.values, language="ja" if "emplifai" in run.notebook else "en", notebook=run.notebook, run=run.name, data=data_name, values=values, steps=len(log), start=" and ".join([run.values["base_model"], *start]),
         curves="\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows), order="after " + ", ".join(start) if start else "alone")
 
 

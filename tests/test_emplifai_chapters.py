@@ -92,7 +92,8 @@ def test_prediction_counts_right_answers_and_floors_by_hand(home, monkeypatch):
     floor = found["floor"]
     assert floor["exact", "random label"] == pytest.approx(1 / 28) and floor["exact", "most frequent label"] == pytest.approx(1 / 28)
     assert floor["cosine", "random label"] == pytest.approx(played.between["cosine"].mean())
-    assert floor["cosine", "most similar label"] == pytest.approx(played.between["cosine"].mean(axis=1).max())
+    for metric, table in played.between.items():
+        assert floor[metric, "best constant word"] == pytest.approx(max(table[word].mean() for word in range(28)))
     assert floor["macro_f1", "most frequent label"] == pytest.approx(2 / 29 / 28)
 
 
@@ -117,20 +118,27 @@ def test_orders_give_all_labels_the_same_mean_place(home):
         assert {np.mean([each.index(label) for each in lists]) for label in LABELS} == {13.5}
 
 
-def test_with_one_order_neighbours_see_different_lists(home, monkeypatch):
-    """The labels' own weights depend on the list here: both calibrations take them out list by list."""
+def test_with_one_order_the_dialogues_of_an_emotion_take_turns(home, monkeypatch):
+    """The labels' own weights depend on the list here: calibration takes them out list by list."""
     monkeypatch.setattr(judge, "word_scores", lambda m, t, prompts, words, desc="": rule(m, t, prompts, words) + (1000.0 * np.arange(28)[::-1] if f"候補: {LABELS[-1]}" in prompts[0] else 0))
-    played = play("09_emplifai_prediction", rows=28, generate_rows=0, second_model="", orders=1)
-    table, empty = played.scores["tiny-llama"]
-    assert (~np.isnan(table[..., 0])).sum(axis=0).tolist() == [1] * 28 and empty.shape == (2, 28)
+    played = play("09_emplifai_prediction", rows=56, generate_rows=0, second_model="", orders=1)
+    read = ~np.isnan(played.scores["tiny-llama"][0][..., 0])
+    assert read.sum(axis=0).tolist() == [1] * 56 and read.sum(axis=1).tolist() == [28, 28]
+    lists_of = {emotion: {int(read[:, i].argmax()) for i, row in enumerate(played.chosen) if row["emotion"] == emotion} for emotion in ENGLISH}
+    assert all(each == {0, 1} for each in lists_of.values())
     found = records_of(played).loc["emplifai.table2"].value["tiny-llama"]
-    assert found["exact", "empty"] == 1.0 or found["top3", "empty"] == 1.0
-    assert found["exact", "as it is"] <= 2 / 28
+    assert found["top3", "empty"] == 1.0 and found["top3", "as it is"] < 0.2
+
+
+def test_one_dialogue_gives_no_batch_and_no_perfect_rank(home, monkeypatch):
+    monkeypatch.setattr(judge, "word_scores", lambda m, t, prompts, words, desc="": np.zeros((len(prompts), len(words))))
+    found = records_of(play("09_emplifai_prediction", rows=1, generate_rows=0, second_model="", orders=1)).loc["emplifai.table2"].value["tiny-llama"]
+    assert "batch" not in found.index.get_level_values("group") and found["top3", "as it is"] == 0.0  # all labels tie
 
 
 def test_a_file_without_dialogues_that_can_be_read_is_named(home, tmp_path):
     (tmp_path / "rows.csv").write_text("emotion,situation,turns\nboredom,x,[]\n", encoding="utf-8")
-    with pytest.raises(EmoError, match="none of the 1 dialogues has four turns and one of the 28 labels"):
+    with pytest.raises(EmoError, match="none of the 1 dialogues has a situation, four turns and one of the 28 labels"):
         play("09_emplifai_prediction", dialogues=str(tmp_path / "rows.csv"))
 
 
@@ -150,6 +158,8 @@ def test_both_runs_sample_the_same_pairs_and_a_file_can_be_too_small(home, tmp_p
     assert first == second
     with pytest.raises(EmoError, match="must leave some of them for training"):
         play("09_emplifai_finetuning", pairs=112)
+    with pytest.raises(EmoError, match="both ways must train on equally many"):
+        play("09_emplifai_finetuning", pairs=100, train_rows=40)
 
 
 @pytest.mark.parametrize("text, turns", [
@@ -218,6 +228,28 @@ def test_lengths_are_counted_in_characters_and_in_words(judged):
     assert found.loc["a", "characters", "all"].value == pytest.approx(15 + (4 + 2 + 12) / 3)
     row = played.table[(played.table.system == "b") & (played.table.situation == "s3")].iloc[0]
     assert row.characters == 18 and row.words == 7  # ない。 adds one
+
+
+@pytest.mark.parametrize("last", ["a", "b"])
+def test_differences_are_paired_and_verdicts_want_enough_pairs(home, monkeypatch, tmp_path, last):
+    """Twelve pairs for all three systems: the tuned one is two levels above the untuned one wherever both keep the form."""
+    hearts = {"emplifai-base": 0, "emplifai-sft": 2, "emplifai-sft-seen": 2}
+    rows = [dialogue(system, f"s{k}", "♡" * count + "。" * (k % 5 + 1)) for k in range(12) for system, count in hearts.items()]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    monkeypatch.setattr(remote, "reader", lambda *_: RuleJudge())
+    found = records_of(play("09_emplifai_judge", dialogues=str(tmp_path / "rows.jsonl"), judged_pairs=12 if last == "a" else 9, translate=0, screen_rows=0, endpoint="http://nowhere/v1"))
+    gain = found.loc["emplifai.table4.differences", "emplifai-sft", "fluency", "minus emplifai-base"]
+    assert (gain.value, gain.ci_low, gain.ci_high) == (2.0, 2.0, 2.0)
+    assert found.loc["emplifai.table4.differences", "emplifai-sft-seen", "fluency", "minus emplifai-sft"].value == 0.0
+    assert ("combination" in found.index.get_level_values("metric")) == (last == "a")
+    controlled = found.loc["emplifai.table4"].xs("length controlled", level="group").value
+    assert controlled["emplifai-sft", "security"] == pytest.approx(3.0) and controlled["emplifai-base", "security"] == pytest.approx(1.0), "length moves nothing here"
+
+
+def test_a_dialogue_without_form_counts_with_its_text(judged):
+    played = judged()
+    row = played.table[(played.table.system == "b") & (played.table.situation == "s2")].iloc[0]
+    assert row.turns == [] and row.characters == len("つらいです。")
 
 
 def test_the_screening_is_measured_within_scenes(judged):

@@ -258,3 +258,21 @@ def test_choices_are_numbered_with_their_names_or_descriptions(start, tmp_path):
     found = remote.reader("m", "float32", tmp_path / "kept.sqlite", f"chat+{local.address}").decide(["x"], {"tone": QUESTIONS["tone"]})
     assert dict(zip(found.option, found.probability, strict=True)) == {"calm": 0.0, "angry": 0.0, "sad": 1.0}
     assert "1: A polite one\n2: angry\n3: sad" in local.asked[0]["messages"][0]["content"]
+
+
+def test_a_service_without_logprobs_is_asked_without_them_from_then_on(start, tmp_path):
+    local = start(lambda path, body: (400, {"error": {"message": "logprobs is not supported"}}) if "logprobs" in body else (200, completion("1")))
+    reader = remote.reader("m", "float32", tmp_path / "kept.sqlite", f"chat+{local.address}")
+    found = reader.decide(["one", "two"], {"warm": QUESTIONS["warm"]})
+    assert found.probability.tolist() == [1.0, 0.0, 0.0] * 2 and not reader.logprobs
+
+
+def test_a_model_that_thinks_too_long_stops_the_run_and_nothing_is_kept(start, tmp_path):
+    silent = completion("")
+    silent["choices"][0]["finish_reason"] = "length"
+    replies = iter([silent, completion("3")])
+    local = start(lambda path, body: (200, next(replies)))
+    ask = lambda: remote.reader("m", "float32", tmp_path / "kept.sqlite", f"chat+{local.address}").decide(["one"], {"warm": QUESTIONS["warm"]})  # noqa: E731
+    with pytest.raises(EmoError, match="wrote nothing within 2048 tokens"):
+        ask()
+    assert ask().probability.tolist() == [0.0, 0.0, 1.0]
