@@ -46,11 +46,11 @@ def test_every_parameter_has_a_meaning_and_a_default_inside_its_domain(notebook)
         value = p.check(p.default)
         assert value == p.default and type(value) is type(p.default), p.name
         if p.type in ("int", "float"):
-            assert p.interval, f"{p.name} has no interval"
-            _, low, high, _ = p.interval
+            assert p.interval or p.choices, f"{p.name} has neither an interval nor choices"
+            _, low, high, _ = p.interval or ("", p.default, p.default, "")
             assert low <= p.default <= high, p.name
         if p.choices:
-            assert p.default in p.choices, p.name
+            assert str(p.default) in p.choices, p.name
 
 
 def test_every_notebook_can_be_scaled_and_seeded():
@@ -281,3 +281,10 @@ def test_what_the_rest_waits_for_longest_goes_first():
     # er-sft 115 s, then er-eqsr-kto 140 s, then the preferences 600 s.
     assert graph.longest_chain(graph.step("02_sft.er-sft")) == 855
     assert graph.longest_chain(graph.step("08_qualitative_cases")) == 90
+
+
+def test_numbers_can_have_choices_and_keep_their_type():
+    orders = declared("09_emplifai_prediction")["orders"]
+    assert orders.check(4) == 4 and orders.check("2") == 2
+    with pytest.raises(parameters.ParameterError, match="'orders' is 3; it must be one of 1, 2, 4"):
+        orders.check(3)
