@@ -17,7 +17,7 @@ help:  ## show this list
 
 # The whole environment, once; again when the lock file changes.
 $(BIN)/.installed: requirements.lock pyproject.toml
-	@echo "Installing into .venv: about 0.7 GB to download, 2.4 GB on disk, 2 to 4 minutes"
+	@echo "Installing into .venv: about 0.8 GB to download, 2.5 GB on disk, 2 to 4 minutes"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --no-compile "$$(grep '^torch==' requirements.lock)"
