@@ -24,7 +24,7 @@ SPEED = ROOT / "book" / "reference" / "speed.json"
 PAPERS = {"emodoctor": "EmoDoctor", "emplifai": "EmplifAI", "empathy-by-design": "Empathy by Design"}
 # The run that stands for a notebook in the book; its other runs are sections of that chapter.
 FIRST_RUN = {"02_sft": "02_sft.eqsr-sft", "03_dpo": "03_dpo.eqsr-dpo", "04_kto": "04_kto.eqsr-kto",
-             "09_emplifai_finetuning": "09_emplifai_finetuning.emplifai-sft"}
+             "09_emplifai_finetuning": "09_emplifai_finetuning.emplifai-sft", "10_empathy_by_design": "10_empathy_by_design.ebd-dpo"}
 
 
 def page_name(step: graph.Step) -> str:
@@ -138,7 +138,7 @@ def _measured_html(measured: pd.DataFrame) -> str:
 def write_claims(profile: str) -> None:
     """The scoreboard: every claim with both verdicts and the comparisons behind them, and what the papers' numbers do not bear out."""
     ledger = claims.ledger(results.read(profile))
-    chapters = {"emodoctor.table1": "05_emotion_scoring", "emodoctor.figure2": "07_preference_ablation", "emodoctor.table3": "08_qualitative_cases", "emplifai.table4": "09_emplifai_judge"}
+    chapters = {"emodoctor.table1": "05_emotion_scoring", "emodoctor.figure2": "07_preference_ablation", "emodoctor.table3": "08_qualitative_cases", "emplifai.table4": "09_emplifai_judge", "ebd.": "10_ebd_scores"}
 
     def where(tables: set[str]) -> str:
         pages = dict.fromkeys(next((page for start, page in chapters.items() if table.startswith(start)), "06_knowledge_scoring") for table in sorted(tables))

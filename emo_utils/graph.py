@@ -24,7 +24,7 @@ HTML = ROOT / "_build" / "html"
 BUILT_FROM = HTML / ".built-from"
 SWEEPS = ROOT / "sweeps"
 KEPT_SWEEPS = tuple(sorted((ROOT / "book" / "reference").glob("sweep_*.json")))
-KEPT_VALIDITY, KEPT_PREFERENCE, KEPT_EMPLIFAI = (tuple((ROOT / "book" / "reference").glob(name)) for name in ("validity.json", "preference*.json", "emplifai_*.json"))
+KEPT_VALIDITY, KEPT_PREFERENCE, KEPT_EMPLIFAI, KEPT_EBD = (tuple((ROOT / "book" / "reference").glob(name)) for name in ("validity.json", "preference*.json", "emplifai_*.json", "ebd_*.json"))
 PUBLISHED = tuple(DATA / "published" / name for name in ("emodoctor.csv", "emplifai.csv", "claims.yaml"))
 
 
@@ -48,7 +48,7 @@ class Step:
 
 
 # Memory that a training of the embedded profile adds to the machine (its share of resident memory at its peak), and how long it takes on a core.
-_TRAINING = {"02_sft": (3250, 115), "03_dpo": (3600, 105), "04_kto": (4150, 140)}
+_TRAINING = {"02_sft": (3250, 115), "03_dpo": (3600, 105), "04_kto": (4150, 140), "10_empathy_by_design": (3800, 180)}
 
 
 def _training(notebook: str, system: str, files: tuple[Path, ...], needs: tuple[str, ...] = (), answers: tuple[str, ...] = ()) -> Step:
@@ -72,6 +72,7 @@ _ALL = tuple(step.run for step in _TRAININGS)
 _TEST = (DIALOGUES / "test.jsonl",)
 _SCORED = (*_TEST, *PUBLISHED)
 _JAPANESE = (data.JAPANESE_FILE, DATA / "published" / "emplifai_emotions.csv", *PUBLISHED)
+_CAREGIVER = tuple(data.CAREGIVER_FILES.values())
 STEPS = (
     *_TRAININGS,
     Step("01_data_rewriting", "01_data_rewriting", files=(*ER, *EQSR, DIALOGUES / "test.jsonl"), memory_mb=4100, seconds=210),
@@ -81,9 +82,11 @@ STEPS = (
     Step("08_qualitative_cases", "08_qualitative_cases", files=(*_SCORED, *SENTENCES), needs=("05_emotion_scoring", "06_knowledge_scoring"), memory_mb=1500, seconds=90),
     Step("09_emplifai", "09_emplifai", files=_JAPANESE, memory_mb=700),
     Step("09_emplifai_prediction", "09_emplifai_prediction", files=(*_JAPANESE, *KEPT_EMPLIFAI), memory_mb=3900, seconds=330),
-    Step("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning", (("system", "emplifai-sft"),), _JAPANESE[:2], answers=("emplifai-base", "emplifai-sft"), threads=2, memory_mb=6500, seconds=200),
-    Step("09_emplifai_finetuning.emplifai-sft-seen", "09_emplifai_finetuning", (("system", "emplifai-sft-seen"),), _JAPANESE[:2], answers=("emplifai-sft-seen",), threads=2, memory_mb=6500, seconds=150),
+    Step("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning", (("system", "emplifai-sft"),), (*_JAPANESE[:2], *KEPT_EMPLIFAI), answers=("emplifai-base", "emplifai-sft"), threads=2, memory_mb=6500, seconds=200),
+    Step("09_emplifai_finetuning.emplifai-sft-seen", "09_emplifai_finetuning", (("system", "emplifai-sft-seen"),), (*_JAPANESE[:2], *KEPT_EMPLIFAI), answers=("emplifai-sft-seen",), threads=2, memory_mb=6500, seconds=150),
     Step("09_emplifai_judge", "09_emplifai_judge", files=(*_JAPANESE, data.SCREENING_FILE, *KEPT_EMPLIFAI), needs=("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning.emplifai-sft-seen"), threads=2, memory_mb=5000, seconds=300),
+    Step("10_empathy_by_design.ebd-dpo", "10_empathy_by_design", (("system", "ebd-dpo"),), (*_CAREGIVER, *KEPT_EBD), answers=("ebd-base", "ebd-dpo"), memory_mb=_TRAINING["10_empathy_by_design"][0], seconds=_TRAINING["10_empathy_by_design"][1]),
+    Step("10_ebd_scores", "10_ebd_scores", files=(*_CAREGIVER[1:], *PUBLISHED, *KEPT_VALIDITY, *KEPT_EBD), needs=("10_empathy_by_design.ebd-dpo",), memory_mb=5000, seconds=300),
     Step("11_judge_validity", "11_judge_validity", files=KEPT_VALIDITY, memory_mb=1500),
     Step("12_sweeps", "12_sweeps", files=KEPT_SWEEPS, memory_mb=1500),
 )

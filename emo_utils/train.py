@@ -294,13 +294,13 @@ def movement_records(moved: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
     }
 
 
-def add_records(run, trainer, answers: pd.DataFrame, moved: pd.DataFrame) -> None:
+def add_records(run, trainer, answers: pd.DataFrame, moved: pd.DataFrame, table: str = "emodoctor.training") -> None:
     """Record the training's last loss (and reward margin), the scores of held-out rows, the length of the answers, and what
     `movement` gave on the questions it answered, with intervals where items allow."""
     log, held_out = training_log(trainer.state.log_history), validation_scores(trainer.state.log_history)
     validation = held_out.iloc[-1].drop("epoch") if len(held_out) else {}
     system, seed = run.values["system"], run.values["seed"]
-    common = {"table": "emodoctor.training", "system": system, "scorer": "trainer"}
+    common = {"table": table, "system": system, "scorer": "trainer"}
     for metric, column in (("final_loss", "loss"), ("final_margin", "rewards/margins")):
         if column in log:
             last = log[column].tail(TAIL)
@@ -308,9 +308,9 @@ def add_records(run, trainer, answers: pd.DataFrame, moved: pd.DataFrame) -> Non
             run.add(**common, metric=metric, value=value, ci_low=low, ci_high=high, n=len(last),
                     signature=f"mean of {column} over the last {len(last)} steps; bootstrap over these steps, not over test items")
     for name, score in validation.items():
-        run.add(**common, metric=f"validation_{name}", value=score, ci_low=score, ci_high=score, n=run.values["validation_rows"], interval="none",
+        run.add(**common, metric=f"validation_{name}", value=score, ci_low=score, ci_high=score, n=run.values.get("validation_rows", 0), interval="none",
                 signature=f"{name} over training rows that were held out, after the last epoch")
-    questions = f"{'held-out' if run.values['validation_rows'] else 'test'} questions"
+    questions = f"{'held-out' if run.values.get('validation_rows') else 'test'} questions"
     for metric, (items, how) in ({"answer_tokens": (answers.tokens, "tokens of an answer")} | movement_records(moved)).items():
         value, low, high = stats.mean_interval(items, seed)
         scorer = "tokenizer" if metric == "answer_tokens" else "log-probabilities"
