@@ -298,14 +298,15 @@ def run_sweep(options) -> int:
     """`emo sweep`: the variants through the graph, then the notebook that scores and compares them."""
     if options.keep and options.profile == "smoke":
         raise EmoError("numbers of the smoke profile mean nothing and are not kept in the book; leave out --keep, or choose another profile")
-    variants = graph.sweep(options.name, tuple(options.seeds))["variants"]
+    plan = graph.sweep(options.name, tuple(options.seeds))
+    variants, notebook = plan["variants"], plan.get("notebook", "12_sweeps")
     due = [name for name in variants if graph.why(name, options.profile)]
     print(f"sweep {options.name} ({options.profile} profile): {len(variants)} variants, {len(due)} to train", flush=True)
     _snakemake(options, [relative(graph.stamps_dir(options.profile) / f"{name}.done") for name in variants], tuple(variants))
     given = [("profile", options.profile), ("sweep", options.name)] + ([("seeds", " ".join(map(str, options.seeds)))] if options.seeds else [])
-    result = run_by_hand(argparse.Namespace(notebook="12_sweeps", given=given, parameters=False))
+    result = run_by_hand(argparse.Namespace(notebook=notebook, given=given, parameters=False))
     if options.keep:
-        target = ROOT / "book" / "reference" / f"sweep_{options.name}.json"
+        target = ROOT / "book" / "reference" / (f"{options.name}.json" if "notebook" in plan else f"sweep_{options.name}.json")
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(result.with_suffix(".json"), target)
         print(f"kept in {relative(target)}")

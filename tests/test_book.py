@@ -13,7 +13,7 @@ from emo_utils.preference import SYSTEMS as COMPARED
 from emo_utils.results import SYSTEMS
 
 pytestmark = pytest.mark.slow
-RUNS = 19
+RUNS = 22
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def ran(output: str) -> set[str]:
 
 def test_book_is_built_from_every_run(book):
     assert len(ran(book.output)) == RUNS
-    assert "download 0 MB" in book.output and "steps    19 of 19" in book.output
+    assert "download 0 MB" in book.output and "steps    22 of 22" in book.output
     html = book.folder / "_build/html"
     assert (html / "index.html").is_file()
     pages = sorted((html / "book/notebooks").glob("*.html"))
@@ -92,12 +92,12 @@ def test_nothing_changed_runs_nothing(book):
     [
         ("notebooks/03_dpo.ipynb", "beta: float = 0.1", "beta: float = 0.2", {"03_dpo.eqsr-dpo", "03_dpo.er-eqsr-dpo"}),
         ("data/dialogues/er_train.jsonl", "plantar heel pain", "heel pain", {"02_sft.er-sft", "01_data_rewriting"}),
-        ("emo_utils/judge.py", "Typed decisions", "Typed Decisions", {"01_data_rewriting", "05_emotion_scoring", "07_preference_ablation", "09_emplifai_judge", "09_emplifai_prediction", "11_judge_validity"}),
+        ("emo_utils/judge.py", "Typed decisions", "Typed Decisions", {"01_data_rewriting", "05_emotion_scoring", "07_preference_ablation", "09_emplifai_judge", "09_emplifai_prediction", "10_ebd_scores", "11_judge_validity"}),
         ("book/pages.py", "The book:", "The Book:", set()),
-        ("emo_utils/knowledge.py", "How much", "How Much", {"06_knowledge_scoring", "11_judge_validity", "12_sweeps"}),
+        ("emo_utils/knowledge.py", "How much", "How Much", {"06_knowledge_scoring", "10_ebd_open", "10_ebd_scores", "11_judge_validity", "12_sweeps"}),
         ("emo_utils/prompt_texts/er.txt", "empathy", "Empathy", {"01_data_rewriting", "02_sft.er-sft", "02_sft.eqsr-sft", "02_sft.er-eqsr-sft", "03_dpo.eqsr-dpo",
                                                                 "03_dpo.er-eqsr-dpo", "04_kto.eqsr-kto", "04_kto.er-eqsr-kto", "09_emplifai_finetuning.emplifai-sft",
-                                                                "09_emplifai_finetuning.emplifai-sft-seen", "09_emplifai_prediction"}),
+                                                                "09_emplifai_finetuning.emplifai-sft-seen", "09_emplifai_prediction", "10_empathy_by_design.ebd-dpo", "10_ebd_open", "10_ebd_scores"}),
         ("profiles/smoke.yaml", "values:\n", "values:\n  04_kto.eqsr-kto: {beta: 0.3}\n", {"04_kto.eqsr-kto"}),
     ],
 )

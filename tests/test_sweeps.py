@@ -77,7 +77,7 @@ def test_a_variant_needs_the_run_that_makes_its_start(run, needs):
 @pytest.mark.parametrize("name", SWEEPS)
 def test_every_sweep_is_made_of_runs_and_values_that_exist(name):
     content = graph.sweep(name)
-    assert set(content) <= {"about", "x", "parts", "variants"} and len(content["about"].split()) > 3
+    assert set(content) <= {"about", "notebook", "x", "parts", "variants"} and len(content["about"].split()) > 3
     count = sum(len(part["runs"]) * len(pd.MultiIndex.from_product(part["grid"].values())) for part in content["parts"])
     assert len(content["variants"]) == len(set(content["variants"])) == count > 1
     runs = {s.run for s in graph.STEPS}
