@@ -165,11 +165,11 @@ def test_the_card_loads_as_a_data_set_of_its_own(rows, tmp_path):
     assert {split: both[split].num_rows for split in both} == {split: len(rows[split]) for split in SPLITS}
 
 
-def test_the_card_says_what_the_files_hold(rows, pairs):
+def test_the_card_says_what_the_files_hold(rows, pairs, spoken):
     meta, text = card(FOLDER)
     assert (meta["license"], meta["language"], meta["size_categories"]) == ("cc-by-4.0", ["en"], ["n<1K"])
     stated = {file: int(count) for file, count in re.findall(r"^\| `(\w+\.jsonl)` \| (\d+) \|", text, re.MULTILINE)}
-    assert stated == {f"{split}.jsonl": len(rows[split]) for split in SPLITS}
+    assert stated == {f"{split}.jsonl": len(rows[split]) for split in SPLITS} | {"voices.jsonl": len(spoken)}
     assert all(f"| `{field}` |" in text for field in FIELDS)
     changed, of, *parts = map(int, re.search(r"changed (\d+) of the (\d+) rows: (\d+) of `train.jsonl` and (\d+) of `test.jsonl`", text).groups())
     assert changed == sum(parts) and of == len(pairs)
@@ -177,3 +177,35 @@ def test_the_card_says_what_the_files_hold(rows, pairs):
     assert f"the chosen answer shorter in {shorter} of the {len(pairs)} pairs" in text
     plainer = sum(letters_a_word(row["chosen"]) < letters_a_word(row["rejected"]) for row in pairs)
     assert f"in {plainer} of the {len(pairs)} pairs the chosen answer has the shorter words on average" in text
+
+
+# Voices
+
+
+@pytest.fixture(scope="module")
+def spoken() -> list[dict]:
+    return read(FOLDER / "voices.jsonl")
+
+
+VOICES = ["teenager", "older", "second_language", "few_words", "clinician", "family_duty"]
+
+
+def test_each_question_has_each_voice_once(spoken, rows):
+    asked = [row["id"] for row in rows["test"]][:16]
+    assert [(row["question"], row["voice"]) for row in spoken] == [(question, voice) for question in asked for voice in VOICES]
+    for row in spoken:
+        assert list(row) == ["id", "question", "voice", "prompt"] and row["id"] == f"{row['question']}.{row['voice']}"
+        assert row["prompt"].strip() == row["prompt"] != "" and "\n" not in row["prompt"]
+
+
+def test_voices_keep_the_numbers_and_about_the_length(spoken, rows):
+    originals = {row["id"]: row["prompt"] for row in rows["test"]}
+    for row in spoken:
+        ratio = length(row["prompt"]) / length(originals[row["question"]])
+        assert 0.5 <= ratio <= 1.35, row["id"]
+        assert set(re.findall(r"\d+(?:\.\d+)?", originals[row["question"]])) <= set(re.findall(r"\d+(?:\.\d+)?", row["prompt"])) , row["id"]
+
+
+def test_voices_share_no_sentence_and_no_opening(spoken):
+    assert not repeated(sentence for sentence in sentences([row["prompt"] for row in spoken]) if len(sentence.split()) > 3)
+    assert not repeated(" ".join(tokens(row["prompt"])[:5]) for row in spoken)
