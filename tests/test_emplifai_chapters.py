@@ -259,6 +259,33 @@ def test_the_screening_is_measured_within_scenes(judged):
     assert found.loc["asked for missed", "planted_above", "harm"].value == 0.0
 
 
+@pytest.fixture
+def answered(tmp_path):
+    """A folder with the answers of three runs by hand: each wrote for two pairs, the untuned one without form; and a file of something else."""
+    rows = data.load_japanese()[::9][:2]
+    folder = tmp_path / "full"
+    folder.mkdir()
+    for system in ("emplifai-base", "emplifai-sft", "emplifai-sft-seen"):
+        written = [{"id": f"{row['emotion']}: {row['situation'][:20]}", "system": system, "emotion": row["emotion"], "situation": row["situation"], "answer": "…", "tokens": 3, "complete": True, "turns": [] if system == "emplifai-base" else row["turns"]} for row in rows]
+        pd.DataFrame(written).to_parquet(folder / f"{system}.parquet", index=False)
+    pd.DataFrame({"id": ["x"]}).to_parquet(folder / "other.parquet")
+    return folder
+
+
+def test_the_answers_of_runs_by_hand_are_judged_from_a_folder(home, monkeypatch, answered):
+    monkeypatch.setattr(remote, "reader", lambda *_: RuleJudge())
+    found = records_of(play("09_emplifai_judge", dialogues=str(answered), judged_pairs=2, translate=0, screen_rows=0, endpoint="http://nowhere/v1")).loc["emplifai.table4"]
+    assert set(found.index.get_level_values("system")) == {"emplifai-base", "emplifai-sft", "emplifai-sft-seen", "data"}
+    kept = found.xs("keeps_form", level="metric").xs("all", level="group").value
+    assert kept.to_dict() == {"data": 1.0, "emplifai-base": 0.0, "emplifai-sft": 1.0, "emplifai-sft-seen": 1.0} and set(found.n) <= {1, 2}
+
+
+def test_a_folder_without_all_three_systems_says_which(home, answered):
+    (answered / "emplifai-sft.parquet").unlink()
+    with pytest.raises(EmoError, match="needs one file of answers each of emplifai-base, emplifai-sft, emplifai-sft-seen; it has 2"):
+        play("09_emplifai_judge", dialogues=str(answered))
+
+
 def test_rows_without_a_system_and_files_without_dialogues_are_named(home, tmp_path):
     (tmp_path / "rows.csv").write_text("emotion,situation,turns\nsadness,x,[]\n", encoding="utf-8")
     with pytest.raises(EmoError, match="no column system"):
