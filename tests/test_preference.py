@@ -13,6 +13,7 @@ import played
 from emo_utils import data, parameters, preference
 
 PLACES, TOURNAMENT = (played.cell_with("07_preference_ablation", text) for text in ("def share_by_place", "def bradley_terry"))
+CANARIES = played.cell_with("07_preference_ablation", "CANARIES = {").CANARIES
 
 SIX = list(preference.SYSTEMS)
 ANSWERS = {s: f"answer of {s}" for s in SIX}
@@ -271,15 +272,15 @@ def test_length_is_taken_out_of_strengths():
 
 def test_canaries_keep_the_answer_and_differ():
     text = "Rest your knee for a week."
-    assert len(preference.CANARIES) == 10
-    made = {name: form(text) for name, form in preference.CANARIES.items()}
+    assert len(CANARIES) == 10
+    made = {name: form(text) for name, form in CANARIES.items()}
     assert len(set(made.values())) == 10 and all(text in changed and len(changed) > len(text) for changed in made.values())
 
 
-@pytest.mark.parametrize("form", preference.CANARIES)
+@pytest.mark.parametrize("form", CANARIES)
 def test_a_canary_cannot_close_its_frame(form):
     """The marks around the answers are drawn so that no answer holds them, and the frame ends once."""
-    text = preference.CANARIES[form]("Rest your knee.")
+    text = CANARIES[form]("Rest your knee.")
     state, asked = preference.comparison("My knee hurts.", {"a": text, "b": "See a doctor."}, ["a", "b"], salt="x")
     mark = re.match(r"\[(\w{4}) patient\]", state)[1]
     assert mark not in text and state.count(f"[{mark} end]") == 1 and state.endswith(f"[{mark} end]")
