@@ -31,8 +31,8 @@ def write(run: str, profile: str, folder: Path, given: dict) -> list[Path]:
     checkpoint, more than 5 % of the rows longer than max_length, and what LLaMA-Factory cannot do.
     """
     step = graph.step(run)
-    if not step.trains:
-        raise EmoError(f"{run} trains nothing; export one of: {', '.join(s.run for s in graph.STEPS if s.trains)}")
+    if step.notebook.partition("_")[2] not in ROWS:
+        raise EmoError(f"{run} cannot be exported; export one of: {', '.join(s.run for s in graph.STEPS if s.notebook.partition('_')[2] in ROWS)}")
     values = parameters.resolve(step.notebook, graph.values(step, given.get("profile", profile)) | given)
     stage, name, folder = step.notebook.partition("_")[2], re.sub(r"[^\w.=-]+", "_", run), folder.expanduser().resolve()
     order = (values["seed"], values["batch_size"] // values["processes"]) if stage == "kto" else ()

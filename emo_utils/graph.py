@@ -24,7 +24,9 @@ HTML = ROOT / "_build" / "html"
 BUILT_FROM = HTML / ".built-from"
 SWEEPS = ROOT / "sweeps"
 KEPT_SWEEPS = tuple(sorted((ROOT / "book" / "reference").glob("sweep_*.json")))
-KEPT_VALIDITY, KEPT_PREFERENCE, KEPT_EMPLIFAI, KEPT_EBD = (tuple((ROOT / "book" / "reference").glob(name)) for name in ("validity.json", "preference*.json", "emplifai_*.json", "ebd_*.json"))
+KEPT = {path.stem: path for path in sorted((ROOT / "book" / "reference").glob("*.json"))}  # a page that shows one is made again when it changes; no training reads any but its own
+KEPT_VALIDITY, KEPT_PREFERENCE, KEPT_PREDICTION, KEPT_SFT, KEPT_JUDGE, KEPT_SCORES, KEPT_OPEN = (tuple(p for stem, p in KEPT.items() if stem.startswith(start)) for start in (
+    "validity", "preference", "emplifai_prediction", ("emplifai_sft", "emplifai_glosses"), "emplifai_judge", "ebd_scores", ("ebd_open", "ebd_authors", "ebd_grid", "ebd_shortcuts")))
 PUBLISHED = tuple(DATA / "published" / name for name in ("emodoctor.csv", "emplifai.csv", "claims.yaml"))
 
 
@@ -81,13 +83,13 @@ STEPS = (
     Step("07_preference_ablation", "07_preference_ablation", files=(*_SCORED, *SENTENCES, *KEPT_VALIDITY, *KEPT_PREFERENCE), needs=_ALL, memory_mb=4100, seconds=600),
     Step("08_qualitative_cases", "08_qualitative_cases", files=(*_SCORED, *SENTENCES), needs=("05_emotion_scoring", "06_knowledge_scoring"), memory_mb=1500, seconds=90),
     Step("09_emplifai", "09_emplifai", files=_JAPANESE, memory_mb=700),
-    Step("09_emplifai_prediction", "09_emplifai_prediction", files=(*_JAPANESE, *KEPT_EMPLIFAI), memory_mb=3900, seconds=330),
-    Step("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning", (("system", "emplifai-sft"),), (*_JAPANESE[:2], *KEPT_EMPLIFAI), answers=("emplifai-base", "emplifai-sft"), threads=2, memory_mb=6500, seconds=200),
-    Step("09_emplifai_finetuning.emplifai-sft-seen", "09_emplifai_finetuning", (("system", "emplifai-sft-seen"),), (*_JAPANESE[:2], *KEPT_EMPLIFAI), answers=("emplifai-sft-seen",), threads=2, memory_mb=6500, seconds=150),
-    Step("09_emplifai_judge", "09_emplifai_judge", files=(*_JAPANESE, data.SCREENING_FILE, *KEPT_EMPLIFAI), needs=("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning.emplifai-sft-seen"), threads=2, memory_mb=5000, seconds=300),
-    Step("10_empathy_by_design.ebd-dpo", "10_empathy_by_design", (("system", "ebd-dpo"),), (*_CAREGIVER, *KEPT_EBD), answers=("ebd-base", "ebd-dpo"), memory_mb=_TRAINING["10_empathy_by_design"][0], seconds=_TRAINING["10_empathy_by_design"][1]),
-    Step("10_ebd_scores", "10_ebd_scores", files=(*_CAREGIVER[1:], *PUBLISHED, *KEPT_VALIDITY, *KEPT_EBD), needs=("10_empathy_by_design.ebd-dpo",), memory_mb=5000, seconds=300),
-    Step("10_ebd_open", "10_ebd_open", files=(*_CAREGIVER, DATA / "caregiver" / "voices.jsonl", *_TEST, *KEPT_EBD), needs=("10_empathy_by_design.ebd-dpo", "03_dpo.eqsr-dpo", "02_sft.er-sft"), memory_mb=2500, seconds=120),
+    Step("09_emplifai_prediction", "09_emplifai_prediction", files=(*_JAPANESE, *KEPT_PREDICTION), memory_mb=3900, seconds=330),
+    Step("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning", (("system", "emplifai-sft"),), (*_JAPANESE[:2], *KEPT_SFT), answers=("emplifai-base", "emplifai-sft"), threads=2, memory_mb=6500, seconds=200),
+    Step("09_emplifai_finetuning.emplifai-sft-seen", "09_emplifai_finetuning", (("system", "emplifai-sft-seen"),), (*_JAPANESE[:2], *KEPT_SFT), answers=("emplifai-sft-seen",), threads=2, memory_mb=6500, seconds=150),
+    Step("09_emplifai_judge", "09_emplifai_judge", files=(*_JAPANESE, data.SCREENING_FILE, *KEPT_JUDGE), needs=("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning.emplifai-sft-seen"), threads=2, memory_mb=5000, seconds=300),
+    Step("10_empathy_by_design.ebd-dpo", "10_empathy_by_design", (("system", "ebd-dpo"),), _CAREGIVER, answers=("ebd-base", "ebd-dpo"), memory_mb=_TRAINING["10_empathy_by_design"][0], seconds=_TRAINING["10_empathy_by_design"][1]),
+    Step("10_ebd_scores", "10_ebd_scores", files=(*_CAREGIVER[1:], *PUBLISHED, *KEPT_VALIDITY, *KEPT_SCORES), needs=("10_empathy_by_design.ebd-dpo",), memory_mb=5000, seconds=300),
+    Step("10_ebd_open", "10_ebd_open", files=(*_CAREGIVER, DATA / "caregiver" / "voices.jsonl", *_TEST, *KEPT_OPEN), needs=("10_empathy_by_design.ebd-dpo", "03_dpo.eqsr-dpo", "02_sft.er-sft"), memory_mb=2500, seconds=120),
     Step("11_judge_validity", "11_judge_validity", files=KEPT_VALIDITY, memory_mb=1500),
     Step("12_sweeps", "12_sweeps", files=KEPT_SWEEPS, memory_mb=1500),
 )

@@ -1,5 +1,6 @@
 """The instructions that models are given, each in a text file of its own under `prompt_texts/`."""
 
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,9 +13,7 @@ def text(name: str, **fields: str) -> str:
     """The instruction of that name, with its fields (`emotion`) filled in."""
     path = FOLDER / f"{name}.txt"
     content = _file(path, path.stat().st_mtime_ns)
-    for key, value in fields.items():
-        content = content.replace("{" + key + "}", value)
-    return content
+    return re.sub(r"\{(\w+)\}", lambda found: fields.get(found[1], found[0]), content)  # in one pass: what a field holds is not read again
 
 
 @lru_cache(maxsize=32)

@@ -2,6 +2,8 @@
 
 import json
 import math
+import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import openai
@@ -11,7 +13,7 @@ import torch
 from local_server import Local
 from played import cell_with, home_in, play
 
-from emo_utils import data, judge, models, remote
+from emo_utils import data, graph, judge, models, remote
 from emo_utils.project import EmoError, sha256_bytes
 
 
@@ -53,6 +55,7 @@ def test_pairs_are_measured_as_by_hand(home, pairs_file):
     # 12 words in 2 sentences with 14 syllables (Flesch and Kincaid's formula; textstat rounds both means to a tenth).
     text = "The cat sat on the mat. The water was cold and still."
     assert played.grade(text) == pytest.approx(0.39 * 12 / 2 + 11.8 * 13 / 12 - 15.59, abs=0.6)
+    assert found["words, chosen"].value == 6.0 and found["grade, rejected"].n == 3
     assert played.run.records[0].n == 3 and played.run.records[0].system == "the file pairs.jsonl"
 
 
@@ -60,7 +63,9 @@ def test_pairs_are_measured_as_by_hand(home, pairs_file):
     ("whole", [(row["chosen"], row["rejected"]) for row in PAIRS]),
     ("matched", [("Yes. Two small meals.", "No. Two large meals.")]),
     ("cut", [("Take 5 walks.", PAIRS[0]["rejected"]), (PAIRS[1]["chosen"], "Rest."), ("Two small meals.", "Two large meals.")]),
-    ("shorter", [(PAIRS[0]["chosen"], PAIRS[0]["rejected"]), ("Rest.", PAIRS[1]["chosen"]), (PAIRS[2]["chosen"], PAIRS[2]["rejected"])]),
+    ("shorter_chosen", [(PAIRS[0]["chosen"], PAIRS[0]["rejected"])]),
+    ("longer_chosen", [(PAIRS[1]["chosen"], PAIRS[1]["rejected"])]),
+    ("length_only", [(PAIRS[0]["chosen"], PAIRS[0]["rejected"]), ("Rest.", PAIRS[1]["chosen"])]),  # the shorter one, once warm and once technical
 ])
 def test_pairs_are_arranged_as_asked(home, pairs_file, pairs_as, expected):
     played = play("10_empathy_by_design", until="examples = ", pairs_file=pairs_file, pairs_as=pairs_as)
@@ -87,9 +92,11 @@ def test_no_pair_within_a_tenth_says_so(home, tmp_path):
 
 
 def test_a_run_on_shipped_pairs_or_in_smoke_is_not_kept(home, pairs_file):
-    for given in ({"keep": True}, {"keep": True, "pairs_file": pairs_file}):
+    for given in ({"profile": "embedded"}, {"pairs_file": pairs_file}):
         with pytest.raises(EmoError, match="parameter 'keep'"):
-            play("10_empathy_by_design", **given)
+            play("10_empathy_by_design", keep=True, until="if keep", **given)
+    with pytest.raises(EmoError, match="'make_rows' needs 'make_with'"):
+        play("10_empathy_by_design", make_rows=1)
 
 
 WARM = "I am so sorry, you are not alone with this. Take 5 mg at night, and call us."
@@ -126,6 +133,10 @@ def test_pairs_are_asked_for_again_with_the_reason_and_kept_once(home, monkeypat
     assert played.made("Why?", ask, store) == ({"plain": WARM, "technical": COLD}, "")
     assert "Why?" in asked[0] and "not the asked-for JSON object" in asked[1] and "only one answer has" in asked[2]
     assert played.made("Why?", ask, store)[1] == "" and len(asked) == 3, "what was answered is not asked for again"
+    replies = iter(["", "", ""])
+    assert played.made("Empty?", ask, store)[1] and played.made("Empty?", ask, store)[1] and len(asked) == 6, "nor is an empty reply"
+    lines = asked[0].splitlines()
+    assert lines.count(lines[lines.index("Why?") - 1]) == 2, "the question stands between marks"
 
 
 def test_pairs_by_a_service_become_a_file_to_train_on(home, monkeypatch, pairs_file):
@@ -133,7 +144,7 @@ def test_pairs_by_a_service_become_a_file_to_train_on(home, monkeypatch, pairs_f
     local = Local(lambda path, body: (200, {"id": "1", "object": "chat.completion", "created": 0, "model": "big", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": json.dumps({"plain": WARM, "technical": COLD}) if "What now?" in body["messages"][0]["content"] else "no"}}]}))
     monkeypatch.setattr("emo_utils.emotion.scores_by_contrast", lambda encoder, texts: pd.DataFrame({"mean": [float("sorry" in t) for t in texts]}))
     try:
-        played = play("10_empathy_by_design", until="if make_rows", pairs_file=pairs_file, make_rows=2, make_with="big", make_endpoint=local.address)
+        played = play("10_empathy_by_design", until="api, store", pairs_file=pairs_file, make_rows=2, make_with="big", make_endpoint=local.address)
     finally:
         local.server.shutdown()
         local.server.server_close()
@@ -194,9 +205,11 @@ TESTS = data.load_caregiver("test")
 class RuleJudge(judge.Reader):
     """Puts all weight on a level that is written in the answer, such as `correctness=4`; level 3 where nothing is. NLI: `contradicts` in the hypothesis decides. `blind` texts get nothing."""
 
+    identity, signature = ["rule"], "rule"
+
     def __init__(self):
-        super().__init__("rule")
-        self.identity, self.signature, self.states = ["rule"], "rule", []
+        judge.Reader.__init__(self, "rule")
+        self.states = []
 
     def _forward(self, text, questions):
         self.states.append(text)
@@ -207,9 +220,9 @@ class RuleJudge(judge.Reader):
         options = [str(k) for k in range(5)] if asked["type"] == "score" else list(asked["criteria"])
         if "blind" in answer:
             return dict.fromkeys(options)
-        if name == "nli":
-            chances = (0.1, 0.2, 0.7) if "contradicts" in answer else (0.8, 0.15, 0.05)
-            return dict(zip(options, chances, strict=True))
+        if name.startswith("nli"):
+            chances = {"entailment": 0.1, "neutral": 0.2, "contradiction": 0.7} if "contradicts" in answer else {"entailment": 0.8, "neutral": 0.15, "contradiction": 0.05}
+            return {option: chances[option] for option in options}
         level = int(answer.partition(f"{name}=")[2][:1] or 3)
         return {option: float(k + 1 == level) for k, option in enumerate(options)}
 
@@ -229,8 +242,8 @@ def put_answers(folder, **texts):
 
 @pytest.fixture
 def scored(home, monkeypatch):
-    def one(base, dpo, **given):
-        monkeypatch.setattr(remote, "reader", lambda *_: RuleJudge())
+    def one(base, dpo, reader=lambda *_: RuleJudge(), **given):
+        monkeypatch.setattr(remote, "reader", reader)
         put_answers(home, ebd_base=base, ebd_dpo=dpo)
         return play("10_ebd_scores", **{"second_model": "", "third_model": "", "slip_rows": 0, "test_rows": len(base), "endpoint": "http://nowhere/v1"} | given)
 
@@ -285,21 +298,64 @@ def test_a_text_that_is_not_english_has_no_grade(scored):
     assert np.isnan(base[0]) and base[1] < 2 and np.isnan(table[table.system == "ebd-dpo"].grade.tolist()[0])
 
 
-def test_the_slips_are_repeated_on_the_same_answers(scored):
-    found = records_of(scored(["contradicts politeness=5", "fine politeness=1"], ["fine", "fine"], slip_rows=2))
-    slips = found.loc["ebd.slips", "ebd-base"]
-    assert slips.loc["entailed", "as meant"].value == 0.5 and slips.loc["entailed", "ENTAILMENT sought in the label"].value == 1.0
-    assert slips.loc["politeness", "as meant"].value == 3.0 and slips.loc["politeness", "by the correctness metric"].value == slips.loc["correctness by G-Eval", "as meant"].value
-    assert slips.loc["entailed", "exchanged"].value == 1.0  # the reference is the hypothesis then, and says nothing against itself
+class ChatJudge(RuleJudge, remote.Chat):
+    """The same with a chat for G-Eval: number 2, or 4 where the reference comes last; with log-probabilities, or without."""
+
+    _map = judge.Reader._map
+
+    def __init__(self, store, logprobs):
+        RuleJudge.__init__(self)
+        self.store, self.with_logprobs, self.completed = store, logprobs, []
+
+    def _complete(self, text):
+        self.completed.append(text)
+        number = "4" if TESTS[0]["chosen"] in text.rpartition(" answer\n")[2] or TESTS[1]["chosen"] in text.rpartition(" answer\n")[2] else "2"
+        top = [SimpleNamespace(token=number, logprob=math.log(0.6)), SimpleNamespace(token="5", logprob=math.log(0.2)), SimpleNamespace(token="x", logprob=math.log(0.2))]
+        logprobs = SimpleNamespace(content=[SimpleNamespace(top_logprobs=top)]) if self.with_logprobs else None
+        return SimpleNamespace(message=SimpleNamespace(content=number), logprobs=logprobs)
+
+
+@pytest.mark.parametrize("logprobs", [True, False])
+def test_the_slips_are_repeated_on_the_same_answers(scored, home, monkeypatch, logprobs):
+    judges = []
+
+    def reader(*_):
+        judges.append(ChatJudge(judge.Store(home / "chat.sqlite"), logprobs))
+        return judges[-1]
+
+    answers = (["contradicts politeness=5 correctness=2", "blind"], ["fine", "fine"])
+    for _ in range(2):
+        found = records_of(scored(*answers, slip_rows=2, reader=reader)).loc["ebd.slips"]
+    slips = found.loc["ebd-base"]
+    entailed = slips.loc["entailed", "as meant"]
+    assert (entailed.value, entailed.n, entailed.unscored) == (0.0, 1, 1), "what the judge cannot read is counted, not called entailed"
+    assert slips.loc["entailed", "ENTAILMENT sought in the label"].value == 1.0 and slips.loc["entailed", "exchanged"].value == 1.0
+    assert slips.loc["politeness", "as meant"].value == 5.0 and slips.loc["politeness", "by the correctness metric"].value == 2.0
+    right, exchanged = (slips.loc["correctness by G-Eval", how] for how in ("as meant", "exchanged"))
+    assert (right.value, exchanged.value) == (pytest.approx((2 * 0.6 + 5 * 0.2) / 0.8), pytest.approx((4 * 0.6 + 5 * 0.2) / 0.8)) if logprobs else (2.0, 4.0)
+    assert slips.loc["correctness by G-Eval", "the likeliest number alone"].value == 2.0
+    assert right.signature.startswith("BARE NUMBER") != logprobs
+    assert len(judges[0].completed) == 8 and not judges[1].completed, "the store keeps what a service answered, and how"
+
+
+def test_without_a_chat_the_slips_are_not_measured(scored, capsys):
+    found = records_of(scored(["a"], ["b"], slip_rows=1))
+    assert "ebd.slips" not in found.index.get_level_values("table") and "the slips are not measured" in capsys.readouterr().out
+
+
+def test_bare_numbers_are_said_to_be_bare(scored, monkeypatch):
+    monkeypatch.setattr(RuleJudge, "_answer", lambda self, name, answer, asked: {option: float(k == 0) for k, option in enumerate([str(k) for k in range(5)] if asked["type"] == "score" else list(asked["criteria"]))})
+    assert records_of(scored(["a"], ["b"])).loc["ebd.factual", "ebd-dpo", "correctness", "all"].signature.startswith("BARE NUMBERS")
 
 
 def test_g_eval_is_the_expectation_over_five_numbers(home, monkeypatch, tiny):
     put_answers(home, ebd_base=["one two"], ebd_dpo=["three"])
-    played = play("10_ebd_scores", until="def geval_by_service", second_model="", third_model="", test_rows=1, slip_rows=0)
+    played = play("10_ebd_scores", until="def geval(", second_model="", third_model="", test_rows=1, slip_rows=0)
     value, bare, mass = played.geval("Why?", "Rest.", "Walk.")
     model, tokenizer = models.load("tiny-llama", "float32")
     mark = "#" + sha256_bytes(b"Why?Rest.Walk.")[:8]
-    text = played.prompts.text("geval_correctness", mark=mark, question="Why?", reference="Rest.", answer="Walk.")
+    text = played.geval_prompt("Why?", "Rest.", "Walk.")
+    assert text.count(mark) == 5 and all(level in text for level in played.LEVELS["correctness"][1]) and "{" not in text
     ids = tokenizer.apply_chat_template([{"role": "user", "content": text}], add_generation_prompt=True, tokenize=True, return_dict=True)["input_ids"]
     with torch.inference_mode():
         chances = model(torch.tensor([ids])).logits[0, -1].softmax(-1)
@@ -351,9 +407,10 @@ def test_similarity_by_a_service_is_the_cosine_of_its_vectors(scored, service):
     assert cosine["ebd-base"] == pytest.approx(1.0 if reference else 0.6) and cosine["ebd-dpo"] == pytest.approx(0.6 if reference else 1.0)
 
 
-def test_a_full_run_is_kept_only_where_its_numbers_mean_something(home):
+@pytest.mark.parametrize("given", [{}, {"profile": "embedded", "endpoint": "http://nowhere/v1"}, {"profile": "embedded", "slip_rows": 0}])
+def test_a_full_run_is_kept_only_where_its_numbers_mean_something(home, given):
     with pytest.raises(EmoError, match="parameter 'keep'"):
-        play("10_ebd_scores", keep=True)
+        play("10_ebd_scores", keep=True, until="if keep", **given)
 
 
 # 10.2: what is left open
@@ -371,6 +428,7 @@ def opened(home, monkeypatch):
         pd.DataFrame([answer("Rest.", row | {"prompt": row["question"]}, system) for row in data.load("test")[:3]]).to_parquet(home / f"results/smoke/answers/{system}.parquet", index=False)
     for system in ("ebd-dpo", "eqsr-dpo"):
         (home / "checkpoints" / "smoke" / system).mkdir(parents=True)
+        (home / "checkpoints" / "smoke" / system / "companion.json").write_text(json.dumps({"base_model": "tiny-llama", "starts_from": []}))
     whole = models.load
     monkeypatch.setattr(models, "load", lambda name, dtype="float32", checkpoints=(), quantization="none": whole(name, dtype))
     monkeypatch.setattr("emo_utils.generate.answer_questions", answers)
@@ -400,10 +458,21 @@ def test_transfer_is_the_difference_to_the_start_of_each_test(opened):
 def test_voices_are_compared_with_the_original_question(opened, monkeypatch):
     played = opened()
     found = records_of(played).loc["ebd.voices"]
-    assert set(found.index.get_level_values("group")) == {"teenager", "older", "second_language", "few_words", "clinician", "family_duty"}
+    assert set(found.index.get_level_values("group")) == {"original again", "teenager", "older", "second_language", "few_words", "clinician", "family_duty"}
     words = found.xs("words", level="metric")
     assert words.loc[("ebd-dpo", "few_words")].value == 2 - 12 and words.loc[("ebd-base", "few_words")].value == 0 and words.loc[("ebd-dpo", "older")].value == 0
-    assert set(found.n) == {2}
+    assert set(found.n) == {2} and set(found.interval) == {"none"}, "over two questions an interval would be narrow by chance"
+
+
+def test_systems_of_different_starts_are_not_compared(opened, home, capsys):
+    (home / "checkpoints" / "smoke" / "eqsr-dpo" / "companion.json").write_text(json.dumps({"base_model": "another", "starts_from": []}))
+    found = records_of(opened())
+    assert "ebd.transfer" not in found.index.get_level_values("table") and "transfer is not measured" in capsys.readouterr().out
+
+
+def test_a_kept_run_makes_no_training_due(home, monkeypatch):
+    for run in ("10_empathy_by_design.ebd-dpo", "10_empathy_by_design.ebd-dpo@beta=0.3"):
+        assert not any("reference" in path.parts for path in graph.step(run).files)
 
 
 def test_a_probe_finds_what_tells_the_sides_apart_and_nothing_else(opened):
@@ -425,6 +494,6 @@ def test_an_unknown_sweep_or_a_missing_checkpoint_is_named(opened, home):
         opened(sweep="beta")
     with pytest.raises(EmoError, match="emo sweep has a --keep of its own"):
         opened(sweep="ebd_grid", keep=True)
-    (home / "checkpoints" / "smoke" / "eqsr-dpo").rmdir()
+    shutil.rmtree(home / "checkpoints" / "smoke" / "eqsr-dpo")
     with pytest.raises(EmoError, match="the checkpoint of eqsr-dpo .* is missing; make it with"):
         opened()
