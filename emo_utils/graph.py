@@ -50,7 +50,7 @@ class Step:
 
 
 # Memory that a training of the embedded profile adds to the machine (its share of resident memory at its peak), and how long it takes on a core.
-_TRAINING = {"02_sft": (3250, 115), "03_dpo": (3600, 105), "04_kto": (4150, 140), "10_empathy_by_design": (3800, 180)}
+_TRAINING = {"02_sft": (3250, 115), "03_dpo": (3600, 105), "04_kto": (4150, 140), "10_empathy_by_design": (5400, 200)}
 
 
 def _training(notebook: str, system: str, files: tuple[Path, ...], needs: tuple[str, ...] = (), answers: tuple[str, ...] = ()) -> Step:
