@@ -11,7 +11,7 @@ from emo_utils.project import EmoError
 
 TASK = prompts.text("task")
 FIXED = {"precision": "fp32"}  # nothing is measured
-RUNS = tuple(step.run for step in graph.STEPS if step.trains)
+RUNS = tuple(step.run for step in graph.STEPS if step.notebook in ("02_sft", "03_dpo", "04_kto"))
 FROM_BASE = ("02_sft.er-sft", "02_sft.eqsr-sft", "03_dpo.eqsr-dpo", "04_kto.eqsr-kto")
 FROM_ER = ("03_dpo.er-eqsr-dpo", "04_kto.er-eqsr-kto", "02_sft.er-eqsr-sft")
 
@@ -196,9 +196,10 @@ def test_a_checkpoint_with_all_weights_takes_the_base_models_place(tiny, home, t
 # What is refused
 
 
-def test_a_run_that_trains_nothing_names_those_that_do(tmp_path):
-    message = refusal("05_emotion_scoring", tmp_path)
-    assert "trains nothing" in message and all(run in message for run in RUNS)
+@pytest.mark.parametrize("run", ["05_emotion_scoring", "10_empathy_by_design.ebd-dpo"])
+def test_a_run_that_cannot_be_exported_names_those_that_can(tmp_path, run):
+    message = refusal(run, tmp_path)
+    assert f"{run} cannot be exported" in message and all(f"{name}" in message for name in RUNS) and len(RUNS) == 7
 
 
 def test_an_unknown_run_names_the_nearest(tmp_path):
