@@ -88,7 +88,7 @@ STEPS = (
     Step("09_emplifai_finetuning.emplifai-sft-seen", "09_emplifai_finetuning", (("system", "emplifai-sft-seen"),), (*_JAPANESE[:2], *KEPT_SFT), answers=("emplifai-sft-seen",), threads=2, memory_mb=6500, seconds=150),
     Step("09_emplifai_judge", "09_emplifai_judge", files=(*_JAPANESE, data.SCREENING_FILE, *KEPT_JUDGE), needs=("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning.emplifai-sft-seen"), threads=2, memory_mb=5000, seconds=300),
     Step("10_empathy_by_design.ebd-dpo", "10_empathy_by_design", (("system", "ebd-dpo"),), _CAREGIVER, answers=("ebd-base", "ebd-dpo"), memory_mb=_TRAINING["10_empathy_by_design"][0], seconds=_TRAINING["10_empathy_by_design"][1]),
-    Step("10_ebd_scores", "10_ebd_scores", files=(*_CAREGIVER[1:], *PUBLISHED, *KEPT_VALIDITY, *KEPT_SCORES), needs=("10_empathy_by_design.ebd-dpo",), memory_mb=5000, seconds=300),
+    Step("10_ebd_scores", "10_ebd_scores", files=(*_CAREGIVER[1:], *PUBLISHED, *KEPT_VALIDITY, *KEPT_SCORES), needs=("10_empathy_by_design.ebd-dpo",), threads=2, memory_mb=5000, seconds=250),
     Step("10_ebd_open", "10_ebd_open", files=(*_CAREGIVER, DATA / "caregiver" / "voices.jsonl", *_TEST, *KEPT_OPEN), needs=("10_empathy_by_design.ebd-dpo", "03_dpo.eqsr-dpo", "02_sft.er-sft"), memory_mb=3500, seconds=200),
     Step("11_judge_validity", "11_judge_validity", files=KEPT_VALIDITY, memory_mb=1500),
     Step("12_sweeps", "12_sweeps", files=KEPT_SWEEPS, memory_mb=1500),

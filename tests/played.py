@@ -5,6 +5,8 @@ import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pandas as pd
+
 from emo_utils import data, graph, models, parameters, project, prompts, results, train
 from emo_utils.project import NOTEBOOKS, notebook_cells
 
@@ -37,6 +39,12 @@ def home_in(folder, patch):
     patch.setattr(data, "USED", {})
     patch.setattr(models, "USED", {})
     return folder
+
+
+def records_of(played) -> pd.DataFrame:
+    """The records that a played notebook wrote, by table, system, metric and group."""
+    content = json.loads((played.run.folder / f"{played.run.name}.json").read_text())
+    return pd.DataFrame(content["records"]).set_index(["table", "system", "metric", "group"]).sort_index()
 
 
 TEXTS = ("question", "answer", "emotional_question", "soothing_response", "empathetic_response")

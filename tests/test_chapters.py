@@ -1,13 +1,12 @@
 """Chapters 7 and 8 with a judge and marks that follow rules, against counts by hand; scores are missing wherever they can be."""
 
-import json
 import re
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from played import cell_with, home_in, play
+from played import cell_with, home_in, play, records_of
 
 from emo_utils import data, embeddings, emotion, facts, judge, models, preference, reading, remote, results
 from emo_utils.project import EmoError
@@ -56,11 +55,6 @@ def write_answers(folder, system, rows, answers):
 def chapter_7(monkeypatch, judge_, **given):
     monkeypatch.setattr(remote, "reader", lambda *_: judge_)
     return records_of(play("07_preference_ablation", **{"orders": 2, "pairs": "all", "pair_rows": 0, "canary_rows": 2} | given))
-
-
-def records_of(played):
-    content = json.loads((played.run.folder / f"{played.run.name}.json").read_text())
-    return pd.DataFrame(content["records"]).set_index(["table", "system", "metric", "group"]).sort_index()
 
 
 def test_the_ablation_counts_what_the_judge_cannot_read(home, monkeypatch):

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from local_server import Local
-from played import cell_with, home_in, play
+from played import cell_with, home_in, play, records_of
 
 from emo_utils import data, graph, judge, models, remote
 from emo_utils.project import EmoError, sha256_bytes
@@ -19,14 +19,7 @@ from emo_utils.project import EmoError, sha256_bytes
 
 @pytest.fixture
 def home(tmp_path, monkeypatch, tiny):
-    folder = home_in(tmp_path, monkeypatch)
-    monkeypatch.setattr(data, "USED", {})
-    return folder
-
-
-def records_of(played) -> pd.DataFrame:
-    content = json.loads((played.run.folder / f"{played.run.name}.json").read_text())
-    return pd.DataFrame(content["records"]).set_index(["table", "system", "metric", "group"]).sort_index()
+    return home_in(tmp_path, monkeypatch)
 
 
 # 10: pairs and training

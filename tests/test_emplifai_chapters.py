@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from played import cell_with, home_in, play
+from played import cell_with, home_in, play, records_of
 
 from emo_utils import data, judge, models, ratings, remote
 from emo_utils.judge import word_scores
@@ -17,14 +17,7 @@ ENGLISH, LABELS, _ = (list(column) for column in zip(*data.EMPLIFAI_EMOTIONS, st
 
 @pytest.fixture
 def home(tmp_path, monkeypatch, tiny):
-    folder = home_in(tmp_path, monkeypatch)
-    monkeypatch.setattr(data, "USED", {})
-    return folder
-
-
-def records_of(played) -> pd.DataFrame:
-    content = json.loads((played.run.folder / f"{played.run.name}.json").read_text())
-    return pd.DataFrame(content["records"]).set_index(["table", "system", "metric", "group"]).sort_index()
+    return home_in(tmp_path, monkeypatch)
 
 
 # Words read in one pass
