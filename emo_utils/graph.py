@@ -312,7 +312,7 @@ def book_digest(profile: str) -> str:
     files += [p for p in (ROOT / "book").glob("*.md")] + [p for p in (ROOT / "book" / "_static").rglob("*") if p.is_file()]
     files += [ROOT / "emo_utils" / f"{name}.py" for name in module_closure(imported_modules((ROOT / "book" / "pages.py").read_text(encoding="utf-8")))]
     files += [ROOT / "book" / "pages.py", *PUBLISHED, parameters.PROFILES / f"{profile}.yaml"]
-    files += [*sorted(DATA.glob("*/*.jsonl")), ROOT / "book" / "reference" / "speed.json", *KEPT_VALIDITY, *KEPT_PREFERENCE, *KEPT_EMPLIFAI]
+    files += [*sorted(DATA.glob("*/*.jsonl")), *KEPT.values()]
     files += sorted(results_dir(profile).glob("*.json")) + sorted((results_dir(profile) / "notebooks").glob("*.ipynb"))
     return sha256_json([profile, {relative(p): sha256_file(p) for p in files if p.is_file()}])
 
