@@ -92,9 +92,9 @@ def test_nothing_changed_runs_nothing(book):
     [
         ("notebooks/03_dpo.ipynb", "beta: float = 0.1", "beta: float = 0.2", {"03_dpo.eqsr-dpo", "03_dpo.er-eqsr-dpo"}),
         ("data/dialogues/er_train.jsonl", "plantar heel pain", "heel pain", {"02_sft.er-sft", "01_data_rewriting"}),
-        ("emo_utils/judge.py", "Typed decisions", "Typed Decisions", {"01_data_rewriting", "05_emotion_scoring", "07_preference_ablation", "09_emplifai_judge", "09_emplifai_prediction", "10_ebd_scores", "11_judge_validity"}),
+        ("emo_utils/judge.py", "Typed decisions", "Typed Decisions", {"01_data_rewriting", "05_emotion_scoring", "07_preference_ablation", "09_emplifai_judge", "09_emplifai_prediction", "10_ebd_scores", "10_empathy_by_design.ebd-dpo", "11_judge_validity"}),
         ("book/pages.py", "The book:", "The Book:", set()),
-        ("emo_utils/knowledge.py", "How much", "How Much", {"06_knowledge_scoring", "10_ebd_open", "10_ebd_scores", "11_judge_validity", "12_sweeps"}),
+        ("emo_utils/knowledge.py", "How much", "How Much", {"06_knowledge_scoring", "10_ebd_open", "10_ebd_scores", "10_empathy_by_design.ebd-dpo", "11_judge_validity", "12_sweeps"}),
         ("emo_utils/prompt_texts/er.txt", "empathy", "Empathy", {"01_data_rewriting", "02_sft.er-sft", "02_sft.eqsr-sft", "02_sft.er-eqsr-sft", "03_dpo.eqsr-dpo",
                                                                 "03_dpo.er-eqsr-dpo", "04_kto.eqsr-kto", "04_kto.er-eqsr-kto", "09_emplifai_finetuning.emplifai-sft",
                                                                 "09_emplifai_finetuning.emplifai-sft-seen", "09_emplifai_prediction", "10_empathy_by_design.ebd-dpo", "10_ebd_open", "10_ebd_scores"}),
