@@ -66,12 +66,16 @@ def _parser() -> argparse.ArgumentParser:
     asking.add_argument("--temperature", type=float, default=0.0, help="sampling temperature (default: 0, greedy)")
     handing = command("rating-sheets", make_rating_sheets, "Make blinded, randomised forms with which people rate dialogues; they work offline, in any browser.",
                       ("dialogues", {"type": Path, "help": "a .jsonl, .csv or .parquet file: emotion, situation, turns (four texts), and id and system where there are several systems"}))
-    handing.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="folder for the forms and their key, which raters must not see")
-    for name, default, text in (("--group-size", 10, "dialogues on a form"), ("--raters", 3, "people who rate each dialogue"), ("--seed", 42, "seed of groups, orders and codes")):
-        handing.add_argument(name, type=int, default=default, help=f"{text} (default: {default})")
-    reading = command("ratings", read_ratings, "Check the files that raters returned, and say how far they agree, with each other and with a judge.",
-                      ("folder", {"type": Path, "help": "the folder of `emo rating-sheets`, with the returned files in returned/"}))
-    reading.add_argument("--judge", type=Path, default=None, metavar="FILE", help="a judge's scores: .jsonl, .csv or .parquet with id, system, metric, value")
+    comparing = command("comparison-sheets", make_comparison_sheets, "Make blinded, randomised forms with which people compare two systems' answers to the same questions; they work offline, in any browser.",
+                        ("first", {"type": Path, "help": "answers of one system: a .jsonl, .csv or .parquet file with id, question and answer, such as results/embedded/answers/ebd-base.parquet"}),
+                        ("second", {"type": Path, "help": "answers of the other system"}))
+    for sub, item in ((handing, "dialogue"), (comparing, "question")):
+        sub.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="folder for the forms and their key, which raters must not see")
+        for name, default, text in (("--group-size", 10, f"{item}s on a form"), ("--raters", 3, f"people who rate each {item}"), ("--seed", 42, "seed of groups, orders and codes")):
+            sub.add_argument(name, type=int, default=default, help=f"{text} (default: {default})")
+    reading = command("ratings", read_ratings, "Check the files that raters returned, and say how far they agree, with each other and with a judge or other automatic scores.",
+                      ("folder", {"type": Path, "help": "the folder of `emo rating-sheets` or `emo comparison-sheets`, with the returned files in returned/"}))
+    reading.add_argument("--judge", type=Path, default=None, metavar="FILE", help="a judge's or other automatic scores: .jsonl, .csv or .parquet with id, system, metric, value")
     command("pages", make_pages, "Build the book from the results that are there.")
     rewriting = command("rewrite", rewrite_rows, "Rewrite consultations with an OpenAI-compatible endpoint; the key comes from OPENAI_API_KEY. Stop it at any time: the same command goes on.",
                         ("source", {"help": "a .jsonl, .csv or .parquet file, or owner/name of a data set of the hub"}))
@@ -196,12 +200,29 @@ def ask(options) -> int:
 
 def make_rating_sheets(options) -> int:
     """`emo rating-sheets`: forms, their key, and what to do with both."""
-    from emo_utils import emplifai, ratings
+    from emo import sheets
+    from emo_utils import emplifai
 
     # A file of one system's dialogues needs no column for it.
     dialogues = [{"system": options.dialogues.stem} | row for row in emplifai.read(options.dialogues)]
-    sheets = ratings.make_sheets(dialogues, options.to, options.group_size, options.raters, options.seed)
-    print(f"{len(sheets)} forms in {options.to / 'sheets'}: {sheets.group.nunique()} groups of up to {sheets.dialogues.max()} dialogues, each for {options.raters} people.")
+    return _handed_out(sheets.make_sheets(dialogues, options.to, options.group_size, options.raters, options.seed), "dialogues", options)
+
+
+def make_comparison_sheets(options) -> int:
+    """`emo comparison-sheets`: forms on which two systems' answers stand side by side."""
+    from emo import sheets
+    from emo_utils import data
+
+    tables = [data.table(path) for path in (options.first, options.second)]
+    tables = [table if "system" in table else table.assign(system=path.stem) for table, path in zip(tables, (options.first, options.second))]
+    made = sheets.make_comparisons(*tables, options.to, options.group_size, options.raters, options.seed)
+    if left := len(set(tables[0].id) ^ set(tables[1].id)):
+        print(f"left out: {left} questions that only one of the two answered")
+    return _handed_out(made, "questions", options)
+
+
+def _handed_out(sheets, what: str, options) -> int:
+    print(f"{len(sheets)} forms in {options.to / 'sheets'}: {sheets.group.nunique()} groups of up to {sheets['items'].max()} {what}, each for {options.raters} people.")
     print(f"Give every person one form of a group and a code; put the files that come back into {options.to / 'returned'}, keep key.json to yourself, then: emo ratings {options.to}")
     return 0
 
@@ -214,16 +235,21 @@ def read_ratings(options) -> int:
     print(*(f"left out: {text}" for text in left_out), *(f"note: {text}" for text in remarks), sep="\n")
     if found.empty:
         raise EmoError(f"no ratings yet: there is no usable file in {options.folder / 'returned'}")
-    print(f"{len(found)} ratings by {found.rater.nunique()} people on {len(found[['id', 'system']].drop_duplicates())} dialogues\n\nAgreement between raters (Krippendorff's alpha, ordinal; 95 % interval over dialogues)")
+    compared = bool(found.against.any())
+    what = "questions" if compared else "dialogues"
+    print(f"{len(found)} ratings by {found.rater.nunique()} people on {len(found[['id', 'system']].drop_duplicates())} {what}\n\nAgreement between raters (Krippendorff's alpha, ordinal; 95 % interval over {what})")
     print(ratings.agreement(found).round(2).to_string(index=False, na_rep="none"))
+    if compared:
+        print(f"\nChosen: {found.system.iloc[0]}, against {found.against.iloc[0]} (value: share of questions, no difference counts half; left: share of single choices for the left place)")
+        print(ratings.choices(found).round(2).to_string(index=False, na_rep="none"))
     if options.judge:
         judged = data.table(options.judge)
         if lacking := {"id", "system", "metric", "value"} - set(judged):
             raise EmoError(f"{options.judge.name} lacks the column '{sorted(lacking)[0]}'; it needs id, system, metric, value")
-        compared = ratings.against_judge(found, judged)
-        if compared.empty:
-            raise EmoError(f"{options.judge.name} scores none of the rated dialogues: are its ids, systems and metrics those of the sheets?")
-        print("\nThe judge against the mean of the raters\n" + compared.round(2).to_string(index=False, na_rep=""))
+        agreed = (ratings.against_scores if compared else ratings.against_judge)(found, judged)
+        if agreed.empty:
+            raise EmoError(f"{options.judge.name} scores none of the rated {what}: are its ids, systems and metrics those of the sheets?")
+        print("\n" + ("How often the score is higher for the answer that people chose (0.5 is chance)" if compared else "The judge against the mean of the raters") + "\n" + agreed.round(2).to_string(index=False, na_rep=""))
     write_atomic(options.folder / "ratings.csv", found.to_csv(index=False))
     print(f"\nall ratings: {options.folder / 'ratings.csv'}")
     return 1 if left_out else 0

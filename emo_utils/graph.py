@@ -83,7 +83,7 @@ STEPS = (
     Step("07_preference_ablation", "07_preference_ablation", files=(*_SCORED, *SENTENCES, *KEPT_VALIDITY, *KEPT_PREFERENCE), needs=_ALL, memory_mb=4100, seconds=600),
     Step("08_qualitative_cases", "08_qualitative_cases", files=(*_SCORED, *SENTENCES), needs=("05_emotion_scoring", "06_knowledge_scoring"), memory_mb=1500, seconds=90),
     Step("09_emplifai", "09_emplifai", files=_JAPANESE, memory_mb=700),
-    Step("09_emplifai_prediction", "09_emplifai_prediction", files=(*_JAPANESE, *KEPT_PREDICTION), memory_mb=3900, seconds=330),
+    Step("09_emplifai_prediction", "09_emplifai_prediction", files=(*_JAPANESE, *KEPT_PREDICTION), threads=2, memory_mb=4300, seconds=150),
     Step("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning", (("system", "emplifai-sft"),), (*_JAPANESE[:2], *KEPT_SFT), answers=("emplifai-base", "emplifai-sft"), threads=2, memory_mb=6500, seconds=200),
     Step("09_emplifai_finetuning.emplifai-sft-seen", "09_emplifai_finetuning", (("system", "emplifai-sft-seen"),), (*_JAPANESE[:2], *KEPT_SFT), answers=("emplifai-sft-seen",), threads=2, memory_mb=6500, seconds=150),
     Step("09_emplifai_judge", "09_emplifai_judge", files=(*_JAPANESE, data.SCREENING_FILE, *KEPT_JUDGE), needs=("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning.emplifai-sft-seen"), threads=2, memory_mb=5000, seconds=300),

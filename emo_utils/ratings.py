@@ -1,10 +1,9 @@
-"""Ratings of dialogues by people (EmplifAI, Section 5.4): blinded forms to hand out, what comes back, and how far people and a judge agree.
+"""What people returned on the forms of `emo.sheets`: ratings of dialogues (EmplifAI, Section 5.4) or comparisons of two answers, and how far people and automatic scores agree.
 
-The rubrics are in `ratings.yaml`, the form in `ratings.html`. Nothing here invents a rating: without returned files there is no number.
+The rubrics are in `ratings.yaml` and `comparisons.yaml`. Nothing here invents a rating: without returned files there is no number.
 """
 
 import json
-import random
 from collections import Counter
 from pathlib import Path
 
@@ -13,88 +12,32 @@ import pandas as pd
 import yaml
 
 from emo_utils import data, stats
-from emo_utils.project import EmoError, first_line, sha256_json, storable, write_atomic
+from emo_utils.project import EmoError, first_line, sha256_json, storable
 
-RUBRICS = yaml.safe_load(Path(__file__).with_name("ratings.yaml").read_text(encoding="utf-8"))
-_FORM = Path(__file__).with_name("ratings.html")
+KINDS = {kind: yaml.safe_load(Path(__file__).with_name(f"{name}.yaml").read_text(encoding="utf-8")) for kind, name in (("dialogues", "ratings"), ("comparisons", "comparisons"))}
+RUBRICS = KINDS["dialogues"]
 LEVELS = (1, 2, 3, 4, 5)
 ENOUGH = 10  # dialogues below which a correlation is not given
+_COLUMNS = ["sheet", "rater", "id", "system", "against", "left", "metric", "value", "comment"]
 
 
-def make_sheets(dialogues: list[dict], folder: Path, group_size: int = 10, raters: int = 3, seed: int = 42) -> pd.DataFrame:
-    """Write offline forms (`sheets/*.html`), an empty `returned/` for what comes back, and `key.json`, which says what the forms hide.
-
-    dialogues: rows with id, system, emotion, situation and turns; every system needs the same ids. A group is `group_size` dialogues, no id
-    twice in it and each system as often as any other (to within one); each group is rated by `raters` people, each with an order of dialogues
-    and rubrics of their own. A dialogue without four turns is on no form; the key lists it. Returns one row a sheet (sheet, group, dialogues).
-    Raises EmoError for rows that do not fit and for a folder that already has a key: its ratings could not be read any more.
-    """
-    if (folder / "key.json").exists():
-        raise EmoError(f"{folder.resolve().name} already holds sheets and their key; choose another folder, or its ratings can never be read")
-    if min(group_size, raters) < 1 or not dialogues:
-        raise EmoError(f"{len(dialogues)} dialogues in groups of {group_size}, each rated by {raters} people: each of the three is 1 or more")
-    found = {(row["id"], row["system"]): row for row in map(_checked, dialogues)}
-    ids, systems = (list(dict.fromkeys(key[k] for key in found)) for k in (0, 1))
-    if len(found) != len(dialogues) or len(found) != len(ids) * len(systems):
-        raise EmoError(f"{len(dialogues)} dialogues of {len(ids)} ids and {len(systems)} systems: each system needs each id once, or systems are compared on different scenes")
-    broken = [key for key, row in found.items() if len(row["turns"]) != 4 or not all(isinstance(t, str) and t.strip() for t in row["turns"])]
-    dice = random.Random(seed)
-    dice.shuffle(ids)
-    codes = dict(zip(found, dice.sample([f"{n:05x}" for n in range(16**4, 16**5)], len(found)), strict=True))
-    parts = [ids[i : i + group_size] for i in range(0, len(ids), group_size)]
-    groups = [[(name, systems[(place + shift) % len(systems)]) for place, name in enumerate(part)] for part in parts for shift in range(len(systems))]
-    whole = [[key for key in group if key not in set(broken)] for group in groups]
-    sheets = {f"g{g:03}r{r}": dice.sample(group, len(group)) for g, group in enumerate(whole, start=1) if group for r in range(1, raters + 1)}
-    items = {codes[key]: {"id": key[0], "system": key[1]} for key in found}
-    kit = sha256_json([items, RUBRICS, [[row["emotion"], row["situation"], list(row["turns"])] for row in found.values()], sorted(sheets)])[:12]
-    try:
-        for name, shown in sheets.items():
-            write_atomic(folder / "sheets" / f"{name}.html", _form(kit, name, [(codes[k], found[k]) for k in shown], dice.sample(list(RUBRICS), len(RUBRICS))))
-        (folder / "returned").mkdir(parents=True, exist_ok=True)
-        key = {"kit": kit, "seed": seed, "rubrics_sha256": sha256_json(RUBRICS), "items": items, "sheets": {name: [codes[k] for k in shown] for name, shown in sheets.items()},
-               "broken": [codes[k] for k in broken]}
-        write_atomic(folder / "key.json", json.dumps(key, indent=1, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise EmoError(f"the forms cannot be written to {folder} ({first_line(error)})") from None
-    return pd.DataFrame([{"sheet": name, "group": _group(name), "dialogues": len(shown)} for name, shown in sheets.items()], columns=["sheet", "group", "dialogues"])
-
-
-def _group(sheet: str) -> str:
+def group_of(sheet: str) -> str:
+    """The group of items that a sheet shows."""
     return sheet.rpartition("r")[0]
 
 
-def _checked(row: dict) -> dict:
-    """The row, if it can stand on a form or be counted as one that cannot."""
-    if bad := [name for name in ("id", "system", "emotion", "situation") if not isinstance(row.get(name), str) or not row[name].strip()]:
-        raise EmoError(f"dialogue {row.get('id')!r}: '{bad[0]}' is missing or empty; a dialogue has id, system, emotion, situation and turns")
-    if not isinstance(row.get("turns"), list | np.ndarray):
-        raise EmoError(f"dialogue {row['id']!r} of {row['system']}: 'turns' is no list")
-    if row["emotion"] not in (english for english, _, _ in data.EMPLIFAI_EMOTIONS):
-        raise EmoError(f"dialogue {row['id']!r}: emotion '{row['emotion']}' is none of EmplifAI's 28 labels")
-    return row
-
-
-def _form(kit: str, name: str, shown: list[tuple[str, dict]], rubrics: list[str]) -> str:
-    japanese = {english: word for english, word, _ in data.EMPLIFAI_EMOTIONS}
-    items = [{"code": code, "emotion": japanese[row["emotion"]], "emotion_english": row["emotion"], "situation": row["situation"], "turns": list(row["turns"])} for code, row in shown]
-    content = json.dumps({"kit": kit, "sheet": name, "items": items, "rubrics": [{"name": r} | RUBRICS[r] for r in rubrics]}, ensure_ascii=False)
-    for sign in "<>&":  # so that no text can end the script that holds it
-        content = content.replace(sign, f"\\u{ord(sign):04x}")
-    return _FORM.read_text(encoding="utf-8").replace("{{sheet}}", content)
-
-
 def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
-    """What raters returned into `returned/`: ratings (columns sheet, rater, id, system, metric, value, comment), what was left out and why, and what to look at.
+    """What raters returned into `returned/`: ratings (columns sheet, rater, id, system, against, left, metric, value, comment), what was left out and why, and what to look at.
 
-    A file is taken whole or not at all; of several saves of a sheet the last counts. Raises EmoError without a key, or where the rubrics
+    Of comparisons, value is 1 where `against` was clearly chosen, 5 where `system` was, wherever they stood; `left` says which stood left. Elsewhere both are empty. A file is taken whole or not at all; of several saves of a sheet the last counts. Raises EmoError without a key, or where the rubrics
     are not those that were handed out.
     """
     try:
         key = json.loads(data.used(folder / "key.json").read_text(encoding="utf-8"))
-        items, sheets, rubrics, broken = key["items"], key["sheets"], key["rubrics_sha256"], key["broken"]
+        items, sheets, rubrics, broken, kind = key["items"], key["sheets"], key["rubrics_sha256"], key["broken"], key.get("kind", "dialogues")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EmoError(f"{folder.resolve().name} has no key.json of `emo rating-sheets` ({first_line(error)}); give the folder that it wrote") from None
-    if rubrics != sha256_json(RUBRICS):
+        raise EmoError(f"{folder.resolve().name} has no key.json of `emo rating-sheets` or `emo comparison-sheets` ({first_line(error)}); give the folder that it wrote") from None
+    if kind not in KINDS or rubrics != sha256_json(KINDS[kind]):
         raise EmoError("the rubrics have changed since these sheets were made, so the ratings mean something else; read them with the version that made them")
     returned, left_out, remarks = [], [], []
     for path in sorted((folder / "returned").glob("*.json")):
@@ -105,21 +48,24 @@ def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
     rows, seen = [], {}
     for name, file in sorted(returned, key=lambda item: str(item[1].get("saved")), reverse=True):
         sheet, rater, comments = file["sheet"], file["rater"], file.get("comments")
-        if earlier := seen.get(sheet) or seen.get((_group(sheet), rater)):
+        if earlier := seen.get(sheet) or seen.get((group_of(sheet), rater)):
             left_out.append(f"{name}: " + (f"sheet {sheet} was saved again later" if sheet in seen else f"{rater} rated the same dialogues on another sheet, saved later") + f", in {earlier}")
             continue
-        seen[sheet] = seen[_group(sheet), rater] = name
+        seen[sheet] = seen[group_of(sheet), rater] = name
         if len({value for ratings in file["ratings"].values() for value in ratings.values()}) == 1:
             remarks.append(f"{name}: every rating is the same; look at it before you trust it")
-        said = comments if isinstance(comments, dict) else {}
-        rows += [{"sheet": sheet, "rater": rater} | items[code] | {"metric": metric, "value": value, "comment": storable(str(said.get(code, "")).strip())}
-                 for code, ratings in file["ratings"].items() for metric, value in ratings.items()]
+        said, turned = comments if isinstance(comments, dict) else {}, set(key.get("turned", {}).get(sheet, ()))
+        for code, ratings in file["ratings"].items():
+            item = {"against": ""} | items[code]
+            left = item["system" if code in turned else "against"]  # a form shows `against` on the left unless it was turned
+            rows += [{"sheet": sheet, "rater": rater} | item | {"left": left, "metric": metric, "value": 6 - value if code in turned else value, "comment": storable(str(said.get(code, "")).strip())}
+                     for metric, value in ratings.items()]
     if waiting := [name for name in sheets if name not in seen]:
         remarks.append(f"{len(waiting)} of {len(sheets)} sheets have not come back")
     if broken:
         by_system = Counter(items[code]["system"] for code in broken)
         remarks.append("not on any form, as they lack one of four turns (EmplifAI gives such a dialogue the lowest rating): " + ", ".join(f"{n} of {system}" for system, n in by_system.items()))
-    return pd.DataFrame(rows, columns=["sheet", "rater", "id", "system", "metric", "value", "comment"]), left_out, remarks
+    return pd.DataFrame(rows, columns=_COLUMNS), left_out, remarks
 
 
 def _returned(path: Path, key: dict) -> dict:
@@ -134,9 +80,9 @@ def _returned(path: Path, key: dict) -> dict:
         raise EmoError(f"sheet {str(sheet)[:40]!r} is not of this kit: was it made with other dialogues?")
     if not file["rater"] or not isinstance(given, dict):
         raise EmoError("the rater's code is missing" if not file["rater"] else "it has no ratings")
-    codes = key["sheets"][sheet]
-    if set(given) != set(codes) or any(not isinstance(r, dict) or set(r) != set(RUBRICS) for r in given.values()):
-        missing = len(codes) * len(RUBRICS) - sum(name in RUBRICS for code in codes if isinstance(given.get(code), dict) for name in given[code])
+    codes, rubrics = key["sheets"][sheet], KINDS[key.get("kind", "dialogues")]
+    if set(given) != set(codes) or any(not isinstance(r, dict) or set(r) != set(rubrics) for r in given.values()):
+        missing = len(codes) * len(rubrics) - sum(name in rubrics for code in codes if isinstance(given.get(code), dict) for name in given[code])
         raise EmoError(f"{missing} ratings are missing" if missing else "it rates what is not on its sheet")
     if wrong := [v for r in given.values() for v in r.values() if type(v) is not int or v not in LEVELS]:
         raise EmoError(f"a rating is {wrong[0]!r}, not a whole number from 1 to 5")
@@ -188,3 +134,46 @@ def against_judge(ratings: pd.DataFrame, judged: pd.DataFrame, seed: int = 42) -
         value, low, high = (np.nan,) * 3 if note else stats.pearson_interval(a, b, seed)
         rows.append(common | {"measure": "pearson", "value": value, "low": low, "high": high, "note": note})
     return pd.DataFrame(rows, columns=["system", "metric", "measure", "value", "low", "high", "n", "unscored", "note"])
+
+
+def choices(ratings: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
+    """Which of two systems people chose, for each question asked of them: columns metric, chosen, against, no_difference, value, low, high, n, raters, left, n_left.
+
+    A question (of n) is one system's where the mean of its raters lies on that side of the middle; value counts no difference half, its interval resamples questions and is
+    missing under ENOUGH of them. left: share of all single choices (n_left, without "no difference") that went to the answer on the left; far from 0.5, places were chosen and not answers.
+    """
+    rows = []
+    for metric, part in ratings.groupby("metric", sort=False):
+        side = np.sign(part.groupby("id").value.mean().to_numpy() - 3)
+        value, low, high = stats.mean_interval((side + 1) / 2, seed)
+        single = part[part.value != 3]
+        rows.append({"metric": metric, "chosen": int((side > 0).sum()), "against": int((side < 0).sum()), "no_difference": int((side == 0).sum()), "value": value} | _enough(low, high, len(side))
+                    | {"n": len(side), "raters": part.rater.nunique(), "left": ((single.value > 3) == (single.left == single.system)).mean(), "n_left": len(single)})
+    return pd.DataFrame(rows, columns=["metric", "chosen", "against", "no_difference", "value", "low", "high", "n", "raters", "left", "n_left"])
+
+
+def against_scores(ratings: pd.DataFrame, scores: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
+    """How often an automatic score is higher for the answer that people chose: columns metric (asked of people), score, value, low, high, n, undecided, unscored.
+
+    scores: columns id, system, metric, value on any scale, for both systems. n: questions in which people chose and the score tells the answers apart; undecided: people
+    or the score do not; unscored: one of the two answers has no score. 0.5 is chance; under 0.5 the *lower* score goes with the choice. Intervals as in `choices`.
+    """
+    if (twice := scores[scores.duplicated(["id", "system", "metric"])]).size:
+        raise EmoError(f"{twice.metric.iloc[0]} is given twice for the answer of {twice.system.iloc[0]} to {twice.id.iloc[0]!r}")
+    wide = scores.astype({"id": str, "system": str}).assign(value=pd.to_numeric(scores.value, errors="coerce")).pivot(index=["metric", "id"], columns="system", values="value")
+    system, against = ratings.system.iloc[0], ratings.against.iloc[0]
+    if not {system, against} <= set(wide.columns):
+        return pd.DataFrame()
+    higher, rows = np.sign(wide[system] - wide[against]), []
+    for metric, part in ratings.groupby("metric", sort=False):
+        side = np.sign(part.groupby("id").value.mean() - 3)
+        for score in scores.metric.unique():
+            both = higher[score].reindex(side.index) * side
+            decided = both[both.abs() == 1]
+            value, low, high = stats.mean_interval((decided + 1) / 2, seed) if len(decided) else (np.nan,) * 3
+            rows.append({"metric": metric, "score": score, "value": value} | _enough(low, high, len(decided)) | {"n": len(decided), "undecided": int((both == 0).sum()), "unscored": int(both.isna().sum())})
+    return pd.DataFrame(rows)
+
+
+def _enough(low: float, high: float, count: int) -> dict:
+    return {"low": low if count >= ENOUGH else np.nan, "high": high if count >= ENOUGH else np.nan}

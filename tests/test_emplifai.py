@@ -9,6 +9,7 @@ import pytest
 from played import home_in, play
 from test_ratings import all_back, dialogues
 
+from emo import sheets
 from emo_utils import data, emplifai, ratings
 from emo_utils.project import EmoError
 
@@ -147,7 +148,7 @@ def test_the_chapter_recomputes_the_published_tables(home):
 def test_the_chapter_on_a_given_file_and_on_ratings(home, tmp_path):
     rows = [{"id": "a"} | ROW, {"id": "b"} | ROW | {"turns": ["", *ROW["turns"][1:]]}]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    ratings.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
+    sheets.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
     all_back(tmp_path / "kit", lambda item, metric, sheet: 1 + int(item["id"][1:]) % 5 if metric != "fluency" else 3)
     found = records_of(play("09_emplifai", dialogues=str(tmp_path / "rows.jsonl"), ratings=str(tmp_path / "kit")))
     assert found[found.group == "missing turn"].value.tolist() == [1]
@@ -159,7 +160,7 @@ def test_the_chapter_on_a_given_file_and_on_ratings(home, tmp_path):
 
 
 def test_the_chapter_with_nothing_returned_and_with_nothing_to_read(home, tmp_path, capsys):
-    ratings.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
+    sheets.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
     found = records_of(play("09_emplifai", ratings=str(tmp_path / "kit")))
     said = capsys.readouterr().out
     assert "emplifai.table5" not in set(found.table) and "No ratings yet" in said and "12 of 12 sheets have not come back" in said

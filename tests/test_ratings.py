@@ -12,7 +12,7 @@ import pytest
 import scipy.stats
 from nltk.metrics.agreement import AnnotationTask
 
-from emo import cli
+from emo import cli, sheets
 from emo_utils import data, ratings, stats
 from emo_utils.project import EmoError
 
@@ -27,7 +27,7 @@ def dialogues(count: int = 12, systems=SYSTEMS) -> list[dict]:
 
 @pytest.fixture
 def folder(tmp_path):
-    ratings.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
+    sheets.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
     return tmp_path / "kit"
 
 
@@ -64,10 +64,10 @@ def test_rubrics_are_whole_and_our_levels_differ():
 
 
 def test_groups_balance_systems_and_show_each_scene_once(folder):
-    sheets, items = key(folder)["sheets"], key(folder)["items"]
-    assert len(items) == 36 and len(set(items)) == 36 and len(sheets) == 12
+    handed, items = key(folder)["sheets"], key(folder)["items"]
+    assert len(items) == 36 and len(set(items)) == 36 and len(handed) == 12
     rated = Counter()
-    for name, codes in sheets.items():
+    for name, codes in handed.items():
         shown = [items[code] for code in codes]
         assert len({row["id"] for row in shown}) == len(shown) == 6
         assert Counter(row["system"] for row in shown) == dict.fromkeys(SYSTEMS, 2)
@@ -86,24 +86,24 @@ def test_forms_hide_systems_and_vary_orders(folder):
 
 
 def test_the_same_seed_gives_the_same_sheets(tmp_path, folder):
-    ratings.make_sheets(dialogues(), tmp_path / "again", group_size=6, raters=2)
+    sheets.make_sheets(dialogues(), tmp_path / "again", group_size=6, raters=2)
     assert key(tmp_path / "again") == key(folder)
-    ratings.make_sheets(dialogues(), tmp_path / "other", group_size=6, raters=2, seed=1)
+    sheets.make_sheets(dialogues(), tmp_path / "other", group_size=6, raters=2, seed=1)
     assert key(tmp_path / "other")["sheets"] != key(folder)["sheets"]
 
 
 def test_untrusted_text_cannot_leave_its_place(tmp_path):
     rows = dialogues(2, ("a",))
     rows[0]["turns"][1] = rows[0]["situation"] = '</script><script>alert(1)</script><!-- & "quotes" \\u003c {{sheet}} '
-    ratings.make_sheets(rows, tmp_path, group_size=2, raters=1)
+    sheets.make_sheets(rows, tmp_path, group_size=2, raters=1)
     page = (tmp_path / "sheets" / "g001r1.html").read_text(encoding="utf-8")
     assert page.count("<script") == 2 and page.count("<!--") == 1 and page.count("alert(1)") == 2
     assert any(item["turns"][1] == rows[0]["turns"][1] for item in content(tmp_path, "g001r1")["items"])
 
 
 def test_the_papers_size(tmp_path):
-    sheets = ratings.make_sheets(dialogues(100, ("gpt", "deepseek", "llm-jp", "swallow")), tmp_path)
-    assert len(sheets) == 120 and sheets.group.nunique() == 40 and set(sheets.dialogues) == {10}
+    made = sheets.make_sheets(dialogues(100, ("gpt", "deepseek", "llm-jp", "swallow")), tmp_path)
+    assert len(made) == 120 and made.group.nunique() == 40 and set(made["items"]) == {10}
 
 
 @pytest.mark.parametrize("change, what", [
@@ -117,29 +117,29 @@ def test_dialogues_that_do_not_fit_are_named(tmp_path, change, what):
     rows = dialogues(3)
     rows[0] |= change
     with pytest.raises(EmoError, match=what):
-        ratings.make_sheets(rows, tmp_path)
+        sheets.make_sheets(rows, tmp_path)
     assert not (tmp_path / "key.json").exists()
 
 
 def test_nothing_to_rate_and_places_that_cannot_be_written_are_named(tmp_path):
     with pytest.raises(EmoError, match="0 dialogues"):
-        ratings.make_sheets([], tmp_path / "kit")
+        sheets.make_sheets([], tmp_path / "kit")
     (tmp_path / "file").write_text("")
     with pytest.raises(EmoError, match="cannot be written"):
-        ratings.make_sheets(dialogues(3), tmp_path / "file")
+        sheets.make_sheets(dialogues(3), tmp_path / "file")
 
 
 def test_dialogues_without_four_turns_are_on_no_form_and_counted(tmp_path):
     rows = dialogues(6)
     rows[0]["turns"], rows[3]["turns"] = ["a", "b", "c"], ["a", "b", " ", "d"]
-    sheets = ratings.make_sheets(rows, tmp_path, group_size=6, raters=1)
-    assert sheets.dialogues.sum() == 16 and len(key(tmp_path)["broken"]) == 2
+    made = sheets.make_sheets(rows, tmp_path, group_size=6, raters=1)
+    assert made["items"].sum() == 16 and len(key(tmp_path)["broken"]) == 2
     assert any("2 of a" in remark and "lowest rating" in remark for remark in ratings.read_back(tmp_path)[2])
 
 
 def test_more_than_a_thousand_groups_keep_their_names(tmp_path):
-    sheets = ratings.make_sheets(dialogues(1001, ("a",)), tmp_path, group_size=1, raters=1)
-    assert sheets.group.nunique() == 1001
+    made = sheets.make_sheets(dialogues(1001, ("a",)), tmp_path, group_size=1, raters=1)
+    assert made.group.nunique() == 1001
     for sheet in ("g100r1", "g1000r1", "g1001r1"):
         give_back(tmp_path, sheet, "one person", lambda item, metric: 1 + len(metric) % 5)
     found, left_out, _ = ratings.read_back(tmp_path)
@@ -149,7 +149,7 @@ def test_more_than_a_thousand_groups_keep_their_names(tmp_path):
 def test_ratings_of_another_kit_are_refused(folder, tmp_path):
     rows = dialogues()
     rows[5]["turns"][1] = "書きかえた返事"  # same ids, same codes, another text
-    ratings.make_sheets(rows, tmp_path / "mended", group_size=6, raters=2)
+    sheets.make_sheets(rows, tmp_path / "mended", group_size=6, raters=2)
     assert key(tmp_path / "mended")["sheets"] == key(folder)["sheets"]
     give_back(folder, "g001r1", "x")
     (tmp_path / "mended" / "returned" / "x.json").write_bytes((folder / "returned" / "ratings-g001r1-x.json").read_bytes())
@@ -160,7 +160,7 @@ def test_ratings_of_another_kit_are_refused(folder, tmp_path):
 def test_a_folder_with_a_key_is_not_written_over(folder):
     before = (folder / "key.json").read_bytes()
     with pytest.raises(EmoError, match="already holds sheets"):
-        ratings.make_sheets(dialogues(), folder)
+        sheets.make_sheets(dialogues(), folder)
     assert (folder / "key.json").read_bytes() == before
 
 
@@ -352,3 +352,110 @@ def test_tables_that_cannot_be_used_are_named(folder, tmp_path, capsys, name, co
         (tmp_path / name).write_text(content)
     assert cli.main(["ratings", str(folder), "--judge", str(tmp_path / name)]) == 2
     assert what in capsys.readouterr().err
+
+
+# Two answers side by side
+
+
+def answers(system: str, count: int = 12, **changes) -> pd.DataFrame:
+    return pd.DataFrame([{"id": f"q{n}", "question": f"question {n}", "answer": f"what {system} says to {n}", "system": system} | changes for n in range(count)])
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    sheets.make_comparisons(answers("old"), answers("new"), tmp_path / "pairs", group_size=6, raters=2)
+    return tmp_path / "pairs"
+
+
+def choose(folder, rule, left_out=()) -> None:
+    """Everybody fills in a form by a rule on what they see: (question's number, left answer, right answer, metric) -> 1 to 5."""
+    for sheet in set(key(folder)["sheets"]) - set(left_out):
+        shown = content(folder, sheet)
+        given = {item["code"]: {r["name"]: rule(int(item["question"].split()[1]), *item["answers"], r["name"]) for r in shown["rubrics"]} for item in shown["items"]}
+        file = {"kit": shown["kit"], "sheet": sheet, "rater": f"person of {sheet}", "saved": "2026-01-01T00:00:00Z", "ratings": given, "comments": {}}
+        (folder / "returned" / f"{sheet}.json").write_text(json.dumps(file), encoding="utf-8")
+
+
+def likes(system: str):
+    """A rule: the answer of `system` clearly, wherever it stands."""
+    return lambda number, left, right, metric: 1 if f"what {system} " in left else 5
+
+
+def test_two_answers_are_blinded_and_change_places(pairs):
+    assert set(key(pairs)["sheets"]) == {"g001r1", "g001r2", "g002r1", "g002r2"}
+    for sheet in key(pairs)["sheets"]:
+        shown = content(pairs, sheet)
+        assert [set(item) for item in shown["items"]] == [{"code", "question", "answers"}] * 6 and shown["kind"] == "comparisons"
+        assert sum("what new" in item["answers"][0] for item in shown["items"]) == 3  # half of a form's questions
+    for group in ("g001", "g002"):
+        places = [{item["code"]: item["answers"][0] for item in content(pairs, f"{group}r{r}")["items"]} for r in (1, 2)]
+        assert set(places[0]) == set(places[1]) and all(places[0][code] != places[1][code] for code in places[0])
+
+
+def test_choices_come_back_to_their_systems_wherever_they_stood(pairs):
+    choose(pairs, likes("new"))
+    found, left_out, remarks = ratings.read_back(pairs)
+    assert not left_out and not remarks and len(found) == 2 * 12 * 4
+    assert set(found.value) == {5} and set(found.system) == {"new"} and set(found.against) == {"old"} and Counter(found.left) == {"new": 48, "old": 48}
+    told = ratings.choices(found).set_index("metric")
+    assert set(told.index) == set(ratings.KINDS["comparisons"]) and (told[["chosen", "against", "no_difference", "value", "low", "high", "n", "raters", "left", "n_left"]] == [12, 0, 0, 1, 1, 1, 12, 4, 0.5, 24]).all(axis=None)
+
+
+def test_who_always_takes_the_left_answer_is_seen(pairs):
+    choose(pairs, lambda number, left, right, metric: 1)
+    found, _, remarks = ratings.read_back(pairs)
+    assert len(remarks) == 4 and "every rating is the same" in remarks[0]
+    told = ratings.choices(found)
+    assert set(told.left) == {1.0} and set(told.no_difference) == {12} and set(told.value) == {0.5}
+
+
+def test_choices_by_hand(pairs):
+    # Questions 0 to 2: the new answer, a little; 3 and 4: the old one, clearly; the others: no difference.
+    choose(pairs, lambda number, left, right, metric: 3 if number > 4 else abs((6 if "what new" in right else 0) - (2 if number < 3 else 5)))
+    found = ratings.read_back(pairs)[0]
+    assert found[found.id == "q1"].value.unique().tolist() == [4] and found[found.id == "q3"].value.unique().tolist() == [1]
+    told = ratings.choices(found).iloc[0]
+    assert told[["chosen", "against", "no_difference", "n"]].tolist() == [3, 2, 7, 12] and told.value == pytest.approx((3 + 7 / 2) / 12) and told.n_left == 10
+    few = ratings.choices(found[found.id.isin([f"q{n}" for n in range(9)])]).iloc[0]
+    assert np.isnan(few.low) and few.n == 9
+
+
+def test_scores_beside_choices_by_hand(pairs):
+    choose(pairs, lambda number, left, right, metric: 3 if number == 11 else likes("new" if number < 8 else "old")(number, left, right, metric))
+    scores = pd.DataFrame([{"id": f"q{n}", "system": system, "metric": metric, "value": value} for n in range(12) for system, metric, value in (
+        ("new", "always", 1.0), ("old", "always", 0.0), ("new", "lower", 2.0 if n else np.nan), ("old", "lower", 3.0), ("new", "same", 1), ("old", "same", 1))])
+    found = ratings.against_scores(ratings.read_back(pairs)[0], scores).set_index(["metric", "score"])
+    one = found.loc["plain"]
+    assert one.loc["always", ["n", "undecided", "unscored"]].tolist() == [11, 1, 0] and one.loc["always", "value"] == pytest.approx(8 / 11) and one.loc["always", "low"] < 8 / 11 < one.loc["always", "high"]
+    assert one.loc["lower", ["n", "undecided", "unscored"]].tolist() == [10, 1, 1] and one.loc["lower", "value"] == pytest.approx(3 / 10)
+    assert one.loc["same", ["n", "undecided"]].tolist() == [0, 12] and np.isnan(one.loc["same", "value"])
+    with pytest.raises(EmoError, match="always is given twice"):
+        ratings.against_scores(ratings.read_back(pairs)[0], pd.concat([scores, scores.head(1)]))
+
+
+@pytest.mark.parametrize("first, second, what", [
+    (answers("a"), answers("a"), "both tables are of a"), (answers("a").drop(columns="answer"), answers("b"), "lack the column 'answer'"),
+    (answers("a"), answers("b", question="another"), "different questions under the id 'q0'"), (answers("a", answer=" "), answers("b"), "answers to 'q0' is empty"),
+    (pd.concat([answers("a"), answers("b")]), answers("b"), "the answers of one system"), (answers("a"), answers("b").assign(id="none"), "ids come twice"),
+    (answers("a").head(0), answers("b"), "here are 0 systems"), (answers("a").assign(id=lambda f: "x" + f.id), answers("b"), "0 questions that both answered"),
+])
+def test_answers_that_do_not_fit_each_other_are_named(tmp_path, first, second, what):
+    with pytest.raises(EmoError, match=what):
+        sheets.make_comparisons(first, second, tmp_path)
+    assert not (tmp_path / "key.json").exists()
+
+
+def test_the_commands_from_answers_to_choices(tmp_path, capsys):
+    answers("old").to_parquet(tmp_path / "old.parquet")
+    answers("new", 13).drop(columns="system").to_csv(tmp_path / "new.csv", index=False)  # the file's name says which system
+    kit = tmp_path / "kit"
+    assert cli.main(["comparison-sheets", str(tmp_path / "old.parquet"), str(tmp_path / "new.csv"), "--to", str(kit), "--group-size", "6", "--raters", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "4 forms" in said and "up to 6 questions" in said and "1 questions that only one" in said
+    choose(kit, likes("new"), left_out=["g001r2"])
+    pd.DataFrame([{"id": f"q{n}", "system": s, "metric": "words", "value": len(s) + n * (s == "new")} for n in range(12) for s in ("old", "new")]).to_csv(tmp_path / "scores.csv", index=False)
+    assert cli.main(["ratings", str(kit), "--judge", str(tmp_path / "scores.csv")]) == 0
+    said = capsys.readouterr().out
+    assert "72 ratings by 3 people on 12 questions" in said and "Chosen: new, against old" in said and "0.5 is chance" in said
+    pd.DataFrame([{"id": "q1", "system": "third", "metric": "words", "value": 1}]).to_csv(tmp_path / "other.csv", index=False)
+    assert cli.main(["ratings", str(kit), "--judge", str(tmp_path / "other.csv")]) == 2 and "scores none of the rated questions" in capsys.readouterr().err

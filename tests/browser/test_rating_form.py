@@ -6,8 +6,9 @@ import re
 
 import pytest
 from headless import dom
-from test_ratings import dialogues
+from test_ratings import answers, dialogues
 
+from emo import sheets
 from emo_utils import ratings
 
 # What a person does: a code, a click for each rubric by a rule, and the button. The file that would be downloaded is put into the page.
@@ -33,7 +34,7 @@ def kit(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kit")
     rows = dialogues(4, ("a", "b"))
     rows[0]["turns"][1] = "<b>太字</b> </script><img src=x onerror=alert(1)> & 終わり"
-    ratings.make_sheets(rows, folder, group_size=4, raters=2)
+    sheets.make_sheets(rows, folder, group_size=4, raters=2)
     return folder
 
 
@@ -59,3 +60,17 @@ def test_the_form_shows_text_as_text(kit, tmp_path):
     both = shown + filled(kit, tmp_path, "g002r1", "Q")[0]
     assert "&lt;b&gt;太字&lt;/b&gt; &lt;/script&gt;&lt;img src=x onerror=alert(1)&gt; &amp; 終わり" in both and "<img" not in both
     assert shown.count("<article>") == 4 and shown.count("<fieldset") == 28 and "場面s" in shown
+
+
+def test_two_answers_side_by_side(tmp_path):
+    hostile = "<b>bold</b> </script><img src=x onerror=alert(1)> \n second line"
+    sheets.make_comparisons(answers("old", 3), answers("new", 3, answer=hostile), tmp_path / "pairs", raters=1)
+    shown, file = filled(tmp_path / "pairs", tmp_path, "g001r1", "P")
+    assert shown.count("<article>") == 3 and shown.count("<fieldset") == 12 and "Answer A" in shown and '<html lang="en"' in shown
+    assert "&lt;b&gt;bold&lt;/b&gt; &lt;/script&gt;&lt;img" in shown and "<img" not in shown and "Saved: hand the file over." in shown
+    (tmp_path / "pairs" / "returned" / "x.json").write_text(file, encoding="utf-8")
+    found, left_out, _ = ratings.read_back(tmp_path / "pairs")
+    clicked = found.metric.str.len() % 5 + 1
+    assert not left_out and len(found) == 12 and (found.value == clicked.where(found.left == "old", 6 - clicked)).all()
+    shown, file = filled(tmp_path / "pairs", tmp_path, "g001r1", "P", skip=2)
+    assert not file and "2 ratings are missing." in shown and "残って" not in shown.partition("<script")[0]
