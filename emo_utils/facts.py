@@ -17,12 +17,17 @@ UNEXPECTED, UNEXPLAINED = -3.0, 2.0  # nats: a token that stays below the first 
 NEAR = 0.8  # cosine from which two sentences are taken to say the same, but for a *not*
 
 
-def kept(model, tokenizer, references: list[str], answers: list[str], batch_size: int = 8) -> np.ndarray:
-    """Share of each reference's tokens that become likelier, by `LEARNT` at least, for a language model that has read the answer; shape (items,).
+def learnt(model, tokenizer, references: list[str], answers: list[str], batch_size: int = 8) -> list[np.ndarray | None]:
+    """For each token of each reference (its words at single blanks, after one) whether it becomes likelier, by `LEARNT` at least, for a language model that has read the answer.
 
-    0 for an empty answer; missing where both texts exceed the model's positions.
+    None where both texts exceed the model's positions.
     """
-    return np.array([np.nan if found is None else (found[0] - found[1] > LEARNT).mean() for found in _read(model, tokenizer, answers, references, batch_size)])
+    return [None if found is None else found[0] - found[1] > LEARNT for found in _read(model, tokenizer, answers, references, batch_size)]
+
+
+def kept(model, tokenizer, references: list[str], answers: list[str], batch_size: int = 8) -> np.ndarray:
+    """Share of each reference's tokens that an answer gives away (`learnt`), shape (items,); 0 for an empty answer, missing where both texts exceed the model's positions."""
+    return np.array([np.nan if found is None else found.mean() for found in learnt(model, tokenizer, references, answers, batch_size)])
 
 
 def doubtful(model, tokenizer, sources: list[str], answers: list[str], batch_size: int = 8) -> np.ndarray:

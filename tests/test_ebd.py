@@ -12,7 +12,9 @@ import pytest
 import torch
 from local_server import Local
 from played import cell_with, home_in, play, records_of
+from test_ratings import content
 
+from emo import sheets
 from emo_utils import data, graph, judge, models, remote
 from emo_utils.project import EmoError, sha256_bytes
 
@@ -490,3 +492,34 @@ def test_an_unknown_sweep_or_a_missing_checkpoint_is_named(opened, home):
     shutil.rmtree(home / "checkpoints" / "smoke" / "eqsr-dpo")
     with pytest.raises(EmoError, match="the checkpoint of eqsr-dpo .* is missing; make it with"):
         opened()
+
+
+def test_caveats_are_counted_within_their_sentences(opened, monkeypatch):
+    played = opened(until="for kind, is_kind in CAVEATS")
+    kinds = {name: is_kind for name, is_kind in played.CAVEATS.items()}
+    sorted_as = {sentence: {name for name, is_kind in kinds.items() if is_kind(sentence)} for sentence in (
+        "Call an ambulance.", "Ask the nurse.", "If he falls, sit down.", "Never lift him.", "Give two tablets.", "Sit with him.")}
+    assert list(sorted_as.values()) == [{"help at once"}, {"whom to ask"}, {"under a condition"}, {"what not to do"}, {"numbers"}, {"the rest"}]
+    text = "Sit with him. Never lift him alone. Rest."
+    tokens = [text[a:b] for a, b in played.reader[1](" " + text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]]
+    mask = played.within(text, kinds["what not to do"])
+    whole = (" " + text).index("Never"), (" " + text).index(" Rest.")
+    offsets = played.reader[1](" " + text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    assert len(mask) == len(tokens) and [a < whole[1] and b > whole[0] for a, b in offsets] == mask.tolist() and 0 < mask.sum() < len(mask)
+    monkeypatch.setitem(played.pairs, "x", {"chosen": text})
+    row = SimpleNamespace(id="x", learnt=mask)
+    assert played.kept_within(row, kinds["what not to do"]) == 1.0 and played.kept_within(row, kinds["the rest"]) == 0.0 and np.isnan(played.kept_within(row, kinds["numbers"]))
+
+
+def test_what_people_chose_stands_beside_the_measures(opened, home, tmp_path, capsys):
+    opened()
+    assert "Nobody has compared any of these answers yet" in capsys.readouterr().out
+    tables = [pd.read_parquet(home / f"results/smoke/answers/{system}.parquet") for system in ("ebd-base", "ebd-dpo")]
+    sheets.make_comparisons(*tables, tmp_path / "kit", group_size=3, raters=2)
+    for sheet in ("g001r1", "g001r2"):  # everybody takes the tea, wherever it stands
+        shown = content(tmp_path / "kit", sheet)
+        given = {item["code"]: {r["name"]: 1 if "tea" in item["answers"][0] else 5 for r in shown["rubrics"]} for item in shown["items"]}
+        (tmp_path / "kit" / "returned" / f"{sheet}.json").write_text(json.dumps({"kit": shown["kit"], "sheet": sheet, "rater": sheet, "saved": "1", "ratings": given}), encoding="utf-8")
+    people = records_of(opened(ratings=str(tmp_path / "kit"))).loc["ebd.people"]
+    assert "chosen" not in capsys.readouterr().err and set(people.xs("chosen", level="group").value) == {1.0} and set(people.n) == {3} and set(people.interval) == {"none"}
+    assert people.loc["ebd-dpo", "plain", "letters"].value == 0.0 and ("ebd-dpo", "plain", "words") not in people.index  # 4.5 letters a word against 4.75; as many words tell nothing apart
