@@ -273,6 +273,18 @@ def test_differences_are_paired_and_verdicts_want_enough_questions(scored):
     assert "p = 0.0005," in signature  # 2 of the 4,096 signs of 12 questions
 
 
+def test_a_score_is_held_to_texts_of_which_the_order_is_known(scored, monkeypatch):
+    rows = [row | {"rejected": f"correctness={level} empathy=1", "chosen": "correctness=2 empathy=4"} for row, level in zip(TESTS, (5, 2, 1), strict=False)]
+    rows[2]["rejected"] = "correctness=1 empathy=4 contradicts"
+    monkeypatch.setattr(data, "load_caregiver", lambda part: rows)
+    found = records_of(scored(["a"] * 3, ["b"] * 3)).loc["ebd.check"].droplevel("group")
+    assert found.loc[("the rejected answer", "correctness"), "value"] == pytest.approx((1 + 0.5 + 0) / 3)
+    assert found.loc[("the preferred answer to another question", "empathy"), "value"] == pytest.approx((1 + 1 + 0.5) / 3) and set(found.n) == {3}
+    rows[0]["rejected"] = "blind"
+    row = records_of(scored(["a"] * 3, ["b"] * 3)).loc["ebd.check", "the rejected answer", "correctness"].iloc[0]
+    assert (row.value, row.n, row.unscored) == (0.25, 2, 1)
+
+
 def test_holm_is_holms():
     """Holm (1979) by hand: .01 x 3, .03 x 2, and .04 x 1, which may not fall below .06."""
     assert cell_with("10_ebd_scores", "def holm").holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
