@@ -46,6 +46,7 @@ def build(profile: str) -> Path:
     write_costs(profile)
     write_speed()
     write_models()
+    steps_figure(GENERATED / "steps.svg")
     write_data()
     place_mathjax()
     place_font()
@@ -306,6 +307,36 @@ def growth_figure(frame: pd.DataFrame, path: Path) -> None:
     else:
         figure.clear()
         figure.text(0.5, 0.5, "not measured yet", ha="center")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
+def steps_figure(path: Path) -> None:
+    """The steps of the book as the Snakefile gets them: a column is what may run once the columns before it are done, a line leads to what reads a step's results."""
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    report.style()
+    needs = {step.run: step.needs for step in graph.STEPS}
+
+    def depth(run):
+        return 1 + max((depth(other) for other in needs[run]), default=-1)
+
+    columns: dict[int, list] = {}
+    for step in graph.STEPS:
+        columns.setdefault(depth(step.run), []).append(step)
+    place = {step.run: (3.2 * x, -(y + 0.5) / len(column) * max(map(len, columns.values()))) for x, column in columns.items() for y, step in enumerate(column)}
+    figure, axis = plt.subplots(figsize=(9.5, 0.44 * max(map(len, columns.values()))), layout="constrained")
+    for run, others in needs.items():
+        for other in others:
+            axis.plot([place[other][0] + 2.3, place[run][0]], [place[other][1], place[run][1]], color="#0072B2" if run.partition(".")[0].startswith(("02", "03", "04")) else "#888888", lw=0.8, alpha=0.6, zorder=1)
+    for step in graph.STEPS:
+        x, y = place[step.run]
+        axis.add_patch(plt.Rectangle((x, y - 0.35), 2.3, 0.7, facecolor="#DCEAF4" if "system" in dict(step.fixed) else "#F2F2F2", edgecolor="#555555", lw=0.6, zorder=2))
+        axis.text(x + 1.15, y, step.run.replace(".", "\n.") if len(step.run) > 26 else step.run, ha="center", va="center", fontsize=7.5, color="black", zorder=3)
+    axis.set(xlim=(-0.1, 3.2 * max(columns) + 2.4), ylim=(-max(map(len, columns.values())) - 0.1, 0.1))
+    axis.set_axis_off()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)

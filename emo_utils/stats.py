@@ -1,7 +1,6 @@
 """Intervals: percentile bootstrap over test items, and over training seeds where there are several."""
 
 import numpy as np
-import scipy.stats
 
 RESAMPLES = 2000
 

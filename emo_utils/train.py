@@ -22,7 +22,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils.notebook import NotebookProgressCallback
 
-from emo_utils import data, models, packed, parameters, stats
+from emo_utils import data, models, packed, stats
 from emo_utils.models import Precision
 from emo_utils.project import NOTEBOOKS, ROOT, EmoError, notebook_cells, relative, sha256_file, sha256_json, write_atomic
 

@@ -359,7 +359,7 @@ def trained(tiny):
         model = get_peft_model(model, train.lora(rank)) if rank else model
         torch.manual_seed(seed)
         with torch.no_grad():
-            for name, parameter in model.named_parameters():
+            for parameter in model.parameters():
                 if parameter.requires_grad or not rank:
                     parameter.add_(0.1 * torch.randn_like(parameter))
         trainer = SimpleNamespace(model=model, accelerator=SimpleNamespace(unwrap_model=lambda m: m), state=SimpleNamespace(log_history=[{"step": 1, "loss": 1.0}]))

@@ -45,6 +45,51 @@ def test_conda_file_installs_the_same_lock():
     assert python.split("=")[1] == PROJECT["requires-python"].lstrip(">=")
 
 
+@pytest.mark.parametrize("command", [["ruff", "check", "."]], ids=" ".join)
+def test_the_checks_before_a_commit_pass(command):
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def test_hooks_run_what_make_lint_runs():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    lint = (ROOT / "Makefile").read_text().partition("lint:")[2].partition("\n\n")[0]
+    assert len(hooks) == 2
+    for hook in hooks:
+        tool, *words = hook["entry"].removeprefix(".venv/bin/").split()
+        assert f"$(BIN)/{tool} {words[0]}" in lint and set(words) - {"--force-exclude"} <= set(lint.split())
+
+
+def test_the_citation_names_this_version_and_three_papers():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert cited["version"] == PROJECT["version"] and cited["license"] == PROJECT["license"]
+    assert [paper["authors"][0]["family-names"] for paper in cited["references"]] == ["Tsai", "She", "Umucu"]
+
+
+def test_changes_are_told_up_to_this_version():
+    told = (ROOT / "CHANGELOG.md").read_text()
+    assert f"## {PROJECT['version']}" in told and "## Unreleased" in told
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_commands_and_links_that_are_named_exist(name):
+    readme, targets = (ROOT / name).read_text(), (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"`make ([a-z-]+)", readme)) | set(re.findall(r"^make ([a-z-]+)", readme, re.MULTILINE)):
+        assert f"\n{target}:" in targets, f"{name} speaks of make {target}"
+    for link in re.findall(r"\]\(([\w./-]+)\)", readme):
+        assert (ROOT / link).exists(), f"{name} links to {link}"
+
+
+def test_the_graph_on_the_page_has_every_run(tmp_path):
+    import pages
+
+    pages.steps_figure(tmp_path / "steps.svg")
+    drawn = (tmp_path / "steps.svg").read_text()
+    for step in graph.STEPS:
+        for part in step.run.split("."):
+            assert part in drawn, step.run
+
+
 def test_readme_commands_exist():
     readme, targets = (ROOT / "README.md").read_text(), (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"`?make ([a-z-]+)`?", readme)) - {"sure"}:
@@ -80,7 +125,7 @@ def test_toc_lists_a_page_for_every_run():
 
 def test_help_lists_every_target():
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for target in ("book", "test", "lab", "help"):
+    for target in ("book", "test", "lint", "lab", "help"):
         assert re.search(rf"^{target}\s", shown, re.MULTILINE)
 
 

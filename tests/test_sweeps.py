@@ -8,7 +8,7 @@ import pytest
 import yaml
 from played import START, home_in, play
 
-from emo_utils import graph, models, parameters, project, results
+from emo_utils import graph, parameters, project, results
 from emo.cli import main
 from emo_utils.project import EmoError
 
