@@ -149,7 +149,14 @@ class Store:
         self.path, self.lock = path, FileLock(path.with_suffix(".lock"))
         try:
             self.connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-            self.connection.execute("PRAGMA journal_mode=WAL")
+            for left in range(200, -1, -1):  # the change to WAL does not wait for another process, as all else does
+                try:
+                    self.connection.execute("PRAGMA journal_mode=WAL")
+                    break
+                except sqlite3.OperationalError as error:
+                    if not left or "locked" not in str(error):
+                        raise
+                    time.sleep(0.05)
             self.connection.execute("PRAGMA synchronous=NORMAL")
             self.connection.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT, attempt INTEGER, text TEXT, reason TEXT, final INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, at REAL, PRIMARY KEY (key, attempt))")
             self.last([""])  # a table of another program has other columns
