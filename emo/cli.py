@@ -216,7 +216,7 @@ def make_comparison_sheets(options) -> int:
     tables = [data.table(path) for path in (options.first, options.second)]
     tables = [table if "system" in table else table.assign(system=path.stem) for table, path in zip(tables, (options.first, options.second))]
     made = sheets.make_comparisons(*tables, options.to, options.group_size, options.raters, options.seed)
-    if left := len(set(tables[0].id) ^ set(tables[1].id)):
+    if left := len(set(tables[0].id.astype(str)) ^ set(tables[1].id.astype(str))):
         print(f"left out: {left} questions that only one of the two answered")
     return _handed_out(made, "questions", options)
 
@@ -247,7 +247,7 @@ def read_ratings(options) -> int:
         if lacking := {"id", "system", "metric", "value"} - set(judged):
             raise EmoError(f"{options.judge.name} lacks the column '{sorted(lacking)[0]}'; it needs id, system, metric, value")
         agreed = (ratings.against_scores if compared else ratings.against_judge)(found, judged)
-        if agreed.empty:
+        if agreed.empty or compared and not agreed.n.any():
             raise EmoError(f"{options.judge.name} scores none of the rated {what}: are its ids, systems and metrics those of the sheets?")
         print("\n" + ("How often the score is higher for the answer that people chose (0.5 is chance)" if compared else "The judge against the mean of the raters") + "\n" + agreed.round(2).to_string(index=False, na_rep=""))
     write_atomic(options.folder / "ratings.csv", found.to_csv(index=False))

@@ -42,18 +42,21 @@ def make_sheets(dialogues: list[dict], folder: Path, group_size: int = 10, rater
 def make_comparisons(first: pd.DataFrame, second: pd.DataFrame, folder: Path, group_size: int = 10, raters: int = 3, seed: int = 42) -> pd.DataFrame:
     """Write forms on which people compare two systems' answers to the same questions; files and returned rows as in `make_sheets`.
 
-    first, second: tables with id, question, answer and one name in system. Which of the two stands left is hidden and balanced: half of the questions of a form, and the
-    other half on the next person's form. Only questions that both answered are asked. Raises EmoError for tables that do not fit each other.
+    first, second: tables with id, question, answer and one name in system. Which of the two stands left is hidden and balanced: every other question, and the
+    others on the next person's form. Only questions that both answered are asked. Raises EmoError for tables that do not fit each other.
     """
     for table in (first, second):
         if lacking := [name for name in ("id", "question", "answer", "system") if name not in table]:
             raise EmoError(f"answers lack the column '{lacking[0]}'; they need id, question, answer and system")
+        if (holes := table[table[["id", "question", "answer"]].isna().any(axis=1)]).size:
+            raise EmoError(f"row {list(table.index).index(holes.index[0]) + 1} of {table.system.iloc[0]} lacks its id, question or answer")
         if table.id.duplicated().any() or table.system.nunique() != 1:
             raise EmoError(f"a table has the answers of one system, one an id; here are {table.system.nunique()} systems, and {table.id.duplicated().sum()} ids come twice")
     names = [str(table.system.iloc[0]) for table in (first, second)]
     if names[0] == names[1]:
         raise EmoError(f"both tables are of {names[0]}: give the answers of two systems")
-    both = first[["id", "question", "answer"]].merge(second[["id", "question", "answer"]], on="id", suffixes=("_first", "_second")).astype(str)
+    first, second = (table[["id", "question", "answer"]].astype(str) for table in (first, second))
+    both = first.merge(second, on="id", suffixes=("_first", "_second"))
     _check_size(len(both), "questions that both answered", group_size, raters)
     if (other := both[both.question_first != both.question_second]).size:
         raise EmoError(f"the two systems were asked different questions under the id {other.id.iloc[0]!r}")
@@ -76,12 +79,14 @@ def _hand_out(folder: Path, kind: str, items: dict, shown: dict, groups: list[li
         raise EmoError(f"{folder.resolve().name} already holds sheets and their key; choose another folder, or its ratings can never be read")
     rubrics = ratings.KINDS[kind]
     codes = dict(zip(items, dice.sample([f"{n:05x}" for n in range(16**4, 16**5)], len(items)), strict=True))
-    sheets, turned = {}, {}
+    sheets, turned, before = {}, {}, 0
     for g, group in enumerate(groups, start=1):
-        half = set(dice.sample(group, len(group) // 2)) if kind == "comparisons" else set()
+        mixed = dice.sample(group, len(group))
         for r in range(1, raters + 1) if group else ():
             sheets[f"g{g:03}r{r}"] = dice.sample(group, len(group))
-            turned[f"g{g:03}r{r}"] = (half if r % 2 else set(group) - half) if kind == "comparisons" else set()
+            # Every other question, counted on over the groups, and the others for the next person: over the kit each side has as many, to within one a person.
+            turned[f"g{g:03}r{r}"] = {key for k, key in enumerate(mixed, start=before) if (k + r) % 2} if kind == "comparisons" else set()
+        before += len(group)
     kit = sha256_json([{codes[k]: item for k, item in items.items()}, rubrics, list(shown.values()), sorted(sheets)])[:12]
     try:
         for name, order in sheets.items():

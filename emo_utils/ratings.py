@@ -158,12 +158,13 @@ def against_scores(ratings: pd.DataFrame, scores: pd.DataFrame, seed: int = 42) 
     scores: columns id, system, metric, value on any scale, for both systems. n: questions in which people chose and the score tells the answers apart; undecided: people
     or the score do not; unscored: one of the two answers has no score. 0.5 is chance; under 0.5 the *lower* score goes with the choice. Intervals as in `choices`.
     """
+    scores = scores.astype({"id": str, "system": str})
     if (twice := scores[scores.duplicated(["id", "system", "metric"])]).size:
         raise EmoError(f"{twice.metric.iloc[0]} is given twice for the answer of {twice.system.iloc[0]} to {twice.id.iloc[0]!r}")
-    wide = scores.astype({"id": str, "system": str}).assign(value=pd.to_numeric(scores.value, errors="coerce")).pivot(index=["metric", "id"], columns="system", values="value")
+    wide = scores.assign(value=pd.to_numeric(scores.value, errors="coerce")).pivot(index=["metric", "id"], columns="system", values="value")
     system, against = ratings.system.iloc[0], ratings.against.iloc[0]
     if not {system, against} <= set(wide.columns):
-        return pd.DataFrame()
+        return pd.DataFrame(columns=["metric", "score", "value", "low", "high", "n", "undecided", "unscored"])
     higher, rows = np.sign(wide[system] - wide[against]), []
     for metric, part in ratings.groupby("metric", sort=False):
         side = np.sign(part.groupby("id").value.mean() - 3)

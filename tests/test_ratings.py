@@ -459,3 +459,19 @@ def test_the_commands_from_answers_to_choices(tmp_path, capsys):
     assert "72 ratings by 3 people on 12 questions" in said and "Chosen: new, against old" in said and "0.5 is chance" in said
     pd.DataFrame([{"id": "q1", "system": "third", "metric": "words", "value": 1}]).to_csv(tmp_path / "other.csv", index=False)
     assert cli.main(["ratings", str(kit), "--judge", str(tmp_path / "other.csv")]) == 2 and "scores none of the rated questions" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("size", "raters"), [(1, 1), (1, 3), (5, 3), (10, 3)])
+def test_who_takes_the_left_side_favours_no_system(tmp_path, size, raters):
+    sheets.make_comparisons(answers("old", 11), answers("new", 11), tmp_path, group_size=size, raters=raters)
+    choose(tmp_path, lambda number, left, right, metric: 1)
+    found = ratings.read_back(tmp_path)[0]
+    assert abs((found[found.metric == "plain"].left == "new").sum() - 11 * raters / 2) <= raters / 2
+
+
+def test_numbers_as_ids_and_missing_answers(tmp_path):
+    old, new = (answers(name, 4).assign(id=range(4)) for name in ("old", "new"))
+    assert sheets.make_comparisons(old, new.astype({"id": str}), tmp_path / "a")["items"].sum() == 12
+    new.loc[2, "answer"] = None
+    with pytest.raises(EmoError, match="row 3 of new lacks"):
+        sheets.make_comparisons(old, new, tmp_path / "b")
