@@ -45,9 +45,8 @@ def test_conda_file_installs_the_same_lock():
     assert python.split("=")[1] == PROJECT["requires-python"].lstrip(">=")
 
 
-@pytest.mark.parametrize("command", [["ruff", "check", "."]], ids=" ".join)
-def test_the_checks_before_a_commit_pass(command):
-    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+def test_ruff_finds_nothing():
+    done = subprocess.run([sys.executable, "-m", "ruff", "check", "."], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
