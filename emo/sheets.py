@@ -36,7 +36,7 @@ def make_sheets(dialogues: list[dict], folder: Path, group_size: int = 10, rater
     groups = [[(name, systems[(place + shift) % len(systems)]) for place, name in enumerate(part)] for part in parts for shift in range(len(systems))]
     japanese = {english: word for english, word, _ in data.EMPLIFAI_EMOTIONS}
     shown = {key: {"emotion": japanese[row["emotion"]], "emotion_english": row["emotion"], "situation": row["situation"], "turns": list(row["turns"])} for key, row in found.items()}
-    return _hand_out(folder, "dialogues", {key: {"id": key[0], "system": key[1]} for key in found}, shown, [[key for key in group if key not in broken] for group in groups], raters, dice, seed, broken)
+    return _hand_out(folder, "dialogues", {key: {"id": key[0], "system": key[1], "texts": ratings.fingerprint(*found[key]["turns"])} for key in found}, shown, [[key for key in group if key not in broken] for group in groups], raters, dice, seed, broken)
 
 
 def make_comparisons(first: pd.DataFrame, second: pd.DataFrame, folder: Path, group_size: int = 10, raters: int = 3, seed: int = 42) -> pd.DataFrame:
@@ -65,7 +65,7 @@ def make_comparisons(first: pd.DataFrame, second: pd.DataFrame, folder: Path, gr
     shown = {row.id: {"question": row.question_first, "answers": [row.answer_first, row.answer_second]} for row in both.itertuples()}
     dice = random.Random(seed)
     ids = dice.sample(list(shown), len(shown))
-    return _hand_out(folder, "comparisons", {name: {"id": name, "system": names[1], "against": names[0]} for name in shown}, shown, [ids[i : i + group_size] for i in range(0, len(ids), group_size)], raters, dice, seed)
+    return _hand_out(folder, "comparisons", {name: {"id": name, "system": names[1], "against": names[0], "texts": ratings.fingerprint(*row["answers"])} for name, row in shown.items()}, shown, [ids[i : i + group_size] for i in range(0, len(ids), group_size)], raters, dice, seed)
 
 
 def _check_size(count: int, what: str, group_size: int, raters: int) -> None:

@@ -18,7 +18,7 @@ KINDS = {kind: yaml.safe_load(Path(__file__).with_name(f"{name}.yaml").read_text
 RUBRICS = KINDS["dialogues"]
 LEVELS = (1, 2, 3, 4, 5)
 ENOUGH = 10  # dialogues below which a correlation is not given
-_COLUMNS = ["sheet", "rater", "id", "system", "against", "left", "metric", "value", "comment"]
+_COLUMNS = ["sheet", "rater", "id", "system", "against", "texts", "left", "metric", "value", "comment"]
 
 
 def group_of(sheet: str) -> str:
@@ -26,10 +26,15 @@ def group_of(sheet: str) -> str:
     return sheet.rpartition("r")[0]
 
 
-def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
-    """What raters returned into `returned/`: ratings (columns sheet, rater, id, system, against, left, metric, value, comment), what was left out and why, and what to look at.
+def fingerprint(*texts: str) -> str:
+    """What a key keeps of the texts that a form showed, so that a choice is not taken for one between texts that were made again since."""
+    return sha256_json([str(text) for text in texts])[:16]
 
-    Of comparisons, value is 1 where `against` was clearly chosen, 5 where `system` was, wherever they stood; `left` says which stood left. Elsewhere both are empty. A file is taken whole or not at all; of several saves of a sheet the last counts. Raises EmoError without a key, or where the rubrics
+
+def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """What raters returned into `returned/`: ratings (columns sheet, rater, id, system, against, texts, left, metric, value, comment), what was left out and why, and what to look at.
+
+    Of comparisons, value is 1 where `against` was clearly chosen, 5 where `system` was, wherever they stood; `left` says which stood left. Elsewhere both are empty. `texts` is the `fingerprint` of the turns, or of the answers of `against` and `system`. A file is taken whole or not at all; of several saves of a sheet the last counts. Raises EmoError without a key, or where the rubrics
     are not those that were handed out.
     """
     try:
@@ -56,7 +61,7 @@ def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
             remarks.append(f"{name}: every rating is the same; look at it before you trust it")
         said, turned = comments if isinstance(comments, dict) else {}, set(key.get("turned", {}).get(sheet, ()))
         for code, ratings in file["ratings"].items():
-            item = {"against": ""} | items[code]
+            item = {"against": "", "texts": ""} | items[code]
             left = item["system" if code in turned else "against"]  # a form shows `against` on the left unless it was turned
             rows += [{"sheet": sheet, "rater": rater} | item | {"left": left, "metric": metric, "value": 6 - value if code in turned else value, "comment": storable(str(said.get(code, "")).strip())}
                      for metric, value in ratings.items()]

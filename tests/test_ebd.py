@@ -510,8 +510,8 @@ def test_caveats_are_counted_within_their_sentences(opened, monkeypatch):
     played = opened(until="for kind, is_kind in CAVEATS")
     kinds = {name: is_kind for name, is_kind in played.CAVEATS.items()}
     sorted_as = {sentence: {name for name, is_kind in kinds.items() if is_kind(sentence)} for sentence in (
-        "Call an ambulance.", "Ask the nurse.", "If he falls, sit down.", "Never lift him.", "Give two tablets.", "Sit with him.")}
-    assert list(sorted_as.values()) == [{"help at once"}, {"whom to ask"}, {"under a condition"}, {"what not to do"}, {"numbers"}, {"the rest"}]
+        "Call an ambulance.", "Ask the nurse.", "If he falls, sit down.", "Never lift him.", "Give two tablets.", "Sit with him.", "She is the one who sings.", "The physiotherapist shows you.")}
+    assert list(sorted_as.values()) == [{"help at once"}, {"whom to ask"}, {"under a condition"}, {"what not to do"}, {"numbers"}, {"the rest"}, {"the rest"}, {"whom to ask"}]
     text = "Sit with him. Never lift him alone. Rest."
     tokens = [text[a:b] for a, b in played.reader[1](" " + text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]]
     mask = played.within(text, kinds["what not to do"])
@@ -535,3 +535,12 @@ def test_what_people_chose_stands_beside_the_measures(opened, home, tmp_path, ca
     people = records_of(opened(ratings=str(tmp_path / "kit"))).loc["ebd.people"]
     assert "chosen" not in capsys.readouterr().err and set(people.xs("chosen", level="group").value) == {1.0} and set(people.n) == {3} and set(people.interval) == {"none"}
     assert people.loc["ebd-dpo", "plain", "letters"].value == 0.0 and ("ebd-dpo", "plain", "words") not in people.index  # 4.5 letters a word against 4.75; as many words tell nothing apart
+    assert people.loc["ebd-dpo", "plain", "letters"].unscored == 0
+    target = home / "results/smoke/answers/ebd-dpo.parquet"
+    written = pd.read_parquet(target)
+    written.loc[0, "answer"] += " And again."
+    written.to_parquet(target)
+    capsys.readouterr()
+    people = records_of(opened(ratings=str(tmp_path / "kit"))).loc["ebd.people"]
+    assert "1 of 3 questions were compared with other answers than this page's" in capsys.readouterr().out
+    assert people.loc["ebd-dpo", "plain", "letters"].n == 2 and set(people.xs("chosen", level="group").n) == {3}

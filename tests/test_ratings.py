@@ -469,6 +469,13 @@ def test_who_takes_the_left_side_favours_no_system(tmp_path, size, raters):
     assert abs((found[found.metric == "plain"].left == "new").sum() - 11 * raters / 2) <= raters / 2
 
 
+def test_a_rating_says_which_texts_it_is_of(pairs):
+    choose(pairs, lambda number, left, right, metric: 1)
+    found = ratings.read_back(pairs)[0].drop_duplicates("id").set_index("id").texts
+    assert found["q3"] == ratings.fingerprint("what old says to 3", "what new says to 3") != ratings.fingerprint("what new says to 3", "what old says to 3")
+    assert found.nunique() == 12
+
+
 def test_numbers_as_ids_and_missing_answers(tmp_path):
     old, new = (answers(name, 4).assign(id=range(4)) for name in ("old", "new"))
     assert sheets.make_comparisons(old, new.astype({"id": str}), tmp_path / "a")["items"].sum() == 12
