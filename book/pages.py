@@ -15,6 +15,7 @@ import matplotlib
 import nbformat
 import pandas as pd
 
+from emo import book, drift
 from emo_utils import claims, data, graph, models, parameters, report, results
 from emo_utils.project import ROOT, EmoError, results_dir, write_atomic
 
@@ -37,26 +38,27 @@ def build(profile: str) -> Path:
 
     Returns the folder of the HTML. Raises EmoError with the end of Jupyter Book's output when it warns of anything.
     """
-    if graph.book_is_current(profile):
-        return graph.HTML
+    if book.is_current(profile):
+        return book.HTML
     place_notebooks(profile)
     write_front(profile)
     write_claims(profile)
     write_items(profile)
     write_costs(profile)
+    write_current(profile)
     write_speed()
     write_models()
     steps_figure(GENERATED / "steps.svg")
     write_data()
     place_mathjax()
     place_font()
-    graph.BUILT_FROM.unlink(missing_ok=True)
+    book.BUILT_FROM.unlink(missing_ok=True)
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(ROOT), "-W", "--keep-going", "-q"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONWARNINGS": "ignore"})
-    if done.returncode or not (graph.HTML / "index.html").is_file():
+    if done.returncode or not (book.HTML / "index.html").is_file():
         raise EmoError("Jupyter Book could not build the pages:\n" + "\n".join((done.stdout + done.stderr).splitlines()[-25:]))
-    graph.BUILT_FROM.write_text(graph.book_digest(profile))
-    return graph.HTML
+    book.BUILT_FROM.write_text(book.digest(profile))
+    return book.HTML
 
 
 def place_notebooks(profile: str) -> None:
@@ -225,6 +227,24 @@ def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
+
+
+def write_current(profile: str) -> None:
+    """What the page "How current is this?" shows: the last run's record, and what moved since the records that were kept."""
+    now, kept = drift.snapshot(profile), drift.reference(profile)
+    commits = sorted({run["git_commit"][:10] + (" with local changes" if run["dirty"] else "") for run in now.values()})
+    newest, seconds = max(run["started"] for run in now.values()), sum(run["seconds"] for run in now.values())
+    versions = ", ".join(f"{name} {version}" for name, version in next(iter(now.values()))["versions"].items())
+    parts = [f"{report.badge(profile)} The newest of {len(now)} runs began on {newest[:16].replace('T', ' at ')} UTC, from {'commit' if len(commits) == 1 else 'commits'} {', '.join(commits)}; all of them took {seconds / 60:.0f} minutes, counted one after the other. {versions}."]
+    if kept.is_file():
+        moved = drift.compare(before := drift.read(kept), now)
+        drift.figure(moved, GENERATED / "drift.svg")
+        then = sorted({run["git_commit"][:10] for run in before.values()})
+        parts += [f"## What moved\n\nHeld against the records that were kept of {len(before)} runs from {'commit' if len(then) == 1 else 'commits'} {', '.join(then)}:",
+                  "```{figure} generated/drift.svg\n:alt: For each run, how far each of its numbers moved, in half-widths of its interval; between the lines it stayed inside.\nEach dot is a number.\n```", drift.page(moved)]
+    else:
+        parts.append(f"## What moved\n\nNo records of the {profile} profile were kept to compare with; `emo drift --keep` keeps those of a whole book.")
+    write_atomic(GENERATED / "current.md", "\n\n".join([*parts, "## The runs", drift.last_run(now), ""]))
 
 
 def write_costs(profile: str) -> None:

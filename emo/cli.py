@@ -9,6 +9,7 @@ import textwrap
 import time
 from pathlib import Path
 
+from emo import book
 from emo_utils import graph, models, parameters
 from emo_utils.project import PROFILE_NAMES, ROOT, EmoError, cache_dir, relative, write_atomic
 
@@ -57,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     command("step", do_step, "Make one run of the book now if it is not up to date (what the graph calls).", ("run", {}))
     command("why", print_why, "Say why each run of the book is, or is not, up to date.")
     command("fetch", fetch, "Fetch weights into the cache.", ("names", {"nargs": "*", "help": "registered names (default: all that the profile needs)"}))
+    checking = command("check-rows", check_rows, "Say whether rows of yours can be trained on, and if not, which row and field is wrong.", ("file", {"help": "a JSONL file, one row a line"}))
+    checking.add_argument("--as", choices=("eqsr", "er"), default="eqsr", dest="kind", help="eqsr: emotional question and soothing answer, for SFT, DPO and KTO (default); er: empathetic answer, for the system er-sft")
     exporting = command("export", export_run, "Write a training of the book as settings and rows for LLaMA-Factory 0.9.5.", ("run", {"help": "such as 03_dpo.eqsr-dpo"}))
     exporting.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="given", help="set a parameter; may be repeated")
     exporting.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="folder to write to; what it holds of other runs is kept")
@@ -76,6 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     reading = command("ratings", read_ratings, "Check the files that raters returned, and say how far they agree, with each other and with a judge or other automatic scores.",
                       ("folder", {"type": Path, "help": "the folder of `emo rating-sheets` or `emo comparison-sheets`, with the returned files in returned/"}))
     reading.add_argument("--judge", type=Path, default=None, metavar="FILE", help="a judge's or other automatic scores: .jsonl, .csv or .parquet with id, system, metric, value")
+    drifting = command("drift", print_drift, "Hold the book's records against those that were kept: what moved, how far, and why. Ends with 1 where a number left its interval and nothing that it depends on had changed.")
+    drifting.add_argument("--against", type=Path, default=None, metavar="FILE", help="records kept by --keep (default: book/reference/book_PROFILE.json)")
+    drifting.add_argument("--to", type=Path, default=None, metavar="FILE", help="write the whole report there, in Markdown")
+    drifting.add_argument("--keep", action="store_true", help="keep the records as they are now, for later comparisons, and end")
     command("pages", make_pages, "Build the book from the results that are there.")
     rewriting = command("rewrite", rewrite_rows, "Rewrite consultations with an OpenAI-compatible endpoint; the key comes from OPENAI_API_KEY. Stop it at any time: the same command goes on.",
                         ("source", {"help": "a .jsonl, .csv or .parquet file, or owner/name of a data set of the hub"}))
@@ -167,6 +174,18 @@ def run_by_hand(options) -> Path | None:
     execute(notebook, target, given, progress=True)
     print(f"done: {relative(target)}; records in {relative(target.with_suffix('.json'))}")
     return target
+
+
+def check_rows(options) -> int:
+    """`emo check-rows`: the count of rows and of each emotion, or every row that is wrong."""
+    from collections import Counter
+
+    from emo_utils import data
+
+    rows = data.load(options.kind, file=options.file)
+    print(f"{len(rows)} rows can be trained on" + "".join(f", {n} {emotion}" for emotion, n in Counter(row["emotion"] for row in rows if options.kind == "eqsr").items()))
+    print(f"train with: emo run {'02_sft -p system er-sft' if options.kind == 'er' else '03_dpo'} -p rows_file {options.file} -p train_rows 0")
+    return 0
 
 
 def export_run(options) -> int:
@@ -308,8 +327,8 @@ def print_plan(options) -> int:
 
 def make_book(options) -> int:
     """`emo book`: the plan, the graph, the pages."""
-    if graph.book_is_current(options.profile) and not any(graph.why(s.run, options.profile) for s in graph.steps(options.profile)):
-        print(f"everything is up to date ({options.profile} profile): {relative(graph.HTML / 'index.html')}")
+    if book.is_current(options.profile) and not any(graph.why(s.run, options.profile) for s in graph.steps(options.profile)):
+        print(f"everything is up to date ({options.profile} profile): {relative(book.HTML / 'index.html')}")
         return 0
     print_plan(options)
     return _snakemake(options, ["book"])
@@ -367,11 +386,27 @@ def fetch(options) -> int:
     return 0
 
 
+def print_drift(options) -> int:
+    """`emo drift`: 0 when nothing moved, or every number that left its interval has a reason."""
+    from emo import drift
+
+    if options.keep:
+        print(f"kept in {relative(drift.keep(options.profile))}")
+        return 0
+    moved = drift.compare(drift.read(options.against or drift.reference(options.profile)), drift.snapshot(options.profile))
+    if options.to:
+        write_atomic(options.to, f"# Drift of the {options.profile} profile\n\n{drift.page(moved)}")
+    print(drift.summary(moved).replace("**", ""))
+    for r in drift.unexplained(moved).itertuples():
+        print(f"  {r.run}: {r.table}, {r.system}, {r.metric}, {r.group}: {r.before:.4g} [{r.low:.4g}, {r.high:.4g}] -> {r.now:.4g}")
+    return 1 if len(drift.unexplained(moved)) else 0
+
+
 def make_pages(options) -> int:
     sys.path.insert(0, str(ROOT / "book"))  # how pages are made is no business of the notebooks' package
     import pages
 
     pages.build(options.profile)
-    print(f"the book: {relative(graph.HTML / 'index.html')}")
+    print(f"the book: {relative(book.HTML / 'index.html')}")
     return 0
 

@@ -36,7 +36,7 @@ def write(run: str, profile: str, folder: Path, given: dict) -> list[Path]:
     values = parameters.resolve(step.notebook, graph.values(step, given.get("profile", profile)) | given)
     stage, name, folder = step.notebook.partition("_")[2], re.sub(r"[^\w.=-]+", "_", run), folder.expanduser().resolve()
     order = (values["seed"], values["batch_size"] // values["processes"]) if stage == "kto" else ()
-    train_rows, held_out = data.split("er" if values["system"] == "er-sft" else "eqsr", values["train_rows"], values["validation_rows"])
+    train_rows, held_out = data.split("er" if values["system"] == "er-sft" else "eqsr", values["train_rows"], values["validation_rows"], values["rows_file"])
     examples = {key: ROWS[stage](rows, prompts.text("task"), *order) for key, rows in ((name, train_rows), (f"{name}.validation", held_out)) if rows}
     settings = {"stage": stage, "do_train": True} | _start(step.notebook, values) | dict(zip(("dataset", "eval_dataset"), examples, strict=False))
     train.check_lengths(examples[name], AutoTokenizer.from_pretrained(settings["model_name_or_path"]), values["max_length"])

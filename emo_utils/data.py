@@ -8,7 +8,7 @@ import json
 import random
 from pathlib import Path
 
-from emo_utils.project import DATA, EmoError, relative, sha256_file
+from emo_utils.project import DATA, EmoError, given_path, relative, sha256_file
 
 EMOTIONS = ("fear", "anxiety", "embarrassment", "frustration", "distrust")
 ER_FIELDS = ("id", "topic", "specialty", "question", "answer", "empathetic_response")
@@ -34,13 +34,19 @@ def used(path: Path) -> Path:
     return path
 
 
-def load(name: str, rows: int = 0) -> list[dict]:
-    """Dialogues of a shipped set (`er`, `eqsr`, `test`), checked; `rows` > 0 keeps that many, balanced over emotions.
+def load(name: str, rows: int = 0, file: str = "") -> list[dict]:
+    """Dialogues of a shipped set (`er`, `eqsr`, `test`), or of a user's JSONL file in its place, checked; `rows` > 0 keeps that many, balanced over emotions.
 
-    Raises DataError for a missing file, a line that is not JSON, a missing or empty field, or an unknown emotion.
+    A user's rows need no topic and no specialty. Raises DataError for a missing file, and with the first lines that are no JSON, lack a field or have an unknown emotion.
     """
-    loaded = _rows(_file(name, FILES), ER_FIELDS if name == "er" else EQSR_FIELDS, EMOTIONS)
+    fields = ER_FIELDS if name == "er" else EQSR_FIELDS
+    loaded = _rows(given_path(file), tuple(f for f in fields if f not in ("topic", "specialty")), EMOTIONS) if file else _rows(_file(name, FILES), fields, EMOTIONS)
     return balanced(loaded, rows) if rows else loaded
+
+
+def named(file: str) -> str:
+    """What a training's rows are called on its page: a user's file by its name alone."""
+    return f"the file {given_path(file).name}" if file else "data/dialogues"
 
 
 def load_japanese() -> list[dict]:
@@ -83,15 +89,23 @@ def _file(name: str, files: dict[str, Path]) -> Path:
 
 def _rows(path: Path, fields: tuple[str, ...], emotions: tuple[str, ...] = ()) -> list[dict]:
     """All rows of a file, with `fields` filled, an emotion out of `emotions` if there are any, and ids used once."""
+    name = relative(path)
     if not path.is_file():
-        raise DataError(f"{relative(path)} is missing; restore it with: git checkout -- {relative(path)}")
+        raise DataError(f"{name} is missing" + (f"; restore it with: git checkout -- {name}" if path.is_relative_to(DATA) else f": there is no file {path}"))
     try:
-        lines = used(path).read_text(encoding="utf-8").rstrip("\n").split("\n")
+        lines = used(path).read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
     except UnicodeDecodeError as error:
-        raise DataError(f"{relative(path)}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
-    loaded = [_row(line, fields, emotions, f"{relative(path)}, row {number}") for number, line in enumerate(lines, start=1)]
-    if len({row["id"] for row in loaded}) != len(loaded):
-        raise DataError(f"{relative(path)}: two rows share an id")
+        raise DataError(f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    loaded, wrong, seen = [], [], {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            loaded.append(_row(line, fields, emotions, f"{name}, row {number}"))
+            if (first := seen.setdefault(loaded[-1]["id"], number)) != number:
+                raise DataError(f"{name}, row {number}: field 'id' is that of row {first}, {loaded[-1]['id']!r}")
+        except DataError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise DataError("\n".join(wrong[:20]) + (f"\n... and {len(wrong) - 20} more" if len(wrong) > 20 else ""))
     return loaded
 
 
@@ -130,12 +144,12 @@ def balanced(rows: list[dict], count: int) -> list[dict]:
     return [row for _, _, row in sorted(keyed, key=lambda item: item[:2])[:count]]
 
 
-def split(name: str, train_rows: int = 0, validation_rows: int = 0) -> tuple[list[dict], list[dict]]:
+def split(name: str, train_rows: int = 0, validation_rows: int = 0, file: str = "") -> tuple[list[dict], list[dict]]:
     """Rows of a training set to train on (0: all that remain) and rows held out, both balanced over emotions.
 
     The held-out rows are taken from the end of the file and do not depend on train_rows.
     """
-    rows = load(name)
+    rows = load(name, file=file)
     held_out = balanced(rows[::-1], validation_rows) if validation_rows else []
     rest = [row for row in rows if row not in held_out]
     return (balanced(rest, train_rows) if train_rows else rest), held_out

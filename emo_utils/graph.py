@@ -20,8 +20,6 @@ from emo_utils import data, models, parameters
 from emo_utils.project import DATA, ROOT, EmoError, notebook_cells, relative, results_dir, sha256_bytes, sha256_file, sha256_json, write_atomic
 
 DIALOGUES = DATA / "dialogues"
-HTML = ROOT / "_build" / "html"
-BUILT_FROM = HTML / ".built-from"
 SWEEPS = ROOT / "sweeps"
 KEPT_SWEEPS = tuple(sorted((ROOT / "book" / "reference").glob("sweep_*.json")))
 KEPT = {path.stem: path for path in sorted((ROOT / "book" / "reference").glob("*.json"))}  # a page that shows one is made again when it changes; no training reads any but its own
@@ -304,22 +302,6 @@ def check_reads(run: str, profile: str, read_files: set[str], used_models: set[s
     unknown = read_files - {relative(p) for p in s.files} | used_models - set(step_models(s, profile))
     if unknown:
         raise EmoError(f"{run} used {', '.join(sorted(unknown))}, which its step in emo_utils/graph.py does not declare; add it there")
-
-
-def book_digest(profile: str) -> str:
-    """Hash over everything that the pages are made from: results, executed notebooks, prose, configuration, the code of pages."""
-    files = [ROOT / name for name in ("_config.yml", "_toc.yml", "index.md", "requirements.lock")]
-    files += [p for p in (ROOT / "book").glob("*.md")] + [p for p in (ROOT / "book" / "_static").rglob("*") if p.is_file()]
-    files += [ROOT / "emo_utils" / f"{name}.py" for name in module_closure(imported_modules((ROOT / "book" / "pages.py").read_text(encoding="utf-8")))]
-    files += [ROOT / "book" / "pages.py", *PUBLISHED, parameters.PROFILES / f"{profile}.yaml"]
-    files += [*sorted(DATA.glob("*/*.jsonl")), *KEPT.values()]
-    files += sorted(results_dir(profile).glob("*.json")) + sorted((results_dir(profile) / "notebooks").glob("*.ipynb"))
-    return sha256_json([profile, {relative(p): sha256_file(p) for p in files if p.is_file()}])
-
-
-def book_is_current(profile: str) -> bool:
-    """Whether the built HTML is the one that the present sources and results give."""
-    return BUILT_FROM.is_file() and (HTML / "index.html").is_file() and BUILT_FROM.read_text() == book_digest(profile)
 
 
 def total_download_mb(profile: str) -> dict[str, int]:

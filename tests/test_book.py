@@ -113,12 +113,17 @@ def test_a_change_makes_exactly_its_own_steps_due(book, path, old, new, expected
 
 def test_a_changed_run_and_a_lost_result_rerun_with_what_depends_on_them(book):
     before = book.state("results/smoke/answers")
+    assert "kept in book/reference/book_smoke.json" in book.emo("drift", "--profile", "smoke", "--keep")
     (book.folder / "results/smoke/06_knowledge_scoring.json").unlink()
     assert book.due() == {"06_knowledge_scoring", "08_qualitative_cases"}
     book.edit("profiles/smoke.yaml", "values:\n", "values:\n  04_kto.eqsr-kto: {max_new_tokens: 6}\n")
     assert ran(book.emo("make", "06_knowledge_scoring", "--profile", "smoke")) == {"04_kto.eqsr-kto", "06_knowledge_scoring"}
     after = book.state("results/smoke/answers")
     assert {Path(p).stem for p in before if before[p] != after[p]} == {"eqsr-kto"}
+    said = book.emo("drift", "--profile", "smoke", "--to", "drift.md")  # 0: whatever moved has a reason
+    assert "moved" in said and "parameters: max_new_tokens" in (book.folder / "drift.md").read_text(encoding="utf-8")
+    (book.folder / "book/reference/book_smoke.json").unlink()
+    (book.folder / "drift.md").unlink()
     # The other readers of that system's answers wait; 08 shows others only if their item scores differ, and the tiny model's may not.
     assert book.due() - {"08_qualitative_cases"} == {"05_emotion_scoring", "07_preference_ablation"}
 

@@ -244,7 +244,7 @@ def test_an_unknown_emotion_is_named(rows, broken):
 
 def test_an_id_used_twice_and_a_missing_file_are_named(rows, broken, tmp_path):
     broken("eqsr", 2, json.dumps(rows["eqsr"][0]))
-    with pytest.raises(data.DataError, match=r"copy\.jsonl: two rows share an id"):
+    with pytest.raises(data.DataError, match=r"copy\.jsonl, row \d+: field 'id' is that of row"):
         data.load("eqsr")
     (tmp_path / "copy.jsonl").unlink()
     with pytest.raises(data.DataError, match=r"copy\.jsonl is missing"):

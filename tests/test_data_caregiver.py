@@ -144,7 +144,7 @@ def test_other_faults_are_named(rows, broken, tmp_path):
     with pytest.raises(data.DataError, match=r"copy\.jsonl, row 4: field 'rejected'"):
         data.load_caregiver("test")
     broken("test", 4, json.dumps(rows["test"][0]))
-    with pytest.raises(data.DataError, match=r"copy\.jsonl: two rows share an id"):
+    with pytest.raises(data.DataError, match=r"copy\.jsonl, row \d+: field 'id' is that of row"):
         data.load_caregiver("test")
     (tmp_path / "copy.jsonl").unlink()
     with pytest.raises(data.DataError, match=r"copy\.jsonl is missing"):

@@ -163,7 +163,7 @@ def test_other_faults_are_named(rows, broken, tmp_path):
     with pytest.raises(data.DataError, match=r"copy\.jsonl, row 4: not a JSON object.*fields id, emotion, situation"):
         data.load_japanese()
     broken(4, json.dumps(rows[0]))
-    with pytest.raises(data.DataError, match=r"copy\.jsonl: two rows share an id"):
+    with pytest.raises(data.DataError, match=r"copy\.jsonl, row \d+: field 'id' is that of row"):
         data.load_japanese()
     (tmp_path / "copy.jsonl").unlink()
     with pytest.raises(data.DataError, match=r"copy\.jsonl is missing"):
