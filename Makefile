@@ -9,7 +9,7 @@ export HF_HUB_DISABLE_PROGRESS_BARS := 1
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-fast test-browser lint lab plan clean
+.PHONY: help book test test-fast test-browser lint lab plan release clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,9 @@ test-browser: $(BIN)/.installed  ## the tests that open built pages in Chromium 
 lint: $(BIN)/.installed  ## ruff, and clear what notebooks left as outputs
 	@$(BIN)/ruff check .
 	@$(BIN)/jupyter nbconvert --clear-output --inplace --log-level WARN notebooks/*.ipynb
+
+release: $(BIN)/.installed  ## archive the book and its records with checksums into dist/
+	@$(BIN)/emo release --profile $(PROFILE)
 
 lab: $(BIN)/.installed  ## JupyterLab with the package installed
 	@$(BIN)/jupyter lab --notebook-dir=.

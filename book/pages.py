@@ -1,5 +1,7 @@
 """The book: executed notebooks and pages made from records, built with Jupyter Book, warnings as errors."""
 
+import base64
+import hashlib
 import html
 import json
 import os
@@ -17,7 +19,7 @@ import pandas as pd
 
 from emo import book, drift
 from emo_utils import claims, data, graph, models, parameters, report, results
-from emo_utils.project import ROOT, EmoError, results_dir, write_atomic
+from emo_utils.project import ROOT, EmoError, notebook_cells, relative, results_dir, write_atomic
 
 CHAPTERS = ROOT / "book" / "notebooks"
 GENERATED = ROOT / "book" / "generated"
@@ -46,6 +48,7 @@ def build(profile: str) -> Path:
     write_items(profile)
     write_costs(profile)
     write_current(profile)
+    write_records(profile)
     write_speed()
     write_models()
     steps_figure(GENERATED / "steps.svg")
@@ -57,8 +60,38 @@ def build(profile: str) -> Path:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONWARNINGS": "ignore"})
     if done.returncode or not (book.HTML / "index.html").is_file():
         raise EmoError("Jupyter Book could not build the pages:\n" + "\n".join((done.stdout + done.stderr).splitlines()[-25:]))
+    for page in sorted(book.HTML.rglob("*.html")):
+        write_atomic(page, with_policy(mended(page.read_text(encoding="utf-8")), relative(page)))
     book.BUILT_FROM.write_text(book.digest(profile))
     return book.HTML
+
+
+# What the theme writes into a page as a script or a handler; whatever else a page had would be text of a model or of data that was not escaped.
+THEME_SCRIPTS = [re.compile(pattern, re.DOTALL) for pattern in (
+    r'document\.documentElement\.dataset\.mode = localStorage\.getItem\("mode"\) \|\| "\w*";\s*document\.documentElement\.dataset\.theme = localStorage\.getItem\("theme"\) \|\| "\w*";',
+    r"DOCUMENTATION_OPTIONS\.pagename = '[\w/-]*';", r"DOCUMENTATION_OPTIONS\.search_as_you_type = false;", r"let toggle(HintShow|HintHide|OpenOnPrint) = '[\w ]*';", r"var togglebuttonSelector = '[\w.*, ]*';",
+    r'window\.MathJax = \{"options": \{"processHtmlClass": "[\w|]*"\}\}', r"// Activate the search field on page load\s[^<>]*")]
+THEME_HANDLERS = ("toggleFullScreen()", "window.print()")
+
+
+def mended(text: str) -> str:
+    """A page without the theme's faults: cells that run in a service elsewhere are off, and yet their script is there, twice; the buttons that unfold the contents have no name."""
+    text = re.sub(r"<script[^>]*>(?=const THEBE_JS_URL|\s*\{\s*requestKernel: true|kernelName = )[^<]*</script>|<script[^>]*sphinx-thebe\.js[^>]*></script>", "", text)
+    return text.replace('<summary><span class="toctree-toggle"', '<summary aria-label="pages below this one"><span class="toctree-toggle"')
+
+
+def with_policy(text: str, name: str) -> str:
+    """A page with a content security policy: it loads what lies beside it, sends nothing, and runs the scripts that the theme wrote and no others.
+
+    Raises EmoError where the page has another script or handler in it.
+    """
+    scripts = re.findall(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", text, re.DOTALL)
+    handlers = [html.unescape(value) for value in re.findall(r"<[^>]*?\son\w+\s*=\s*[\"']([^\"']*)", text)]
+    if other := [code for code in scripts if not any(p.fullmatch(code.strip()) for p in THEME_SCRIPTS)] + [code for code in handlers if code not in THEME_HANDLERS]:
+        raise EmoError(f"{name} has a script that is not the theme's: {other[0].strip()[:80]!r}")
+    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'" for code in dict.fromkeys([*scripts, *handlers]))
+    policy = f"default-src 'none'; script-src 'self' 'unsafe-hashes' {hashes}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'"
+    return re.sub(r"<head>", lambda _: f'<head>\n    <meta http-equiv="Content-Security-Policy" content="{policy}">', text, count=1)
 
 
 def place_notebooks(profile: str) -> None:
@@ -98,32 +131,65 @@ def write_front(profile: str) -> None:
     followed = report.facts_agreement(records[(records.table == "emodoctor.facts") & (records.metric == "kept")].scorer.iloc[0])
     front_figure(records, GENERATED / "front.svg", profile)
     write_atomic(GENERATED / "front.md", f"""
-{report.badge(profile)} n = {n} test questions · one training seed · {len(about)} runs, {seconds / 60:.0f} minutes · commit {', '.join(commits)}
+{report.badge(profile)} n = {n} test questions · one training seed · {len(about)} runs, {seconds / 60:.0f} minutes · commit {', '.join(commits)} · [how current?](book/current)
 {warning}
-## What holds
+{_scoreboard_html(ledger)}
 
-We hold {len(ledger)} claims of three papers against numbers ([all of them](book/claims)). **By the papers' own numbers**: {_counted(ledger.printed, claims.PRINTED)}.
-**By ours**, in this profile, {len(measured)} claims so far: {_counted(measured.ours, claims.OURS)}. A claim is *supported* when the 95 % interval of every
-comparison it makes lies on its side, and *contradicted* when one lies on the other side, widened for the number of comparisons. That is a statement about
-our small models, each trained once, and {n} questions (for EmplifAI a few pairs of an emotion and a situation), not about the paper's; three seeds of one method differ as much as methods do
-([chapter 12](book/notebooks/12_sweeps)).
+**{len(measured)} claims have numbers of ours so far: {_counted(measured.ours, claims.OURS)}.** Ours are small models, each trained once and asked {n} questions; three seeds of one method differ as much as
+methods do ([chapter 12](book/notebooks/12_sweeps)). *Supported*: the 95 % interval of every comparison that the claim makes lies on its side; *contradicted*: one lies on the other side, widened for their number.
 
 ```{{figure}} book/generated/front.svg
-:alt: Mean emotion score against the share of the doctor's facts that are kept, one point a system, with 95 percent intervals.
-Comfort against knowledge, one point a system ({profile} profile). Up is warmer by the scorer of chapter 5, right gives away more of the doctor's
-answer by the measure of facts kept (chapter 6); the dotted line is what answers to another question keep. Bars are 95 % bootstrap intervals over {n} test questions. {agreed}. {followed}.
+:alt: Mean emotion score of each system against the share of the doctor's facts that it keeps, and against the share of its answers with a safety flag, with 95 percent intervals.
+Comfort against knowledge and against safety, one point a system ({profile} profile, n = {n} test questions, 95 % bootstrap intervals over them). Up is warmer by the scorer of [chapter 5](book/notebooks/05_emotion_scoring); right
+gives away more of the doctor's answer ([chapter 6](book/notebooks/06_knowledge_scoring); dotted: what answers to another question keep), or has more answers with a flag ([chapter 8](book/notebooks/08_qualitative_cases)). {agreed}. {followed}.
 ```
 
+**Read**: start with [the claims](book/claims), or with the [data](book/notebooks/01_data_rewriting) and then chapter by chapter. **Rerun**: [one command](book/rerun) makes everything again. **Change**: a parameter, a row, a
+[system, a metric or a judge of yours](book/extend). [What is not here yet](book/not_yet) says what this edition cannot tell.
+
+## The chapters, and what each costs to run again
+
+{_map_html(profile)}
+
+## The claims that we hold against our own numbers
+
 {_measured_html(measured)}
-
-## Three ways in
-
-- **Read** the chapters in order: [data](book/notebooks/01_data_rewriting), [SFT](book/notebooks/02_sft), [DPO](book/notebooks/03_dpo), [KTO](book/notebooks/04_kto), then the
-  scores: [emotion](book/notebooks/05_emotion_scoring), [knowledge](book/notebooks/06_knowledge_scoring), [preference](book/notebooks/07_preference_ablation),
-  and the [cases](book/notebooks/08_qualitative_cases). The [claims](book/claims) are held against all of it. [Validity](book/notebooks/11_judge_validity) says how far the scorers agree with people, [sweeps](book/notebooks/12_sweeps) what the numbers depend on.
-- **Rerun** it on your machine: [one command](book/rerun).
-- **Change** a parameter, a row or a line and see what moves: [how](book/rerun). [What is not here yet](book/not_yet) says what this edition cannot tell.
 """)
+
+
+def _scoreboard_html(ledger: pd.DataFrame) -> str:
+    """How many claims of each paper have which verdict, by the paper's numbers and by ours."""
+    counts = {paper: {("by the paper's numbers", v): int((part.printed == v).sum()) for v in claims.PRINTED} | {("by ours", v): int((part.ours == v).sum()) for v in claims.OURS} for paper, part in ledger.groupby("paper", sort=False)}
+    frame = pd.DataFrame(counts).T.rename(index=PAPERS)
+    frame.insert(0, ("", "claims"), frame.iloc[:, : len(claims.PRINTED)].sum(axis=1))
+    frame.columns = pd.MultiIndex.from_tuples(frame.columns)
+    return _table_html(frame.loc[:, (frame != 0).any()])
+
+
+def _map_html(profile: str) -> str:
+    """Each chapter with its question and what its runs took: minutes, memory, weights to download."""
+    about, rows = results.read_provenance(profile), []
+    for notebook in dict.fromkeys(s.notebook for s in sorted(graph.steps(profile), key=lambda s: s.run)):
+        of_it = [s for s in graph.steps(profile) if s.notebook == notebook and s.run in about]
+        title = re.search(r"^# (.*)", notebook_cells(parameters.notebook_path(notebook))[0][1])[1]
+        weights = dict.fromkeys(name for s in of_it for name in graph.step_models(s, profile))
+        rows.append(f'<tr><td><a href="book/notebooks/{notebook}.html">{html.escape(title)}</a></td><td>{len(of_it)}</td><td>{sum(about[s.run]["seconds"] for s in of_it) / 60:.1f}</td>'
+                    f'<td>{max(about[s.run]["peak_memory_mb"] for s in of_it) / 1000:.1f}</td><td>{sum(models.entry(name).size_mb for name in weights):,}</td></tr>')
+    device = html.escape(next(iter(about.values()))["device"].rpartition(",")[0])
+    head = "".join(f"<th>{name}</th>" for name in ("chapter", "runs", "minutes", "memory, GB", "weights, MB"))
+    return (f'<div class="companion-table">{report.badge(profile)} On {device}; minutes of its runs one after the other, largest memory, and the weights that it reads (shared between chapters, downloaded once). On a GPU nothing was measured.'
+            f'<table class="companion companion-claims"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>')
+
+
+def write_records(profile: str) -> None:
+    """The records of each run as a CSV file beside the pages: what a reader of a figure takes away as its data. Cells that a spreadsheet would compute are made text."""
+    folder = GENERATED / "static" / "records"
+    shutil.rmtree(folder, ignore_errors=True)
+    frame = results.read(profile)
+    for text in frame.select_dtypes("object"):
+        frame[text] = frame[text].map(lambda cell: f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" else cell)
+    for step in graph.steps(profile):
+        write_atomic(folder / f"{page_name(step)}.csv", frame[frame.run == step.run].to_csv(index=False))
 
 
 def _counted(verdicts: pd.Series, meanings: dict[str, str]) -> str:
@@ -208,22 +274,27 @@ def _first_failure(evidence: list) -> str:
 
 
 def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
-    """Mean emotion against the share of the doctor's facts that are kept, both with intervals."""
+    """Mean emotion against the share of the doctor's facts that are kept, and against the share of answers with a safety flag, all with intervals."""
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
     report.style()
-    warm = records[(records.table == "emodoctor.table1") & (records.metric == "mean") & (records.group == "all")].set_index("system")
-    known = records[(records.table == "emodoctor.facts") & (records.metric == "kept")].set_index("system")
-    figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    for system in (s for s in results.SYSTEMS if s in known.index and s in warm.index):
-        x, y = known.loc[system], warm.loc[system]
-        axis.errorbar(x.value, y.value, xerr=[[x.value - x.ci_low], [x.ci_high - x.value]], yerr=[[y.value - y.ci_low], [y.ci_high - y.value]],
-                      fmt="s" if system.startswith("er-eqsr") else {"prompt": "D", "er-sft": "^"}.get(system, "o"), color=report.colour(system), elinewidth=0.8, alpha=0.85, label=report.LABELS[system])
+    def of(table, metric):
+        return records[(records.table == table) & (records.metric == metric) & (records.group == "all")].set_index("system")
+
+    warm, panels = of("emodoctor.table1", "mean"), {"share of the doctor's tokens kept": of("emodoctor.facts", "kept"), "share of answers with a safety flag": of("emodoctor.safety", "any")}
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)
+    for axis, (label, across) in zip(axes, panels.items()):
+        for system in (s for s in results.SYSTEMS if s in across.index and s in warm.index):
+            x, y = across.loc[system], warm.loc[system]
+            axis.errorbar(x.value, y.value, xerr=[[x.value - x.ci_low], [x.ci_high - x.value]], yerr=[[y.value - y.ci_low], [y.ci_high - y.value]],
+                          fmt="s" if system.startswith("er-eqsr") else {"prompt": "D", "er-sft": "^"}.get(system, "o"), color=report.colour(system), elinewidth=0.8, alpha=0.85, label=report.LABELS[system])
+        axis.set(xlabel=label)
     nothing = records[(records.table == "emodoctor.facts.yardsticks") & records.system.str.endswith("next question")].iloc[0]
-    axis.axvline(nothing.value, color="black", lw=0.8, ls=":", label="answers to another question")
-    axis.set(xlabel="share of the doctor's tokens kept", ylabel="mean emotion score", title=f"{profile} profile")
-    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
+    axes[0].axvline(nothing.value, color="black", lw=0.8, ls=":", label="answers to another question")
+    axes[0].set(ylabel="mean emotion score")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=7)
+    figure.suptitle(f"{profile} profile", fontsize=9)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)

@@ -83,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     drifting.add_argument("--against", type=Path, default=None, metavar="FILE", help="records kept by --keep (default: book/reference/book_PROFILE.json)")
     drifting.add_argument("--to", type=Path, default=None, metavar="FILE", help="write the whole report there, in Markdown")
     drifting.add_argument("--keep", action="store_true", help="keep the records as they are now, for later comparisons, and end")
+    releasing = command("release", make_release, "Archive the book and the records behind it, with checksums; all must be up to date and made from a commit.")
+    releasing.add_argument("--to", type=Path, default=ROOT / "dist", metavar="FOLDER", help="folder to write to (default: dist)")
     command("pages", make_pages, "Build the book from the results that are there.")
     rewriting = command("rewrite", rewrite_rows, "Rewrite consultations with an OpenAI-compatible endpoint; the key comes from OPENAI_API_KEY. Stop it at any time: the same command goes on.",
                         ("source", {"help": "a .jsonl, .csv or .parquet file, or owner/name of a data set of the hub"}))
@@ -400,6 +402,14 @@ def print_drift(options) -> int:
     for r in drift.unexplained(moved).itertuples():
         print(f"  {r.run}: {r.table}, {r.system}, {r.metric}, {r.group}: {r.before:.4g} [{r.low:.4g}, {r.high:.4g}] -> {r.now:.4g}")
     return 1 if len(drift.unexplained(moved)) else 0
+
+
+def make_release(options) -> int:
+    from emo import release
+
+    for path in release.write(options.profile, options.to):
+        print(f"{relative(path)}  {path.stat().st_size / 1e6:.1f} MB")
+    return 0
 
 
 def make_pages(options) -> int:

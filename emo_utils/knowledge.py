@@ -1,6 +1,6 @@
 """How much of a reference an answer's words cover: BLEU, BLEU-1 and ROUGE (EmoDoctor, Table 2); how hard it is to read.
 
-Both scores are `evaluate.Metric`s around sacrebleu and rouge-score, so that they work without the hub.
+Both scores are metrics of `evaluate` around sacrebleu and rouge-score, so that they work without the hub.
 Overlap of words is not correctness: it barely notices invented facts.
 """
 

@@ -43,8 +43,8 @@ class Copy:
         return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
-def smoke_book(tmp_path_factory) -> Copy:
-    """Copy the tracked and untracked sources, and make the book there with an empty cache."""
+def smoke_book(tmp_path_factory, before=lambda copy: None) -> Copy:
+    """Copy the tracked and untracked sources, and make the book there with an empty cache; `before` may change the copy first."""
     folder = tmp_path_factory.mktemp("copy") / "project"
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     for name in listed.decode().split("\0"):
@@ -52,5 +52,6 @@ def smoke_book(tmp_path_factory) -> Copy:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     copy = Copy(folder, tmp_path_factory.mktemp("cache"))
+    before(copy)
     copy.output = copy.emo("book", "--profile", "smoke")
     return copy

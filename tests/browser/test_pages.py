@@ -2,13 +2,7 @@
 
 import re
 
-import pytest
 from headless import dom
-from smoke_book import smoke_book
-
-@pytest.fixture(scope="module")
-def html(tmp_path_factory):
-    return smoke_book(tmp_path_factory).folder / "_build" / "html"
 
 
 def test_first_page_shows_badge_figure_and_verdicts(html, tmp_path):

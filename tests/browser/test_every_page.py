@@ -1,0 +1,139 @@
+"""Every page of the book at the width of a phone and of a desk, without a network: what it loads, runs, shows and weighs, and whom it shuts out."""
+
+import csv
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+PHONE, DESK = {"width": 390, "height": 800}, {"width": 1280, "height": 900}
+
+
+def pages(html):
+    return [path for path in sorted(html.rglob("*.html")) if "_static" not in path.parts]
+
+
+class Opened:
+    """A page with what it asked for and complained of."""
+
+    def __init__(self, browser, path, size, scheme="light"):
+        self.context = browser.new_context(viewport=size, offline=True, color_scheme=scheme, accept_downloads=True)
+        self.page, self.asked, self.said = self.context.new_page(), [], []
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("console", lambda message: self.said.append(message.text) if message.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_load_state("load")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.close()
+
+
+def test_no_page_asks_for_anything_elsewhere_breaks_or_scrolls_sideways(html, chromium):
+    found = []
+    for path in pages(html):
+        for size in (PHONE, DESK):
+            with Opened(chromium, path, size) as opened:
+                opened.page.wait_for_timeout(100)
+                found += [f"{path.name} {size['width']}: {said[:200]}" for said in opened.said]
+                found += [f"{path.name} asks for {url}" for url in opened.asked if not url.startswith(("file:", "data:"))]
+                if (width := opened.page.evaluate("document.documentElement.scrollWidth")) > size["width"]:
+                    found.append(f"{path.name} is {width} wide on {size['width']}")
+    assert not found
+
+
+def test_planted_texts_do_nothing(html, chromium):
+    shown = 0
+    for path in pages(html):
+        with Opened(chromium, path, DESK) as opened:
+            page = opened.page
+            assert page.title() != "planted" and not page.query_selector("img[src='x'], a[href^='javascript:']"), path.name
+            shown += page.inner_text("body").count("document.title=")
+            policy = page.get_attribute("meta[http-equiv='Content-Security-Policy']", "content")
+            assert "default-src 'none'" in policy and "'unsafe-inline'" not in policy.split("style-src")[0], path.name
+            # The second line of defence: a script that came through would not run.
+            page.evaluate("""() => { const s = document.createElement("script"); s.textContent = "document.title = 'planted'"; document.body.append(s);
+                                     const i = document.createElement("div"); i.innerHTML = "<img src=y onerror=\\"document.title='planted'\\">"; document.body.append(i); }""")
+            page.wait_for_timeout(50)
+            assert page.title() != "planted", path.name
+    assert shown >= 10  # the texts are there to be read
+
+
+def test_axe_finds_nothing_serious(html, chromium):
+    axe, found = Axe(), []
+    for path in pages(html):
+        for size, scheme in ((DESK, "light"), (PHONE, "dark")):
+            with Opened(chromium, path, size, scheme) as opened:
+                for fault in axe.run(opened.page, options={"resultTypes": ["violations"]}).response["violations"]:
+                    if fault["impact"] in ("serious", "critical"):
+                        found.append(f"{path.name} {scheme}: {fault['id']}, {len(fault['nodes'])} times, first {fault['nodes'][0]['html'][:120]}")
+    assert not found
+
+
+def test_the_book_and_its_first_page_are_small(html, chromium):
+    assert sum(path.stat().st_size for path in html.rglob("*") if path.is_file()) < 30e6
+    with Opened(chromium, html / "index.html", DESK) as opened:
+        opened.page.wait_for_timeout(200)
+        files = {re.sub(r"[?#].*", "", url).removeprefix("file://") for url in opened.asked if url.startswith("file:")}
+    assert sum((html / path).stat().st_size for path in files) < 1e6
+
+
+def test_the_first_screen_says_what_was_claimed_and_what_holds(html, chromium):
+    with Opened(chromium, html / "index.html", DESK) as opened:
+        top = opened.page.evaluate("""() => [".companion-badge", ".companion-table table", "figure img"].map(s => document.querySelector(".bd-article " + s).getBoundingClientRect().top)""")
+        assert top == sorted(top) and top[2] < DESK["height"]
+        for heading in ("by the paper's numbers", "by ours"):
+            assert heading in opened.page.inner_text(".companion-table")
+        assert opened.page.locator("table a[href*='notebooks/']").count() >= 15
+
+
+def test_tables_of_chapters_are_ordered_by_a_press_and_saved_as_csv(html, chromium, tmp_path):
+    with Opened(chromium, html / "index.html", DESK) as opened:
+        table = opened.page.locator("table.companion").nth(1)
+        minutes = lambda: [float(text) for text in table.locator("tbody tr td:nth-child(3)").all_inner_texts()]  # noqa: E731
+        button = table.locator("th button", has_text="minutes")
+        button.focus()
+        opened.page.keyboard.press("Enter")  # by keyboard
+        assert minutes() == sorted(minutes()) and table.locator("th[aria-sort=ascending]").count() == 1
+        button.click()
+        assert minutes() == sorted(minutes(), reverse=True) and len(minutes()) >= 15
+        with opened.page.expect_download() as download:
+            table.locator("xpath=following-sibling::a[1]").click()
+        download.value.save_as(tmp_path / "table.csv")
+    rows = list(csv.reader(open(tmp_path / "table.csv", encoding="utf-8-sig", newline="")))
+    assert rows[0] == ["chapter", "runs", "minutes", "memory, GB", "weights, MB"] and len(rows) == len(minutes_of(html)) + 1
+
+
+def minutes_of(html):
+    return re.findall(r'<tr><td><a href="book/notebooks/', (html / "index.html").read_text(encoding="utf-8"))
+
+
+def test_figures_come_with_their_svg_and_the_page_with_its_records(html, chromium):
+    page = html / "book/notebooks/05_emotion_scoring.html"
+    with Opened(chromium, page, DESK) as opened:
+        links = opened.page.evaluate("""() => [...document.querySelectorAll("a.companion-download")].map(a => [a.textContent, a.href])""")
+    figures = [href for text, href in links if text == "SVG"]
+    assert figures and all("<svg" in open(href.removeprefix("file://"), encoding="utf-8").read(2000) for href in figures)
+    [records] = {href for text, href in links if "records" in text}
+    rows = list(csv.DictReader(open(records.removeprefix("file://"), encoding="utf-8")))
+    assert {"value", "ci_low", "ci_high", "n", "signature"} <= set(rows[0]) and {row["table"] for row in rows} >= {"emodoctor.table1"}
+
+
+def test_formulas_in_a_table_are_text_in_its_csv(html, chromium, tmp_path):
+    page = tmp_path / "formulas.html"
+    page.write_text(f"""<script>DOCUMENTATION_OPTIONS = {{pagename: "x"}}</script><main class="bd-article"><table class="companion"><thead><tr><th>a</th><th>b</th></tr></thead>
+<tbody><tr><td>=1+1</td><td>-0.5</td></tr><tr><td>@x</td><td>say "no", twice</td></tr></tbody></table></main><script src="{(html / '_static/browse.js').as_uri()}"></script>""", encoding="utf-8")
+    with Opened(chromium, page, DESK) as opened, opened.page.expect_download() as download:
+        opened.page.click("a.companion-download")
+    download.value.save_as(tmp_path / "table.csv")
+    assert list(csv.reader(open(tmp_path / "table.csv", encoding="utf-8-sig", newline=""))) == [["a", "b"], ["'=1+1", "-0.5"], ["'@x", 'say "no", twice']]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_wide_tables_scroll_in_themselves_and_by_keyboard(html, chromium, width):
+    with Opened(chromium, html / "book/claims.html", {"width": width, "height": 800}) as opened:
+        boxes = opened.page.evaluate("""() => [...document.querySelectorAll(".companion-table")].filter(b => b.scrollWidth > b.clientWidth + 1).map(b => b.tabIndex)""")
+    assert boxes == [0] * len(boxes) and (boxes or width == 1280)
