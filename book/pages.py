@@ -60,8 +60,12 @@ def build(profile: str) -> Path:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONWARNINGS": "ignore"})
     if done.returncode or not (book.HTML / "index.html").is_file():
         raise EmoError("Jupyter Book could not build the pages:\n" + "\n".join((done.stdout + done.stderr).splitlines()[-25:]))
+    fontawesome = book.HTML / "_static" / "scripts" / "fontawesome.js"
+    icons = theme_icons(fontawesome.read_text(encoding="utf-8"))
     for page in sorted(book.HTML.rglob("*.html")):
-        write_atomic(page, with_policy(mended(page.read_text(encoding="utf-8")), relative(page)))
+        write_atomic(page, with_policy(mended(page.read_text(encoding="utf-8"), icons), relative(page)))
+    for unused in (fontawesome, *(book.HTML / "_static").rglob("*.map")):
+        unused.unlink()
     book.BUILT_FROM.write_text(book.digest(profile))
     return book.HTML
 
@@ -74,10 +78,31 @@ THEME_SCRIPTS = [re.compile(pattern, re.DOTALL) for pattern in (
 THEME_HANDLERS = ("toggleFullScreen()", "window.print()")
 
 
-def mended(text: str) -> str:
-    """A page without the theme's faults: cells that run in a service elsewhere are off, and yet their script is there, twice; the buttons that unfold the contents have no name."""
-    text = re.sub(r"<script[^>]*>(?=const THEBE_JS_URL|\s*\{\s*requestKernel: true|kernelName = )[^<]*</script>|<script[^>]*sphinx-thebe\.js[^>]*></script>", "", text)
-    return text.replace('<summary><span class="toctree-toggle"', '<summary aria-label="pages below this one"><span class="toctree-toggle"')
+def mended(text: str, icons: dict[str, tuple[str, str]]) -> str:
+    """A page without the theme's faults, and without what it loads and does not use.
+
+    Cells that run in a service elsewhere are off, and yet their script is there, twice; the buttons that unfold the contents have no name; icons are drawn by a script of 1.5 MB
+    (here they stand in the page, from what `theme_icons` gives); every page loads MathJax and the index of the search.
+    """
+    text = re.sub(r"<script[^>]*>(?=const THEBE_JS_URL|\s*\{\s*requestKernel: true|kernelName = )[^<]*</script>|<script[^>]*(sphinx-thebe|/fontawesome)\.js[^>]*></script>", "", text)
+    if "/mathjax/" in text and not re.search(r'class="[^"]*\bmath\b', text):
+        text = re.sub(r"<script[^>]*/mathjax/[^>]*></script>", "", text)
+    if 'id="search-results"' not in text:
+        text = re.sub(r'<script src="[^"]*(searchtools|language_data|searchindex)\.js[^>]*></script>', "", text)
+    text = text.replace('<summary><span class="toctree-toggle"', '<summary aria-label="pages below this one"><span class="toctree-toggle"')
+
+    def drawn(icon: re.Match) -> str:
+        if icon["name"] not in icons:
+            raise EmoError(f"the theme has no solid icon {icon['name']!r}; was it changed?")
+        box, path = icons[icon["name"]]
+        return f'<svg{icon["before"]}svg-inline--fa fa-{icon["name"]}{icon["after"]} viewBox="0 0 {box}" fill="currentColor" aria-hidden="true"><path d="{path}"/></svg>'
+
+    return re.sub(r'<(?P<tag>i|span)(?P<before> class="[^"]*?)\bfa(?:s|-solid) fa-(?P<name>[a-z-]+)(?P<after>[^>]*)></(?P=tag)>', drawn, text)
+
+
+def theme_icons(script: str) -> dict[str, tuple[str, str]]:
+    """Width and height, and the path, of each solid icon in the theme's copy of Font Awesome (brands, then regular, then solid: the last of a name is the solid one)."""
+    return {name: (f"{width} {height}", path) for name, width, height, path in re.findall(r'[{,]"?([a-z][a-z-]*)"?:\[(\d+),(\d+),\[[^\]]*\],"\w+","([^"]+)"\]', script)}
 
 
 def with_policy(text: str, name: str) -> str:

@@ -81,6 +81,21 @@ def test_the_book_and_its_first_page_are_small(html, chromium):
     assert sum((html / path).stat().st_size for path in files) < 1e6
 
 
+def test_the_theme_still_works_without_what_was_taken_out(html, chromium):
+    with Opened(chromium, html / "index.html", DESK) as opened:
+        assert opened.page.locator(".theme-switch:visible").count() == 1 and not opened.page.locator("[class*='fa-solid']:not(svg), .fas:not(svg)").count()
+        drawn = opened.page.evaluate("""() => [...document.querySelectorAll("svg.svg-inline--fa")].map(s => s.getBoundingClientRect()).filter(b => b.width).map(b => b.height)""")
+        assert len(drawn) >= 10 and all(8 <= height <= 30 for height in drawn)
+        opened.page.keyboard.press("Control+k")
+        opened.page.keyboard.type("papermill")
+        opened.page.keyboard.press("Enter")
+        opened.page.wait_for_selector("#search-results li")
+    formulas = [path for path in pages(html) if re.search(r'class="[^"]*\bmath\b', path.read_text(encoding="utf-8"))]
+    assert formulas
+    with Opened(chromium, formulas[0], DESK) as opened:
+        opened.page.wait_for_selector("mjx-container svg")
+
+
 def test_the_first_screen_says_what_was_claimed_and_what_holds(html, chromium):
     with Opened(chromium, html / "index.html", DESK) as opened:
         top = opened.page.evaluate("""() => [".companion-badge", ".companion-table table", "figure img"].map(s => document.querySelector(".bd-article " + s).getBoundingClientRect().top)""")
@@ -126,9 +141,10 @@ def test_formulas_in_a_table_are_text_in_its_csv(html, chromium, tmp_path):
     page = tmp_path / "formulas.html"
     page.write_text(f"""<script>DOCUMENTATION_OPTIONS = {{pagename: "x"}}</script><main class="bd-article"><table class="companion"><thead><tr><th>a</th><th>b</th></tr></thead>
 <tbody><tr><td>=1+1</td><td>-0.5</td></tr><tr><td>@x</td><td>say "no", twice</td></tr></tbody></table></main><script src="{(html / '_static/browse.js').as_uri()}"></script>""", encoding="utf-8")
-    with Opened(chromium, page, DESK) as opened, opened.page.expect_download() as download:
-        opened.page.click("a.companion-download")
-    download.value.save_as(tmp_path / "table.csv")
+    with Opened(chromium, page, DESK) as opened:
+        with opened.page.expect_download() as download:
+            opened.page.click("a.companion-download")
+        download.value.save_as(tmp_path / "table.csv")
     assert list(csv.reader(open(tmp_path / "table.csv", encoding="utf-8-sig", newline=""))) == [["a", "b"], ["'=1+1", "-0.5"], ["'@x", 'say "no", twice']]
 
 
