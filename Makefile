@@ -38,7 +38,7 @@ test-fast: $(BIN)/.installed  ## the tests that take seconds
 	@$(BIN)/python -m pytest -q -m "not slow" --ignore=tests/browser
 
 test-browser: $(BIN)/.installed  ## the tests that open built pages in Chromium (needs the package chromium)
-	@$(BIN)/python -m pytest -q tests/browser
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/browser
 
 lint: $(BIN)/.installed  ## ruff, and clear what notebooks left as outputs
 	@$(BIN)/ruff check .

@@ -188,13 +188,14 @@ def _scoreboard_html(ledger: pd.DataFrame) -> str:
     frame = pd.DataFrame(counts).T.rename(index=PAPERS)
     frame.insert(0, ("", "claims"), frame.iloc[:, : len(claims.PRINTED)].sum(axis=1))
     frame.columns = pd.MultiIndex.from_tuples(frame.columns)
-    return _table_html(frame.loc[:, (frame != 0).any()])
+    return _table_html(frame.loc[:, (frame != 0).any()], "companion companion-counts")
 
 
 def _map_html(profile: str) -> str:
     """Each chapter with its question and what its runs took: minutes, memory, weights to download."""
     about, rows = results.read_provenance(profile), []
-    for notebook in dict.fromkeys(s.notebook for s in sorted(graph.steps(profile), key=lambda s: s.run)):
+    order = re.findall(r"file: book/notebooks/(\w+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    for notebook in sorted({s.notebook for s in graph.steps(profile)}, key=order.index):
         of_it = [s for s in graph.steps(profile) if s.notebook == notebook and s.run in about]
         title = re.search(r"^# (.*)", notebook_cells(parameters.notebook_path(notebook))[0][1])[1]
         weights = dict.fromkeys(name for s in of_it for name in graph.step_models(s, profile))
@@ -509,8 +510,8 @@ def _lengths(rows: list[dict], fields: tuple[str, ...], length=lambda text: len(
     return pd.DataFrame(found).T.drop(columns="std").rename(columns={"count": "texts"}).round(0).astype(int)
 
 
-def _table_html(frame: pd.DataFrame) -> str:
-    return '<div class="companion-table">' + frame.to_html(escape=True, border=0, classes="companion") + "</div>"
+def _table_html(frame: pd.DataFrame, classes: str = "companion") -> str:
+    return '<div class="companion-table">' + frame.to_html(escape=True, border=0, classes=classes) + "</div>"
 
 
 def _browse_html(rows: list[dict], name: str, japanese: tuple[str, ...] = ()) -> str:

@@ -141,8 +141,8 @@ def _number(value: float) -> str:
     return f"{value:.3f}" if value == value else "–"
 
 
-def _html(frame: pd.DataFrame) -> str:
-    return '<div class="companion-table">' + frame.to_html(index=False, escape=True, border=0, classes="companion companion-claims") + "</div>"
+def _html(frame: pd.DataFrame, classes: str = "companion companion-claims") -> str:
+    return f'<div class="companion-table">{frame.to_html(index=False, escape=True, border=0, classes=classes)}</div>'
 
 
 def figure(moved: pd.DataFrame, path: Path) -> None:
@@ -168,4 +168,4 @@ def last_run(now: dict[str, dict]) -> str:
     """A table of the runs: when, on what, from which commit, how long, how much memory."""
     rows = [{"run": name, "started (UTC)": run["started"][:16].replace("T", " "), "commit": run["git_commit"][:10] + (" with local changes" if run["dirty"] else ""), "machine": run["device"],
              "seconds": f"{run['seconds']:.0f}", "peak MB": f"{run['peak_memory_mb']:,}", "numbers": len(run["records"])} for name, run in now.items()]
-    return _html(pd.DataFrame(rows)) if rows else html.escape("Nothing was made yet.")
+    return _html(pd.DataFrame(rows), "companion") if rows else html.escape("Nothing was made yet.")

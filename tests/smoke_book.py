@@ -1,13 +1,22 @@
 """A copy of the project with its smoke book, for the tests that start it as a user does."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from filelock import FileLock
+
 from emo_utils.project import ROOT
+
+# What somebody planted in the data and a page must not do: scripts, handlers, links, an early end of a table, a turn of the direction of reading, formulas for a spreadsheet.
+PLANTED = """<script>document.title="planted"</script><img src=x onerror="document.title='planted'"><a href="javascript:document.title='planted'">a</a> [b](javascript:document.title='planted') </td></table></pre>\u202etxet\u2066 {{7*7}} =cmd|'/c calc'!A1"""
+# Where a text of the data comes to a page: file and fields.
+PLACES = {"data/dialogues/test.jsonl": ("emotional_question", "answer"), "data/dialogues/eqsr_train.jsonl": ("emotional_question", "soothing_response"), "data/dialogues/er_train.jsonl": ("empathetic_response",),
+          "data/caregiver/test.jsonl": ("prompt", "chosen"), "data/caregiver/train.jsonl": ("prompt", "chosen"), "data/emplifai_ja/dialogues.jsonl": ("situation", "gloss")}
 
 
 class Copy:
@@ -43,15 +52,47 @@ class Copy:
         return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
-def smoke_book(tmp_path_factory, before=lambda copy: None) -> Copy:
-    """Copy the tracked and untracked sources, and make the book there with an empty cache; `before` may change the copy first."""
-    folder = tmp_path_factory.mktemp("copy") / "project"
+def sources() -> list[str]:
+    """Tracked and untracked files of the project."""
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
-    for name in listed.decode().split("\0"):
-        if name and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    return sorted(name for name in listed.decode().split("\0") if name and (ROOT / name).is_file())
+
+
+def plant(copy: Copy) -> None:
+    """Hostile texts in the first rows of every file of data."""
+    for name, fields in PLACES.items():
+        path = copy.folder / name
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        for row in rows[:3]:
+            row |= {field: row[field] + PLANTED for field in fields}
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def smoke_book(tmp_path_factory, config) -> Copy:
+    """Copy the sources, plant hostile texts in the copy's data, and make the book there with an empty cache; its pages go to pytest's cache, too, for `smoke_pages`."""
+    folder = tmp_path_factory.mktemp("copy") / "project"
+    for name in sources():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
     copy = Copy(folder, tmp_path_factory.mktemp("cache"))
-    before(copy)
+    plant(copy)
     copy.output = copy.emo("book", "--profile", "smoke")
+    target = _kept_pages(config)
+    shutil.rmtree(target.parent, ignore_errors=True)  # those of other sources
+    shutil.copytree(copy.folder / "_build" / "html", target)
     return copy
+
+
+def smoke_pages(tmp_path_factory, config) -> Path:
+    """The pages of a smoke book of these sources: those of an earlier test where there are some, else made now."""
+    with FileLock(config.cache.mkdir("smoke-book") / "lock"):
+        if not (_kept_pages(config) / "index.html").is_file():
+            smoke_book(tmp_path_factory, config)
+    return _kept_pages(config)
+
+
+def _kept_pages(config) -> Path:
+    digest = hashlib.sha256()
+    for name in sources():
+        digest.update(name.encode() + hashlib.sha256((ROOT / name).read_bytes()).digest())
+    return config.cache.mkdir("smoke-book") / "pages" / digest.hexdigest()[:16]

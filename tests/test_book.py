@@ -18,8 +18,8 @@ RUNS = 22
 
 
 @pytest.fixture(scope="module")
-def book(tmp_path_factory) -> Copy:
-    return smoke_book(tmp_path_factory)
+def book(tmp_path_factory, pytestconfig) -> Copy:
+    return smoke_book(tmp_path_factory, pytestconfig)
 
 
 def ran(output: str) -> set[str]:

@@ -45,6 +45,11 @@ def test_no_page_asks_for_anything_elsewhere_breaks_or_scrolls_sideways(html, ch
     assert not found
 
 
+def test_no_page_names_a_folder_of_the_machine_that_made_it(html):
+    folder = re.compile(r"(?<![\w.*])/(?:home|root|tmp|Users|work|usr|mnt|opt)/[\w./-]+")
+    assert {path.name: found[:3] for path in pages(html) if (found := folder.findall(path.read_text(encoding="utf-8")))} == {}
+
+
 def test_planted_texts_do_nothing(html, chromium):
     shown = 0
     for path in pages(html):
@@ -62,14 +67,16 @@ def test_planted_texts_do_nothing(html, chromium):
     assert shown >= 10  # the texts are there to be read
 
 
-def test_axe_finds_nothing_serious(html, chromium):
+@pytest.mark.parametrize(("size", "scheme"), [(DESK, "light"), (PHONE, "dark")])
+def test_axe_finds_nothing_serious(html, chromium, size, scheme):
     axe, found = Axe(), []
     for path in pages(html):
-        for size, scheme in ((DESK, "light"), (PHONE, "dark")):
-            with Opened(chromium, path, size, scheme) as opened:
-                for fault in axe.run(opened.page, options={"resultTypes": ["violations"]}).response["violations"]:
-                    if fault["impact"] in ("serious", "critical"):
-                        found.append(f"{path.name} {scheme}: {fault['id']}, {len(fault['nodes'])} times, first {fault['nodes'][0]['html'][:120]}")
+        with Opened(chromium, path, size, scheme) as opened:
+            # Axe takes time for each element: of what is made alike, many times, the first ones.
+            opened.page.evaluate("""() => document.querySelectorAll("tbody tr:nth-child(n+16), dl.py:nth-of-type(n+6)").forEach(e => e.remove())""")
+            for fault in axe.run(opened.page, options={"resultTypes": ["violations"]}).response["violations"]:
+                if fault["impact"] in ("serious", "critical"):
+                    found.append(f"{path.name}: {fault['id']}, {len(fault['nodes'])} times, first {fault['nodes'][0]['html'][:120]}")
     assert not found
 
 
