@@ -16,8 +16,9 @@ from pathlib import Path
 import matplotlib
 import nbformat
 import pandas as pd
+import yaml
 
-from emo import book, drift
+from emo import book, drift, licences
 from emo_utils import claims, data, graph, models, parameters, report, results
 from emo_utils.project import ROOT, EmoError, notebook_cells, relative, results_dir, write_atomic
 
@@ -51,6 +52,7 @@ def build(profile: str) -> Path:
     write_records(profile)
     write_speed()
     write_models()
+    write_atomic(GENERATED / "licences.md", _browse_html(licences.table().to_dict("records"), "packages, weights and data sets") + "\n")
     steps_figure(GENERATED / "steps.svg")
     write_data()
     place_mathjax()
@@ -63,11 +65,26 @@ def build(profile: str) -> Path:
     fontawesome = book.HTML / "_static" / "scripts" / "fontawesome.js"
     icons = theme_icons(fontawesome.read_text(encoding="utf-8"))
     for page in sorted(book.HTML.rglob("*.html")):
-        write_atomic(page, with_policy(mended(page.read_text(encoding="utf-8"), icons), relative(page)))
+        write_atomic(page, with_policy(mended(with_sources(page.read_text(encoding="utf-8")), icons), relative(page)))
     for unused in (fontawesome, *(book.HTML / "_static").rglob("*.map")):
         unused.unlink()
     book.BUILT_FROM.write_text(book.digest(profile))
     return book.HTML
+
+
+def with_sources(text: str) -> str:
+    """A page whose provenance lines lead, once unfolded, to the notebook as it ran, and to its source at that commit where _config.yml names a public repository."""
+    address = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8")).get("repository", {}).get("url", "").rstrip("/")
+    pages = {step.run: (page_name(step), step.notebook) for step in graph.STEPS}
+
+    def links(line: re.Match) -> str:
+        if line["run"] not in pages:
+            return line[0]
+        page, notebook = pages[line["run"]]
+        source = f' · <a href="{html.escape(address)}/blob/{line["commit"]}/notebooks/{notebook}.ipynb">its source at this commit</a>' if address else ""
+        return f'{line[0]}<p><a href="../../_sources/book/notebooks/{page}.ipynb" download>the notebook as it ran</a>{source}</p>'
+
+    return re.sub(r'<details class="companion-provenance"><summary>(?P<run>[\w.-]+) · commit (?P<commit>\w+)[^<]*</summary>', links, text)
 
 
 # What the theme writes into a page as a script or a handler; whatever else a page had would be text of a model or of data that was not escaped.
