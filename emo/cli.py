@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from emo import book
 from emo_utils import graph, models, parameters
-from emo_utils.project import PROFILE_NAMES, ROOT, EmoError, cache_dir, relative, write_atomic
+from emo_utils.project import PROFILE_NAMES, ROOT, EmoError, cache_dir, first_line, relative, write_atomic
 
 
 # glibc gives large tensors back to the system after each use and has them zeroed anew at the next: a sixth of a training
@@ -31,10 +32,22 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("emo: stopped; the same command goes on where it was", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # `emo why | head`: who reads has enough
+        sys.stdout = None
+        return 141
+    except Exception as error:
+        if options.debug:
+            raise
+        if isinstance(error, OSError):  # no space, no permission, a folder in the place of a file
+            print(f"emo: {error.strerror or error}{f': {error.filename}' if error.filename else ''}; what was finished is kept, and the same command goes on once that is mended", file=sys.stderr)
+            return 2
+        print(f"emo: a fault of this program, please report it: {type(error).__name__}: {first_line(error)} (emo --debug … shows where)", file=sys.stderr)
+        return 70
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="emo", description="Run the companion's notebooks, one by one or as a book.")
+    parser.add_argument("--debug", action="store_true", help="show where a fault of the program lies")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name, do, text, *positional):
@@ -129,6 +142,15 @@ def rewrite_rows(options) -> int:
     if not options.er and not options.eqsr:
         raise EmoError("say how many rows: --er N for empathetic answers, --eqsr N for emotional questions with soothing answers")
     chosen = sources.select(source, options.er, options.eqsr, options.seed)
+    for name, low, high in (("concurrency", 1, 1024), ("attempts", 1, 1000), ("max_tokens", 1, 2**20), ("temperature", 0, 2), ("timeout", 0.001, 86400), ("seed", 0, 2**31 - 1)):
+        if not low <= getattr(options, name) <= high:
+            raise EmoError(f"--{name.replace('_', '-')} is {getattr(options, name)}; it must be in [{low}, {high}]")
+    if not options.model.strip() or not re.match(r"https?://[^\s/]+|$", options.endpoint):
+        raise EmoError(f"--model {options.model!r} --endpoint {options.endpoint!r}: a model has a name, and an endpoint an address such as http://HOST/v1")
+    if options.limit is not None and not 0 <= options.limit < float("inf"):
+        raise EmoError(f"--limit is {options.limit}; it is an amount of US dollars, 0 or more")
+    if options.emotion_model:
+        models.entry(options.emotion_model)
     print(f"{options.source}: {chosen.usable} usable rows, {len(chosen.set_aside)} set aside; {len(chosen.er)} for ER, {len(chosen.eqsr)} for EQ+SR, {chosen.both} of them for both")
     options.out.mkdir(parents=True, exist_ok=True)
     sources.write_set_aside(chosen.set_aside, options.out / "unusable_rows.jsonl")
@@ -184,6 +206,8 @@ def check_rows(options) -> int:
 
     from emo_utils import data
 
+    if not options.file:
+        raise EmoError("give a file: emo check-rows rows.jsonl")
     rows = data.load(options.kind, file=options.file)
     print(f"{len(rows)} rows can be trained on" + "".join(f", {n} {emotion}" for emotion, n in Counter(row["emotion"] for row in rows if options.kind == "eqsr").items()))
     print(f"train with: emo run {'02_sft -p system er-sft' if options.kind == 'er' else '03_dpo'} -p rows_file {options.file} -p train_rows 0")
@@ -315,7 +339,8 @@ def print_plan(options) -> int:
     """What a book would take: steps, downloads, time, memory, disk."""
     profile = parameters.load_profile(options.profile)
     due = [s.run for s in graph.steps(options.profile) if graph.why(s.run, options.profile)]
-    downloads = graph.total_download_mb(options.profile)
+    weights = dict.fromkeys(name for s in graph.steps(options.profile) for name in graph.step_models(s, options.profile))
+    downloads = {name: models.entry(name).size_mb for name in weights if not models.is_cached(name)}
     print(f"profile {options.profile}: {profile['about']}")
     print(f"  steps    {len(due)} of {len(graph.steps(options.profile))} to run" + (f": {', '.join(due)}" if 0 < len(due) < 5 else ""))
     print(f"  download {sum(downloads.values())} MB of weights" + (f" ({', '.join(downloads)})" if downloads else " (all in the cache)"))

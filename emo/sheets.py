@@ -68,9 +68,14 @@ def make_comparisons(first: pd.DataFrame, second: pd.DataFrame, folder: Path, gr
     return _hand_out(folder, "comparisons", {name: {"id": name, "system": names[1], "against": names[0], "texts": ratings.fingerprint(*row["answers"])} for name, row in shown.items()}, shown, [ids[i : i + group_size] for i in range(0, len(ids), group_size)], raters, dice, seed)
 
 
+MOST_FORMS = 10_000  # a form is a file of 20 kB and more
+
+
 def _check_size(count: int, what: str, group_size: int, raters: int) -> None:
     if min(group_size, raters) < 1 or not count:
         raise EmoError(f"{count} {what} in groups of {group_size}, each rated by {raters} people: each of the three is 1 or more")
+    if (forms := -(-count // group_size) * raters) > MOST_FORMS:
+        raise EmoError(f"{count} {what} in groups of {group_size}, each rated by {raters} people, are {forms:,} forms; more than {MOST_FORMS:,} are not made at once")
 
 
 def _hand_out(folder: Path, kind: str, items: dict, shown: dict, groups: list[list], raters: int, dice: random.Random, seed: int, broken=frozenset()) -> pd.DataFrame:

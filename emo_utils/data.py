@@ -6,9 +6,10 @@ The data sets' cards are in `data/*/README.md`; rewriting real data is in `rewri
 import csv
 import json
 import random
+import re
 from pathlib import Path
 
-from emo_utils.project import DATA, EmoError, given_path, relative, sha256_file
+from emo_utils.project import DATA, EmoError, first_line, given_path, relative, sha256_file
 
 EMOTIONS = ("fear", "anxiety", "embarrassment", "frustration", "distrust")
 ER_FIELDS = ("id", "topic", "specialty", "question", "answer", "empathetic_response")
@@ -21,6 +22,7 @@ JAPANESE_FILE, SCREENING_FILE = (DATA / "emplifai_ja" / name for name in ("dialo
 CAREGIVER_FIELDS = ("id", "topic", "prompt", "chosen", "rejected")
 CAREGIVER_FILES = {"train": DATA / "caregiver/train.jsonl", "test": DATA / "caregiver/test.jsonl"}
 SENTENCE_FILES = {name: DATA / "sentences" / f"{name}.jsonl" for name in ("comfort_knowledge", "safety", "urgent", "addressed")}
+LONGEST = 8000  # characters of a text; longer ones are pasted records rather than questions or answers
 USED: dict[str, str] = {}  # files that this process read, with their hashes, for its provenance
 
 
@@ -77,8 +79,8 @@ def table(path: Path):
         raise DataError(f"{path.name}: a table is a {', '.join(readers)} file")
     try:
         return readers[path.suffix](used(path))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path.name} cannot be read ({str(error).splitlines()[0][:120]})") from None
+    except (OSError, ValueError, TypeError) as error:  # the last: lines that are no objects
+        raise DataError(f"{path.name} cannot be read ({first_line(error)[:120]})") from None
 
 
 def _file(name: str, files: dict[str, Path]) -> Path:
@@ -95,7 +97,9 @@ def _rows(path: Path, fields: tuple[str, ...], emotions: tuple[str, ...] = ()) -
     try:
         lines = used(path).read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
     except UnicodeDecodeError as error:
-        raise DataError(f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+        raise DataError(f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8 text, a JSON object a line, not compressed") from None
+    if not any(map(str.strip, lines)):
+        raise DataError(f"{name} is empty; it needs a JSON object a line with the fields {', '.join(fields)}")
     loaded, wrong, seen = [], [], {}
     for number, line in enumerate(lines, start=1):
         try:
@@ -112,8 +116,8 @@ def _rows(path: Path, fields: tuple[str, ...], emotions: tuple[str, ...] = ()) -
 def _row(line: str, fields: tuple[str, ...], emotions: tuple[str, ...], where: str) -> dict:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where}: not JSON ({error}); each line is one row") from None
+    except (ValueError, RecursionError) as error:  # brackets without end, numbers of thousands of digits
+        raise DataError(f"{where}: not JSON ({first_line(error)}); each line is one row") from None
     if not isinstance(row, dict):
         raise DataError(f"{where}: not a JSON object; each line is one row with the fields {', '.join(fields)}")
     for name in fields:
@@ -121,7 +125,9 @@ def _row(line: str, fields: tuple[str, ...], emotions: tuple[str, ...], where: s
         if name == "turns" and not (isinstance(value, list) and len(value) == 4 and all(map(_is_text, value))):
             raise DataError(f"{where}: field 'turns' is not a list of four texts: patient, supporter, patient, supporter")
         if name != "turns" and not _is_text(value):
-            raise DataError(f"{where}: field '{name}' is missing or empty")
+            raise DataError(f"{where}: field '{name}' is {'missing or empty' if value is None or isinstance(value, str) else 'no text but ' + type(value).__name__}")
+        if odd := next(filter(None, (_unfit(text) for text in (value if name == "turns" else [value]))), ""):
+            raise DataError(f"{where}: field '{name}' {odd}")
     if "emotion" in fields and row["emotion"] not in emotions:
         raise DataError(f"{where}: emotion '{row['emotion']}' is none of {', '.join(emotions)}")
     return row
@@ -129,6 +135,12 @@ def _row(line: str, fields: tuple[str, ...], emotions: tuple[str, ...], where: s
 
 def _is_text(value) -> bool:
     return isinstance(value, str) and bool(value.strip())
+
+
+def _unfit(text: str) -> str:
+    """What in a text no tokenizer, table or page should get, or an empty text."""
+    odd = re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", text)
+    return f"holds U+{ord(odd[0]):04X}, which is no character of a text" if odd else f"has {len(text)} characters, more than {LONGEST}" if len(text) > LONGEST else ""
 
 
 def balanced(rows: list[dict], count: int) -> list[dict]:

@@ -11,6 +11,7 @@ results lie apart from the book's. A sweep is a list of variants (`sweeps/*.yaml
 import ast
 import itertools
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -106,8 +107,10 @@ def step(run: str) -> Step:
     if name not in found:
         raise EmoError(f"the book has no run '{name}'{parameters.nearest(name, found)}; runs: {', '.join(found)}")
     s = found[name]
-    if not given:
+    if run == name:
         return s
+    if not re.fullmatch(r"\w+=[^,=]*(,\w+=[^,=]*)*", given):
+        raise EmoError(f"'{given}' says no parameters; a variant is written {name}@beta=0.05,seed=43")
     pairs = [part.partition("=")[::2] for part in given.split(",")]
     # The untuned answers come from the book's own run; a start that is another system needs its checkpoint.
     s = replace(s, run=run, fixed=(*s.fixed, *pairs), answers=(dict(s.fixed)["system"],) if s.trains else s.answers)
@@ -302,11 +305,3 @@ def check_reads(run: str, profile: str, read_files: set[str], used_models: set[s
     unknown = read_files - {relative(p) for p in s.files} | used_models - set(step_models(s, profile))
     if unknown:
         raise EmoError(f"{run} used {', '.join(sorted(unknown))}, which its step in emo_utils/graph.py does not declare; add it there")
-
-
-def total_download_mb(profile: str) -> dict[str, int]:
-    """Weights that the profile's steps need and the cache lacks: name to MB."""
-    names = dict.fromkeys(name for s in steps(profile) for name in step_models(s, profile))
-    return {name: models.entry(name).size_mb for name in names if not models.is_cached(name)}
-
-

@@ -89,10 +89,13 @@ def relative(path: Path) -> str:
 
 
 def given_path(text: str) -> Path:
-    """A path as a user gave it: relative ones count from where `emo run` was called, else from the working folder or the project's; as it is where nothing lies at any of these."""
-    path = Path(text).expanduser()
-    places = (Path(os.environ.get("EMO_CALLED_FROM", ".")) / path, path, ROOT / path)
-    return next((place.resolve() for place in places if place.exists()), path)
+    """A path as a user gave it: relative ones count from where `emo run` was called, else from the working folder or the project's; as it is where nothing lies at any of these. Raises EmoError for what can be no path."""
+    try:
+        path = Path(text).expanduser()
+        path.resolve()  # may raise
+        return next((place.resolve() for place in (Path(os.environ.get("EMO_CALLED_FROM", ".")) / path, path, ROOT / path) if place.exists()), path)
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long, a circle of links, a byte that no name may have
+        raise EmoError(f"{str(text)[:60]!r} is no path to a file ({first_line(error)[:80]})") from None
 
 
 def storable(text: str) -> str:

@@ -39,7 +39,7 @@ def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
     """
     try:
         key = json.loads(data.used(folder / "key.json").read_text(encoding="utf-8"))
-        items, sheets, rubrics, broken, kind = key["items"], key["sheets"], key["rubrics_sha256"], key["broken"], key.get("kind", "dialogues")
+        items, sheets, rubrics, broken, kind = {**key["items"]}, {**key["sheets"]}, key["rubrics_sha256"], key["broken"], str(key.get("kind", "dialogues"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EmoError(f"{folder.resolve().name} has no key.json of `emo rating-sheets` or `emo comparison-sheets` ({first_line(error)}); give the folder that it wrote") from None
     if kind not in KINDS or rubrics != sha256_json(KINDS[kind]):

@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from emo_utils.data import EMOTIONS
+from emo_utils.data import EMOTIONS, LONGEST
 from emo_utils.project import EmoError, storable, write_atomic
 
 FIELDS = (("question", "answer"), ("input", "output"), ("input", "answer_icliniq"))  # ours, and the two sets of the paper
-LONGEST = 8000  # characters of a question or an answer; longer ones are pasted records rather than questions
 _UNCLEAN = re.compile("[\ud800-\udfff\x00\ufffd]")  # half a character, or a sign that one was lost
 csv.field_size_limit(2**20)  # what an unclosed quote may take in before it is noticed
 

@@ -129,8 +129,8 @@ def test_a_good_file_loads_with_or_without_a_last_line_break(file):
 
 
 @pytest.mark.parametrize("content, says", [
-    (b"", r"rows\.jsonl, row 1: not JSON"),
-    (b"\n\n", r"rows\.jsonl, row 1: not JSON"),
+    (b"", r"rows\.jsonl is empty"),
+    (b"\n\n", r"rows\.jsonl is empty"),
     (GOOD + b"\n[1]\n", r"rows\.jsonl, row 2: not a JSON object.*fields id, topic"),
     (GOOD + b'\n"text"', r"rows\.jsonl, row 2: not a JSON object"),
     (GOOD + b"\n\n" + GOOD, r"rows\.jsonl, row 2: not JSON"),
