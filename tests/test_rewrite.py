@@ -885,7 +885,7 @@ def test_a_plan_needs_no_key(command):
 @pytest.mark.parametrize("arguments, options, complaint", [
     ([], {}, "say how many rows"), (["--er", "31"], {}, "31 rows were asked for and .* has 30 usable ones"), (["--er", "-3"], {}, "0 or more"), (["--er", "1"], {"source": "nowhere.jsonl"}, "there is no file"),
     (["--er", "1", "--question-field", "frage"], {}, "0 usable"), (["--er", "1", "--model", "unknown"], {}, "does not know the model 'unknown'"), (["--er", "1"], {"endpoint": ""}, "OPENAI_API_KEY"),
-    (["--er", "1", "--limit", "1"], {"endpoint": "https://service.example/v1"}, "no price for 'm'"), (["--er", "1", "--attempts", "0"], {}, "1 or more"), (["--er", "1", "--concurrency", "0"], {}, "1 or more"),
+    (["--er", "1", "--limit", "1"], {"endpoint": "https://service.example/v1"}, "no price for 'm'"), (["--er", "1", "--attempts", "0"], {}, r"must be in \[1, 10"), (["--er", "1", "--concurrency", "0"], {}, r"must be in \[1, 10"),
     (["--er", "1", "--read-batch", "nowhere.jsonl"], {}, "there is no file"), (["--er", "1", "--prices", "nowhere.yaml"], {"endpoint": "https://service.example/v1"}, "no table of prices"),
 ])
 def test_a_mistake_ends_in_one_helpful_line(command, arguments, options, complaint):
