@@ -73,7 +73,7 @@ def test_axe_finds_nothing_serious(html, chromium, size, scheme):
     for path in pages(html):
         with Opened(chromium, path, size, scheme) as opened:
             # Axe takes time for each element: of what is made alike, many times, the first ones.
-            opened.page.evaluate("""() => document.querySelectorAll("tbody tr:nth-child(n+16), dl.py:nth-of-type(n+6)").forEach(e => e.remove())""")
+            opened.page.evaluate("""() => document.querySelectorAll("tbody tr:nth-child(n+9), dl.py:nth-of-type(n+4)").forEach(e => e.remove())""")
             for fault in axe.run(opened.page, options={"resultTypes": ["violations"]}).response["violations"]:
                 if fault["impact"] in ("serious", "critical"):
                     found.append(f"{path.name}: {fault['id']}, {len(fault['nodes'])} times, first {fault['nodes'][0]['html'][:120]}")
