@@ -67,17 +67,24 @@ def test_planted_texts_do_nothing(html, chromium):
     assert shown >= 10  # the texts are there to be read
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(DESK, "light"), (PHONE, "dark")])
-def test_axe_finds_nothing_serious(html, chromium, size, scheme):
-    axe, found = Axe(), []
-    for path in pages(html):
-        with Opened(chromium, path, size, scheme) as opened:
-            # Axe takes time for each element: of what is made alike, many times, the first ones.
-            opened.page.evaluate("""() => document.querySelectorAll("tbody tr:nth-child(n+9), dl.py:nth-of-type(n+4)").forEach(e => e.remove())""")
-            for fault in axe.run(opened.page, options={"resultTypes": ["violations"]}).response["violations"]:
-                if fault["impact"] in ("serious", "critical"):
-                    found.append(f"{path.name}: {fault['id']}, {len(fault['nodes'])} times, first {fault['nodes'][0]['html'][:120]}")
-    assert not found
+def faults(chromium, path, size, scheme, options=None):
+    """Serious findings of axe on a page; of what is made alike, many times, it reads the first ones, as it takes time for each element."""
+    with Opened(chromium, path, size, scheme) as opened:
+        opened.page.evaluate("""() => document.querySelectorAll("tbody tr:nth-child(n+9), dl.py:nth-of-type(n+4)").forEach(e => e.remove())""")
+        found = Axe().run(opened.page, options={"resultTypes": ["violations"]} | (options or {})).response["violations"]
+    return [f"{path.name}: {fault['id']}, {len(fault['nodes'])} times, first {fault['nodes'][0]['html'][:120]}" for fault in found if fault["impact"] in ("serious", "critical")]
+
+
+def test_axe_finds_nothing_serious(html, chromium):
+    assert not [fault for path in pages(html) for fault in faults(chromium, path, DESK, "light")]
+
+
+def test_axe_finds_enough_contrast_in_the_dark(html, chromium):
+    """On a page of each kind, as wide as a phone: only colours differ in the dark."""
+    kinds = ("index", "claims", "items", "data", "current", "licences", "03_dpo", "05_emotion_scoring", "08_qualitative_cases", "09_emplifai_judge", "10_ebd_open", "12_sweeps")
+    chosen = [path for path in pages(html) if path.stem in kinds]
+    assert len(chosen) == len(kinds)
+    assert not [fault for path in chosen for fault in faults(chromium, path, PHONE, "dark", {"runOnly": ["color-contrast"]})]
 
 
 def test_the_book_and_its_first_page_are_small(html, chromium):
