@@ -50,6 +50,9 @@ class Record(BaseModel):
     interval: Literal["items", "none"] = "items"
 
 
+DIVIDED = ("processes", "device_batch")  # how a batch is divided does not change what is trained
+
+
 class Run:
     """A notebook with its parameters, from its first cell to its written results."""
 
@@ -57,13 +60,14 @@ class Run:
         self.notebook, self.values = notebook, values
         self.profile = values["profile"]
         book_run = os.environ.get("EMO_BOOK_RUN", "")
-        self.book = bool(book_run)
+        self.book, self.given = bool(book_run), given
         self.name = book_run or adhoc_name(notebook, values, given)
         self.folder = graph.result_folder(self.name, self.profile) if self.book else ROOT / "results" / "adhoc"
         self.records: list[Record] = []
         self.items: list[pd.DataFrame] = []
         self.outputs: list[Path] = []
         self.temporary: list[Path] = []  # folders that are removed when the run is finished
+        self.held = None  # the lock of a training
         self.started, self._clock = datetime.now(UTC), time.monotonic()
         # Taken now: a file that changes while the run goes on must not pass as what the run used.
         self.fingerprint = graph.fingerprint(self.name, self.profile) if self.book else {}
@@ -80,6 +84,13 @@ class Run:
         if self.book:
             return checkpoints_dir(self.profile) / (f"variants/{self.name}" if self.variant else self.values["system"])
         return ROOT / "checkpoints" / "adhoc" / self.name
+
+    @property
+    def unfinished(self) -> Path:
+        """Where its training keeps what it goes on from, over however many processes and parts a batch is divided."""
+        given = {name: value for name, value in self.given.items() if name not in DIVIDED}
+        name = self.checkpoint.name if self.book else adhoc_name(self.notebook, self.values, given)
+        return self.checkpoint.parent / f".{name}.unfinished"
 
     def start_checkpoints(self) -> list[Path]:
         """The checkpoints that this run starts from, in order of application; none for the base model.
@@ -154,6 +165,9 @@ class Run:
             graph.check_reads(self.name, self.profile, set(data.USED), set(models.USED))
         for folder in self.temporary:
             shutil.rmtree(folder, ignore_errors=True)
+        if self.held:
+            self.held.release(force=True)
+            Path(self.held.lock_file).unlink(missing_ok=True)
         content = {"records": [r.model_dump() for r in self.records], "provenance": self.provenance()}
         path = self.folder / f"{self.name}.json"
         write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from filelock import FileLock, Timeout
 from peft import LoraConfig, set_peft_model_state_dict
 from safetensors.torch import load_file
 from tqdm import tqdm
@@ -22,7 +23,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils.notebook import NotebookProgressCallback
 
-from emo_utils import data, models, packed, stats
+from emo_utils import data, models, packed, results, stats
 from emo_utils.models import Precision
 from emo_utils.project import NOTEBOOKS, ROOT, EmoError, notebook_cells, relative, sha256_file, sha256_json, write_atomic
 
@@ -151,18 +152,22 @@ def training_log(history: list[dict]) -> pd.DataFrame:
 def _launch(trainer, run) -> pd.DataFrame:
     """Run this notebook's cells up to the training as a script in several processes.
 
-    EMO_LAUNCH adds options of `accelerate launch`. With `--num_machines N --main_process_ip HOST` the others join by
-    `sh launch.sh RANK` in this run's scratch folder, which all machines must share.
+    EMO_LAUNCH adds options of `accelerate launch`; with `--config_file` among them the file says all but the number of processes. With
+    `--num_machines N --main_process_ip HOST` the others join by `sh launch.sh RANK` in this run's scratch folder, which all machines must share.
     """
+    options = shlex.split(os.environ.get("EMO_LAUNCH", ""))
+    if "--config_file" not in options:
+        options = ["--multi_gpu", "--mixed_precision", "no", "--dynamo_backend", "no", "--num_machines", "1", *options]
     folder, final = scratch(run), scratch(run) / "final"
     cells = [text for kind, text, _ in notebook_cells(NOTEBOOKS / f"{run.notebook}.ipynb") if kind == "code"]
     wanted = next(i for i, text in enumerate(cells) if "train.fit(" in text) + 1
     (folder / "training.py").write_text("\n\n".join(cells[:wanted]), encoding="utf-8")
     known = {"EMO_VALUES": json.dumps(run.values), "EMO_SCRATCH": str(folder), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(max(torch.get_num_threads() // run.values["processes"], 1))}
-    command = shlex.join([sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(run.values["processes"]), "--mixed_precision", "no",
-                          "--dynamo_backend", "no", "--num_machines", "1", *shlex.split(os.environ.get("EMO_LAUNCH", ""))])
+    command = shlex.join([sys.executable, "-m", "accelerate.commands.launch", "--num_processes", str(run.values["processes"]), *options])
     lines = [f"export {name}={shlex.quote(value)}" for name, value in known.items()]
     (folder / "launch.sh").write_text("\n".join([*lines, f"exec {command} --machine_rank ${{1:-0}} {shlex.quote(str(folder / 'training.py'))}\n"]))
+    device = trainer.model.device
+    trainer.model.to("cpu")  # room for the processes where they share its device
     with open(folder / "processes.log", "w") as log:
         done = subprocess.run(["sh", folder / "launch.sh"], stdout=log, stderr=subprocess.STDOUT)
     if done.returncode or not (final / "log.json").is_file():
@@ -174,6 +179,7 @@ def _launch(trainer, run) -> pd.DataFrame:
     else:
         trainer.model.load_state_dict(load_file(final / "model.safetensors"), strict=False)
         trainer.model.tie_weights()
+    trainer.model.to(device)
     trainer.state.log_history = json.loads((final / "log.json").read_text())
     return training_log(trainer.state.log_history)
 
@@ -181,13 +187,21 @@ def _launch(trainer, run) -> pd.DataFrame:
 def scratch(run) -> Path:
     """Where a trainer keeps checkpoints to resume from, until the run is finished. What another run left there is removed.
 
-    A run is the same when its parameters, code, data and starting checkpoints are.
+    A run is the same when its parameters, code, data and starting checkpoints are; over how many processes and parts a batch is
+    divided does not count, so that it goes on with more or fewer. Raises EmoError while another process trains the same run.
     """
     if "EMO_SCRATCH" in os.environ:  # a process started by `_launch`
         return Path(os.environ["EMO_SCRATCH"])
-    folder = run.checkpoint.parent / f".{run.checkpoint.name}.unfinished"
+    folder = run.unfinished
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    run.held = FileLock(f"{folder}.lock", is_singleton=True)  # until the run is finished or its process ends
+    try:
+        run.held.acquire(timeout=0)
+    except Timeout:
+        raise EmoError(f"{run.name} is being trained by another process or an open notebook; wait for its end or stop it, and start this one again: it goes on from there") from None
     before = {relative(path): sha256_file(path) for start in run.start_checkpoints() for path in sorted(start.glob("*.safetensors"))}
-    same = sha256_json([run.values, run.code_sha256, data.USED, models.USED, before])
+    values = {name: value for name, value in run.values.items() if name not in results.DIVIDED}
+    same = sha256_json([values, run.code_sha256, data.USED, models.USED, before])
     mark = folder / "run.sha256"
     if not mark.is_file() or mark.read_text() != same:
         shutil.rmtree(folder, ignore_errors=True)

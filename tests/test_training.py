@@ -111,7 +111,7 @@ def test_a_training_of_the_book_that_is_killed_goes_on(home, capsys, monkeypatch
     command = [sys.executable, "-m", "emo", "run", "03_dpo"]
     for name, value in (START | given).items():
         command += ["-p", name, str(value)]
-    folder = run.checkpoint.parent / f".{run.checkpoint.name}.unfinished"
+    folder = run.unfinished
     child = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(home)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         deadline = time.monotonic() + 120
@@ -436,6 +436,62 @@ def test_two_processes_take_the_steps_of_one(home, er_sft, notebook, given):
     for names in (one, two):
         names.run.finish()
     assert not list((home / "checkpoints/adhoc").glob(".*"))
+
+
+BREAK = """
+from transformers import TrainerCallback
+class Break(TrainerCallback):
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == 5:
+            raise ConnectionError("a machine went away")
+trainer.add_callback(Break())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first, then", [(1, 2), (2, 1)])
+def test_a_training_goes_on_with_another_number_of_processes(home, monkeypatch, capsys, first, then):
+    """Stopped at step 5 with a checkpoint at 4, then started with more or fewer processes: steps, losses and weights of one that was not stopped."""
+    given = LONG | {"precision": "fp32"}
+    whole = train_only("03_dpo", **given)
+    other, start = (models.load("tiny-llama", checkpoints=paths)[0].state_dict() for paths in ([whole.path], []))
+    whole.run.finish()
+    if first == 1:
+        stopped("03_dpo", 5, **given)
+    else:
+        cells = project.notebook_cells
+        with monkeypatch.context() as patch, pytest.raises(EmoError, match="ConnectionError: a machine went away"):
+            names = play("03_dpo", before="train.fit(", **given | {"processes": first})
+            patch.setattr(train, "notebook_cells", lambda path: [(kind, BREAK + text if kind == "code" and "train.fit(" in text else text, tags) for kind, text, tags in cells(path)])
+            train.fit(names.trainer, names.run)
+        del names
+    capsys.readouterr()
+    again = train_only("03_dpo", **given | ({"processes": then} if then > 1 else {}))
+    told = capsys.readouterr().out + (train.scratch(again.run) / "processes.log").read_text() if then > 1 else capsys.readouterr().out
+    assert "going on from step 4\n" in told
+    same_curve(again.log, whole.log)
+    model = models.load("tiny-llama", checkpoints=[again.path])[0].state_dict()
+    moved = max((model[n] - start[n]).abs().max().item() for n in model)
+    assert moved > 1e-5 and max((model[n] - other[n]).abs().max().item() for n in model) < 1e-3 * moved
+    again.run.finish()
+    assert not list((home / "checkpoints/adhoc").glob(".*"))
+
+
+def test_a_second_process_does_not_train_the_same_run(home):
+    """Two at once would write the same checkpoints."""
+    folder, run = scratch_of(train_rows=8)
+    other = "from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire(timeout=0)"
+    assert subprocess.run([sys.executable, "-c", f"import sys; {other}", f"{folder}.lock"], capture_output=True).returncode
+    run.held.release(force=True)
+    held = subprocess.Popen([sys.executable, "-c", f"import sys; {other}; print('held', flush=True); sys.stdin.read()", f"{folder}.lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert held.stdout.readline() == "held\n"
+        with pytest.raises(EmoError, match=r"03_dpo.eqsr-dpo.*is being trained by another process.*it goes on from there") as error:
+            train.scratch(run)
+        assert "\n" not in str(error.value)
+    finally:
+        held.communicate()
+    assert train.scratch(run) == folder
 
 
 @pytest.mark.parametrize("given", [{"batch_size": 3, "device_batch": 2}, {"batch_size": 5, "processes": 2}, {"batch_size": 4, "device_batch": 2, "processes": 3}, {"batch_size": 1, "processes": 2}])
