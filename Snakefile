@@ -2,6 +2,7 @@
 # gives it to Snakemake: one rule a run, one a model, and the book at the end.
 import sys
 
+from emo import cluster
 from emo_utils import graph, models
 from emo_utils.project import relative
 
@@ -16,6 +17,7 @@ rule book:
     input:
         [f"{STAMPS}/{step.run}.done" for step in STEPS],
     threads: 1
+    localrule: True
     shell:
         "{EMO} pages --profile {PROFILE}"
 
@@ -30,6 +32,8 @@ for weights in WEIGHTS:
         params:
             weights=weights,
         threads: 1
+        # On a cluster as well: its nodes often reach no network.
+        localrule: True
         priority: 10_000
         resources:
             mem_mb=min(1000 + 4 * models.entry(weights).size_mb, 4700),
@@ -54,9 +58,13 @@ for step in STEPS:
         # Two runs at a time: what the rest waits for longest goes first, so that none is left to end alone.
         priority: graph.longest_chain(step)
         resources:
-            mem_mb=step.memory_mb,
+            **cluster.resources(step, PROFILE),
         shell:
             "{EMO} step {params.run} --profile {PROFILE}"
+
+
+def asked(wildcards, name):
+    return cluster.resources(graph.step(wildcards.run), PROFILE).get(name, 0)
 
 
 rule variant:
@@ -68,6 +76,8 @@ rule variant:
         STAMPS + "/{run}@{given}.done",
     threads: 1
     resources:
-        mem_mb=lambda w: graph.step(w.run).memory_mb,
+        mem_mb=lambda w: asked(w, "mem_mb"),
+        gpu=lambda w: asked(w, "gpu"),
+        runtime=lambda w: asked(w, "runtime") or 240,
     shell:
         "{EMO} step '{wildcards.run}@{wildcards.given}' --profile {PROFILE}"

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,11 +11,12 @@ import textwrap
 import time
 from pathlib import Path
 
-from emo import book
+from emo import book, cluster
 from emo_utils import graph, models, parameters
 from emo_utils.project import PROFILE_NAMES, ROOT, EmoError, cache_dir, first_line, relative, write_atomic
 
 
+ADDRESS = r"https?://[^\s/]+|$"  # of an endpoint, or none
 # glibc gives large tensors back to the system after each use and has them zeroed anew at the next: a sixth of a training
 # step. With these settings a process keeps its memory; other allocators ignore them.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "2147483648", "MALLOC_TRIM_THRESHOLD_": "4294967296", "MALLOC_TOP_PAD_": "67108864"}
@@ -60,14 +62,16 @@ def _parser() -> argparse.ArgumentParser:
     run = command("run", run_by_hand, "Run one notebook by hand: its results go to results/adhoc and leave the book as it is.", ("notebook", {"help": "such as 03_dpo"}))
     run.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="given", help="set a parameter; may be repeated")
     run.add_argument("--parameters", action="store_true", help="list the notebook's parameters and end")
+    on_graph = []
     for name, do, text in (("book", make_book, "Make every step that is not up to date, then the book."), ("plan", print_plan, "Say what `emo book` would do.")):
-        command(name, do, text).add_argument("--cores", type=int, default=os.cpu_count(), help="processor cores to use (default: all)")
-    make = command("make", make_runs, "Make some of the book's runs, with what they need.", ("runs", {"nargs": "+", "help": "such as 03_dpo.eqsr-dpo"}))
-    make.add_argument("--cores", type=int, default=os.cpu_count(), help="processor cores to use (default: all)")
+        on_graph.append(command(name, do, text))
+    on_graph.append(command("make", make_runs, "Make some of the book's runs, with what they need.", ("runs", {"nargs": "+", "help": "such as 03_dpo.eqsr-dpo"})))
     sweeping = command("sweep", run_sweep, "Train the variants of a sweep (sweeps/*.yaml) and compare them; stop and resume at will.", ("name", {"help": "such as beta"}))
     sweeping.add_argument("--seeds", type=int, nargs="+", default=[], help="training seeds in place of the file's")
     sweeping.add_argument("--keep", action="store_true", help="put the records into book/reference, from which the book shows them")
-    sweeping.add_argument("--cores", type=int, default=os.cpu_count(), help="processor cores to use (default: all)")
+    for sub in (*on_graph, sweeping):
+        sub.add_argument("--cores", type=int, default=os.cpu_count(), help="processor cores of this machine to use (default: all)")
+        sub.add_argument("--cluster", type=Path, default=None, metavar="FOLDER", help="send the steps to a cluster by this Snakemake profile, such as profiles/slurm")
     command("step", do_step, "Make one run of the book now if it is not up to date (what the graph calls).", ("run", {}))
     command("why", print_why, "Say why each run of the book is, or is not, up to date.")
     command("fetch", fetch, "Fetch weights into the cache.", ("names", {"nargs": "*", "help": "registered names (default: all that the profile needs)"}))
@@ -80,6 +84,13 @@ def _parser() -> argparse.ArgumentParser:
     asking.add_argument("--systems", nargs="+", default=[], help="such as base eqsr-dpo (default: all nine)")
     asking.add_argument("--max-new-tokens", type=int, default=120, help="longest answer in tokens (default: 120)")
     asking.add_argument("--temperature", type=float, default=0.0, help="sampling temperature (default: 0, greedy)")
+    answering = command("answers", write_answers, "Let a model behind an OpenAI-compatible server answer the book's test questions; chapters 5 to 8 score it beside the nine (parameter extra).", ("name", {"help": "what to call the system, such as eqsr-dpo-8b"}))
+    answering.add_argument("--endpoint", default="", help="address ending in /v1 (default: OpenAI)")
+    answering.add_argument("--model", required=True, help="the server's name of the model")
+    answering.add_argument("--prompt", choices=("task", "comfort"), default="task", help="instruction: the plain one (default), or the one of the system `prompt` that asks for comfort")
+    for name, kind, default, text in (("--rows", int, 0, "questions, balanced over emotions (0: all)"), ("--max-new-tokens", int, 120, "longest answer in tokens"), ("--temperature", float, 0.0, "sampling temperature"),
+                                      ("--seed", int, 42, "seed of the sampling, where the server takes one"), ("--concurrency", int, 16, "requests under way at a time"), ("--wait", float, 600.0, "seconds for which a server may be away")):
+        answering.add_argument(name, type=kind, default=default, help=f"{text} (default: {default})")
     handing = command("rating-sheets", make_rating_sheets, "Make blinded, randomised forms with which people rate dialogues; they work offline, in any browser.",
                       ("dialogues", {"type": Path, "help": "a .jsonl, .csv or .parquet file: emotion, situation, turns (four texts), and id and system where there are several systems"}))
     comparing = command("comparison-sheets", make_comparison_sheets, "Make blinded, randomised forms with which people compare two systems' answers to the same questions; they work offline, in any browser.",
@@ -136,6 +147,7 @@ def _rewriting_options(parser: argparse.ArgumentParser) -> None:
 
 def rewrite_rows(options) -> int:
     """`emo rewrite`: choose rows, say what they cost, ask, export, report."""
+    from emo import batches
     from emo_utils import rewrite, sources
 
     source = sources.Source(options.source, options.revision, question_field=options.question_field, answer_field=options.answer_field)
@@ -145,7 +157,7 @@ def rewrite_rows(options) -> int:
     for name, low, high in (("concurrency", 1, 1024), ("attempts", 1, 1000), ("max_tokens", 1, 2**20), ("temperature", 0, 2), ("timeout", 0.001, 86400), ("seed", 0, 2**31 - 1)):
         if not low <= getattr(options, name) <= high:
             raise EmoError(f"--{name.replace('_', '-')} is {getattr(options, name)}; it must be in [{low}, {high}]")
-    if not options.model.strip() or not re.match(r"https?://[^\s/]+|$", options.endpoint):
+    if not options.model.strip() or not re.match(ADDRESS, options.endpoint):
         raise EmoError(f"--model {options.model!r} --endpoint {options.endpoint!r}: a model has a name, and an endpoint an address such as http://HOST/v1")
     if options.limit is not None and not 0 <= options.limit < float("inf"):
         raise EmoError(f"--limit is {options.limit}; it is an amount of US dollars, 0 or more")
@@ -166,11 +178,11 @@ def rewrite_rows(options) -> int:
     if options.plan:
         return 0
     if options.write_batches:
-        for path in rewrite.write_batches(tasks(), settings, store, options.out / "batches"):
+        for path in batches.write_batches(tasks(), settings, store, options.out / "batches"):
             print(f"send {relative(path)} to the Batch API, then: emo rewrite … --read-batch RESULT")
         return 0
     if options.read_batch:
-        done = rewrite.read_batch(options.read_batch, tasks(), settings, store, gate)
+        done = batches.read_batch(options.read_batch, tasks(), settings, store, gate)
     else:
         done = rewrite.run(tasks, settings, store, limit=options.limit, prices=prices, emotion_gate=gate)
     counts = rewrite.export(tasks(), settings, store, options.out)
@@ -243,6 +255,22 @@ def ask(options) -> int:
     return 0
 
 
+def write_answers(options) -> int:
+    """`emo answers`: the answers of a served model, and how to score them."""
+    from emo import answers
+    from emo_utils import data
+
+    for name, low, high in (("rows", 0, 10**9), ("max_new_tokens", 1, 2**20), ("temperature", 0, 2), ("concurrency", 1, 1024), ("wait", 0, 10**6), ("seed", 0, 2**31 - 1)):
+        if not low <= getattr(options, name) <= high:
+            raise EmoError(f"--{name.replace('_', '-')} is {getattr(options, name)}; it must be in [{low}, {high}]")
+    if not options.model.strip() or not re.match(ADDRESS, options.endpoint):
+        raise EmoError(f"--model {options.model!r} --endpoint {options.endpoint!r}: a model has a name, and an endpoint an address such as http://HOST/v1")
+    settings = answers.Settings(options.model, options.endpoint, options.prompt, options.max_new_tokens, options.temperature, options.seed, options.concurrency, wait=options.wait)
+    path = answers.write(options.name, settings, data.load("test", options.rows))
+    print(f"{relative(path)}; score it with: emo run 05_emotion_scoring -p extra {relative(path)}")
+    return 0
+
+
 def make_rating_sheets(options) -> int:
     """`emo rating-sheets`: forms, their key, and what to do with both."""
     from emo import sheets
@@ -303,9 +331,14 @@ def read_ratings(options) -> int:
 def execute(notebook: str, target: Path, given: dict, progress: bool) -> None:
     """Execute a notebook's source into `target` with papermill; a failure names its cause and keeps the notebook beside it."""
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    os.environ |= KEEP_MEMORY | {"EMO_CALLED_FROM": os.getcwd()}  # the kernel that papermill starts inherits it
+    # The kernel that papermill starts inherits these.
+    os.environ |= KEEP_MEMORY | {"EMO_CALLED_FROM": os.getcwd()}
+    launch = parameters.load_profile(given.get("profile", "embedded")).get("launch")
+    if launch and "EMO_LAUNCH" not in os.environ:
+        os.environ["EMO_LAUNCH"] = f"--config_file {shlex.quote(str(ROOT / launch))}"
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_suffix(".unfinished.ipynb")
     try:
@@ -313,6 +346,8 @@ def execute(notebook: str, target: Path, given: dict, progress: bool) -> None:
                                    kernel_name="python3", cwd=str(ROOT / "notebooks"))
     except PapermillExecutionError as error:
         raise EmoError(f"{notebook} stopped in cell {error.exec_count}: {error.ename}: {error.evalue} (the notebook so far: {relative(unfinished)})") from None
+    except DeadKernelError:
+        raise EmoError(f"the process of {notebook} was killed, by the system where memory ran out (the notebook so far: {relative(unfinished)}); what was finished is kept, and the same command goes on") from None
     os.replace(unfinished, target)
 
 
@@ -386,14 +421,9 @@ def run_sweep(options) -> int:
 
 
 def _snakemake(options, targets: list[str], variants: tuple[str, ...] = ()) -> int:
-    """Run the graph; Snakemake compares times only, since `graph.prepare` gave the files the right ones."""
+    """Run the graph, here or on a cluster."""
     graph.prepare(options.profile, variants)
-    profile = parameters.load_profile(options.profile)
-    # Steps run side by side as long as their declared memory fits into the profile's.
-    cap = ["--resources", f"mem_mb={profile['memory_gb'] * 1000}"] if profile.get("cap_memory", True) else []
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(ROOT), "--cores", str(options.cores),
-               *cap, "--config", f"profile={options.profile}", "--rerun-triggers", "mtime", "--rerun-incomplete",
-               "--quiet", "host", "reason", "rules", "--nolock", *targets]
+    command = cluster.command(options.profile, options.cores, options.cluster, targets)
     done = subprocess.run(command, cwd=ROOT, env=os.environ | KEEP_MEMORY | {"PYTHONWARNINGS": "ignore"})
     if done.returncode:
         raise EmoError("not everything could be made; the cause stands above, next to the name of its step. The same command goes on from there")

@@ -42,7 +42,7 @@ class Server(Reader):
         if not key:
             raise EmoError("OPENAI_API_KEY is not set; OpenAI's own services need it")
         self.address = address
-        self.api = openai.OpenAI(base_url=address or None, api_key=key, max_retries=5, timeout=120)
+        self.api = openai.OpenAI(base_url=address or None, api_key=key, max_retries=8, timeout=120)  # about 40 seconds, in which a server can start again
         self.answered = False
 
     @property

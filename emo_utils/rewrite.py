@@ -244,7 +244,7 @@ def chunks(items: Iterable, size: int = 256) -> Iterator[list]:
 
 @dataclass
 class Report:
-    """What a run did. counts: rows by outcome (see `_outcome`), and `failed` where the endpoint gave no reply; reasons: replies turned down."""
+    """What a run did. counts: rows by outcome (see `outcome_of`), and `failed` where the endpoint gave no reply; reasons: replies turned down."""
 
     counts: Counter = field(default_factory=Counter)
     reasons: Counter = field(default_factory=Counter)
@@ -382,9 +382,9 @@ class _Run:
             self.report.asked += 1
             self.report.tokens = [a + b for a, b in zip(self.report.tokens, tokens, strict=True)]
             if reason:
-                self.report.reasons[_kind(reason)] += 1
+                self.report.reasons[kind_of(reason)] += 1
             if final:
-                self.report.counts[_outcome(reason, attempt)] += 1
+                self.report.counts[outcome_of(reason, attempt)] += 1
                 return
 
     async def judged(self, task: Task, text: str) -> str:
@@ -410,7 +410,7 @@ class _Run:
         # The typed `chat.completions.create` walks through request and answer field by field: half of this process's time at 300 a second.
         answer = await self.api.post("/chat/completions", cast_to=dict, body=body, options={"timeout": self.settings.timeout})
         message = answer["choices"][0]["message"]
-        text = _content(message.get("content"), message.get("refusal"))
+        text = text_of(message.get("content"), message.get("refusal"))
         if usage := answer.get("usage"):
             return text, (usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
         return text, (int(sum(len(m["content"]) for m in body["messages"]) / CHARACTERS_A_TOKEN), int(len(text) / CHARACTERS_A_TOKEN))  # a limit has to hold here, too
@@ -426,7 +426,7 @@ def request(task: Task, before: Reply | None, attempt: int, settings: Settings) 
     return body | ({"response_format": FORMATS[task.name]} if settings.structured else {})
 
 
-def _content(content, refusal) -> str:
+def text_of(content, refusal) -> str:
     """The text of a reply as it can be stored."""
     text = content or refusal or ""
     if not isinstance(text, str):
@@ -434,14 +434,14 @@ def _content(content, refusal) -> str:
     return storable(text)
 
 
-def _outcome(reason: str, attempt: int) -> str:
+def outcome_of(reason: str, attempt: int) -> str:
     """Where a row ends: kept, repaired (kept after another attempt), refused, unscored (no emotion could be read), or set aside."""
     if reason:
-        return {"refusal": "refused", "unscored": "unscored"}.get(_kind(reason), "set aside")
+        return {"refusal": "refused", "unscored": "unscored"}.get(kind_of(reason), "set aside")
     return "kept" if attempt == 1 else "repaired"
 
 
-def _kind(reason: str) -> str:
+def kind_of(reason: str) -> str:
     """A reason without what is particular to the row, for counting."""
     for word in ("declines", "JSON object", "not English", "words where", "repeats the original", "repeats the instruction", "lacks", "does not express", "refused the request", "unscored"):
         if word in reason:
@@ -493,77 +493,3 @@ def summary(report: Report) -> str:
 
 
 # OpenAI's Batch API as a second way
-
-
-def write_batches(tasks: Iterable[Task], settings: Settings, store: Store, folder: Path, rows: int = 50_000, size: int = 190_000_000) -> list[Path]:
-    """Files for the Batch API with what the store still lacks (rows that failed a gate with their reason); returns their paths.
-
-    rows, size: requests and bytes of a file at most (the service takes 50,000 and 200 MB). What has been sent and not
-    read back is written again, so read results before writing anew.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    paths, lines, length, seen = [], [], 0, set()
-
-    def flush() -> None:
-        nonlocal lines, length
-        if lines:
-            paths.append(folder / f"batch-{len(paths) + 1:03}.jsonl")
-            unfinished = paths[-1].with_suffix(".tmp")
-            with open(unfinished, "w", encoding="utf-8") as handle:
-                handle.writelines(lines)
-            os.replace(unfinished, paths[-1])
-            lines, length = [], 0
-
-    for part in chunks(tasks):
-        named = {key(task, settings): task for task in part}
-        replies = store.last(list(named))
-        for name, task in named.items():
-            before = replies.get(name)
-            if name in seen or before and before.final:
-                continue
-            seen.add(name)
-            attempt = before.attempt + 1 if before else 1
-            line = json.dumps({"custom_id": f"{name}.{attempt}", "method": "POST", "url": "/v1/chat/completions", "body": request(task, before, attempt, settings)}, ensure_ascii=False) + "\n"
-            if len(lines) == rows or lines and length + len(line.encode()) > size:
-                flush()
-            lines.append(line)
-            length += len(line.encode())
-    flush()
-    return paths
-
-
-def read_batch(path: Path, tasks: Iterable[Task], settings: Settings, store: Store, emotion_gate: Callable[[str, str, str], str] | None = None) -> Report:
-    """Take the results of a batch into the store, whatever their order; lines of other runs and failed requests are counted.
-
-    Rows whose reply fails a gate are in the next `write_batches` with the reason.
-    """
-    report, results = Report(), {}
-    if not path.is_file():
-        raise EmoError(f"there is no file {path} with the results of a batch")
-    with open(path, encoding="utf-8", errors="replace") as handle:
-        for line in handle:
-            try:
-                entry = json.loads(line)
-                name, _, attempt = entry["custom_id"].partition(".")
-                body = entry["response"]["body"]
-                usage = body.get("usage") or {}
-                message = body["choices"][0]["message"]
-                text = _content(message["content"], message.get("refusal"))
-                results[name] = (int(attempt), text, usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
-            except (AttributeError, KeyError, TypeError, IndexError, ValueError, RecursionError):
-                report.counts["failed"] += 1
-    with alone(store.lock, f"another process is filling {store.path.name}"):
-        for task in tasks:
-            if (result := results.pop(key(task, settings), None)) is None:
-                continue
-            attempt, text, *tokens = result
-            _, reason = judge_reply(task, text, emotion_gate)
-            final = not reason or attempt >= settings.attempts
-            store.add(key(task, settings), Reply(attempt, text, reason, final, *tokens))
-            report.asked += 1
-            report.tokens = [a + b for a, b in zip(report.tokens, tokens, strict=True)]
-            report.counts[_outcome(reason, attempt) if final else "to ask again"] += 1
-            if reason:
-                report.reasons[_kind(reason)] += 1
-    report.counts["of another run"] += len(results)
-    return report

@@ -14,6 +14,7 @@ from emo_utils.project import ROOT
 
 # What somebody planted in the data and a page must not do: scripts, handlers, links, an early end of a table, a turn of the direction of reading, formulas for a spreadsheet.
 PLANTED = """<script>document.title="planted"</script><img src=x onerror="document.title='planted'"><a href="javascript:document.title='planted'">a</a> [b](javascript:document.title='planted') </td></table></pre>\u202etxet\u2066 {{7*7}} =cmd|'/c calc'!A1"""
+KEY = "sk-planted-7d1f0c5e9a"  # in the environment of every command; it must be in no file that one writes
 # Where a text of the data comes to a page: file and fields.
 PLACES = {"data/dialogues/test.jsonl": ("emotional_question", "answer"), "data/dialogues/eqsr_train.jsonl": ("emotional_question", "soothing_response"), "data/dialogues/er_train.jsonl": ("empathetic_response",),
           "data/caregiver/test.jsonl": ("prompt", "chosen"), "data/caregiver/train.jsonl": ("prompt", "chosen"), "data/emplifai_ja/dialogues.jsonl": ("situation", "gloss")}
@@ -24,7 +25,7 @@ class Copy:
 
     def __init__(self, folder: Path, cache: Path):
         self.folder = folder
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("EMO_")} | {"PYTHONPATH": str(folder), "EMO_CACHE": str(cache)}
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("EMO_")} | {"PYTHONPATH": str(folder), "EMO_CACHE": str(cache), "OPENAI_API_KEY": KEY}
 
     def call(self, *command: str, cwd: str = ".", stdin=subprocess.DEVNULL) -> subprocess.CompletedProcess:
         return subprocess.run([sys.executable, "-m", *command], cwd=self.folder / cwd, env=self.environment, stdin=stdin,
@@ -58,6 +59,14 @@ def sources() -> list[str]:
     return sorted(name for name in listed.decode().split("\0") if name and (ROOT / name).is_file())
 
 
+def copied(folder: Path, cache: Path) -> Copy:
+    """A copy of the project's sources."""
+    for name in sources():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
+    return Copy(folder, cache)
+
+
 def plant(copy: Copy) -> None:
     """Hostile texts in the first rows of every file of data."""
     for name, fields in PLACES.items():
@@ -70,11 +79,7 @@ def plant(copy: Copy) -> None:
 
 def smoke_book(tmp_path_factory, config) -> Copy:
     """Copy the sources, plant hostile texts in the copy's data, and make the book there with an empty cache; its pages go to pytest's cache, too, for `smoke_pages`."""
-    folder = tmp_path_factory.mktemp("copy") / "project"
-    for name in sources():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, folder / name)
-    copy = Copy(folder, tmp_path_factory.mktemp("cache"))
+    copy = copied(tmp_path_factory.mktemp("copy") / "project", tmp_path_factory.mktemp("cache"))
     plant(copy)
     copy.output = copy.emo("book", "--profile", "smoke")
     target = _kept_pages(config)

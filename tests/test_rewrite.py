@@ -28,7 +28,7 @@ from filelock import Timeout
 from pydantic import ValidationError
 from soak_rewrite import consultations, exported, log_lines
 
-from emo import cli
+from emo import batches, cli
 from emo_utils import data, gates, prompts, rewrite, serve, sources
 from emo_utils.project import EmoError
 from emo_utils.rewrite import Settings, Store
@@ -740,13 +740,13 @@ BATCH = Settings("gpt-4o-mini", attempts=2)
 
 def test_batch_files_are_split_by_rows_and_by_size(store, tmp_path):
     tasks = many(25)
-    by_rows = rewrite.write_batches(tasks, BATCH, store, tmp_path / "rows", rows=10)
+    by_rows = batches.write_batches(tasks, BATCH, store, tmp_path / "rows", rows=10)
     assert [len(path.read_text().splitlines()) for path in by_rows] == [10, 10, 5]
     longest = max(len(line) for path in by_rows for line in path.read_bytes().splitlines()) + 1
-    by_size = rewrite.write_batches(tasks, BATCH, store, tmp_path / "size", size=3 * longest)
+    by_size = batches.write_batches(tasks, BATCH, store, tmp_path / "size", size=3 * longest)
     assert len(by_size) in (8, 9) and all(0 < path.stat().st_size <= 3 * longest for path in by_size)
-    assert len(rewrite.write_batches(tasks, BATCH, store, tmp_path / "tiny", size=10)) == 25  # a request is never cut
-    one = rewrite.write_batches(tasks, BATCH, store, tmp_path / "one")
+    assert len(batches.write_batches(tasks, BATCH, store, tmp_path / "tiny", size=10)) == 25  # a request is never cut
+    one = batches.write_batches(tasks, BATCH, store, tmp_path / "one")
     contents = [b"".join(path.read_bytes() for path in paths) for paths in (by_rows, by_size, one)]
     assert len(one) == 1 and contents[0] == contents[1] == contents[2]
     ids = [json.loads(line)["custom_id"] for line in one[0].read_text().splitlines()]
@@ -754,12 +754,12 @@ def test_batch_files_are_split_by_rows_and_by_size(store, tmp_path):
 
 
 def test_equal_rows_are_in_a_batch_once(store, tmp_path):
-    (path,) = rewrite.write_batches([*many(300), *many(300)], BATCH, store, tmp_path)
+    (path,) = batches.write_batches([*many(300), *many(300)], BATCH, store, tmp_path)
     assert len(path.read_text().splitlines()) == 300
 
 
 def test_batch_requests_are_those_of_a_run(store, tmp_path):
-    (path,) = rewrite.write_batches([EQSR], BATCH, store, tmp_path)
+    (path,) = batches.write_batches([EQSR], BATCH, store, tmp_path)
     with scripted(GOOD_EQSR) as (address, asked):
         run([EQSR], dataclasses.replace(BATCH, endpoint=address), Store(tmp_path / "other.sqlite"))
     body = json.loads(path.read_text())["body"]
@@ -769,12 +769,12 @@ def test_batch_requests_are_those_of_a_run(store, tmp_path):
 def test_results_in_any_order_give_what_a_run_gives(store, tmp_path):
     source = consultations(tmp_path / "rows.jsonl", 40)
     tasks = list(sources.select(source, 40, 20, seed=1).tasks(source))
-    lines = answered(rewrite.write_batches(tasks, BATCH, store, tmp_path / "batches", rows=25))
+    lines = answered(batches.write_batches(tasks, BATCH, store, tmp_path / "batches", rows=25))
     random.Random(2).shuffle(lines)
     (tmp_path / "result.jsonl").write_text("\n".join(lines) + "\n")
-    report = rewrite.read_batch(tmp_path / "result.jsonl", tasks, BATCH, store)
+    report = batches.read_batch(tmp_path / "result.jsonl", tasks, BATCH, store)
     assert outcome(report) == {"kept": 60} and report.asked == 60 and report.tokens == [6000, 3000]
-    assert rewrite.write_batches(tasks, BATCH, store, tmp_path / "rest") == []
+    assert batches.write_batches(tasks, BATCH, store, tmp_path / "rest") == []
     rewrite.export(tasks, BATCH, store, tmp_path / "out")
     with llm_server.running() as address:  # the same rows, asked one by one
         other = Store(tmp_path / "other.sqlite")
@@ -784,13 +784,13 @@ def test_results_in_any_order_give_what_a_run_gives(store, tmp_path):
         return {name: [{k: v.split("(case")[0] if isinstance(v, str) else v for k, v in json.loads(line).items()} for line in content.splitlines()] for name, content in exported(folder).items()}
 
     assert plain(tmp_path / "out") == plain(tmp_path / "asked")
-    again = rewrite.read_batch(tmp_path / "result.jsonl", tasks, BATCH, store)  # reading a file twice changes nothing
+    again = batches.read_batch(tmp_path / "result.jsonl", tasks, BATCH, store)  # reading a file twice changes nothing
     assert outcome(again) == {"kept": 60} and rewrite.plan(tasks, BATCH, store).done == 60 and store.spent() == (6000, 3000)
 
 
 def test_failed_foreign_and_broken_lines_are_counted_and_their_rows_come_again(store, tmp_path):
     tasks = many(20)
-    lines = answered(rewrite.write_batches(tasks, BATCH, store, tmp_path))
+    lines = answered(batches.write_batches(tasks, BATCH, store, tmp_path))
     ids = [json.loads(line)["custom_id"] for line in lines]
     bad = [
         json.dumps({"custom_id": ids[0], "error": {"code": "batch_expired"}, "response": None}),
@@ -802,42 +802,42 @@ def test_failed_foreign_and_broken_lines_are_counted_and_their_rows_come_again(s
     ]
     foreign = [line.replace(ids[5], f"{'0' * 64}.1") for line in lines[5:6]]
     (tmp_path / "result.jsonl").write_bytes("\n".join([*bad, *foreign, *lines[6:]]).encode() + b"\n\xff\xfe{}\n")
-    report = rewrite.read_batch(tmp_path / "result.jsonl", tasks, BATCH, store)
+    report = batches.read_batch(tmp_path / "result.jsonl", tasks, BATCH, store)
     assert outcome(report) == {"kept": 14, "failed": len(bad) + 1, "of another run": 1}
-    (rest,) = rewrite.write_batches(tasks, BATCH, store, tmp_path / "rest")
+    (rest,) = batches.write_batches(tasks, BATCH, store, tmp_path / "rest")
     assert [json.loads(line)["custom_id"] for line in rest.read_text().splitlines()] == ids[:6]
 
 
 def test_a_reply_that_fails_a_gate_is_in_the_next_batch_with_its_reason_then_set_aside(store, tmp_path):
     tasks = many(10)
-    first = rewrite.write_batches(tasks, BATCH, store, tmp_path / "1")
+    first = batches.write_batches(tasks, BATCH, store, tmp_path / "1")
     spoil = {json.loads(line)["custom_id"] for line in first[0].read_text().splitlines()[:2]}
     (tmp_path / "1.jsonl").write_text("\n".join(answered(first, lambda asked, content: content.replace("400", "some") if asked["custom_id"] in spoil else content)))
-    report = rewrite.read_batch(tmp_path / "1.jsonl", tasks, BATCH, store)
+    report = batches.read_batch(tmp_path / "1.jsonl", tasks, BATCH, store)
     assert outcome(report) == {"kept": 8, "to ask again": 2} and report.reasons == {"facts lost": 2}
-    second = rewrite.write_batches(tasks, BATCH, store, tmp_path / "2")
+    second = batches.write_batches(tasks, BATCH, store, tmp_path / "2")
     (again, _) = [json.loads(line) for line in second[0].read_text().splitlines()]
     assert again["custom_id"] not in spoil and "lacks 400" in again["body"]["messages"][2]["content"] and "some mg" in again["body"]["messages"][1]["content"]
     worse = {again["custom_id"]}
     (tmp_path / "2.jsonl").write_text("\n".join(answered(second, lambda asked, content: "no" if asked["custom_id"] in worse else content)))
-    assert outcome(rewrite.read_batch(tmp_path / "2.jsonl", tasks, BATCH, store)) == {"repaired": 1, "set aside": 1}
-    assert rewrite.write_batches(tasks, BATCH, store, tmp_path / "3") == []
+    assert outcome(batches.read_batch(tmp_path / "2.jsonl", tasks, BATCH, store)) == {"repaired": 1, "set aside": 1}
+    assert batches.write_batches(tasks, BATCH, store, tmp_path / "3") == []
     assert rewrite.export(tasks, BATCH, store, tmp_path / "out") == {"er": 9, "eqsr": 0, "set_aside": 1}
 
 
 def test_a_run_and_a_batch_share_the_store(calm, store, tmp_path):
     tasks, settings = many(10, "shared"), Settings("m", calm[0])
     run(tasks[:4], settings, store)
-    (path,) = rewrite.write_batches(tasks, settings, store, tmp_path)
+    (path,) = batches.write_batches(tasks, settings, store, tmp_path)
     assert len(path.read_text().splitlines()) == 6
     (tmp_path / "result.jsonl").write_text("\n".join(answered([path])))
-    rewrite.read_batch(tmp_path / "result.jsonl", tasks, settings, store)
+    batches.read_batch(tmp_path / "result.jsonl", tasks, settings, store)
     assert run(tasks, settings, store).asked == 0
 
 
 def test_a_missing_result_file_is_an_error_that_names_it(store, tmp_path):
     with pytest.raises(EmoError, match="there is no file .*nowhere.jsonl"):
-        rewrite.read_batch(tmp_path / "nowhere.jsonl", [ER], BATCH, store)
+        batches.read_batch(tmp_path / "nowhere.jsonl", [ER], BATCH, store)
 
 
 # The command

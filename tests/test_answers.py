@@ -1,0 +1,124 @@
+"""Answers of a model behind a server: asked once each, waited for, kept."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+from local_server import Local
+
+from emo import answers, cli
+from emo_utils import data, prompts
+from emo_utils.project import EmoError
+
+ROWS = data.load("test", 12)
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setattr(answers, "AGAIN", 0.05)
+
+
+def said(body, text=None, ended="stop"):
+    return 200, {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "usage": {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13},
+                 "choices": [{"index": 0, "finish_reason": ended, "message": {"role": "assistant", "content": text or f"To: {body['messages'][-1]['content'][:30]}"}}]}
+
+
+def settings(server, **given):
+    return answers.Settings("m", server.address, **{"concurrency": 3, "wait": 5.0} | given)
+
+
+def test_answers_have_the_form_of_the_books_own(tmp_path):
+    server = Local(lambda path, body: said(body, ended="length" if body["messages"][-1]["content"] == ROWS[1]["emotional_question"] else "stop"))
+    frame = pd.read_parquet(answers.write("mine", settings(server, prompt="comfort", max_new_tokens=7, temperature=0.5), ROWS, tmp_path))
+    assert list(frame) == ["id", "emotion", "system", "question", "answer", "tokens", "complete"]
+    assert frame.id.tolist() == [row["id"] for row in ROWS] and set(frame.system) == {"mine"} and set(frame.tokens) == {4}
+    assert frame.answer.tolist() == [f"To: {row['emotional_question'][:30]}".strip() for row in ROWS] and frame.complete.tolist() == [True, False, *[True] * 10]
+    asked = server.asked[0]
+    assert asked["messages"][0] == {"role": "system", "content": prompts.text("comfort")} and (asked["max_tokens"], asked["temperature"]) == (7, 0.5)
+
+
+def test_nothing_is_asked_twice_and_another_setting_is_asked_anew(tmp_path):
+    server = Local(lambda path, body: said(body))
+    answers.write("mine", settings(server), ROWS[:8], tmp_path)
+    answers.write("mine", settings(server), ROWS, tmp_path)
+    assert len(server.asked) == 12
+    answers.write("mine", settings(server, temperature=0.7), ROWS[:2], tmp_path)
+    assert len(server.asked) == 14
+
+
+def test_a_server_that_is_away_is_waited_for(tmp_path):
+    times = []
+
+    def reply(path, body):
+        times.append(1)
+        return (503, {"error": {"message": "loading"}}) if 4 <= len(times) < 15 else said(body)
+
+    server = Local(reply)
+    assert len(pd.read_parquet(answers.write("mine", settings(server), ROWS, tmp_path))) == 12
+
+
+def test_one_that_stays_away_ends_the_run_in_a_line_and_keeps_what_it_gave(tmp_path):
+    given = []
+
+    def reply(path, body):
+        given.append(1)
+        return said(body) if len(given) <= 5 else (503, {"error": {"message": "gone"}})
+
+    server = Local(reply)
+    with pytest.raises(EmoError, match="gave no reply for 0 seconds .*the same command goes on") as error:
+        answers.write("mine", settings(server, wait=0.3, concurrency=1), ROWS, tmp_path)
+    assert "\n" not in str(error.value)
+    back = Local(lambda path, body: said(body))
+    server.server.RequestHandlerClass, asked = back.server.RequestHandlerClass, back.asked
+    answers.write("mine", settings(server), ROWS, tmp_path)
+    assert len(asked) == 7
+
+
+@pytest.mark.parametrize("status, content, message", [
+    (401, {"error": {"message": "no such key"}}, "refuses .AuthenticationError"), (404, {"error": {"message": "no such model"}}, "refuses .NotFoundError"), (400, {"error": {"message": "too long"}}, "refuses .BadRequestError"),
+    (200, "<html>Welcome</html>", "did not answer in the form of chat completions|refuses"), (200, {"choices": []}, "did not answer in the form"), (200, {"choices": [{"message": None}]}, "did not answer in the form"), (200, "[1]", "form")])
+def test_what_refuses_or_is_no_such_server_is_named(tmp_path, status, content, message):
+    server = Local(lambda path, body: (status, content))
+    with pytest.raises(EmoError, match=message) as error:
+        answers.write("mine", settings(server), ROWS, tmp_path)
+    assert "\n" not in str(error.value) and server.address in str(error.value)
+
+
+def test_a_killed_run_goes_on(tmp_path):
+    def reply(path, body):
+        time.sleep(0.1)
+        return said(body)
+
+    server = Local(reply)
+    script = f"from pathlib import Path; from emo import answers; from emo_utils import data; answers.write('mine', answers.Settings('m', {server.address!r}, concurrency=2), data.load('test', 12), Path({str(tmp_path)!r}))"
+    child = subprocess.Popen([sys.executable, "-c", script])
+    while len(server.asked) < 6:
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert not (tmp_path / "mine.parquet").exists()
+    answers.write("mine", settings(server), ROWS, tmp_path)
+    assert 12 <= len(server.asked) <= 12 + 3  # those under way at the kill, and no other
+
+
+@pytest.mark.parametrize("given, message", [
+    (["../x", "--model", "m", "--endpoint", "http://127.0.0.1:9/v1"], "becomes a file's"), (["x", "--model", " ", "--endpoint", "http://h/v1"], "a model has a name"), (["x", "--model", "m", "--endpoint", "h"], "an endpoint an address"),
+    (["x", "--model", "m", "--rows", "-1"], "--rows is -1"), (["x", "--model", "m", "--concurrency", "0"], "--concurrency is 0"), (["x", "--model", "m"], "OPENAI_API_KEY is not set")])
+def test_mistakes_on_the_command_line(given, message, capsys):
+    assert cli.main(["answers", *given]) == 2
+    told = capsys.readouterr().err
+    assert message in told and len(told.strip().splitlines()) == 1
+
+
+def test_the_command_names_what_scores_the_answers(tmp_path, monkeypatch, capsys):
+    server = Local(lambda path, body: said(body))
+    monkeypatch.setattr(answers, "FOLDER", tmp_path)
+    monkeypatch.setattr(answers.write, "__defaults__", (tmp_path,))
+    assert cli.main(["answers", "mine", "--model", "m", "--endpoint", server.address, "--rows", "5"]) == 0
+    assert "emo run 05_emotion_scoring -p extra" in capsys.readouterr().out and len(pd.read_parquet(tmp_path / "mine.parquet")) == 5
