@@ -91,6 +91,7 @@ STEPS = (
     Step("10_ebd_open", "10_ebd_open", files=(*_CAREGIVER, DATA / "caregiver" / "voices.jsonl", *_TEST, *KEPT_OPEN), needs=("10_empathy_by_design.ebd-dpo", "03_dpo.eqsr-dpo", "02_sft.er-sft"), memory_mb=3500, seconds=200),
     Step("11_judge_validity", "11_judge_validity", files=KEPT_VALIDITY, memory_mb=1500),
     Step("12_sweeps", "12_sweeps", files=KEPT_SWEEPS, memory_mb=1500),
+    Step("13_bill", "13_bill", files=(KEPT["speed"], parameters.PROFILES / "machines.yaml", parameters.PROFILES / "prices.yaml"), memory_mb=700),
 )
 
 
