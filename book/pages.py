@@ -4,6 +4,7 @@ import base64
 import hashlib
 import html
 import json
+import math
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ from emo_utils.project import ROOT, EmoError, notebook_cells, relative, results_
 CHAPTERS = ROOT / "book" / "notebooks"
 GENERATED = ROOT / "book" / "generated"
 SPEED = ROOT / "book" / "reference" / "speed.json"
+ATTACKS = SPEED.with_name("attacks.json")
 PAPERS = {"emodoctor": "EmoDoctor", "emplifai": "EmplifAI", "empathy-by-design": "Empathy by Design"}
 # The run that stands for a notebook in the book; its other runs are sections of that chapter.
 FIRST_RUN = {"02_sft": "02_sft.eqsr-sft", "03_dpo": "03_dpo.eqsr-dpo", "04_kto": "04_kto.eqsr-kto",
@@ -51,6 +53,7 @@ def build(profile: str) -> Path:
     write_current(profile)
     write_records(profile)
     write_speed()
+    write_attacks()
     write_models()
     write_atomic(GENERATED / "licences.md", _browse_html(licences.table().to_dict("records"), "packages, weights and data sets") + "\n")
     steps_figure(GENERATED / "steps.svg")
@@ -384,6 +387,16 @@ def write_speed() -> None:
         write_atomic(GENERATED / f"speed_{name.replace(' ', '_')}.md", text)
 
 
+def write_attacks() -> None:
+    """What planted attacks did to each step, from the record that `benchmarks/attacks.py --keep` wrote."""
+    steps = json.loads(ATTACKS.read_text(encoding="utf-8"))["steps"] if ATTACKS.is_file() else {}
+    rows = [{"step": row["step"], "what": row["what"], "value [95 %]": f"{row['value']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]", "n": row["n"], "read by": row["scorer"]} for kept in steps.values() for row in kept["table"]]
+    abouts = {(a["measured"], a["device"], a["commit"][:10], a["dirty"], a["texts"]) for a in (kept["about"] for kept in steps.values())}
+    notes = [f"Measured {day} on {device}, commit {commit}{' with local changes' if dirty else ''}; attacks on scores and preference in {texts} texts each. n: attacks, where nothing else is said." for day, device, commit, dirty, texts in sorted(abouts)]
+    table = pd.DataFrame(rows).to_html(escape=True, index=False, border=0, classes="companion")
+    write_atomic(GENERATED / "attacks.md", f'<div class="companion-table">{table}<p>{html.escape(" ".join(notes))}</p></div>\n' if rows else "Not measured yet.\n")
+
+
 def _comparison(frame: pd.DataFrame) -> pd.DataFrame:
     others = frame[frame.way != "ours"].groupby("objective").rate.max()
     return pd.DataFrame({
@@ -415,8 +428,24 @@ def _as_kept(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.round(2).rename(columns=lambda name: name.replace("_", " "))
 
 
+def _hundredfold(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row a step: seconds, memory and disk at each size, and the exponent with which its seconds grew between the last two sizes."""
+    rows = []
+    for step, part in frame.groupby("step", sort=False):
+        part = part.set_index("factor")
+        row = {"step": step} | {f"s, x{f}": f"{r.seconds:.1f}" if r.done else f"over {r.seconds:.0f}, stopped" for f, r in part.iterrows()}
+        row |= {f"MB, x{f}": f"{r.memory_mb:.0f}" for f, r in part.iterrows() if r.done} | {f"MB on disk, x{f}": f"{r.disk_mb:.1f}" for f, r in part.iterrows() if r.done}
+        done = part[part.done.astype(bool)]
+        if len(done) > 1:
+            (low, high), (before, after) = done.index[-2:], done.seconds.iloc[-2:]
+            row["growth"] = f"{math.log(after / before) / math.log(high / low):.2f}"
+        rows.append(row)
+    found = pd.DataFrame(rows).fillna("")
+    return found[["step", *sorted((c for c in found if c not in ("step", "growth")), key=lambda c: (c.split(",")[0] != "s", c.split(",")[0] != "MB", int(c.partition("x")[2]))), *[c for c in found if c == "growth"]]]
+
+
 SPEED_TABLES = {"comparison": _comparison, "long rows": _comparison, "without bf16 units": _comparison, "shares": _shares, "growth": _growth, "generation": _generation, "startup": _as_kept,
-                "judging": _as_kept, "judging growth": _as_kept, "overlap": _as_kept, "labels": _as_kept, "labels growth": _as_kept}
+                "judging": _as_kept, "judging growth": _as_kept, "overlap": _as_kept, "labels": _as_kept, "labels growth": _as_kept, "hundredfold": _hundredfold}
 
 
 def growth_figure(frame: pd.DataFrame, path: Path) -> None:

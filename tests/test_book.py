@@ -2,19 +2,22 @@
 
 import hashlib
 import json
+import random
 import re
 import shutil
+import time
 from pathlib import Path
 
 import nbformat
 import pytest
-from smoke_book import Copy, smoke_book
+import soak_book
+from smoke_book import KEY, Copy, smoke_book
 
 from emo_utils.preference import SYSTEMS as COMPARED
 from emo_utils.results import SYSTEMS
 
 pytestmark = pytest.mark.slow
-RUNS = 22
+RUNS = 23
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def ran(output: str) -> set[str]:
 
 def test_book_is_built_from_every_run(book):
     assert len(ran(book.output)) == RUNS
-    assert "download 0 MB" in book.output and "steps    22 of 22" in book.output
+    assert "download 0 MB" in book.output and f"steps    {RUNS} of {RUNS}" in book.output
     html = book.folder / "_build/html"
     assert (html / "index.html").is_file()
     pages = sorted((html / "book/notebooks").glob("*.html"))
@@ -174,3 +177,33 @@ def test_papermill_stops_in_the_first_cell_for_a_misspelt_parameter(book):
 def test_missing_upstream_names_the_command_that_makes_it(book):
     done = book.call("emo", "run", "06_knowledge_scoring", "-p", "profile", "embedded")
     assert done.returncode == 2 and "make them with: emo make 02_sft.er-sft" in done.stdout
+
+
+def test_a_key_of_the_environment_is_in_no_file(book):
+    """Notebooks, records, logs, checkpoints, stores and pages of everything that ran before this test."""
+    assert book.environment["OPENAI_API_KEY"] == KEY
+    written = [p for name in ("results", "checkpoints", "_build", "book", ".snakemake") for p in (book.folder / name).rglob("*") if p.is_file()]
+    assert len(written) > 300
+    assert [p for p in written if KEY.encode() in p.read_bytes()] == []
+    assert KEY not in book.output
+
+
+@pytest.mark.parametrize(("run", "kernel_alone"), [("04_kto.er-eqsr-kto", True), ("06_knowledge_scoring", False)])
+def test_a_killed_step_is_made_again_with_the_same_records(book, run, kernel_alone):
+    """Two of the many kills of soak_book.py."""
+    book.emo("make", run, "--profile", "smoke")
+    path = book.folder / f"results/smoke/{run}.json"
+    wanted = records(book, run)
+    path.unlink()
+    process, deadline = soak_book.command(book, "smoke", [run]), time.monotonic() + 60
+    while not any(map(soak_book.is_kernel, soak_book.below(process))):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(1.5)
+    assert soak_book.kill(process, kernel_alone, random.Random(1)) == ("a kernel" if kernel_alone else "everything")
+    assert process.wait(60) not in (0, 70) and not path.exists()
+    if kernel_alone:
+        told = (book.folder / "soak.log").read_text()
+        assert "was killed, by the system where memory ran out" in told and "Traceback" not in told
+    assert soak_book.finish(book, "smoke", [run]) and records(book, run) == wanted
+    assert not soak_book.left_over(book)

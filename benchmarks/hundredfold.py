@@ -1,0 +1,119 @@
+"""Every step of the book on its data made 10 and 100 times as long: time, memory, disk, and what grows faster than its data.
+
+    .venv/bin/python benchmarks/hundredfold.py [--factors 1 10 100] [--limit 900] [--keep]
+
+Rows are repeated under new ids, and every text of a copy says which copy it is, so that nothing is saved because it was seen before. Steps run in the smoke
+profile, whose tiny model costs next to nothing, without its limits on rows: what is left is what this project's own code takes. Each runs alone
+on one core. A step that takes more than `--limit` seconds is stopped, and its larger sizes are left out.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+import clock
+import smoke_book
+
+from emo_utils import graph
+
+REPEATED = ("data/dialogues/er_train.jsonl", "data/dialogues/eqsr_train.jsonl", "data/dialogues/test.jsonl", "data/caregiver/train.jsonl", "data/caregiver/test.jsonl",
+            "data/caregiver/voices.jsonl", "data/emplifai_ja/dialogues.jsonl", "data/emplifai_ja/screening.jsonl")
+KEPT_FIELDS = {"emotion", "topic", "specialty", "voice", "part", "from", "kind"}  # names, not texts
+ALL = ("test_rows", "train_rows", "rows")  # 0: every row there is
+SAMPLED = ("generate_rows", "pairs", "judged_pairs", "screen_rows", "slip_rows", "voice_rows", "movement_rows")
+
+
+def repeat(path: Path, factor: int) -> None:
+    """The rows of a file and factor - 1 copies of each, marked in ids and texts."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+    def copied(row: dict, k: int) -> dict:
+        def marked(name, value):
+            if isinstance(value, list):
+                return [marked(name, each) for each in value]
+            if not isinstance(value, str) or name in KEPT_FIELDS:
+                return value
+            return f"{value}.copy{k}" if name == "id" or value in ids else f"{value} ({k})"
+
+        return {name: marked(name, value) for name, value in row.items()}
+
+    ids = {row["id"] for row in rows} | ({row["question"] for row in rows} if path.name == "voices.jsonl" else set())
+    made = rows + [copied(row, k) for k in range(1, factor) for row in rows]
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made), encoding="utf-8")
+
+
+def unlimited(copy: smoke_book.Copy, factor: int) -> None:
+    """The smoke profile with all rows, and where it takes a sample of answers or pairs, as many times more."""
+    path = copy.folder / "profiles" / "smoke.yaml"
+    profile = yaml.safe_load(path.read_text())
+    for values in (profile["all"], *profile["values"].values()):
+        values |= {name: 0 for name in ALL if name in values} | {name: values[name] * factor for name in SAMPLED if isinstance(values.get(name), int)}
+    path.write_text(yaml.safe_dump(profile, sort_keys=False))
+
+
+def size_mb(folder: Path) -> float:
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6
+
+
+def call(copy: smoke_book.Copy, limit: float, *command: str) -> tuple[bool, float]:
+    """Whether `emo ...` ended well within the limit, and its seconds."""
+    started = time.monotonic()
+    process = subprocess.Popen([sys.executable, "-m", "emo", *command], cwd=copy.folder, env=copy.environment | {"OMP_NUM_THREADS": "1"}, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    try:
+        told, _ = process.communicate(timeout=limit)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return False, time.monotonic() - started
+    if process.returncode:
+        print(f"  {' '.join(command)} failed:\n{told[-1500:]}", flush=True)
+    return process.returncode == 0, time.monotonic() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--factors", type=int, nargs="+", default=[1, 10, 100])
+    parser.add_argument("--limit", type=float, default=900, help="seconds for a step (default: 900)")
+    parser.add_argument("--runs", nargs="+", default=[step.run for step in graph.STEPS], help="steps (default: all)")
+    parser.add_argument("--keep", action="store_true", help="put the table into book/reference/speed.json")
+    options = parser.parse_args()
+    table, too_slow = [], set()
+    with tempfile.TemporaryDirectory() as temporary:
+        for factor in options.factors:
+            copy = smoke_book.copied(Path(temporary) / f"x{factor}", Path(temporary) / "cache")
+            for name in REPEATED:
+                repeat(copy.folder / name, factor)
+            unlimited(copy, factor)
+            for run in options.runs:
+                step = graph.step(run)
+                if run in too_slow or too_slow & set(step.needs):
+                    too_slow.add(run)
+                    continue
+                before = size_mb(copy.folder / "results") + size_mb(copy.folder / "checkpoints")
+                done, seconds = call(copy, options.limit, "step", run, "--profile", "smoke")
+                row = {"step": run, "factor": factor, "done": done, "seconds": seconds, "memory_mb": None, "disk_mb": size_mb(copy.folder / "results") + size_mb(copy.folder / "checkpoints") - before}
+                if done:
+                    about = json.loads((copy.folder / "results" / "smoke" / f"{run}.json").read_text())["provenance"]
+                    row |= {"seconds": about["seconds"], "memory_mb": about["peak_memory_mb"]}
+                else:
+                    too_slow.add(run)
+                table.append(row)
+                print(f"x{factor:<4} {run:40} {'' if done else 'NOT DONE '}{row['seconds']:7.1f} s {row['memory_mb'] or 0:6.0f} MB {row['disk_mb']:7.1f} MB on disk", flush=True)
+            shutil.rmtree(copy.folder)
+    if options.keep:
+        clock.keep("hundredfold", table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Kills the making of a book at random moments, goes on each time, and compares what comes out with an undisturbed one.
+
+Run: python tests/soak_book.py [--kills 20] [--in-a-row 5] [--profile smoke] [--runs 03_dpo.eqsr-dpo ...] [--seed 1]. A kill is SIGKILL, to the command with everything that it
+started or to one notebook's kernel alone, by turns of a die. After each some runs in a row the book is finished and its records are held against
+those of a book that nobody disturbed; then everything but the weights is thrown away, and the next begins. The tests use the same functions with two kills.
+"""
+
+import argparse
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import smoke_book
+
+
+def command(copy: smoke_book.Copy, profile: str, runs: list[str]) -> subprocess.Popen:
+    what = ["make", *runs] if runs else ["book"]
+    return subprocess.Popen([sys.executable, "-m", "emo", *what, "--profile", profile], cwd=copy.folder, env=copy.environment, stdin=subprocess.DEVNULL,
+                            stdout=open(copy.folder / "soak.log", "a"), stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def below(process: subprocess.Popen) -> list[psutil.Process]:
+    try:
+        return psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def is_kernel(process: psutil.Process) -> bool:
+    try:
+        return any("ipykernel_launcher" in part for part in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def kill(process: subprocess.Popen, kernel_alone: bool, die: random.Random) -> str:
+    """What was killed: everything at once, or one kernel (where none runs: everything)."""
+    every = below(process)
+    kernels = [each for each in every if is_kernel(each)]
+    chosen = [die.choice(kernels)] if kernel_alone and kernels else [*every, psutil.Process(process.pid)]
+    for each in chosen:
+        try:
+            each.kill()
+        except psutil.NoSuchProcess:
+            pass
+    return "a kernel" if kernel_alone and kernels else "everything"
+
+
+def records(copy: smoke_book.Copy, profile: str) -> dict[str, list]:
+    """Every record of every run; a file that cannot be read whole stops here."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8"))["records"] for path in sorted((copy.folder / "results" / profile).glob("*.json"))}
+
+
+def left_over(copy: smoke_book.Copy) -> list[str]:
+    """What is lying about that nobody finished."""
+    found = [p for name in ("results", "checkpoints") for p in (copy.folder / name).rglob("*")]
+    return [str(p.relative_to(copy.folder)) for p in found if any(word in p.name for word in ("unfinished", ".tmp", ".saving"))]
+
+
+def finish(copy: smoke_book.Copy, profile: str, runs: list[str]) -> float:
+    started = time.monotonic()
+    done = command(copy, profile, runs).wait()
+    assert done == 0, (copy.folder / "soak.log").read_text()[-3000:]
+    return time.monotonic() - started
+
+
+def clear(copy: smoke_book.Copy) -> None:
+    for name in ("results", "checkpoints", "_build", "book/notebooks", "book/generated", ".snakemake"):
+        shutil.rmtree(copy.folder / name, ignore_errors=True)
+
+
+def disturbed(copy: smoke_book.Copy, profile: str, runs: list[str], kills: int, whole: float, die: random.Random) -> list[str]:
+    """Start, kill, start again ..., then let it end; what was killed and when."""
+    told = []
+    while len(told) < kills:
+        process, after = command(copy, profile, runs), die.uniform(0.5, whole / max(kills / 2, 1))
+        time_over = time.monotonic() + after
+        while process.poll() is None and time.monotonic() < time_over:
+            time.sleep(0.05)
+        if process.poll() is not None:
+            assert process.returncode == 0, (copy.folder / "soak.log").read_text()[-3000:]
+            told.append(f"ended before the kill at {after:.0f} s")
+            break
+        told.append(f"{kill(process, die.random() < 0.5, die)} after {after:.1f} s")
+        started = time.monotonic()
+        process.wait(120)  # where a kernel is gone, the command has to notice
+        for each in below(process):
+            each.kill()
+        if "kernel" in told[-1]:
+            told[-1] += f" (the command ended with {process.returncode} in {time.monotonic() - started:.1f} s)"
+            assert process.returncode not in (0, 70), told[-1]
+    finish(copy, profile, runs)
+    return told
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--in-a-row", type=int, default=5, help="kills before a book is finished and compared")
+    parser.add_argument("--profile", choices=("smoke", "embedded"), default="smoke")
+    parser.add_argument("--runs", nargs="+", default=[], help="runs in place of the whole book")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    die, done = random.Random(options.seed), 0
+    with tempfile.TemporaryDirectory() as folder:
+        copy = smoke_book.copied(Path(folder) / "project", Path(folder) / "cache")
+        if options.profile != "smoke":
+            copy.environment.pop("EMO_CACHE")  # real weights are not fetched anew
+        finish(copy, options.profile, options.runs)
+        clear(copy)
+        whole = finish(copy, options.profile, options.runs)  # weights are there now
+        wanted = records(copy, options.profile)
+        print(f"undisturbed: {whole:.0f} s, {sum(map(len, wanted.values()))} records of {len(wanted)} runs", flush=True)
+        while done < options.kills:
+            clear(copy)
+            told = disturbed(copy, options.profile, options.runs, min(options.in_a_row, options.kills - done), whole, die)
+            done += len([line for line in told if not line.startswith("ended")])
+            same, left = records(copy, options.profile) == wanted, left_over(copy)
+            print("\n".join(f"  {line}" for line in told), f"  -> records {'the same' if same else 'DIFFER'}, left over: {', '.join(left) or 'nothing'}; {done} kills so far", sep="\n", flush=True)
+            assert same and not left
+
+
+if __name__ == "__main__":
+    main()
