@@ -41,13 +41,14 @@ GresTypes=gpu
 MinJobAge=3600
 ReturnToService=2
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory={memory} Gres=gpu:1 State=UNKNOWN
-PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
+PartitionName=trial Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
+ETC = Path("/etc/slurm")
 PROFILE = """executor: slurm
 jobs: 8
 retries: 2
 latency-wait: 30
-default-resources: {runtime: 30, slurm_partition: all, slurm_account: trial}
+default-resources: {runtime: 30, slurm_partition: trial, slurm_account: trial}
 slurm-status-command: squeue
 slurm-init-seconds-before-status-checks: 5
 slurm-keep-successful-logs: true
@@ -55,7 +56,10 @@ slurm-keep-successful-logs: true
 
 
 def ask(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed: {done.stderr.strip()}")
+    return done.stdout
 
 
 def free_port() -> int:
@@ -77,7 +81,14 @@ def slurm(folder: Path, memory: int):
     (folder / "slurm.conf").write_text(settings)
     (folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
     (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nCgroupMountpoint=/sys/fs/cgroup\n")
-    os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
+    # Jobs see no SLURM_ variable of their caller, so the settings stand where Debian's commands look.
+    links = [ETC / name for name in ("slurm.conf", "gres.conf", "cgroup.conf")]
+    if there := [str(link) for link in links if link.exists()]:
+        raise SystemExit(f"this machine has a Slurm of its own ({there[0]}); the trial is for one that has none")
+    ETC.mkdir(parents=True, exist_ok=True)
+    for link in links:
+        link.unlink(missing_ok=True)  # of a trial that was killed
+        link.symlink_to(folder / link.name)
     munge = [f"--{name}={folder}/munge.{suffix}" for name, suffix in (("socket", "socket"), ("key-file", "key"), ("pid-file", "pid"), ("log-file", "log"), ("seed-file", "seed"))]
     started = []
     try:
@@ -99,6 +110,8 @@ def slurm(folder: Path, memory: int):
         for process in reversed(started):
             process.terminate()
             process.wait(30)
+        for link in links:
+            link.unlink()
 
 
 def jobs() -> list[list[str]]:
@@ -122,7 +135,7 @@ def kill_one(wanted: str, after: float, process: subprocess.Popen) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kill", default="03_dpo.eqsr-dpo", help="step whose first job is killed")
-    parser.add_argument("--after", type=float, default=8.0, help="seconds into that job")
+    parser.add_argument("--after", type=float, default=5.0, help="seconds into that job")
     options = parser.parse_args()
     if lacking := [name for name in ("munged", "slurmctld", "slurmd", "sbatch") if not shutil.which(name)]:
         raise SystemExit(f"{', '.join(lacking)} not found; as root: apt-get install slurm-wlm munge")
@@ -130,12 +143,6 @@ def main() -> None:
         folder = Path(temporary)
         cache = folder / "cache"
         copies = [smoke_book.copied(folder / name, cache) for name in ("local", "cluster")]
-        started = time.monotonic()
-        copies[0].emo("book", "--profile", "smoke")
-        print(f"local: {time.monotonic() - started:.0f} s", flush=True)
-        kept = folder / "cluster" / "kept.json"
-        copies[0].emo("drift", "--profile", "smoke", "--keep")
-        shutil.copyfile(folder / "local" / "book" / "reference" / "book_smoke.json", kept)
         (folder / "trial").mkdir()
         (folder / "trial" / "config.yaml").write_text(PROFILE)
         # Each step asks for little memory, so that two fit into the node, and the trainings for its GPU.
@@ -145,16 +152,21 @@ def main() -> None:
         with slurm(folder / "slurm", memory=6000) as host:
             started = time.monotonic()
             process = subprocess.Popen([sys.executable, "-m", "emo", "book", "--profile", "smoke", "--cluster", str(folder / "trial")],
-                                       cwd=copies[1].folder, env=copies[1].environment | {"SLURM_CONF": os.environ["SLURM_CONF"]}, stdin=subprocess.DEVNULL)
+                                       cwd=copies[1].folder, env=copies[1].environment, stdin=subprocess.DEVNULL)
             killed = kill_one(options.kill, options.after, process)
             print(f"killed job {killed} ({options.kill})", flush=True)
             process.wait()
             print(f"Slurm: {time.monotonic() - started:.0f} s, rc {process.returncode}, node {host}", flush=True)
             table = jobs()
+        assert process.returncode == 0, "the book did not end"
         print("\n".join("  ".join(row) for row in [["job", "state", "step", "cores", "memory", "gpu", "time"], *table]))
+        started = time.monotonic()
+        copies[0].emo("book", "--profile", "smoke")
+        print(f"local: {time.monotonic() - started:.0f} s", flush=True)
+        copies[0].emo("drift", "--profile", "smoke", "--keep")
+        kept = folder / "local" / "book" / "reference" / "book_smoke.json"
         told = copies[1].call("emo", "drift", "--profile", "smoke", "--against", str(kept)).stdout
         print(told)
-        assert process.returncode == 0, "the book did not end"
         ended = {row[2] for row in table if row[1] == "COMPLETED"}
         assert any(row[0] == killed and row[1] != "COMPLETED" for row in table), "the killed job passes as completed"
         assert sum(options.kill in step for step in ended) == 1, "the killed step was not made again"

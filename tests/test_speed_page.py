@@ -15,6 +15,8 @@ KEPT = {
     "generation": [{"format": "float32", "pipeline_rate": 5.0, "rate": 50.0, "same": 9, "compared": 10, "load_each_s": 9.0, "one_base_s": 3.0}],
     "startup": [{"what": "import emo_utils", "seconds": 0.012}],
     "judging": [{"way": "contrast", "times_this_package": 0.034}],
+    "hundredfold": [{"step": "06", "factor": f, "done": True, "seconds": t, "memory_mb": 300.0 + f, "disk_mb": 0.5 * f} for f, t in ((1, 4.0), (10, 8.0), (100, 80.0))]
+    + [{"step": "07", "factor": 1, "done": True, "seconds": 5.0, "memory_mb": 400.0, "disk_mb": 1.0}, {"step": "07", "factor": 10, "done": False, "seconds": 900.2, "memory_mb": None, "disk_mb": 0.0}],
 }
 
 
@@ -58,3 +60,31 @@ def test_growth_is_drawn_and_nothing_measured_is_no_error(written, tmp_path, mon
     monkeypatch.setattr(pages, "SPEED", tmp_path / "none.json")
     pages.write_speed()
     assert {(tmp_path / f"speed_{name.replace(' ', '_')}.md").read_text() for name in pages.SPEED_TABLES} == {"Not measured yet.\n"}
+
+
+def test_the_growth_of_a_step_is_the_exponent_between_its_last_two_sizes(written):
+    text = written["hundredfold"]
+    heads = [head.split("</th>")[0] for head in text.split("<th>")[1:]]
+    assert heads == ["step", "s, x1", "s, x10", "s, x100", "MB, x1", "MB, x10", "MB, x100", "MB on disk, x1", "MB on disk, x10", "MB on disk, x100", "growth"]
+    first, second = (dict(zip(heads, row, strict=True)) for row in cells(text))
+    assert first["growth"] == "1.00" and first["s, x100"] == "80.0" and first["MB on disk, x100"] == "50.0"
+    assert second["s, x10"] == "over 900, stopped" and second["growth"] == second["MB, x10"] == second["s, x100"] == ""
+
+
+def test_the_table_of_attacks_says_what_was_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(pages, "GENERATED", tmp_path)
+    monkeypatch.setattr(pages, "ATTACKS", tmp_path / "attacks.json")
+    pages.write_attacks()
+    assert (tmp_path / "attacks.md").read_text() == "Not measured yet.\n"
+    row = {"step": "rewriting", "what": "the reply holds <word>", "value": 0.25, "ci_low": 0.0625, "ci_high": 0.5, "n": 16, "scorer": "model"}
+    (tmp_path / "attacks.json").write_text(json.dumps({"steps": {"rewriting": {"about": ABOUT | {"texts": 3}, "table": [row], "items": []}}}))
+    pages.write_attacks()
+    text = (tmp_path / "attacks.md").read_text()
+    assert cells(text) == [["rewriting", "the reply holds &lt;word&gt;", "0.25 [0.06, 0.50]", "16", "model"]]
+    assert "Measured 2026-01-02 on two &lt;cores&gt;, commit 0123456789 with local changes; attacks on scores and preference in 3 texts each." in text
+
+
+def test_there_are_sixteen_different_attacks_for_each_step():
+    rows = [json.loads(line) for line in (pages.ROOT / "tests" / "attacks.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len({row["text"] for row in rows}) == len({row["id"] for row in rows}) == 64
+    assert {step: len({row["kind"] for row in rows if row["step"] == step}) for step in ("rewriting", "score", "preference", "safety")} == dict.fromkeys(("rewriting", "score", "preference", "safety"), 16)
