@@ -111,8 +111,8 @@ def main() -> None:
                 table.append(row)
                 print(f"x{factor:<4} {run:40} {'' if done else 'NOT DONE '}{row['seconds']:7.1f} s {row['memory_mb'] or 0:6.0f} MB {row['disk_mb']:7.1f} MB on disk", flush=True)
             shutil.rmtree(copy.folder)
-    if options.keep:
-        clock.keep("hundredfold", table)
+            if options.keep:  # after each size: the next one takes ten times as long
+                clock.keep("hundredfold", table)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from emo_utils import data, judge, prompts
-from emo_utils.project import ROOT, EmoError, first_line, sha256_json, storable
+from emo_utils.project import ROOT, EmoError, first_line, sha256_json, storable, write_parquet
 
 FOLDER = ROOT / "results" / "adhoc" / "answers"
 AGAIN = 2.0  # seconds until a server that gave no reply is asked once more
@@ -69,9 +69,7 @@ def write(name: str, settings: Settings, rows: list[dict], folder: Path = FOLDER
     frame = pd.DataFrame([{"id": row["id"], "emotion": row.get("emotion", ""), "system": name, "question": bodies[row["id"]]["messages"][-1]["content"]}
                           | dict(zip(("answer", "tokens", "complete"), found[row["id"]], strict=True)) for row in rows])
     path = folder / f"{name}.parquet"
-    unfinished = path.with_suffix(".unfinished")
-    frame.to_parquet(unfinished, index=False)
-    os.replace(unfinished, path)
+    write_parquet(path, frame)
     return path
 
 

@@ -68,6 +68,14 @@ def write_atomic(path: Path, content: str) -> None:
     os.replace(temporary, path)
 
 
+def write_parquet(path: Path, frame) -> None:
+    """The same for a table (pandas)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    frame.to_parquet(temporary, index=False)
+    os.replace(temporary, path)
+
+
 @contextlib.contextmanager
 def alone(lock: FileLock, why: str, log=print):
     """Hold a lock between processes for a block of code; `why` is said where another process has it, which is then waited for."""

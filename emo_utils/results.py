@@ -20,7 +20,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from emo_utils import data, graph, models, parameters
-from emo_utils.project import EmoError, ROOT, checkpoints_dir, given_path, relative, results_dir, sha256_file, sha256_json, write_atomic
+from emo_utils.project import EmoError, ROOT, checkpoints_dir, given_path, relative, results_dir, sha256_file, sha256_json, write_atomic, write_parquet
 
 SYSTEMS = ("base", "prompt", "er-sft", "eqsr-sft", "eqsr-dpo", "eqsr-kto", "er-eqsr-sft", "er-eqsr-dpo", "er-eqsr-kto")
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "openai", "evaluate", "sacrebleu", "rouge-score", "papermill", "numpy")
@@ -134,8 +134,7 @@ class Run:
         """Keep a system's answers (columns id, emotion, system, question, answer, tokens, complete) for the scoring notebooks."""
         name = system if self.book and not self.variant else self.name if system == self.values.get("system") else f"{self.name}.{system}"
         path = self.folder / "answers" / f"{name}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        frame.to_parquet(path, index=False)
+        write_parquet(path, frame)
         self.outputs.append(path)
         return path
 
@@ -158,8 +157,7 @@ class Run:
         """Write items, then records with provenance; for a run of the book, check what it read against the graph."""
         if self.items:
             path = self.folder / f"{self.name}.items.parquet"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pd.concat(self.items, ignore_index=True).to_parquet(path, index=False)
+            write_parquet(path, pd.concat(self.items, ignore_index=True))
             self.outputs.append(path)
         if self.book:
             graph.check_reads(self.name, self.profile, set(data.USED), set(models.USED))
