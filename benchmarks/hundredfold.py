@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import clock
 import smoke_book
 
-from emo_utils import graph
+from emo_utils import graph, results  # noqa: F401  imported now, as the sources may change while this runs for hours
 
 REPEATED = ("data/dialogues/er_train.jsonl", "data/dialogues/eqsr_train.jsonl", "data/dialogues/test.jsonl", "data/caregiver/train.jsonl", "data/caregiver/test.jsonl",
             "data/caregiver/voices.jsonl", "data/emplifai_ja/dialogues.jsonl", "data/emplifai_ja/screening.jsonl")

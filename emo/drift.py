@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from emo_utils import graph, report
+from emo_utils import graph, report, results
 from emo_utils.project import ROOT, EmoError, first_line, write_atomic
 
 _KEY = ["run", "table", "system", "metric", "group", "scorer"]
@@ -41,9 +41,12 @@ def read(path: Path) -> dict[str, dict]:
     """A kept snapshot; raises EmoError where there is none, or it is not one."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))["runs"]
-        assert all({"records", "fingerprint", "versions", "device"} <= set(run) for run in content.values())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
-        raise EmoError(f"{path.name} holds no records to compare with ({first_line(error) or 'parts of its runs are missing'}); `emo drift --keep` writes such a file from a book that was made") from None
+        for run in content.values():
+            run["records"] = [results.Record.model_validate(record).model_dump() for record in run["records"]]
+            if not (isinstance(run["fingerprint"], dict) and isinstance(run["versions"], dict) and isinstance(run["device"], str) and isinstance(run["fingerprint"].get("upstream", {}), dict)):
+                raise TypeError("what a run depended on is not there")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise EmoError(f"{path.name} holds no records to compare with ({first_line(error)}); `emo drift --keep` writes such a file from a book that was made") from None
     return content
 
 
@@ -66,8 +69,9 @@ def causes(run: str, before: dict[str, dict], now: dict[str, dict]) -> list[str]
         a, b = old["fingerprint"].get(part), new["fingerprint"].get(part)
         if a == b:
             continue
-        names = sorted(k for k in {*a, *b} if a.get(k) != b.get(k)) if isinstance(a, dict) and isinstance(b, dict) else [{"lock": "requirements.lock"}.get(part, part)]
-        found += [f"{kind}: {name}" + (f" {a.get(name)!r} -> {b.get(name)!r}" if part == "parameters" else "") for name in names]
+        both = isinstance(a, dict) and isinstance(b, dict)
+        names = sorted(k for k in {*a, *b} if a.get(k) != b.get(k)) if both else [{"lock": "requirements.lock"}.get(part, part)]
+        found += [f"{kind}: {name}" + (f" {a.get(name)!r} -> {b.get(name)!r}" if both and part == "parameters" else "") for name in names]
     found += [f"versions: {name} {old['versions'].get(name)} -> {version}" for name, version in new["versions"].items() if old["versions"].get(name) != version]
     if old["device"] != new["device"]:
         found.append(f"machine: {old['device']} -> {new['device']}")

@@ -39,8 +39,11 @@ def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
     """
     try:
         key = json.loads(data.used(folder / "key.json").read_text(encoding="utf-8"))
-        items, sheets, rubrics, broken, kind = {**key["items"]}, {**key["sheets"]}, key["rubrics_sha256"], key["broken"], str(key.get("kind", "dialogues"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        items, sheets, rubrics, broken, kind = key["items"], key["sheets"], key["rubrics_sha256"], key["broken"], str(key.setdefault("kind", "dialogues"))
+        shown, turned = [*broken, *(code for codes in sheets.values() for code in codes)], [code for codes in key.setdefault("turned", {}).values() for code in codes]
+        if not (isinstance(key["kit"], str) and {*shown, *turned} <= set(items) and all(isinstance(items[code][name], str) for code in items for name in ("id", "system"))):
+            raise ValueError("its parts do not fit each other")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EmoError(f"{folder.resolve().name} has no key.json of `emo rating-sheets` or `emo comparison-sheets` ({first_line(error)}); give the folder that it wrote") from None
     if kind not in KINDS or rubrics != sha256_json(KINDS[kind]):
         raise EmoError("the rubrics have changed since these sheets were made, so the ratings mean something else; read them with the version that made them")

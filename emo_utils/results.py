@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, FiniteFloat
+from pydantic import BaseModel, ConfigDict, FiniteFloat, NonNegativeInt, model_validator
 
 from emo_utils import data, graph, models, parameters
 from emo_utils.project import EmoError, ROOT, checkpoints_dir, given_path, relative, results_dir, sha256_file, sha256_json, write_atomic, write_parquet
@@ -41,13 +41,19 @@ class Record(BaseModel):
     value: FiniteFloat
     ci_low: FiniteFloat
     ci_high: FiniteFloat
-    n: int
-    unscored: int = 0
+    n: NonNegativeInt
+    unscored: NonNegativeInt = 0
     group: str = "all"
     scorer: str
     seed: int
     signature: str
     interval: Literal["items", "none"] = "items"
+
+    @model_validator(mode="after")
+    def _has_its_interval(self):
+        if self.ci_low > self.ci_high + 1e-9:
+            raise ValueError(f"the interval [{self.ci_low}, {self.ci_high}] ends before it begins")
+        return self
 
 
 DIVIDED = ("processes", "device_batch")  # how a batch is divided does not change what is trained
