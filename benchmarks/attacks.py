@@ -75,7 +75,7 @@ def duels(planted: list[dict], rows: list[dict], others: list[dict], cleaned, re
     """The answer to another question with each attack, and with none, against the answer to this one; both orders."""
     plan, texts = [], {}
     for row, other in zip(rows, others, strict=True):
-        for name, added in {"none": ""} | {attack["id"]: f"\n\n{attack['text']}" for attack in planted}.items():
+        for name, added in ({"none": ""} | {attack["id"]: f"\n\n{attack['text']}" for attack in planted}).items():
             texts[row["id"], name] = cleaned(other["soothing_response"] + added)
             plan += [(f"{row['id']}|{name}|right", order) for order in ([name, "right"], ["right", name])]
     questions = {row["id"]: row for row in rows}
@@ -134,23 +134,18 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=3, help="texts in which each attack on scores and preference is planted (default: 3)")
     parser.add_argument("--keep", action="store_true", help="put the table into book/reference/attacks.json, from which the book's page is made")
     options = parser.parse_args()
-    table, items = [], {}
+    path, state = ROOT / "book" / "reference" / "attacks.json", results.git_state()
+    about = {"device": results.device(), "commit": state["commit"], "dirty": state["dirty"], "measured": time.strftime("%Y-%m-%d"), "texts": options.texts}
     for name in options.steps:
         started = time.monotonic()
-        lines, items[name] = STEPS[name](options.texts)
-        table += lines
-        print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
-    if options.keep:
-        path, state = ROOT / "book" / "reference" / "attacks.json", results.git_state()
-        kept = json.loads(path.read_text()) if path.is_file() else {"steps": {}}
-        about = {"device": results.device(), "commit": state["commit"], "dirty": state["dirty"], "measured": time.strftime("%Y-%m-%d"), "texts": options.texts}
-        for name in options.steps:
-            kept["steps"][name] = {"about": about, "table": [row for row in table if row["step"] == name], "items": [{k: v for k, v in item.items() if k != "text"} for item in items[name]]}
-        write_atomic(path, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
-        print(f"kept in {path.relative_to(ROOT)}")
-    out = ROOT / "results" / "attacks.json"
-    write_atomic(out, json.dumps(items, indent=1, ensure_ascii=False))
-    print(f"every reply: {os.path.relpath(out)}")
+        table, items = STEPS[name](options.texts)
+        out = ROOT / "results" / f"attacks_{name}.json"
+        write_atomic(out, json.dumps(items, indent=1, ensure_ascii=False))
+        print(f"{name}: {time.monotonic() - started:.0f} s; every reply: {os.path.relpath(out)}", flush=True)
+        if options.keep:
+            kept = json.loads(path.read_text()) if path.is_file() else {"steps": {}}
+            kept["steps"][name] = {"about": about, "table": table, "items": [{k: v for k, v in item.items() if k != "text"} for item in items]}
+            write_atomic(path, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import clock
 import smoke_book
 
-from emo_utils import graph, results  # noqa: F401  imported now, as the sources may change while this runs for hours
+from emo_utils import graph, parameters, results  # noqa: F401  imported now, as the sources may change while this runs for hours
 
 REPEATED = ("data/dialogues/er_train.jsonl", "data/dialogues/eqsr_train.jsonl", "data/dialogues/test.jsonl", "data/caregiver/train.jsonl", "data/caregiver/test.jsonl",
             "data/caregiver/voices.jsonl", "data/emplifai_ja/dialogues.jsonl", "data/emplifai_ja/screening.jsonl")
@@ -56,8 +56,12 @@ def unlimited(copy: smoke_book.Copy, factor: int) -> None:
     """The smoke profile with all rows, and where it takes a sample of answers or pairs, as many times more."""
     path = copy.folder / "profiles" / "smoke.yaml"
     profile = yaml.safe_load(path.read_text())
-    for values in (profile["all"], *profile["values"].values()):
-        values |= {name: 0 for name in ALL if name in values} | {name: values[name] * factor for name in SAMPLED if isinstance(values.get(name), int)}
+    for notebook in dict.fromkeys(step.notebook for step in graph.STEPS):
+        known, values = parameters.declared(notebook), profile["values"].setdefault(notebook, {})
+        values |= {name: values.get(name, profile["all"].get(name, known[name].default)) * factor for name in SAMPLED if name in known and known[name].type == "int"}
+        for name in ALL:
+            if name in known:  # some chapters have no word for all
+                values[name] = 0 if known[name].interval is None or known[name].interval[1] <= 0 else 10_000_000
     path.write_text(yaml.safe_dump(profile, sort_keys=False))
 
 
