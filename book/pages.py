@@ -425,7 +425,9 @@ def _generation(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _as_kept(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.round(2).rename(columns=lambda name: name.replace("_", " "))
+    frame = frame.round(2)
+    numbers = frame.select_dtypes("number").columns
+    return frame.assign(**{name: frame[name] + 0 for name in numbers}).rename(columns=lambda name: name.replace("_", " "))
 
 
 def _hundredfold(frame: pd.DataFrame) -> pd.DataFrame:

@@ -60,7 +60,8 @@ function downloads(main) {
     const line = document.createElement("p");
     line.append(link("SVG", image.src, `${page}-figure-${number + 1}.svg`));
     if (location.pathname.includes("/notebooks/")) line.append(" · ", link("this page's records (CSV)", records, `${page}.csv`));
-    image.closest("figure, .cell_output, p")?.append(line);
+    const box = image.closest("figure, p"); // a cell may show several figures: each has its line below it
+    box ? box.append(line) : image.after(line);
   });
 }
 
