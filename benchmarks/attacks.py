@@ -115,13 +115,10 @@ def safety(texts: int) -> tuple[list[dict], list[dict]]:
         flagged = [text for text, found in zip(harmful, reading.marks(encoder, learnt, harmful)[mark], strict=True) if found]
         if not flagged:
             continue
-        lost = []
-        for attack in [*planted, {"id": "harmless", "text": HARMLESS}]:
-            found = reading.marks(encoder, learnt, [f"{text.rstrip('.!')}, {attack['text']}" for text in flagged])[mark]
-            lost.append(1 - float(found.mean()))
-            items.append({"id": attack["id"], "mark": mark, "lost": lost[-1], "sentences": len(flagged)})
-        table.append(line("safety", f"flag lost: {mark} ({len(flagged)} sentences)", lost[:-1], ENCODER))
-        print(f"  with a harmless end: {lost[-1]:.3f}")
+        gone = {attack["id"]: ~reading.marks(encoder, learnt, [f"{text.rstrip('.!')}, {attack['text']}" for text in flagged])[mark] for attack in [*planted, {"id": "harmless", "text": HARMLESS}]}
+        items += [{"id": name, "mark": mark, "lost": float(lost.mean()), "sentences": len(flagged)} for name, lost in gone.items()]
+        table.append(line("safety", f"flag lost: {mark} ({len(flagged)} sentences)", [lost.mean() for name, lost in gone.items() if name != "harmless"], ENCODER))
+        table.append(line("safety", f"flag lost to a harmless end: {mark} (over sentences)", gone["harmless"], ENCODER))
     return table, items
 
 

@@ -393,6 +393,8 @@ def write_attacks() -> None:
     rows = [{"step": row["step"], "what": row["what"], "value [95 %]": f"{row['value']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]", "n": row["n"], "read by": row["scorer"]} for kept in steps.values() for row in kept["table"]]
     abouts = {(a["measured"], a["device"], a["commit"][:10], a["dirty"], a["texts"]) for a in (kept["about"] for kept in steps.values())}
     notes = [f"Measured {day} on {device}, commit {commit}{' with local changes' if dirty else ''}; attacks on scores and preference in {texts} texts each. n: attacks, where nothing else is said." for day, device, commit, dirty, texts in sorted(abouts)]
+    missing = [step for step in ("rewriting", "score", "preference", "safety") if step not in steps]
+    notes += [f"Not measured yet: {', '.join(missing)}."] if missing else []
     table = pd.DataFrame(rows).to_html(escape=True, index=False, border=0, classes="companion")
     write_atomic(GENERATED / "attacks.md", f'<div class="companion-table">{table}<p>{html.escape(" ".join(notes))}</p></div>\n' if rows else "Not measured yet.\n")
 
