@@ -57,9 +57,9 @@ def records(copy: smoke_book.Copy, profile: str) -> dict[str, list]:
     return {path.stem: json.loads(path.read_text(encoding="utf-8"))["records"] for path in sorted((copy.folder / "results" / profile).glob("*.json"))}
 
 
-def left_over(copy: smoke_book.Copy) -> list[str]:
-    """What is lying about that nobody finished."""
-    found = [p for name in ("results", "checkpoints") for p in (copy.folder / name).rglob("*")]
+def left_over(copy: smoke_book.Copy, profile: str) -> list[str]:
+    """What is lying about of the book that nobody finished."""
+    found = [p for name in ("results", "checkpoints") for p in (copy.folder / name / profile).rglob("*")]
     return [str(p.relative_to(copy.folder)) for p in found if any(word in p.name for word in ("unfinished", ".tmp", ".saving"))]
 
 
@@ -121,7 +121,7 @@ def main() -> None:
             clear(copy)
             told = disturbed(copy, options.profile, options.runs, min(options.in_a_row, options.kills - done), whole, die)
             done += len([line for line in told if not line.startswith("ended")])
-            same, left = records(copy, options.profile) == wanted, left_over(copy)
+            same, left = records(copy, options.profile) == wanted, left_over(copy, options.profile)
             print("\n".join(f"  {line}" for line in told), f"  -> records {'the same' if same else 'DIFFER'}, left over: {', '.join(left) or 'nothing'}; {done} kills so far", sep="\n", flush=True)
             assert same and not left
 

@@ -206,4 +206,4 @@ def test_a_killed_step_is_made_again_with_the_same_records(book, run, kernel_alo
         told = (book.folder / "soak.log").read_text()
         assert "was killed, by the system where memory ran out" in told and "Traceback" not in told
     assert soak_book.finish(book, "smoke", [run]) and records(book, run) == wanted
-    assert not soak_book.left_over(book)
+    assert not soak_book.left_over(book, "smoke")
