@@ -116,8 +116,8 @@ def slurm(folder: Path, memory: int):
 
 def jobs() -> list[list[str]]:
     """Id, state, step, cores, memory, GPUs and seconds of all jobs that the controller remembers."""
-    listed = ask("squeue", "--states=all", "--noheader", "--sort=i", "--format=%i|%T|%k|%C|%m|%b|%M")
-    return [line.split("|") for line in listed.splitlines()]
+    listed = ask("squeue", "--states=all", "--noheader", "--sort=i", "--Format=JobID:|,State:|,Comment:|,NumCPUs:|,MinMemory:|,tres-per-job:|,TimeUsed")
+    return [[field.strip() for field in line.split("|")] for line in listed.splitlines()]
 
 
 def kill_one(wanted: str, after: float, process: subprocess.Popen) -> str:
