@@ -1,10 +1,11 @@
 """Every step of the book on its data made 10 and 100 times as long: time, memory, disk, and what grows faster than its data.
 
-    .venv/bin/python benchmarks/hundredfold.py [--factors 1 10 100] [--limit 900] [--keep]
+    .venv/bin/python benchmarks/hundredfold.py [--factors 1 10 100] [--passes 1 1 .1] [--limit 900] [--keep]
 
 Rows are repeated under new ids, and every text of a copy says which copy it is, so that nothing is saved because it was seen before. Steps run in the smoke
 profile, whose tiny model costs next to nothing, without its limits on rows: what is left is what this project's own code takes. Each runs alone
-on one core. A step that takes more than `--limit` seconds is stopped, and its larger sizes are left out.
+on one core. A step that takes more than `--limit` seconds is stopped, and its larger sizes are left out. Training makes `--passes` passes over its rows: a
+step of the optimizer sees as many rows at every size, so less than a pass leaves out nothing but time; reading, checking and writing see every row.
 """
 
 import argparse
@@ -52,16 +53,18 @@ def repeat(path: Path, factor: int) -> None:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made), encoding="utf-8")
 
 
-def unlimited(copy: smoke_book.Copy, factor: int) -> None:
+def unlimited(copy: smoke_book.Copy, factor: int, passes: float) -> None:
     """The smoke profile with all rows, and where it takes a sample of answers or pairs, as many times more."""
     path = copy.folder / "profiles" / "smoke.yaml"
     profile = yaml.safe_load(path.read_text())
+    profile["all"]["epochs"] = passes
     for notebook in dict.fromkeys(step.notebook for step in graph.STEPS):
         known, values = parameters.declared(notebook), profile["values"].setdefault(notebook, {})
         values |= {name: values.get(name, profile["all"].get(name, known[name].default)) * factor for name in SAMPLED if name in known and known[name].type == "int"}
         for name in ALL:
             if name in known:  # some chapters have no word for all
-                values[name] = 0 if known[name].interval is None or known[name].interval[1] <= 0 else 10_000_000
+                lowest, highest = (0, 0) if known[name].interval is None else known[name].interval[1:3]
+                values[name] = 0 if lowest <= 0 else int(highest)
     path.write_text(yaml.safe_dump(profile, sort_keys=False))
 
 
@@ -88,17 +91,20 @@ def call(copy: smoke_book.Copy, limit: float, *command: str) -> tuple[bool, floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--factors", type=int, nargs="+", default=[1, 10, 100])
+    parser.add_argument("--passes", type=float, nargs="+", default=[1, 1, 0.1], help="passes over the rows that training makes, for each factor (default: 1 1 .1)")
     parser.add_argument("--limit", type=float, default=900, help="seconds for a step (default: 900)")
     parser.add_argument("--runs", nargs="+", default=[step.run for step in graph.STEPS], help="steps (default: all)")
     parser.add_argument("--keep", action="store_true", help="put the table into book/reference/speed.json")
     options = parser.parse_args()
+    if len(options.passes) < len(options.factors):
+        parser.error("--passes needs a number for each of --factors")
     table, too_slow = [], set()
     with tempfile.TemporaryDirectory() as temporary:
-        for factor in options.factors:
+        for factor, passes in zip(options.factors, options.passes):
             copy = smoke_book.copied(Path(temporary) / f"x{factor}", Path(temporary) / "cache")
             for name in REPEATED:
                 repeat(copy.folder / name, factor)
-            unlimited(copy, factor)
+            unlimited(copy, factor, passes)
             for run in options.runs:
                 step = graph.step(run)
                 if run in too_slow or too_slow & set(step.needs):
@@ -106,7 +112,7 @@ def main() -> None:
                     continue
                 before = size_mb(copy.folder / "results") + size_mb(copy.folder / "checkpoints")
                 done, seconds = call(copy, options.limit, "step", run, "--profile", "smoke")
-                row = {"step": run, "factor": factor, "done": done, "seconds": seconds, "memory_mb": None, "disk_mb": size_mb(copy.folder / "results") + size_mb(copy.folder / "checkpoints") - before}
+                row = {"step": run, "factor": factor, "passes": passes if "epochs" in parameters.declared(step.notebook) else None, "done": done, "seconds": seconds, "memory_mb": None, "disk_mb": size_mb(copy.folder / "results") + size_mb(copy.folder / "checkpoints") - before}
                 if done:
                     about = json.loads((copy.folder / "results" / "smoke" / f"{run}.json").read_text())["provenance"]
                     row |= {"seconds": about["seconds"], "memory_mb": about["peak_memory_mb"]}
