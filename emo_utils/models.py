@@ -94,28 +94,48 @@ def is_cached(name: str) -> bool:
 
 
 def fetch(name: str, log=print) -> Path:
-    """Bring weights into the cache and return their folder; nothing is done when they are there.
+    """Bring weights into the cache and return their folder; where they are there, a file that changed since it was last hashed is hashed again.
 
     Raises WeightsError with what is wrong and what to do: no space, no network, missing part, wrong hash.
     """
     w, target = entry(name), folder(name)
     if is_cached(name):
-        return target
+        return _verified(name, target)
     (cache_dir() / "locks").mkdir(parents=True, exist_ok=True)
     with alone(FileLock(cache_dir() / "locks" / f"{name}.lock"), f"{name}: another process is fetching these weights", log), contextlib.ExitStack() as stack:
         if is_cached(name):
-            return target
+            return _verified(name, target)
         _require_space(w)
         (cache_dir() / "models").mkdir(exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=cache_dir() / "models"))
         stack.callback(shutil.rmtree, work, ignore_errors=True)
         source = _prepare(w, work, log)
-        weights = sorted(work.glob("*.safetensors"))
-        manifest = {"name": name, "source": source, "licence": w.licence, "sha256": w.sha256 or None, "files": {p.name: sha256_file(p) for p in weights}}
+        found = sorted(p for p in work.rglob("*") if p.is_file())
+        manifest = {"name": name, "source": source, "licence": w.licence, "sha256": w.sha256 or None, "files": {p.relative_to(work).as_posix(): sha256_file(p) for p in found}}
+        manifest["hashed_at"] = _stamps(work, manifest["files"])
         write_atomic(work / "manifest.json", json.dumps(manifest, indent=1))
         os.replace(work, target)
     log(f"{name}: ready")
     return target
+
+
+def _stamps(folder: Path, names) -> dict[str, list[int]]:
+    """Size and time of change of files: what differs where one was written to."""
+    found = {name: (folder / name).stat() if (folder / name).is_file() else None for name in names}
+    return {name: [about.st_size, about.st_mtime_ns] if about else [] for name, about in found.items()}
+
+
+def _verified(name: str, folder: Path) -> Path:
+    """The folder, after every file in it that was written to since its hash was last taken has been hashed again."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    stamps, known = _stamps(folder, manifest["files"]), manifest.get("hashed_at", {})
+    for file in (file for file in stamps if stamps[file] != known.get(file)):
+        if not stamps[file] or sha256_file(folder / file) != manifest["files"][file]:
+            raise WeightsError(f"{name}: {folder / file} is {'not what was written there' if stamps[file] else 'gone'}; it was not used. Remove {folder}, and the next call fetches it anew")
+    if stamps != known:
+        with contextlib.suppress(OSError):  # a cache that may only be read is hashed at every load
+            write_atomic(folder / "manifest.json", json.dumps(manifest | {"hashed_at": stamps}, indent=1))
+    return folder
 
 
 def _require_space(w: Weights) -> None:

