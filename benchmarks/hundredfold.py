@@ -65,6 +65,8 @@ def unlimited(copy: smoke_book.Copy, factor: int, passes: float) -> None:
             if name in known:  # some chapters have no word for all
                 lowest, highest = (0, 0) if known[name].interval is None else known[name].interval[1:3]
                 values[name] = 0 if lowest <= 0 else int(highest)
+    tuned = profile["values"]["09_emplifai_finetuning"]  # the one step that must be told how many there are: those of its pairs are held out
+    tuned["train_rows"] = len((copy.folder / "data/emplifai_ja/dialogues.jsonl").read_text(encoding="utf-8").splitlines()) - 2 * tuned["pairs"]
     path.write_text(yaml.safe_dump(profile, sort_keys=False))
 
 
@@ -86,6 +88,15 @@ def call(copy: smoke_book.Copy, limit: float, *command: str) -> tuple[bool, floa
     if process.returncode:
         print(f"  {' '.join(command)} failed:\n{told[-1500:]}", flush=True)
     return process.returncode == 0, time.monotonic() - started
+
+
+def with_earlier(table: list[dict]) -> list[dict]:
+    """The rows, and those kept before of other steps and sizes, in the order of the steps."""
+    path = smoke_book.ROOT / "book" / "reference" / "speed.json"
+    kept = json.loads(path.read_text(encoding="utf-8")).get("hundredfold", {"table": []})["table"] if path.is_file() else []
+    found = {(row["step"], row["factor"]): row for row in kept + table}
+    order = [step.run for step in graph.STEPS]
+    return sorted(found.values(), key=lambda row: (row["factor"], order.index(row["step"])))
 
 
 def main() -> None:
@@ -122,7 +133,7 @@ def main() -> None:
                 print(f"x{factor:<4} {run:40} {'' if done else 'NOT DONE '}{row['seconds']:7.1f} s {row['memory_mb'] or 0:6.0f} MB {row['disk_mb']:7.1f} MB on disk", flush=True)
             shutil.rmtree(copy.folder)
             if options.keep:  # after each size: the next one takes ten times as long
-                clock.keep("hundredfold", table)
+                clock.keep("hundredfold", with_earlier(table))
 
 
 if __name__ == "__main__":
