@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
+import timeit
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -23,7 +23,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from emo_utils.parameters import nearest
-from emo_utils.project import EmoError, alone, cache_dir, sha256_file, sha256_json, write_atomic
+from emo_utils.project import EmoError, alone, cache_dir, processor, sha256_file, sha256_json, write_atomic
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
@@ -121,8 +121,7 @@ def fetch(name: str, log=print) -> Path:
 
 def _stamps(folder: Path, names) -> dict[str, list[int]]:
     """Size and time of change of files: what differs where one was written to."""
-    found = {name: (folder / name).stat() if (folder / name).is_file() else None for name in names}
-    return {name: [about.st_size, about.st_mtime_ns] if about else [] for name, about in found.items()}
+    return {name: [about.st_size, about.st_mtime_ns] if (folder / name).is_file() and (about := (folder / name).stat()) else [] for name in names}
 
 
 def _verified(name: str, folder: Path) -> Path:
@@ -330,7 +329,7 @@ class Precision:
 
 
 def choose_precision(asked: str = "auto") -> Precision:
-    """bf16 where this machine multiplies bf16 matrices at least 1.3 times as fast as fp32 ones, measured now.
+    """bf16 where this machine multiplies bf16 matrices at least 1.3 times as fast as fp32 ones, measured once.
 
     asked: `auto`, `bf16` or `fp32`. The matrix sizes are those of a small model's layers.
     """
@@ -341,22 +340,33 @@ def choose_precision(asked: str = "auto") -> Precision:
     if torch.cuda.is_available():
         good = torch.cuda.is_bf16_supported(including_emulation=False)
         return Precision("bfloat16" if good else "float32", f"{torch.cuda.get_device_name()} {'has' if good else 'lacks'} bf16 units")
-    seconds = {dtype: _matmul_seconds(dtype) for dtype in (torch.float32, torch.bfloat16)}
-    ratio = seconds[torch.float32] / seconds[torch.bfloat16]
-    return Precision("bfloat16" if ratio >= 1.3 else "float32", f"bf16 matrix products ran {ratio:.1f} times as fast as fp32 here")
+    ratio = _speedup()
+    return Precision("bfloat16" if ratio >= 1.3 else "float32", f"bf16 matrix products ran {ratio:.1f} times as fast as fp32 when this machine was measured")
+
+
+def _speedup() -> float:
+    """fp32's seconds over bf16's, measured once on a processor and kept in the cache: it wavers beside other work, and no two books would compute alike."""
+    import torch
+
+    path = cache_dir() / "precision" / f"{sha256_json([processor(), torch.__version__, os.environ.get('ONEDNN_MAX_CPU_ISA', '')])[:16]}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):  # the first of several steps measures
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            return float(json.loads(path.read_text(encoding="utf-8")))
+        rounds = [[_matmul_seconds(dtype) for dtype in (torch.float32, torch.bfloat16)] for _ in range(4)]  # by turns, so that other work meets both
+        ratio = min(fp32 for fp32, _ in rounds) / min(bf16 for _, bf16 in rounds)
+        write_atomic(path, json.dumps(ratio))
+        return ratio
 
 
 def _matmul_seconds(dtype) -> float:
     import torch
 
     a, b = torch.ones(512, 1024, dtype=dtype), torch.ones(1024, 1024, dtype=dtype)
-    a @ b
-    times = []
-    for _ in range(5):
-        started = time.perf_counter()
-        a @ b
-        times.append(time.perf_counter() - started)
-    return min(times)
+    return min(timeit.repeat(lambda: a @ b, number=1, repeat=6))  # the first prepares
+
+
+
 
 
 def note(name: str) -> Path:

@@ -7,6 +7,8 @@ import contextlib
 import hashlib
 import json
 import os
+import platform
+import re
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -88,6 +90,13 @@ def alone(lock: FileLock, why: str, log=print):
         yield
     finally:
         lock.release()
+
+
+def processor() -> tuple[str, str]:
+    """Name of the first processor and its sets of instructions, as the system gives them."""
+    path = Path("/proc/cpuinfo")
+    told = dict(re.findall(r"^(model name|flags)\s*:\s*(.*)$", path.read_text(), re.MULTILINE)[:2]) if path.is_file() else {}
+    return told.get("model name") or platform.processor() or platform.machine(), told.get("flags", "")
 
 
 def relative(path: Path) -> str:

@@ -20,7 +20,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, FiniteFloat, NonNegativeInt, model_validator
 
 from emo_utils import data, graph, models, parameters
-from emo_utils.project import EmoError, ROOT, checkpoints_dir, given_path, relative, results_dir, sha256_file, sha256_json, write_atomic, write_parquet
+from emo_utils.project import EmoError, ROOT, checkpoints_dir, given_path, processor, relative, results_dir, sha256_file, sha256_json, write_atomic, write_parquet
 
 SYSTEMS = ("base", "prompt", "er-sft", "eqsr-sft", "eqsr-dpo", "eqsr-kto", "er-eqsr-sft", "er-eqsr-dpo", "er-eqsr-kto")
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "openai", "evaluate", "sacrebleu", "rouge-score", "papermill", "numpy")
@@ -285,17 +285,13 @@ def git_state() -> dict:
 
 def device() -> str:
     """The processor or GPU that computed, with the number of threads."""
-    import platform
-
     import torch
 
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    cpuinfo = Path("/proc/cpuinfo")
-    names = re.findall(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.is_file() else []
-    flags = cpuinfo.read_text() if cpuinfo.is_file() else ""
+    name, flags = processor()
     units = next((label for flag, label in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16")) if flag in flags), "no bf16 units")
-    return f"{names[0] if names else platform.processor() or platform.machine()} ({units}), {torch.get_num_threads()} of {os.cpu_count()} cores"
+    return f"{name} ({units}), {torch.get_num_threads()} of {os.cpu_count()} cores"
 
 
 def peak_memory_mb() -> int:
