@@ -1,8 +1,10 @@
 """Kills the making of a book at random moments, goes on each time, and compares what comes out with an undisturbed one.
 
-Run: python tests/soak_book.py [--kills 20] [--in-a-row 5] [--profile smoke] [--runs 03_dpo.eqsr-dpo ...] [--seed 1]. A kill is SIGKILL, to the command with everything that it
-started or to one notebook's kernel alone, by turns of a die. After each some runs in a row the book is finished and its records are held against
-those of a book that nobody disturbed; then everything but the weights is thrown away, and the next begins. The tests use the same functions with two kills.
+Run: python tests/soak_book.py [--kills 20] [--in-a-row 5] [--profile smoke] [--runs 03_dpo.eqsr-dpo ...] [--seed 1] [--keep]
+
+A kill is SIGKILL, to the command with everything it started or to one notebook's kernel alone, by turns of a die. After each some kills in a row the
+book is finished and its records are held against those of a book that nobody disturbed; then everything but the weights is thrown away, and the next
+begins. It exits with 1 where a record differs or something is left lying about. The tests use the same functions with two kills.
 """
 
 import argparse
@@ -109,6 +111,15 @@ def disturbed(copy: smoke_book.Copy, profile: str, runs: list[str], kills: int, 
     return told
 
 
+def keep(table: list[dict], what: str, profile: str) -> None:
+    sys.path.insert(0, str(smoke_book.ROOT / "benchmarks"))
+    import clock
+
+    path = smoke_book.ROOT / "book" / "reference" / "speed.json"
+    kept = json.loads(path.read_text(encoding="utf-8")).get("kills", {"table": []})["table"] if path.is_file() else []
+    clock.keep("kills", [row for row in kept if (row["profile"], row["made"]) != (profile, what)] + table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=20)
@@ -116,8 +127,10 @@ def main() -> None:
     parser.add_argument("--profile", choices=("smoke", "embedded"), default="smoke")
     parser.add_argument("--runs", nargs="+", default=[], help="runs in place of the whole book")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", action="store_true", help="put the table into book/reference/speed.json, beside what was kept of other profiles and runs")
     options = parser.parse_args()
-    die, done, failed = random.Random(options.seed), 0, False
+    die, table, what = random.Random(options.seed), [], " ".join(options.runs) or "the whole book"
+    done, failed = 0, False
     with tempfile.TemporaryDirectory() as folder:
         copy = smoke_book.copied(Path(folder) / "project", Path(folder) / "cache")
         if options.profile != "smoke":
@@ -134,6 +147,9 @@ def main() -> None:
             differ, left = differences(records(copy, options.profile), wanted), left_over(copy, options.profile)
             print("\n".join(f"  {line}" for line in told), f"  -> records {'DIFFER' if differ else 'the same'}, left over: {', '.join(left) or 'nothing'}; {done} kills so far", *differ, sep="\n", flush=True)
             failed = failed or bool(differ or left)
+            table += [{"profile": options.profile, "made": what, "book": len({row["book"] for row in table}) + 1, "killed": line, "records afterwards": "DIFFER" if differ else "the same", "left over": len(left)} for line in told]
+    if options.keep:
+        keep(table, what, options.profile)
     sys.exit(1 if failed else 0)
 
 
