@@ -449,7 +449,8 @@ def _hundredfold(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 SPEED_TABLES = {"comparison": _comparison, "long rows": _comparison, "without bf16 units": _comparison, "shares": _shares, "growth": _growth, "generation": _generation, "startup": _as_kept,
-                "judging": _as_kept, "judging growth": _as_kept, "overlap": _as_kept, "labels": _as_kept, "labels growth": _as_kept, "hundredfold": _hundredfold}
+                "judging": _as_kept, "judging growth": _as_kept, "overlap": _as_kept, "labels": _as_kept, "labels growth": _as_kept, "hundredfold": _hundredfold,
+                "kills": _as_kept, "determinism": _as_kept, "papermill": _as_kept}
 
 
 def growth_figure(frame: pd.DataFrame, path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from emo import cli, drift
-from emo_utils import graph
+from emo_utils import graph, parameters, project
 from emo_utils.project import EmoError
 
 TRAINING, SCORING, CASES = "03_dpo.eqsr-dpo", "06_knowledge_scoring", "08_qualitative_cases"
@@ -148,3 +148,11 @@ def test_what_is_no_snapshot_is_named(tmp_path, content):
     (tmp_path / "kept.json").write_text(content, encoding="utf-8")
     with pytest.raises(EmoError, match="kept.json holds no records to compare with"):
         drift.read(tmp_path / "kept.json")
+
+
+@pytest.mark.parametrize("path", sorted((project.ROOT / "book" / "reference").glob("book_*.json")), ids=lambda path: path.stem)
+def test_each_step_of_a_kept_book_took_less_memory_than_its_profile_says(path):
+    allowed = parameters.load_profile(path.stem.removeprefix("book_"))["memory_gb"] * 1000
+    peaks = {name: kept["peak_memory_mb"] for name, kept in drift.read(path).items()}
+    assert len(peaks) > 20 and min(peaks.values()) > 100
+    assert not {name: peak for name, peak in peaks.items() if peak > allowed}

@@ -17,6 +17,8 @@ KEPT = {
     "judging": [{"way": "contrast", "times_this_package": 0.034}],
     "hundredfold": [{"step": "06", "factor": f, "done": True, "seconds": t, "memory_mb": 300.0 + f, "disk_mb": 0.5 * f} for f, t in ((1, 4.0), (10, 8.0), (100, 80.0))]
     + [{"step": "07", "factor": 1, "done": True, "seconds": 5.0, "memory_mb": 400.0, "disk_mb": 1.0}, {"step": "07", "factor": 10, "done": False, "seconds": 900.2, "memory_mb": None, "disk_mb": 0.0}],
+    "kills": [{"profile": "smoke", "made": "the whole book", "book": 1, "killed": "a kernel after 3.2 s", "records afterwards": "the same", "left over": 0}],
+    "determinism": [{"run": "02_sft.er-sft", "profile": "embedded", "setting": "one core", "numbers": 20, "only in one": 0, "moved": 3, "largest share of half an interval": 0.0123, "which": "loss of er-sft"}],
 }
 
 
@@ -53,6 +55,8 @@ def test_the_other_tables(written):
     assert cells(written["generation"])[0][1:5] == ["5.0", "50.0", "10.0", "9 of 10"]
     assert cells(written["startup"]) == [["import emo_utils", "0.01"]]
     assert cells(written["judging"]) == [["contrast", "0.03"]] and "<th>times this package</th>" in written["judging"]
+    assert cells(written["kills"]) == [["smoke", "the whole book", "1", "a kernel after 3.2 s", "the same", "0"]]
+    assert cells(written["determinism"])[0][3:] == ["20", "0", "3", "0.01", "loss of er-sft"]
 
 
 def test_growth_is_drawn_and_nothing_measured_is_no_error(written, tmp_path, monkeypatch):
