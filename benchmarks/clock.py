@@ -5,6 +5,7 @@ As a script it trains with LLaMA-Factory, in that library's own environment: pyt
 
 import json
 import resource
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -42,8 +43,8 @@ def keep(name: str, table: list[dict]) -> None:
 
     path = ROOT / "book" / "reference" / "speed.json"
     kept = json.loads(path.read_text()) if path.is_file() else {}
-    state = results.git_state()
-    about = {"device": results.device(), "commit": state["commit"], "dirty": state["dirty"], "measured": time.strftime("%Y-%m-%d")}
+    changed = subprocess.run(["git", "status", "--porcelain", "--", ".", ":!book/reference"], cwd=ROOT, capture_output=True, text=True).stdout.strip()  # what was kept before changes no measurement
+    about = {"device": results.device(), "commit": results.git_state()["commit"], "dirty": bool(changed), "measured": time.strftime("%Y-%m-%d")}
     write_atomic(path, json.dumps(kept | {name: {"about": about, "table": table}}, indent=1) + "\n")
     print(f"kept in {path.relative_to(ROOT)}")
 

@@ -1,24 +1,23 @@
 """Every step of the book on its data made 10 and 100 times as long: time, memory, disk, and what grows faster than its data.
 
-    .venv/bin/python benchmarks/hundredfold.py [--factors 1 10 100] [--passes 1 1 .1] [--limit 900] [--keep]
+    .venv/bin/python benchmarks/hundredfold.py [--factors 1 10 100] [--passes 1 1 .1] [--limit 900] [--memory 16] [--keep]
 
 Rows are repeated under new ids, and every text of a copy says which copy it is, so that nothing is saved because it was seen before. Steps run in the smoke
 profile, whose tiny model costs next to nothing, without its limits on rows: what is left is what this project's own code takes. Each runs alone
-on one core. A step that takes more than `--limit` seconds is stopped, and its larger sizes are left out. Training makes `--passes` passes over its rows: a
+on one core. A step that takes more than `--limit` seconds or `--memory` GB is stopped, and its larger sizes are left out. Training makes `--passes` passes over its rows: a
 step of the optimizer sees as many rows at every size, so less than a pass leaves out nothing but time; reading, checking and writing see every row.
 """
 
 import argparse
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -74,19 +73,34 @@ def size_mb(folder: Path) -> float:
     return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6
 
 
-def call(copy: smoke_book.Copy, limit: float, *command: str) -> tuple[bool, float]:
-    """Whether `emo ...` ended well within the limit, and its seconds."""
-    started = time.monotonic()
-    process = subprocess.Popen([sys.executable, "-m", "emo", *command], cwd=copy.folder, env=copy.environment | {"OMP_NUM_THREADS": "1"}, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
-    try:
-        told, _ = process.communicate(timeout=limit)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return False, time.monotonic() - started
+def memory_gb(pid: int) -> float:
+    """Memory in use by a process and all that it started."""
+    total = 0
+    for each in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+        try:
+            total += each.memory_info().rss
+        except psutil.NoSuchProcess:
+            pass
+    return total / 1e9
+
+
+def call(copy: smoke_book.Copy, limit: float, memory: float, *command: str) -> tuple[bool, float]:
+    """Whether `emo ...` ended well within limit (seconds) and memory (GB), and its seconds."""
+    started, log = time.monotonic(), copy.folder / "step.log"
+    with open(log, "w") as told:
+        process = subprocess.Popen([sys.executable, "-m", "emo", *command], cwd=copy.folder, env=copy.environment | {"OMP_NUM_THREADS": "1"}, stdin=subprocess.DEVNULL,
+                                   stdout=told, stderr=subprocess.STDOUT, start_new_session=True)
+    while process.poll() is None:
+        if time.monotonic() - started > limit or memory_gb(process.pid) > memory:
+            children = psutil.Process(process.pid).children(recursive=True)  # the kernel is in a session of its own
+            for each in [*children, process]:
+                each.kill()
+            process.wait()
+            print(f"  {' '.join(command)} was stopped", flush=True)
+            return False, time.monotonic() - started
+        time.sleep(0.2)
     if process.returncode:
-        print(f"  {' '.join(command)} failed:\n{told[-1500:]}", flush=True)
+        print(f"  {' '.join(command)} failed:\n{log.read_text()[-1500:]}", flush=True)
     return process.returncode == 0, time.monotonic() - started
 
 
@@ -104,6 +118,7 @@ def main() -> None:
     parser.add_argument("--factors", type=int, nargs="+", default=[1, 10, 100])
     parser.add_argument("--passes", type=float, nargs="+", default=[1, 1, 0.1], help="passes over the rows that training makes, for each factor (default: 1 1 .1)")
     parser.add_argument("--limit", type=float, default=900, help="seconds for a step (default: 900)")
+    parser.add_argument("--memory", type=float, default=16, help="GB of memory for a step (default: 16)")
     parser.add_argument("--runs", nargs="+", default=[step.run for step in graph.STEPS], help="steps (default: all)")
     parser.add_argument("--keep", action="store_true", help="put the table into book/reference/speed.json")
     options = parser.parse_args()
@@ -122,7 +137,7 @@ def main() -> None:
                     too_slow.add(run)
                     continue
                 before = size_mb(copy.folder / "results") + size_mb(copy.folder / "checkpoints")
-                done, seconds = call(copy, options.limit, "step", run, "--profile", "smoke")
+                done, seconds = call(copy, options.limit, options.memory, "step", run, "--profile", "smoke")
                 row = {"step": run, "factor": factor, "passes": passes if "epochs" in parameters.declared(step.notebook) else None, "done": done, "seconds": seconds, "memory_mb": None, "disk_mb": size_mb(copy.folder / "results") + size_mb(copy.folder / "checkpoints") - before}
                 if done:
                     about = json.loads((copy.folder / "results" / "smoke" / f"{run}.json").read_text())["provenance"]
@@ -130,10 +145,10 @@ def main() -> None:
                 else:
                     too_slow.add(run)
                 table.append(row)
+                if options.keep:  # after each step: the larger sizes take hours
+                    clock.keep("hundredfold", with_earlier(table))
                 print(f"x{factor:<4} {run:40} {'' if done else 'NOT DONE '}{row['seconds']:7.1f} s {row['memory_mb'] or 0:6.0f} MB {row['disk_mb']:7.1f} MB on disk", flush=True)
             shutil.rmtree(copy.folder)
-            if options.keep:  # after each size: the next one takes ten times as long
-                clock.keep("hundredfold", with_earlier(table))
 
 
 if __name__ == "__main__":

@@ -135,9 +135,10 @@ def main() -> None:
         copy = smoke_book.copied(Path(folder) / "project", Path(folder) / "cache")
         if options.profile != "smoke":
             copy.environment.pop("EMO_CACHE")  # real weights are not fetched anew
-        finish(copy, options.profile, options.runs)
-        clear(copy)
-        whole = finish(copy, options.profile, options.runs)  # weights are there now
+        if options.profile == "smoke":  # its weights are made by the first book; those of embedded are fetched before (emo fetch)
+            finish(copy, options.profile, options.runs)
+            clear(copy)
+        whole = finish(copy, options.profile, options.runs)
         wanted = records(copy, options.profile)
         print(f"undisturbed: {whole:.0f} s, {sum(map(len, wanted.values()))} records of {len(wanted)} runs", flush=True)
         while done < options.kills:
@@ -148,8 +149,8 @@ def main() -> None:
             print("\n".join(f"  {line}" for line in told), f"  -> records {'DIFFER' if differ else 'the same'}, left over: {', '.join(left) or 'nothing'}; {done} kills so far", *differ, sep="\n", flush=True)
             failed = failed or bool(differ or left)
             table += [{"profile": options.profile, "made": what, "book": len({row["book"] for row in table}) + 1, "killed": line, "records afterwards": "DIFFER" if differ else "the same", "left over": len(left)} for line in told]
-    if options.keep:
-        keep(table, what, options.profile)
+            if options.keep:
+                keep(table, what, options.profile)
     sys.exit(1 if failed else 0)
 
 
