@@ -1,5 +1,6 @@
 """The files around the code agree with each other: lock file, dependencies, conda file, README, workflows."""
 
+import json
 import re
 import subprocess
 import sys
@@ -112,6 +113,20 @@ def test_notebooks_are_clean_and_their_cells_short(path):
     lengths = sorted(len([line for line in c.source.splitlines() if line.strip()]) for c in code)
     assert lengths[len(lengths) // 2] <= 8
     assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
+
+
+@pytest.mark.parametrize(("repository", "leads"), [({}, []), ({"url": "https://git.example/the/book/"}, ["https://git.example/the/book/blob/0123456789/notebooks/02_sft.ipynb"])])
+def test_a_provenance_line_leads_to_the_notebook_and_to_its_source_where_a_repository_is_named(tmp_path, monkeypatch, repository, leads):
+    import pages
+
+    (tmp_path / "_config.yml").write_text(json.dumps({"title": "a fork", "repository": repository}))
+    monkeypatch.setattr(pages, "ROOT", tmp_path)
+    summary = '<details class="companion-provenance"><summary>{} · commit 0123456789{} · test.jsonl 01234567 · a processor · 3 s</summary>'
+    for run, page in (("02_sft.er-sft", "02_sft_er-sft"), ("02_sft.eqsr-sft", "02_sft")):
+        text = pages.with_sources(summary.format(run, " with local changes") + "<pre>{}</pre></details>")
+        assert re.findall('href="([^"]*)"', text) == [f"../../_sources/book/notebooks/{page}.ipynb", *leads]
+    unknown = summary.format("99_other", "")
+    assert pages.with_sources(unknown) == unknown
 
 
 def test_toc_lists_a_page_for_every_run():
