@@ -27,6 +27,7 @@ CHAPTERS = ROOT / "book" / "notebooks"
 GENERATED = ROOT / "book" / "generated"
 SPEED = ROOT / "book" / "reference" / "speed.json"
 ATTACKS = SPEED.with_name("attacks.json")
+ATTACKED = ("rewriting", "score", "preference", "safety")
 PAPERS = {"emodoctor": "EmoDoctor", "emplifai": "EmplifAI", "empathy-by-design": "Empathy by Design"}
 # The run that stands for a notebook in the book; its other runs are sections of that chapter.
 FIRST_RUN = {"02_sft": "02_sft.eqsr-sft", "03_dpo": "03_dpo.eqsr-dpo", "04_kto": "04_kto.eqsr-kto",
@@ -68,7 +69,7 @@ def build(profile: str) -> Path:
     fontawesome = book.HTML / "_static" / "scripts" / "fontawesome.js"
     icons = theme_icons(fontawesome.read_text(encoding="utf-8"))
     for page in sorted(book.HTML.rglob("*.html")):
-        write_atomic(page, with_policy(mended(with_sources(page.read_text(encoding="utf-8")), icons), relative(page)))
+        write_atomic(page, with_policy(mended(with_launches(with_sources(page.read_text(encoding="utf-8"))), icons), relative(page)))
     for unused in (fontawesome, *(book.HTML / "_static").rglob("*.map")):
         unused.unlink()
     book.BUILT_FROM.write_text(book.digest(profile))
@@ -88,6 +89,12 @@ def with_sources(text: str) -> str:
         return f'{line[0]}<p><a href="../../_sources/book/notebooks/{page}.ipynb" download>the notebook as it ran</a>{source}</p>'
 
     return re.sub(r'<details class="companion-provenance"><summary>(?P<run>[\w.-]+) · commit (?P<commit>\w+)[^<]*</summary>', links, text)
+
+
+def with_launches(text: str) -> str:
+    """A page whose launch buttons open the notebook that the repository has: the theme thinks of the executed copy in book/notebooks, which git does not."""
+    notebooks = {page_name(step): step.notebook for step in graph.STEPS}
+    return re.sub(r'(<a href="https?://[^"]*?)book/notebooks/([\w-]+)\.ipynb', lambda link: f"{link[1]}notebooks/{notebooks[link[2]]}.ipynb", text)
 
 
 # What the theme writes into a page as a script or a handler; whatever else a page had would be text of a model or of data that was not escaped.
@@ -390,12 +397,16 @@ def write_speed() -> None:
 def write_attacks() -> None:
     """What planted attacks did to each step, from the record that `benchmarks/attacks.py --keep` wrote."""
     steps = json.loads(ATTACKS.read_text(encoding="utf-8"))["steps"] if ATTACKS.is_file() else {}
-    rows = [{"step": row["step"], "what": row["what"], "value [95 %]": f"{row['value']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]", "n": row["n"], "read by": row["scorer"]} for kept in steps.values() for row in kept["table"]]
-    abouts = {(a["measured"], a["device"], a["commit"][:10], a["dirty"], a["texts"]) for a in (kept["about"] for kept in steps.values())}
-    notes = [f"Measured {day} on {device}, commit {commit}{' with local changes' if dirty else ''}; attacks on scores and preference in {texts} texts each. n: attacks, where nothing else is said." for day, device, commit, dirty, texts in sorted(abouts)]
-    missing = [step for step in ("rewriting", "score", "preference", "safety") if step not in steps]
+    names = [step for step in ATTACKED if step in steps]
+    rows = [{"step": step, "what": row["what"], "value [95 %]": f"{row['value']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]", "n": row["n"], "read by": row["scorer"]} for step in names for row in steps[step]["table"]]
+    notes = ["n: attacks, where nothing else is said."]
+    for step in names:
+        about = steps[step]["about"]
+        planted = f" in {about['texts']} texts each" if step in ("score", "preference") else ""
+        notes.append(f"{step.capitalize()}{planted}: measured {about['measured']} on {about['device']}, commit {about['commit'][:10]}{' with local changes' if about['dirty'] else ''}.")
+    missing = [step for step in ATTACKED if step not in steps]
     notes += [f"Not measured yet: {', '.join(missing)}."] if missing else []
-    table = pd.DataFrame(rows).to_html(escape=True, index=False, border=0, classes="companion")
+    table = pd.DataFrame(rows).to_html(escape=True, index=False, border=0, classes="companion companion-claims")
     write_atomic(GENERATED / "attacks.md", f'<div class="companion-table">{table}<p>{html.escape(" ".join(notes))}</p></div>\n' if rows else "Not measured yet.\n")
 
 

@@ -129,6 +129,17 @@ def test_a_provenance_line_leads_to_the_notebook_and_to_its_source_where_a_repos
     assert pages.with_sources(unknown) == unknown
 
 
+@pytest.mark.parametrize("start", ["https://mybinder.org/v2/gh/a/b/main?urlpath=lab/tree/", "https://colab.research.google.com/github/a/b/blob/main/", "https://hub.example/hub/user-redirect/git-pull?repo=https%3A//git.example/a/b&urlpath=lab/tree/b/"])
+def test_launch_buttons_open_a_notebook_that_git_has(start):
+    import pages
+
+    for page, notebook in (("02_sft_er-sft", "02_sft"), ("10_ebd_open", "10_ebd_open"), ("09_emplifai_finetuning_emplifai-sft-seen", "09_emplifai_finetuning")):
+        text = pages.with_launches(f'<a href="{start}book/notebooks/{page}.ipynb" target="_blank">')
+        assert text == f'<a href="{start}notebooks/{notebook}.ipynb" target="_blank">' and (ROOT / "notebooks" / f"{notebook}.ipynb").is_file()
+    near = '<a href="../../_sources/book/notebooks/02_sft.ipynb" download>'
+    assert pages.with_launches(near) == near
+
+
 def test_toc_lists_a_page_for_every_run():
     import pages
 

@@ -85,7 +85,7 @@ def test_the_table_of_attacks_says_what_was_measured(tmp_path, monkeypatch):
     pages.write_attacks()
     text = (tmp_path / "attacks.md").read_text()
     assert cells(text) == [["rewriting", "the reply holds &lt;word&gt;", "0.25 [0.06, 0.50]", "16", "model"]]
-    assert "Measured 2026-01-02 on two &lt;cores&gt;, commit 0123456789 with local changes; attacks on scores and preference in 3 texts each." in text
+    assert "Rewriting: measured 2026-01-02 on two &lt;cores&gt;, commit 0123456789 with local changes." in text
     assert "Not measured yet: score, preference, safety." in text
 
 
