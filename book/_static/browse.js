@@ -78,6 +78,7 @@ function browse(table) {
   const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells], all = [...body.rows];
   const names = heads.map((head) => head.textContent.trim());
   const value = (row, column) => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
+  all.forEach((row) => [...row.cells].forEach((cell, column) => { cell.dataset.label = names[column]; })); // which a narrow page shows
   const bar = document.createElement("form"), count = document.createElement("output"), more = document.createElement("button");
   bar.className = "companion-filters";
   const search = Object.assign(document.createElement("input"), { type: "search", name: "text" });

@@ -167,3 +167,23 @@ def test_wide_tables_scroll_in_themselves_and_by_keyboard(html, chromium, width)
     with Opened(chromium, html / "book/claims.html", {"width": width, "height": 800}) as opened:
         boxes = opened.page.evaluate("""() => [...document.querySelectorAll(".companion-table")].filter(b => b.scrollWidth > b.clientWidth + 1).map(b => b.tabIndex)""")
     assert boxes == [0] * len(boxes) and (boxes or width == 1280)
+
+
+def test_a_row_of_a_long_table_is_a_card_on_a_phone(html, chromium):
+    with Opened(chromium, html / "book/claims.html", PHONE) as opened:
+        row = opened.page.locator("table[data-browse] tbody tr").first
+        boxes = row.evaluate("""row => [...row.cells].map(cell => { const b = cell.getBoundingClientRect(); return [b.left, b.top, b.right]; })""")
+        assert len({left for left, _, _ in boxes}) == 1 and [top for _, top, _ in boxes] == sorted({top for _, top, _ in boxes}) and max(right for _, _, right in boxes) <= PHONE["width"]
+        assert row.evaluate("""row => [...row.cells].map(cell => getComputedStyle(cell, "::before").content)""")[:3] == ['"paper: "', '"place: "', '"claim: "']
+        violations = Axe().run(opened.page).response["violations"]
+    assert not [v["id"] for v in violations if v["impact"] in ("serious", "critical")]
+
+
+def test_japanese_is_drawn_in_full_width_where_no_japanese_font_is_installed(html, chromium):
+    """Boxes in place of characters are half as wide."""
+    with Opened(chromium, html / "book/data.html", DESK) as opened:
+        opened.page.wait_for_timeout(500)
+        widths = opened.page.evaluate("""() => [...document.querySelectorAll("td[lang=ja]")].map(cell => {
+            const range = document.createRange(); range.selectNodeContents(cell);
+            return range.getBoundingClientRect().width / parseFloat(getComputedStyle(cell).fontSize) / [...cell.textContent].length; })""")
+    assert len(widths) >= 28 and min(widths[:28]) > 0.9
