@@ -1,4 +1,4 @@
-"""The same steps again, on one core, and without the processor's bf16 units: which numbers move, and how far.
+"""The same steps again, on one core, without the processor's units for matrices (AMX), and without any for bf16: which numbers move, and how far.
 
     .venv/bin/python benchmarks/determinism.py [--profile embedded] [--runs 02_sft.er-sft 09_emplifai_prediction] [--keep]
 
@@ -22,7 +22,8 @@ import smoke_book
 
 from emo_utils import results  # noqa: F401  imported now, as the sources may change while this runs
 
-SETTINGS = {"again": ({}, None), "one core": ({}, 1), "without bf16 units": ({"ONEDNN_MAX_CPU_ISA": "AVX512_CORE", "MKL_ENABLE_INSTRUCTIONS": "AVX512"}, None)}
+SETTINGS = {"again": ({}, None), "one core": ({}, 1), "without AMX": ({"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "MKL_ENABLE_INSTRUCTIONS": "AVX512"}, None),
+            "without bf16 units": ({"ONEDNN_MAX_CPU_ISA": "AVX512_CORE", "MKL_ENABLE_INSTRUCTIONS": "AVX512"}, None)}
 NAMES = ("table", "system", "metric", "group", "scorer")
 
 

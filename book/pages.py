@@ -406,7 +406,7 @@ def write_attacks() -> None:
         notes.append(f"{step.capitalize()}{planted}: measured {about['measured']} on {about['device']}, commit {about['commit'][:10]}{' with local changes' if about['dirty'] else ''}.")
     missing = [step for step in ATTACKED if step not in steps]
     notes += [f"Not measured yet: {', '.join(missing)}."] if missing else []
-    table = pd.DataFrame(rows).to_html(escape=True, index=False, border=0, classes="companion companion-claims")
+    table = pd.DataFrame(rows).to_html(escape=True, index=False, border=0, classes="companion companion-counts")
     write_atomic(GENERATED / "attacks.md", f'<div class="companion-table">{table}<p>{html.escape(" ".join(notes))}</p></div>\n' if rows else "Not measured yet.\n")
 
 
