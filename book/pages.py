@@ -55,6 +55,7 @@ def build(profile: str) -> Path:
     write_records(profile)
     write_speed()
     write_attacks()
+    write_complaints()
     write_models()
     write_atomic(GENERATED / "licences.md", _browse_html(licences.table().to_dict("records"), "packages, weights and data sets") + "\n")
     steps_figure(GENERATED / "steps.svg")
@@ -408,6 +409,14 @@ def write_attacks() -> None:
     notes += [f"Not measured yet: {', '.join(missing)}."] if missing else []
     table = pd.DataFrame(rows).to_html(escape=True, index=False, border=0, classes="companion companion-counts")
     write_atomic(GENERATED / "attacks.md", f'<div class="companion-table">{table}<p>{html.escape(" ".join(notes))}</p></div>\n' if rows else "Not measured yet.\n")
+
+
+def write_complaints() -> None:
+    """What `emo` says to each case of the corpus of bad input, as `tests/test_bad_input.py` keeps it."""
+    said = json.loads(ATTACKS.with_name("complaints.json").read_text(encoding="utf-8"))
+    rows = "\n".join(f"<tr><td>{html.escape(group)}</td><td>{html.escape(case)}</td><td>{html.escape(line)}</td></tr>" for name, line in said.items() for group, _, case in [name.partition(": ")])
+    write_atomic(GENERATED / "complaints.md", '<div class="companion-table"><table class="companion companion-claims" data-browse><thead><tr><th data-choose>what was handed over</th><th>case</th><th>what the command says</th></tr></thead>'
+                 f"<tbody>\n{rows}\n</tbody></table></div>\n")
 
 
 def _comparison(frame: pd.DataFrame) -> pd.DataFrame:

@@ -93,7 +93,8 @@ def _rows(path: Path, fields: tuple[str, ...], emotions: tuple[str, ...] = ()) -
     """All rows of a file, with `fields` filled, an emotion out of `emotions` if there are any, and ids used once."""
     name = relative(path)
     if not path.is_file():
-        raise DataError(f"{name} is missing" + (f"; restore it with: git checkout -- {name}" if path.is_relative_to(DATA) else f": there is no file {path}"))
+        what = "is a folder" if path.is_dir() else "is no ordinary file" if path.exists() else "is missing"
+        raise DataError(f"{name} {what}" + (f"; restore it with: git checkout -- {name}" if path.is_relative_to(DATA) else f": there is no file {path}"))
     try:
         lines = used(path).read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
     except UnicodeDecodeError as error:

@@ -1,21 +1,26 @@
 """A corpus of what users and accidents hand to `emo`: each case ends in a line that says what is wrong and where, and in no traceback.
 
 Cases of weights and checkpoints are in test_models.py, of endpoints in test_remote.py and test_rewrite.py, of sources that are read row by row in test_sources.py.
+The page on hostile text shows what each case says, from book/reference/complaints.json, which these tests hold true and
+`EMO_COMPLAINTS=keep pytest -p no:xdist tests/test_bad_input.py` writes anew.
 """
 
 import gzip
 import json
 import os
 import random
+import re
 import struct
 
 import pandas as pd
 import pytest
 
 from emo import cli
+from emo_utils.project import ROOT
 
 ROW = {"id": "a1", "emotion": "fear", "question": "What should I do about my knee?", "answer": "Rest it for two days.", "emotional_question": "I am so afraid about my knee.", "soothing_response": "I understand. Please rest it."}
 NOISE = random.Random(7).randbytes(400)
+COMPLAINTS = ROOT / "book" / "reference" / "complaints.json"
 
 
 def lines(*changes: dict) -> bytes:
@@ -36,7 +41,23 @@ def complaint(capsys, *arguments) -> list[str]:
     out, err = capsys.readouterr()
     assert code in (1, 2), (code, out, err)
     assert "Traceback" not in out + err and "fault of this program" not in err
-    return [line for line in (err + out).splitlines() if line.strip()]
+    said = [line for line in (err + out).splitlines() if line.strip()]
+    shown_on_the_page(said)
+    return said
+
+
+def shown_on_the_page(said: list[str]) -> None:
+    """Holds what the page has of this case to what was said now, or keeps it: the first line, or argparse's after its usage."""
+    group, _, case = os.environ["PYTEST_CURRENT_TEST"].partition("::")[2].removesuffix(" (call)").partition("[")
+    name = f"{group.removeprefix('test_').replace('_', ' ')}: {case.removesuffix(']')}".removesuffix(": ")
+    line = next((line for line in said if "error: " in line), said[0]) + (f" (and {len(said) - 1} more)" if len(said) > 1 and "usage:" not in said[0] else "")
+    line = re.sub(r"\S*pytest-of-[^/]+/pytest-\d+/(popen-gw\d+/)?[^/\s]+/?", "", line.replace(f"{ROOT}/", ""))
+    line = re.sub(r"\btest_\w+\d\b", "FOLDER", line)
+    kept = json.loads(COMPLAINTS.read_text(encoding="utf-8")) if COMPLAINTS.is_file() else {}
+    if os.environ.get("EMO_COMPLAINTS") == "keep":
+        COMPLAINTS.write_text(json.dumps(kept | {name: line}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    else:
+        assert kept[name].partition(" (")[0] == line.partition(" (")[0]  # what a library says in brackets is cut where the path before it ends
 
 
 ROWS = {
@@ -102,9 +123,9 @@ def test_rows_that_cannot_be_trained_on(tmp_path, capsys, case):
 
 
 PATHS = {
-    "missing": ("none.jsonl", "none.jsonl is missing"), "a folder": (".", "is missing: there is no file"), "empty": ("", "give a file"), "a NUL": ("a\0b.jsonl", "is no path to a file"),
+    "missing": ("none.jsonl", "none.jsonl is missing"), "a folder": (".", "is a folder: there is no file"), "empty": ("", "give a file"), "a NUL": ("a\0b.jsonl", "is no path to a file"),
     "too long": ("x" * 300 + ".jsonl", "is no path to a file .*too long"), "a link to nothing": ("dangling.jsonl", "is missing"), "a circle of links": ("circle.jsonl", "is no path to a file .Symlink loop"),
-    "below a file": ("mine.jsonl/rows.jsonl", "rows.jsonl is missing"), "a device": ("/dev/null", "null is missing"), "of nobody": ("~nobody-of-that-name/x.jsonl", "is no path to a file"),
+    "below a file": ("mine.jsonl/rows.jsonl", "rows.jsonl is missing"), "a device": ("/dev/null", "null is no ordinary file"), "of nobody": ("~nobody-of-that-name/x.jsonl", "is no path to a file"),
 }
 
 
@@ -178,7 +199,7 @@ def kit(tmp_path, capsys):
     return tmp_path / "kit"
 
 
-@pytest.mark.parametrize("content", ["", "[]", "3", "null", "{", '{"a": 1}', "torn", "lists", "noise"])
+@pytest.mark.parametrize("content", ["", "[]", "3", "null", "{", '{"a": 1}', "torn", "lists", "noise"], ids=lambda content: content or "empty")
 def test_a_key_that_is_none(kit, capsys, content):
     key = json.loads((kit / "key.json").read_text())
     made = {"torn": json.dumps(key)[:200], "lists": json.dumps({name: [] for name in key}), "noise": NOISE.decode("latin-1")}
@@ -186,7 +207,7 @@ def test_a_key_that_is_none(kit, capsys, content):
     assert "no key.json of" in complaint(capsys, "ratings", kit)[0]
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"12", b"null", b'{"a', b'{"form": "x"}', b"[" * 100_000, NOISE], ids=range(8))
+@pytest.mark.parametrize("content", [b"", b"[]", b"12", b"null", b'{"a', b'{"form": "x"}', b"[" * 100_000, NOISE], ids=["empty", "[]", "12", "null", "torn", "another form", "nested without end", "noise"])
 def test_a_returned_file_that_is_none_is_left_out_by_name(kit, capsys, content):
     (kit / "returned" / "hers.json").write_bytes(content)
     said = complaint(capsys, "ratings", kit)
@@ -196,14 +217,14 @@ def test_a_returned_file_that_is_none_is_left_out_by_name(kit, capsys, content):
 @pytest.mark.parametrize("arguments, says", [
     (("--raters", "100000000"), "600,000,000|100,000,000 forms; more than 10,000"), (("--raters", "0"), "each of the three is 1 or more"), (("--group-size", "-1"), "1 or more"), (("--raters", "x"), "invalid int value"),
     (("--to", "FILE"), "cannot be written"), (("--to", "FILE/below"), "cannot be written"), (("--to", "/proc/nowhere"), "cannot be written"),
-])
+], ids=["--raters 100000000", "--raters 0", "--group-size -1", "--raters x", "--to FILE", "--to FILE/below", "--to /proc/nowhere"])
 def test_forms_that_cannot_be_made(kit, capsys, arguments, says):
     tables = kit.parent / "a.csv", kit.parent / "b.csv"
     given = [a.replace("FILE", str(kit.parent / "a.csv")) for a in arguments]
     assert pd.Series(complaint(capsys, "comparison-sheets", *tables, *([] if "--to" in given else ["--to", kit.parent / "more"]), *given)).str.contains(says).any()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"runs": []}', '{"runs": {"a": 1}}', '{"runs": {', '{"runs": {"a": {"records": []}}}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"runs": []}', '{"runs": {"a": 1}}', '{"runs": {', '{"runs": {"a": {"records": []}}}'], ids=lambda content: content or "empty")
 def test_records_that_cannot_be_compared_with(tmp_path, capsys, content):
     (tmp_path / "kept.json").write_text(content)
     assert "kept.json holds no records to compare with" in complaint(capsys, "drift", "--profile", "smoke", "--against", tmp_path / "kept.json")[0]

@@ -89,6 +89,14 @@ def test_the_table_of_attacks_says_what_was_measured(tmp_path, monkeypatch):
     assert "Not measured yet: score, preference, safety." in text
 
 
+def test_the_table_of_complaints_is_escaped_and_has_the_kept_lines(tmp_path, monkeypatch):
+    monkeypatch.setattr(pages, "GENERATED", tmp_path)
+    pages.write_complaints()
+    text, kept = (tmp_path / "complaints.md").read_text(), json.loads(pages.ATTACKS.with_name("complaints.json").read_text(encoding="utf-8"))
+    assert text.count("<tr>") == len(kept) + 1 >= 120 and "emo: mine.jsonl, row 2: field &#x27;id&#x27; is that of row 1, &#x27;a0&#x27;" in text
+    assert not any("pytest" in line or "/tmp" in line for line in kept.values())
+
+
 def test_there_are_sixteen_different_attacks_for_each_step():
     rows = [json.loads(line) for line in (pages.ROOT / "tests" / "attacks.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len({row["text"] for row in rows}) == len({row["id"] for row in rows}) == 64
