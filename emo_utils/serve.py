@@ -18,6 +18,15 @@ from pathlib import Path
 from emo_utils.project import EmoError
 
 
+# Ends the server when whoever started it closes its end of the pipe, or is killed: a server left alone would hold gigabytes.
+_MINDER = """
+import subprocess, sys, threading, time
+server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+threading.Thread(target=lambda: (sys.stdin.read(), server.terminate(), time.sleep(20), server.kill()), daemon=True).start()
+sys.exit(server.wait())
+"""
+
+
 @contextlib.contextmanager
 def transformers_serve(model_folder: Path, dtype: str, log: Path, timeout: float = 300) -> Iterator[str]:
     """Start `transformers serve` on a free port of this machine, yield its address (`http://…/v1`), and stop it.
@@ -31,17 +40,13 @@ def transformers_serve(model_folder: Path, dtype: str, log: Path, timeout: float
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [str(Path(sys.executable).with_name("transformers")), "serve", str(model_folder), "--host", "127.0.0.1", "--port", str(port), "--dtype", dtype]
     with open(log, "w") as out:
-        server = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=os.environ | {"HF_HUB_OFFLINE": "1"})
+        server = subprocess.Popen([sys.executable, "-c", _MINDER, *command], stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT, env=os.environ | {"HF_HUB_OFFLINE": "1"})
     try:
         _wait(f"http://127.0.0.1:{port}/health", server, log, timeout)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
-        server.terminate()
-        try:
-            server.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        server.stdin.close()
+        server.wait()
 
 
 def _wait(address: str, server: subprocess.Popen, log: Path, timeout: float) -> None:

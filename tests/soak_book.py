@@ -70,9 +70,17 @@ def differences(found: dict[str, list], wanted: dict[str, list]) -> list[str]:
 
 
 def left_over(copy: smoke_book.Copy, profile: str) -> list[str]:
-    """What is lying about of the book that nobody finished."""
+    """What is lying about of the book that nobody finished, and which of its processes still run; those are ended here."""
     found = [p for name in ("results", "checkpoints") for p in (copy.folder / name / profile).rglob("*")]
-    return [str(p.relative_to(copy.folder)) for p in found if any(word in p.name for word in ("unfinished", ".tmp", ".saving"))]
+    lying, running = [str(p.relative_to(copy.folder)) for p in found if any(word in p.name for word in ("unfinished", ".tmp", ".saving"))], []
+    for each in psutil.process_iter():
+        try:
+            if each.environ().get("PYTHONPATH") == str(copy.folder):
+                running.append(" ".join(each.cmdline())[-100:])
+                each.kill()
+        except psutil.Error:
+            pass
+    return lying + running
 
 
 def finish(copy: smoke_book.Copy, profile: str, runs: list[str]) -> float:

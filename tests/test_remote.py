@@ -1,6 +1,11 @@
 """Typed decisions from servers: a local one of either form, and `transformers serve` itself, against the same model in this process."""
 
+import subprocess
+import sys
+import time
+
 import openai
+import psutil
 import pytest
 from local_server import Local
 
@@ -98,6 +103,22 @@ def test_transformers_serve_gives_the_probabilities_of_this_process(judge, tmp_p
         found = remote.reader(str(folder), "float32", endpoint=address).decide(STATES, QUESTIONS)
     ours = judge.decide(STATES, QUESTIONS)
     assert found.probability.tolist() == pytest.approx(ours.probability.tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("end", ["killed", "closed"])
+def test_a_server_ends_with_whoever_started_it(end):
+    """The kernel that started it may be killed, and then nobody is left to stop it."""
+    waiting = [sys.executable, "-c", "import time; time.sleep(600)", "the server"]
+    starts = f"import subprocess, sys, time; from emo_utils import serve; subprocess.Popen([sys.executable, '-c', serve._MINDER, *{waiting!r}], stdin=subprocess.PIPE); time.sleep(600)"
+    starter = subprocess.Popen([sys.executable, "-c", starts]) if end == "killed" else subprocess.Popen([sys.executable, "-c", serve._MINDER, *waiting], stdin=subprocess.PIPE)
+    deadline, below = time.monotonic() + 60, []
+    while not any("the server" in each.cmdline() and "sys.exit" not in each.cmdline()[2] for each in below) and time.monotonic() < deadline:
+        below = psutil.Process(starter.pid).children(recursive=True)
+        time.sleep(0.1)
+    assert len(below) == (2 if end == "killed" else 1)
+    starter.kill() if end == "killed" else starter.stdin.close()
+    starter.wait(30)
+    assert psutil.wait_procs(below, timeout=30)[1] == []
 
 
 def test_yes_or_no_is_a_predicate_of_the_decisions_api(start):
