@@ -70,17 +70,23 @@ def differences(found: dict[str, list], wanted: dict[str, list]) -> list[str]:
 
 
 def left_over(copy: smoke_book.Copy, profile: str) -> list[str]:
-    """What is lying about of the book that nobody finished, and which of its processes still run; those are ended here."""
+    """What is lying about of the book that nobody finished."""
     found = [p for name in ("results", "checkpoints") for p in (copy.folder / name / profile).rglob("*")]
-    lying, running = [str(p.relative_to(copy.folder)) for p in found if any(word in p.name for word in ("unfinished", ".tmp", ".saving"))], []
+    return [str(p.relative_to(copy.folder)) for p in found if any(word in p.name for word in ("unfinished", ".tmp", ".saving"))]
+
+
+def end_running(copy: smoke_book.Copy) -> list[str]:
+    """Processes of a copy that still run though its commands have ended; they are ended here."""
+    time.sleep(2)  # what ends by itself has done so
+    found = []
     for each in psutil.process_iter():
         try:
             if each.environ().get("PYTHONPATH") == str(copy.folder):
-                running.append(" ".join(each.cmdline())[-100:])
+                found.append(" ".join(each.cmdline())[-100:])
                 each.kill()
         except psutil.Error:
             pass
-    return lying + running
+    return found
 
 
 def finish(copy: smoke_book.Copy, profile: str, runs: list[str]) -> float:
@@ -153,7 +159,7 @@ def main() -> None:
             clear(copy)
             told = disturbed(copy, options.profile, options.runs, min(options.in_a_row, options.kills - done), whole, die)
             done += len([line for line in told if not line.startswith("ended")])
-            differ, left = differences(records(copy, options.profile), wanted), left_over(copy, options.profile)
+            differ, left = differences(records(copy, options.profile), wanted), left_over(copy, options.profile) + end_running(copy)
             print("\n".join(f"  {line}" for line in told), f"  -> records {'DIFFER' if differ else 'the same'}, left over: {', '.join(left) or 'nothing'}; {done} kills so far", *differ, sep="\n", flush=True)
             failed = failed or bool(differ or left)
             table += [{"profile": options.profile, "made": what, "book": len({row["book"] for row in table}) + 1, "killed": line, "records afterwards": "DIFFER" if differ else "the same", "left over": len(left)} for line in told]
