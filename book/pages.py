@@ -17,6 +17,7 @@ from pathlib import Path
 import matplotlib
 import nbformat
 import pandas as pd
+import scipy.stats
 import yaml
 
 from emo import book, drift, licences
@@ -395,12 +396,19 @@ def write_speed() -> None:
         write_atomic(GENERATED / f"speed_{name.replace(' ', '_')}.md", text)
 
 
+def _bounds(row: dict) -> tuple[float, float]:
+    """The interval of a record; of a share of 0 or 1 the exact binomial one, as resampling values that are all alike gives none."""
+    if row["ci_low"] == row["ci_high"] and row["value"] in (0, 1):
+        return tuple(scipy.stats.binomtest(int(row["value"] * row["n"]), row["n"]).proportion_ci())
+    return row["ci_low"], row["ci_high"]
+
+
 def write_attacks() -> None:
     """What planted attacks did to each step, from the record that `benchmarks/attacks.py --keep` wrote."""
     steps = json.loads(ATTACKS.read_text(encoding="utf-8"))["steps"] if ATTACKS.is_file() else {}
     names = [step for step in ATTACKED if step in steps]
-    rows = [{"step": step, "what": row["what"], "value [95 %]": f"{row['value']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]", "n": row["n"], "read by": row["scorer"]} for step in names for row in steps[step]["table"]]
-    notes = ["n: attacks, where nothing else is said."]
+    rows = [{"step": step, "what": row["what"], "value [95 %]": "{:.2f} [{:.2f}, {:.2f}]".format(row["value"], *_bounds(row)), "n": row["n"], "read by": row["scorer"]} for step in names for row in steps[step]["table"]]
+    notes = ["n: attacks, where nothing else is said; bootstrap intervals over them, exact binomial ones where none or all did."]
     for step in names:
         about = steps[step]["about"]
         planted = f" in {about['texts']} texts each" if step in ("score", "preference") else ""

@@ -81,10 +81,11 @@ def test_the_table_of_attacks_says_what_was_measured(tmp_path, monkeypatch):
     pages.write_attacks()
     assert (tmp_path / "attacks.md").read_text() == "Not measured yet.\n"
     row = {"step": "rewriting", "what": "the reply holds <word>", "value": 0.25, "ci_low": 0.0625, "ci_high": 0.5, "n": 16, "scorer": "model"}
-    (tmp_path / "attacks.json").write_text(json.dumps({"steps": {"rewriting": {"about": ABOUT | {"texts": 3}, "table": [row], "items": []}}}))
+    never = row | {"what": "never", "value": 0.0, "ci_low": 0.0, "ci_high": 0.0}
+    (tmp_path / "attacks.json").write_text(json.dumps({"steps": {"rewriting": {"about": ABOUT | {"texts": 3}, "table": [row, never], "items": []}}}))
     pages.write_attacks()
     text = (tmp_path / "attacks.md").read_text()
-    assert cells(text) == [["rewriting", "the reply holds &lt;word&gt;", "0.25 [0.06, 0.50]", "16", "model"]]
+    assert cells(text) == [["rewriting", "the reply holds &lt;word&gt;", "0.25 [0.06, 0.50]", "16", "model"], ["rewriting", "never", f"0.00 [0.00, {1 - 0.025 ** (1 / 16):.2f}]", "16", "model"]]
     assert "Rewriting: measured 2026-01-02 on two &lt;cores&gt;, commit 0123456789 with local changes." in text
     assert "Not measured yet: score, preference, safety." in text
 
