@@ -375,11 +375,11 @@ def write_current(profile: str) -> None:
 
 def write_costs(profile: str) -> None:
     """What each run cost where this book was made."""
-    rows = ["| run | seconds | peak memory | device |", "|---|---|---|---|"]
-    for name, about in sorted(results.read_provenance(profile).items()):
-        rows.append(f"| `{name}` | {about['seconds']:.0f} | {about['peak_memory_mb']} MB | {about['device']} |")
-    loaded = parameters.load_profile(profile)
-    write_atomic(GENERATED / "costs.md", f"## What it cost here\n\nProfile `{profile}`: {loaded['about']}.\n\n" + "\n".join(rows) + "\n")
+    about = results.read_provenance(profile)
+    frame = pd.DataFrame([{"run": name, "seconds": round(run["seconds"]), "peak memory, MB": run["peak_memory_mb"]} for name, run in sorted(about.items())])
+    devices = " and ".join(sorted({run["device"] for run in about.values()}))
+    table = frame.to_html(escape=True, index=False, border=0, classes="companion")
+    write_atomic(GENERATED / "costs.md", f'## What it cost here\n\nProfile `{profile}`: {parameters.load_profile(profile)["about"]}. On {html.escape(devices)}.\n\n<div class="companion-table">{table}</div>\n')
 
 
 def write_speed() -> None:
