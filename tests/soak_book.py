@@ -115,7 +115,7 @@ def disturbed(copy: smoke_book.Copy, profile: str, runs: list[str], kills: int, 
             break
         told.append(f"{kill(process, die.random() < 0.5, die)} after {after:.1f} s")
         started = time.monotonic()
-        process.wait(120)  # where a kernel is gone, the command has to notice
+        process.wait(900)  # where a kernel is gone, the command has to notice, and ends once the other running steps have
         for each in below(process):
             each.kill()
         if "kernel" in told[-1]:
