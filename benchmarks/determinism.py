@@ -73,8 +73,8 @@ def main() -> None:
             for run in options.runs:
                 table.append({"run": run, "profile": options.profile, "setting": name} | compared(first[run], found[run]))
                 print(f"  {run}: {table[-1]}", flush=True)
-    if options.keep:
-        clock.keep("determinism", table)
+            if options.keep:
+                clock.keep("determinism", table)
 
 
 if __name__ == "__main__":
