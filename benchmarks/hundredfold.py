@@ -9,6 +9,7 @@ step of the optimizer sees as many rows at every size, so less than a pass leave
 """
 
 import argparse
+import contextlib
 import json
 import shutil
 import subprocess
@@ -75,12 +76,10 @@ def size_mb(folder: Path) -> float:
 
 def memory_gb(pid: int) -> float:
     """Memory in use by a process and all that it started."""
-    total = 0
-    for each in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
-        try:
+    process, total = psutil.Process(pid), 0
+    for each in [process, *process.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
             total += each.memory_info().rss
-        except psutil.NoSuchProcess:
-            pass
     return total / 1e9
 
 
@@ -94,7 +93,8 @@ def call(copy: smoke_book.Copy, limit: float, memory: float, *command: str) -> t
         if time.monotonic() - started > limit or memory_gb(process.pid) > memory:
             children = psutil.Process(process.pid).children(recursive=True)  # the kernel is in a session of its own
             for each in [*children, process]:
-                each.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    each.kill()
             process.wait()
             print(f"  {' '.join(command)} was stopped", flush=True)
             return False, time.monotonic() - started

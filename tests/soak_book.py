@@ -147,11 +147,11 @@ def main() -> None:
     done, failed = 0, False
     with tempfile.TemporaryDirectory() as folder:
         copy = smoke_book.copied(Path(folder) / "project", Path(folder) / "cache")
-        if options.profile != "smoke":
-            copy.environment.pop("EMO_CACHE")  # real weights are not fetched anew
-        if options.profile == "smoke":  # its weights are made by the first book; those of embedded are fetched before (emo fetch)
+        if options.profile == "smoke":  # the first book makes its weights
             finish(copy, options.profile, options.runs)
             clear(copy)
+        else:
+            copy.environment.pop("EMO_CACHE")  # real weights are not fetched anew: emo fetch has done so
         whole = finish(copy, options.profile, options.runs)
         wanted = records(copy, options.profile)
         print(f"undisturbed: {whole:.0f} s, {sum(map(len, wanted.values()))} records of {len(wanted)} runs", flush=True)
