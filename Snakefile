@@ -2,12 +2,12 @@
 # gives it to Snakemake: one rule a run, one a model, and the book at the end.
 import sys
 
-from emo import cluster
+from emo import cluster, stale
 from emo_utils import graph, models
 from emo_utils.project import relative
 
 PROFILE = config.get("profile", "embedded")
-STAMPS = relative(graph.stamps_dir(PROFILE))
+STAMPS = relative(stale.stamps_dir(PROFILE))
 EMO = f"{sys.executable} -m emo"
 STEPS = graph.steps(PROFILE)
 WEIGHTS = sorted({name for step in STEPS for name in graph.step_models(step, PROFILE)})
@@ -56,7 +56,7 @@ for step in STEPS:
             run=step.run,
         threads: step.threads
         # Two runs at a time: what the rest waits for longest goes first, so that none is left to end alone.
-        priority: graph.longest_chain(step)
+        priority: stale.longest_chain(step)
         resources:
             **cluster.resources(step, PROFILE),
         shell:

@@ -20,7 +20,7 @@ import pandas as pd
 import scipy.stats
 import yaml
 
-from emo import book, drift, licences
+from emo import book, drift, licences, stale
 from emo_utils import claims, data, graph, models, parameters, report, results
 from emo_utils.project import ROOT, EmoError, notebook_cells, relative, results_dir, write_atomic
 
@@ -153,7 +153,7 @@ def place_notebooks(profile: str) -> None:
     CHAPTERS.mkdir(parents=True, exist_ok=True)
     wanted = set()
     for step in graph.steps(profile):
-        source = graph.executed_path(step.run, profile)
+        source = stale.executed_path(step.run, profile)
         if not source.is_file():
             raise EmoError(f"{step.run} has no executed notebook in the {profile} profile; make it with: emo make {step.run} --profile {profile}")
         notebook = nbformat.read(source, as_version=4)
@@ -423,7 +423,7 @@ def write_complaints() -> None:
     """What `emo` says to each case of the corpus of bad input, as `tests/test_bad_input.py` keeps it."""
     said = json.loads(ATTACKS.with_name("complaints.json").read_text(encoding="utf-8"))
     rows = "\n".join(f"<tr><td>{html.escape(group)}</td><td>{html.escape(case)}</td><td>{html.escape(line)}</td></tr>" for name, line in said.items() for group, _, case in [name.partition(": ")])
-    write_atomic(GENERATED / "complaints.md", '<div class="companion-table"><table class="companion companion-claims" data-browse><thead><tr><th data-choose>what was handed over</th><th>case</th><th>what the command says</th></tr></thead>'
+    write_atomic(GENERATED / "complaints.md", f"{len(said)} cases:\n\n" '<div class="companion-table"><table class="companion companion-claims" data-browse><thead><tr><th data-choose>what was handed over</th><th>case</th><th>what the command says</th></tr></thead>'
                  f"<tbody>\n{rows}\n</tbody></table></div>\n")
 
 

@@ -11,7 +11,7 @@ import textwrap
 import time
 from pathlib import Path
 
-from emo import book, cluster
+from emo import book, cluster, stale
 from emo_utils import graph, models, parameters
 from emo_utils.project import PROFILE_NAMES, ROOT, EmoError, cache_dir, first_line, relative, write_atomic
 
@@ -302,6 +302,7 @@ def _handed_out(sheets, what: str, options) -> int:
 
 def read_ratings(options) -> int:
     """`emo ratings`: what came back, and the agreement in it. 1 where a file could not be taken."""
+    from emo import agreement
     from emo_utils import data, ratings
 
     found, left_out, remarks = ratings.read_back(options.folder)
@@ -319,7 +320,7 @@ def read_ratings(options) -> int:
         judged = data.table(options.judge)
         if lacking := {"id", "system", "metric", "value"} - set(judged):
             raise EmoError(f"{options.judge.name} lacks the column '{sorted(lacking)[0]}'; it needs id, system, metric, value")
-        agreed = (ratings.against_scores if compared else ratings.against_judge)(found, judged)
+        agreed = (ratings.against_scores if compared else agreement.against_judge)(found, judged)
         if agreed.empty or compared and not agreed.n.any():
             raise EmoError(f"{options.judge.name} scores none of the rated {what}: are its ids, systems and metrics those of the sheets?")
         print("\n" + ("How often the score is higher for the answer that people chose (0.5 is chance)" if compared else "The judge against the mean of the raters") + "\n" + agreed.round(2).to_string(index=False, na_rep=""))
@@ -354,14 +355,14 @@ def execute(notebook: str, target: Path, given: dict, progress: bool) -> None:
 def do_step(options) -> int:
     """One run of the book: skipped when its fingerprint is the one of its results, whatever the files' times say."""
     step = graph.step(options.run)
-    reasons = graph.why(step.run, options.profile)
-    stamp = graph.stamps_dir(options.profile) / f"{step.run}.done"
+    reasons = stale.why(step.run, options.profile)
+    stamp = stale.stamps_dir(options.profile) / f"{step.run}.done"
     started = time.monotonic()
     if reasons:
         print(f"  {step.run}: {'; '.join(reasons[:3])}", flush=True)
         os.environ |= {"EMO_BOOK_RUN": step.run, "OMP_NUM_THREADS": str(step.threads), "HF_HUB_OFFLINE": "1" if options.profile != "paper" else "0"}
         values = graph.values(step, options.profile)
-        execute(step.notebook, graph.executed_path(step.run, options.profile), {name: values[name] for name in (*dict(step.fixed), "profile")}, progress=False)
+        execute(step.notebook, stale.executed_path(step.run, options.profile), {name: values[name] for name in (*dict(step.fixed), "profile")}, progress=False)
         print(f"  {step.run}: done in {time.monotonic() - started:.0f} s", flush=True)
     else:
         print(f"  {step.run}: unchanged", flush=True)
@@ -373,12 +374,15 @@ def do_step(options) -> int:
 def print_plan(options) -> int:
     """What a book would take: steps, downloads, time, memory, disk."""
     profile = parameters.load_profile(options.profile)
-    due = [s.run for s in graph.steps(options.profile) if graph.why(s.run, options.profile)]
+    due = [s.run for s in graph.steps(options.profile) if stale.why(s.run, options.profile)]
     weights = dict.fromkeys(name for s in graph.steps(options.profile) for name in graph.step_models(s, options.profile))
     downloads = {name: models.entry(name).size_mb for name in weights if not models.is_cached(name)}
     print(f"profile {options.profile}: {profile['about']}")
     print(f"  steps    {len(due)} of {len(graph.steps(options.profile))} to run" + (f": {', '.join(due)}" if 0 < len(due) < 5 else ""))
     print(f"  download {sum(downloads.values())} MB of weights" + (f" ({', '.join(downloads)})" if downloads else " (all in the cache)"))
+    named = {value: s.run for s in graph.steps(options.profile) for key, value in graph.values(s, options.profile).items() if key.endswith("_model") and value not in ("", "scripted-stub", *models.REGISTRY)}
+    for name, run in named.items():
+        print(f"  note     {run} asks for '{name}', which is not in the registry{parameters.nearest(name, models.REGISTRY)} (only an endpoint may have other names)")
     if due:
         time_needed = f"about {profile['minutes']} minutes for everything on 2 cores" if profile["minutes"] else "time not measured"
         print(f"  needs    {time_needed}, {profile['memory_gb']} GB of memory, {options.cores} cores in use")
@@ -389,7 +393,7 @@ def print_plan(options) -> int:
 
 def make_book(options) -> int:
     """`emo book`: the plan, the graph, the pages."""
-    if book.is_current(options.profile) and not any(graph.why(s.run, options.profile) for s in graph.steps(options.profile)):
+    if book.is_current(options.profile) and not any(stale.why(s.run, options.profile) for s in graph.steps(options.profile)):
         print(f"everything is up to date ({options.profile} profile): {relative(book.HTML / 'index.html')}")
         return 0
     print_plan(options)
@@ -398,7 +402,7 @@ def make_book(options) -> int:
 
 def make_runs(options) -> int:
     variants = tuple(graph.step(run).run for run in options.runs if "@" in run)
-    return _snakemake(options, [relative(graph.stamps_dir(options.profile) / f"{graph.step(run).run}.done") for run in options.runs], variants)
+    return _snakemake(options, [relative(stale.stamps_dir(options.profile) / f"{graph.step(run).run}.done") for run in options.runs], variants)
 
 
 def run_sweep(options) -> int:
@@ -407,9 +411,9 @@ def run_sweep(options) -> int:
         raise EmoError("numbers of the smoke profile mean nothing and are not kept in the book; leave out --keep, or choose another profile")
     plan = graph.sweep(options.name, tuple(options.seeds))
     variants, notebook = plan["variants"], plan.get("notebook", "12_sweeps")
-    due = [name for name in variants if graph.why(name, options.profile)]
+    due = [name for name in variants if stale.why(name, options.profile)]
     print(f"sweep {options.name} ({options.profile} profile): {len(variants)} variants, {len(due)} to train", flush=True)
-    _snakemake(options, [relative(graph.stamps_dir(options.profile) / f"{name}.done") for name in variants], tuple(variants))
+    _snakemake(options, [relative(stale.stamps_dir(options.profile) / f"{name}.done") for name in variants], tuple(variants))
     given = [("profile", options.profile), ("sweep", options.name)] + ([("seeds", " ".join(map(str, options.seeds)))] if options.seeds else [])
     result = run_by_hand(argparse.Namespace(notebook=notebook, given=given, parameters=False))
     if options.keep:
@@ -422,7 +426,7 @@ def run_sweep(options) -> int:
 
 def _snakemake(options, targets: list[str], variants: tuple[str, ...] = ()) -> int:
     """Run the graph, here or on a cluster."""
-    graph.prepare(options.profile, variants)
+    stale.prepare(options.profile, variants)
     command = cluster.command(options.profile, options.cores, options.cluster, targets)
     done = subprocess.run(command, cwd=ROOT, env=os.environ | KEEP_MEMORY | {"PYTHONWARNINGS": "ignore"})
     if done.returncode:
@@ -432,7 +436,7 @@ def _snakemake(options, targets: list[str], variants: tuple[str, ...] = ()) -> i
 
 def print_why(options) -> int:
     for s in graph.steps(options.profile):
-        reasons = graph.why(s.run, options.profile)
+        reasons = stale.why(s.run, options.profile)
         print(f"{s.run:<28} {'; '.join(reasons) or 'up to date'}")
     return 0
 

@@ -6,7 +6,7 @@ import re
 import tarfile
 from pathlib import Path
 
-from emo import book, drift
+from emo import book, drift, stale
 from emo_utils import graph
 from emo_utils.project import ROOT, EmoError, relative, results_dir, sha256_file, write_atomic
 
@@ -16,8 +16,8 @@ def write(profile: str, folder: Path) -> list[Path]:
 
     Raises EmoError where a run or the book is missing or not up to date, and where a run was made from a tree with local changes.
     """
-    if due := [s.run for s in graph.steps(profile) if graph.why(s.run, profile)]:
-        raise EmoError(f"{due[0]} is not up to date ({graph.why(due[0], profile)[0]}); call make book first")
+    if due := [s.run for s in graph.steps(profile) if stale.why(s.run, profile)]:
+        raise EmoError(f"{due[0]} is not up to date ({stale.why(due[0], profile)[0]}); call make book first")
     if not book.is_current(profile):
         raise EmoError("the pages are not those of the present results; call make book first")
     runs = drift.snapshot(profile)

@@ -192,7 +192,7 @@ def _number(name: str) -> Decimal | None:
 
 def published() -> pd.DataFrame:
     """Every number of the papers' tables as printed: columns table, system, metric, value (text), unit, direction, place."""
-    return pd.concat([pd.read_csv(data.used(path), dtype=str) for path in NUMBERS], ignore_index=True)
+    return pd.concat([data.published(path) for path in NUMBERS], ignore_index=True)
 
 
 def claims() -> list[dict]:

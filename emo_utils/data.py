@@ -83,6 +83,18 @@ def table(path: Path):
         raise DataError(f"{path.name} cannot be read ({first_line(error)[:120]})") from None
 
 
+def published(path: Path):
+    """The printed numbers of the papers' tables (pandas, all text): columns table, system, metric, value and what else the file has. Raises DataError with the row of a fault."""
+    frame = table(path)
+    if lacking := [name for name in ("table", "system", "metric", "value") if name not in frame]:
+        raise DataError(f"{path.name} lacks the column '{lacking[0]}'")
+    odd = ~frame.value.str.fullmatch(r"<?-?\d+(\.\d+)?") | frame.duplicated(["table", "system", "metric"])
+    if odd.any():
+        row = frame[odd].iloc[0]
+        raise DataError(f"{path.name}, row {frame.index[odd][0] + 2}: {row.table}, {row.system}, {row.metric} is {row.value!r}: no number, or given twice")
+    return frame
+
+
 def _file(name: str, files: dict[str, Path]) -> Path:
     if name not in files:
         raise DataError(f"there is no data set '{name}'; there are: {', '.join(files)}")

@@ -101,10 +101,8 @@ def with_mean_and_max(table: pd.DataFrame) -> pd.DataFrame:
 
 def emollama_prompt(text: str, emotion: str) -> str:
     """The input format that Emollama documents for emotion intensity, to the letter."""
-    return (
-        "Human: \nTask: Assign a numerical value between 0 (least E) and 1 (most E) to represent the intensity of emotion E expressed in the text.\n"
-        f"Text: {text}\nEmotion: {emotion}\nIntensity Score:\n\nAssistant:\n"
-    )
+    task = "Assign a numerical value between 0 (least E) and 1 (most E) to represent the intensity of emotion E expressed in the text."
+    return f"Human: \nTask: {task}\nText: {text}\nEmotion: {emotion}\nIntensity Score:\n\nAssistant:\n"
 
 
 def parse_emollama(text: str) -> float | None:

@@ -18,10 +18,8 @@ def answer_questions(model, tokenizer, rows: list[dict], system_prompt: str, sys
     """
     questions = [row.get("emotional_question") or row["question"] for row in rows]
     written = complete(model, tokenizer, [data.messages(system_prompt, q) for q in questions], max_new_tokens=max_new_tokens, temperature=temperature, batch_size=batch_size, seed=seed, desc=f"answers of {system}")
-    return pd.DataFrame(
-        [{"id": row["id"], "emotion": row.get("emotion", ""), "system": system, "question": question, "answer": text, "tokens": tokens, "complete": ended}
-         for row, question, (text, tokens, ended) in zip(rows, questions, written, strict=True)]
-    )
+    return pd.DataFrame([{"id": row["id"], "emotion": row.get("emotion", ""), "system": system, "question": question, "answer": text, "tokens": tokens, "complete": ended}
+                         for row, question, (text, tokens, ended) in zip(rows, questions, written, strict=True)])
 
 
 def complete(model, tokenizer, conversations: list[list[dict]], *, max_new_tokens: int, temperature: float, batch_size: int, seed: int, desc: str) -> list[tuple[str, int, bool]]:

@@ -15,10 +15,9 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import yaml
 
 from emo_utils import data, models, parameters
-from emo_utils.project import DATA, ROOT, EmoError, notebook_cells, relative, results_dir, sha256_bytes, sha256_file, sha256_json, write_atomic
+from emo_utils.project import DATA, ROOT, EmoError, notebook_cells, relative, results_dir, sha256_bytes, sha256_file, sha256_json, settings
 
 DIALOGUES = DATA / "dialogues"
 SWEEPS = ROOT / "sweeps"
@@ -120,11 +119,6 @@ def step(run: str) -> Step:
     return replace(s, needs=tuple(t.run for t in _TRAININGS if dict(t.fixed)["system"] == init))
 
 
-def longest_chain(s: Step) -> int:
-    """Seconds from the start of a step to the end of the last that waits for it: what has the longest chain before it goes first."""
-    return s.seconds + max((longest_chain(other) for other in STEPS if s.run in other.needs), default=0)
-
-
 def values(s: Step, profile: str) -> dict:
     """All parameters of a step under a profile."""
     return parameters.resolve(s.notebook, dict(s.fixed) | {"profile": profile}, s.run.partition("@")[0])
@@ -138,9 +132,11 @@ def sweep(name: str, seeds: tuple[int, ...] = ()) -> dict:
     names = [path.stem for path in sorted(SWEEPS.glob("*.yaml"))]
     if name not in names:
         raise EmoError(f"there is no sweep '{name}'{parameters.nearest(name, names)}; there are: {', '.join(names)}")
-    content = yaml.safe_load((SWEEPS / f"{name}.yaml").read_text(encoding="utf-8"))
+    content = settings(path := SWEEPS / f"{name}.yaml", "about", "parts")
     content["variants"] = []
-    for part in content["parts"]:
+    for part in content["parts"] if isinstance(content["parts"], list) else [None]:
+        if not isinstance(part, dict) or not isinstance(part.get("runs"), list) or not isinstance(part.get("grid"), dict) or not all(isinstance(values, list) for values in part["grid"].values()):
+            raise EmoError(f"{relative(path)}: a part is 'runs', a list, and 'grid', a list of values for each parameter; got {str(part)[:80]}")
         grid = part["grid"] | ({"seed": list(seeds)} if seeds else {})
         for run, chosen in itertools.product(part["runs"], itertools.product(*grid.values())):
             content["variants"].append(f"{run}@" + ",".join(f"{k}={v}" for k, v in zip(grid, chosen, strict=True)))
@@ -241,63 +237,6 @@ def result_digest(run: str, profile: str, folder: str = "") -> str:
         return "missing"
     outputs = json.loads(path.read_text(encoding="utf-8"))["provenance"]["outputs"]
     return sha256_json({name: digest for name, digest in outputs.items() if name.startswith(folder)})
-
-
-def why(run: str, profile: str) -> list[str]:
-    """The reasons for which a run must be made (again), in words; empty when its results are up to date."""
-    path = result_path(run, profile)
-    if not path.is_file():
-        return ["there is no result yet"]
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))["provenance"]
-        kept = about["fingerprint"]
-    except (json.JSONDecodeError, KeyError):
-        return ["its result file cannot be read"]
-    missing = [name for name in [*about["outputs"], relative(executed_path(run, profile))] if not (ROOT / name).is_file()]
-    if missing:
-        return [f"{missing[0]} is missing"]
-    return _differences(kept, fingerprint(run, profile))
-
-
-def _differences(old: dict, new: dict) -> list[str]:
-    reasons = []
-    for part in new:
-        if old.get(part) == new[part]:
-            continue
-        if not isinstance(new[part], dict):
-            reasons.append(f"{part} changed")
-            continue
-        before = old.get(part) or {}
-        for name in sorted(set(before) | set(new[part])):
-            if before.get(name) != new[part].get(name):
-                change = f" {before.get(name)!r} -> {new[part].get(name)!r}" if part == "parameters" else ""
-                reasons.append(f"{part}: {name}{change} changed")
-    return reasons
-
-
-def executed_path(run: str, profile: str) -> Path:
-    """Where the executed notebook of a run of the book lies."""
-    return result_folder(run, profile) / "notebooks" / f"{run}.ipynb"
-
-
-def stamps_dir(profile: str) -> Path:
-    return results_dir(profile) / ".stamps"
-
-
-def prepare(profile: str, variants: tuple[str, ...] = ()) -> None:
-    """Before Snakemake looks at files: write each static fingerprint if it changed, and drop stamps of vanished results.
-
-    Snakemake compares times; a fingerprint file gets a new time only when its content is new, so that
-    a checkout or a `touch` reruns nothing.
-    """
-    for s in (*steps(profile), *map(step, variants)):
-        path = stamps_dir(profile) / f"{s.run}.fingerprint"
-        content = json.dumps(static_fingerprint(s.run, profile), indent=1, sort_keys=True)
-        if not path.is_file() or path.read_text(encoding="utf-8") != content:
-            write_atomic(path, content)
-        stamp = stamps_dir(profile) / f"{s.run}.done"
-        if stamp.is_file() and why(s.run, profile):
-            stamp.unlink()
 
 
 def check_reads(run: str, profile: str, read_files: set[str], used_models: set[str]) -> None:

@@ -144,15 +144,9 @@ def bleu_draws(predictions: list[str], references: list[str], max_order: int, in
     items = [_bleu_counts(p, r) for p, r in zip(predictions, references, strict=True)]
     counts, totals = np.array([c for c, _, _ in items])[:, :max_order], np.array([t for _, t, _ in items])[:, :max_order]
     lengths = np.array([sizes for _, _, sizes in items])
-    return np.array(
-        [
-            BLEU.compute_bleu(
-                correct=counts[sample].sum(0).tolist(), total=totals[sample].sum(0).tolist(), sys_len=int(lengths[sample, 0].sum()),
-                ref_len=int(lengths[sample, 1].sum()), smooth_method="exp", effective_order=False, max_ngram_order=max_order,
-            ).score
-            for sample in indices
-        ]
-    )
+    settings = {"smooth_method": "exp", "effective_order": False, "max_ngram_order": max_order}
+    sums = ((counts[sample].sum(0).tolist(), totals[sample].sum(0).tolist(), *lengths[sample].sum(0).tolist()) for sample in indices)
+    return np.array([BLEU.compute_bleu(correct=correct, total=total, sys_len=mine, ref_len=theirs, **settings).score for correct, total, mine, theirs in sums])
 
 
 @functools.lru_cache(maxsize=2**14)

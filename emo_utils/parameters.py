@@ -11,9 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from emo_utils.project import NOTEBOOKS, PROFILE_NAMES, PROFILES, EmoError, notebook_cells
+from emo_utils.project import NOTEBOOKS, PROFILE_NAMES, PROFILES, EmoError, notebook_cells, relative, settings
 
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 _LINE = re.compile(r"^(\w+)\s*:\s*(\w+)\s*=\s*(.+?)\s*#\s*(.+)$")
@@ -124,7 +122,13 @@ def load_profile(name: str) -> dict:
     """A profile file: `about`, `minutes`, `memory_gb`, `all`, and values by notebook and by run."""
     if name not in PROFILE_NAMES:
         raise ParameterError(f"there is no profile '{name}'{nearest(name, PROFILE_NAMES)}; profiles: {', '.join(PROFILE_NAMES)}")
-    return yaml.safe_load((PROFILES / f"{name}.yaml").read_text(encoding="utf-8"))
+    found = settings(path := PROFILES / f"{name}.yaml", "about", "minutes", "memory_gb")
+    values, names = found.get("values") or {}, {p.stem for p in NOTEBOOKS.glob("*.ipynb")}
+    if not isinstance(values, dict) or (odd := [key for key, part in {"all": found.get("all"), **values}.items() if not isinstance(part, dict | None)]):
+        raise ParameterError(f"{relative(path)}: {'values' if not isinstance(values, dict) else odd[0]} is no mapping of parameters to values")
+    if strange := [str(key) for key in values if str(key).partition(".")[0] not in names]:
+        raise ParameterError(f"{relative(path)} sets values for '{strange[0]}', which is no notebook and no run{nearest(strange[0], names)}")
+    return found
 
 
 def profile_values(profile: str, notebook: str, run: str = "") -> dict:

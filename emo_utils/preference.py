@@ -60,10 +60,8 @@ def choices(decisions: pd.DataFrame, plan: list[tuple[str, list[str]]]) -> pd.Da
     and can be counted by the caller.
     """
     shown = decisions.assign(
-        id=[plan[s][0] for s in decisions.state],
-        system=[plan[s][1][int(option.removeprefix("answer ")) - 1] for s, option in zip(decisions.state, decisions.option, strict=True)],
-        logp=np.log(decisions.probability.astype(float).clip(lower=1e-12)),
-    )
+        id=[plan[s][0] for s in decisions.state], logp=np.log(decisions.probability.astype(float).clip(lower=1e-12)),
+        system=[plan[s][1][int(option.removeprefix("answer ")) - 1] for s, option in zip(decisions.state, decisions.option, strict=True)])
     scored = shown.groupby(["id", "question"]).filter(lambda part: part.probability.notna().all())
     means = scored.groupby(["id", "question", "system"], as_index=False).logp.mean()
     grouped = means.groupby(["id", "question"]).logp

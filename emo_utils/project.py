@@ -11,6 +11,7 @@ import platform
 import re
 from pathlib import Path
 
+import yaml
 from filelock import FileLock, Timeout
 
 ROOT = Path(os.environ.get("EMO_HOME") or Path(__file__).resolve().parents[1]).resolve()
@@ -118,6 +119,18 @@ def given_path(text: str) -> Path:
 def storable(text: str) -> str:
     """A text that any file can hold: half a surrogate pair, which bytes of another encoding or a cut emoji leave behind, is no UTF-8."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def settings(path: Path, *needed: str) -> dict:
+    """A file of settings in YAML that people edit: a mapping with the needed keys. Raises EmoError that names the file, the line where YAML breaks, or what is missing."""
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise EmoError(f"{relative(path)}{f', line {mark.line + 1}' if mark else ''}: cannot be read as YAML ({getattr(error, 'problem', '') or first_line(error)})") from None
+    if not isinstance(found, dict) or (lost := [key for key in needed if key not in found]):
+        raise EmoError(f"{relative(path)}: {f'lacks {lost[0]!r}' if isinstance(found, dict) else 'is no mapping of names to values'}; it needs {', '.join(needed)}")
+    return found
 
 
 def first_line(error: BaseException) -> str:

@@ -45,7 +45,7 @@ def colour(system: str) -> str:
 
 def published(table: str, printed: bool = False) -> pd.DataFrame:
     """The paper's numbers of a table: rows systems, columns metrics, in the paper's order; as printed (text) if asked for."""
-    frame = pd.read_csv(data.used(PUBLISHED), dtype=str)
+    frame = data.published(PUBLISHED)
     frame["value"] = frame.value if printed else frame.value.astype(float)
     frame = frame[frame.table == table]
     return frame.pivot(index="system", columns="metric", values="value").reindex(index=[s for s in SYSTEMS if s in set(frame.system)], columns=frame.metric.unique())

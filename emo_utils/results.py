@@ -248,8 +248,7 @@ def read(profile: str) -> pd.DataFrame:
 
 def read_provenance(profile: str) -> dict[str, dict]:
     """Provenance of every book run of a profile, by run name."""
-    paths = sorted(results_dir(profile).glob("*.json"))
-    return {c["run"]: c for c in (json.loads(p.read_text(encoding="utf-8"))["provenance"] for p in paths)}
+    return {c["run"]: c for c in (json.loads(p.read_text(encoding="utf-8"))["provenance"] for p in sorted(results_dir(profile).glob("*.json")))}
 
 
 def read_variants(profile: str, runs: list[str]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import asyncio
 import gc
 import itertools
 import json
+import math
 import os
 import sqlite3
 import time
@@ -190,6 +191,8 @@ def price(model: str, endpoint: str, path: Path = PRICES) -> tuple[float, float]
         return 0.0, 0.0
     try:
         found = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(model)
+        if found and not all(0 <= float(found[way]) < math.inf for way in ("input", "output")):
+            raise ValueError(f"a price is a number from 0 on, not {found['input']} and {found['output']}")
         return (float(found["input"]), float(found["output"])) if found else None
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise EmoError(f"{path.name} is no table of prices ({first_line(error)}); a line of it is: {model}: {{input: DOLLARS, output: DOLLARS}}") from None
@@ -400,7 +403,8 @@ class _Run:
         cause = error
         while cause.__cause__:  # the client calls a refused connection a timeout; what the system said is at the bottom
             cause = cause.__cause__
-        self.report.failure = f"{type(error).__name__}: {first_line(cause) or first_line(error)}"
+        odd = "" if isinstance(error, openai.OpenAIError | TimeoutError) else "its answer is no chat completion (a sign-in page? an address without /v1?), "
+        self.report.failure = f"{odd}{type(error).__name__}: {first_line(cause) or first_line(error)}"
         self.failures_in_a_row += 1
         if self.failures_in_a_row >= max(BREAKER, self.settings.concurrency):
             self.stop = (f"the endpoint failed for {self.failures_in_a_row} rows in a row, last with {self.report.failure}; "

@@ -34,15 +34,6 @@ def resample_units(units, seed: int, resamples: int = 500) -> list[np.ndarray]:
     return [np.concatenate([rows[i] for i in sample]) for sample in resample_indices(len(rows), seed, resamples)]
 
 
-def pearson_interval(first, second, seed: int, resamples: int = RESAMPLES) -> tuple[float, float, float]:
-    """Pearson's r of paired values and its 95 % interval; pairs are resampled, and samples in which one side is constant are left out. NaN where one is constant."""
-    pairs = np.column_stack([first, second]).astype(float)
-    if (np.ptp(pairs, axis=0) == 0).any():
-        return (float("nan"),) * 3
-    draws = [np.corrcoef(pairs[i].T)[0, 1] for i in resample_indices(len(pairs), seed, resamples) if (np.ptp(pairs[i], axis=0) > 0).all()]
-    return float(np.corrcoef(pairs.T)[0, 1]), *interval(np.array(draws))
-
-
 def krippendorff_alpha(counts: np.ndarray) -> float:
     """Krippendorff's alpha for ordinal values (Krippendorff, 2011): 1 - observed over expected disagreement; NaN where all values are equal.
 

@@ -23,7 +23,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils.notebook import NotebookProgressCallback
 
-from emo_utils import data, models, packed, results, stats
+from emo_utils import checkpoints, data, models, packed, results, stats
 from emo_utils.models import Precision
 from emo_utils.project import NOTEBOOKS, ROOT, EmoError, notebook_cells, relative, sha256_file, sha256_json, write_atomic
 
@@ -137,11 +137,9 @@ def fit(trainer, run) -> pd.DataFrame:
 def _last_checkpoint(folder: Path) -> Path | None:
     """The latest whole checkpoint: its state is what the trainer writes last. A half-written one is removed."""
     for path in sorted(folder.glob("checkpoint-*"), key=lambda path: -int(path.name.partition("-")[2])):
-        try:
-            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+        if checkpoints.unbroken(path):
             return path
-        except (OSError, ValueError):
-            shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)
     return None
 
 

@@ -1,26 +1,27 @@
 """A corpus of what users and accidents hand to `emo`: each case ends in a line that says what is wrong and where, and in no traceback.
 
-Cases of weights and checkpoints are in test_models.py, of endpoints in test_remote.py and test_rewrite.py, of sources that are read row by row in test_sources.py.
+Weights, endpoints and the machine are in test_bad_weights.py, sources that are read row by row in test_sources.py.
 The page on hostile text shows what each case says, from book/reference/complaints.json, which these tests hold true and
-`EMO_COMPLAINTS=keep pytest -p no:xdist tests/test_bad_input.py` writes anew.
+`EMO_COMPLAINTS=keep pytest -p no:xdist tests/test_bad_input.py tests/test_bad_weights.py` writes anew.
 """
 
 import gzip
 import json
 import os
 import random
-import re
+import shutil
 import struct
 
 import pandas as pd
 import pytest
 
+from complaints import KEPT, complaint, shown_on_the_page
 from emo import cli
-from emo_utils.project import ROOT
+from emo_utils import claims, graph, parameters, project, report
+from emo_utils.project import EmoError
 
 ROW = {"id": "a1", "emotion": "fear", "question": "What should I do about my knee?", "answer": "Rest it for two days.", "emotional_question": "I am so afraid about my knee.", "soothing_response": "I understand. Please rest it."}
 NOISE = random.Random(7).randbytes(400)
-COMPLAINTS = ROOT / "book" / "reference" / "complaints.json"
 
 
 def lines(*changes: dict) -> bytes:
@@ -30,34 +31,6 @@ def lines(*changes: dict) -> bytes:
 
 
 GOOD = lines({}, {}, {})
-
-
-def complaint(capsys, *arguments) -> list[str]:
-    """What `emo` says on standard error when it refuses; fails where it does not refuse, or breaks."""
-    try:
-        code = cli.main([str(a) for a in arguments])
-    except SystemExit as stop:  # argparse
-        code = stop.code
-    out, err = capsys.readouterr()
-    assert code in (1, 2), (code, out, err)
-    assert "Traceback" not in out + err and "fault of this program" not in err
-    said = [line for line in (err + out).splitlines() if line.strip()]
-    shown_on_the_page(said)
-    return said
-
-
-def shown_on_the_page(said: list[str]) -> None:
-    """Holds what the page has of this case to what was said now, or keeps it: the first line, or argparse's after its usage."""
-    group, _, case = os.environ["PYTEST_CURRENT_TEST"].partition("::")[2].removesuffix(" (call)").partition("[")
-    name = f"{group.removeprefix('test_').replace('_', ' ')}: {case.removesuffix(']')}".removesuffix(": ")
-    line = next((line for line in said if "error: " in line), said[0]) + (f" (and {len(said) - 1} more)" if len(said) > 1 and "usage:" not in said[0] else "")
-    line = re.sub(r"\S*pytest-of-[^/]+/pytest-\d+/(popen-gw\d+/)?[^/\s]+/?", "", line.replace(f"{ROOT}/", ""))
-    line = re.sub(r"\btest_\w+\d\b", "FOLDER", line)
-    kept = json.loads(COMPLAINTS.read_text(encoding="utf-8")) if COMPLAINTS.is_file() else {}
-    if os.environ.get("EMO_COMPLAINTS") == "keep":
-        COMPLAINTS.write_text(json.dumps(kept | {name: line}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    else:
-        assert kept[name].partition(" (")[0] == line.partition(" (")[0]  # what a library says in brackets is cut where the path before it ends
 
 
 ROWS = {
@@ -247,7 +220,94 @@ def test_rewriting_that_cannot_be_asked_for(tmp_path, capsys, case):
     assert pd.Series(complaint(capsys, "rewrite", tmp_path / "rows.jsonl", "--plan", "--out", tmp_path / "out", *given)).str.contains(says).any()
 
 
-@pytest.mark.parametrize("content", ["- a\n", "hello", "a: [", "gpt-4o-mini: {input: cheap, output: 2}\n", "gpt-4o-mini: 3\n", "gpt-4o-mini: {input: 1}\n", '!!python/object/apply:os.system ["echo x"]\n', "a: \x00"])
+HEAD = "about: mine\nminutes: 3\nmemory_gb: 3\n"
+PROFILES = {
+    "a tab": ("about: x\n\tminutes: 3\n", r"profiles/smoke.yaml, line 2: cannot be read as YAML \(found character .* cannot start any token\)"),
+    "a quote without end": (HEAD + "all: {base_model: 'x}\n", "smoke.yaml, line [45]: cannot be read as YAML"),
+    "in Latin-1": (HEAD.encode() + b"all: {base_model: caf\xe9}\n", "smoke.yaml: cannot be read as YAML .*utf-8"),
+    "code": (HEAD + 'all: !!python/object/apply:os.system ["touch trap"]\n', "smoke.yaml, line 4: cannot be read as YAML"),
+    "empty": ("", "smoke.yaml: is no mapping of names to values"),
+    "a list": ("- a\n", "smoke.yaml: is no mapping of names to values"),
+    "without its size": ("about: x\nminutes: 3\n", "smoke.yaml: lacks 'memory_gb'; it needs about, minutes, memory_gb"),
+    "values that are a list": (HEAD + "values: [1]\n", "smoke.yaml: values is no mapping of parameters to values"),
+    "one value": (HEAD + "values: {03_dpo: 3}\n", "smoke.yaml: 03_dpo is no mapping of parameters to values"),
+    "for all, a list": (HEAD + "all: [1]\n", "smoke.yaml: all is no mapping of parameters to values"),
+    "another notebook": (HEAD + "values: {03_dop: {beta: 1}}\n", "smoke.yaml sets values for '03_dop', which is no notebook and no run; did you mean '03_dpo'"),
+    "another parameter": (HEAD + "values: {03_dpo: {betta: 1}}\n", "profiles/smoke.yaml sets 'betta' for 03_dpo, which has no such parameter; did you mean 'beta'"),
+    "out of its range": (HEAD + "values: {03_dpo: {beta: 99}}\n", "parameter 'beta' is 99.0; it must be in"),
+    "another type": (HEAD + "values: {03_dpo: {batch_size: many}}\n", "parameter 'batch_size' is 'many'"),
+    "gone": (None, "smoke.yaml: cannot be read as YAML .*No such file"),
+}
+
+
+@pytest.mark.parametrize("case", PROFILES)
+def test_profiles_that_cannot_be_run(tmp_path, capsys, monkeypatch, case):
+    content, says = PROFILES[case]
+    folder = tmp_path / "profiles"
+    shutil.copytree(parameters.PROFILES, folder)
+    monkeypatch.chdir(tmp_path)
+    if content is None:
+        (folder / "smoke.yaml").unlink()
+    else:
+        (folder / "smoke.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
+    for module in (parameters, project):
+        monkeypatch.setattr(module, "PROFILES", folder)
+        monkeypatch.setattr(module, "ROOT", tmp_path, raising=False)
+    said = complaint(capsys, "plan", "--profile", "smoke")
+    assert len(said) == 1 and pd.Series(said).str.contains(says).any(), said
+    assert not (tmp_path / "trap").exists()
+
+
+def test_a_plan_names_a_model_that_nobody_registered(tmp_path, capsys, monkeypatch):
+    """It may be an endpoint's; a slip in it would show hours later."""
+    (tmp_path / "smoke.yaml").write_text((parameters.PROFILES / "smoke.yaml").read_text().replace("base_model: tiny-llama", "base_model: tiny-lama"))
+    assert cli.main(["plan", "--profile", "smoke"]) == 0 and "note" not in capsys.readouterr().out
+    monkeypatch.setattr(parameters, "PROFILES", tmp_path)
+    assert cli.main(["plan", "--profile", "smoke"]) == 0
+    assert "asks for 'tiny-lama', which is not in the registry; did you mean 'tiny-llama'?" in capsys.readouterr().out
+
+
+PART = "about: mine\nparts:\n- runs: [03_dpo.eqsr-dpo]\n  grid: "
+SWEEPS = {
+    "torn": ("about: [", "beta.yaml, line 1: cannot be read as YAML"), "empty": ("", "beta.yaml: is no mapping"), "no parts": ("about: mine\n", "beta.yaml: lacks 'parts'"), "parts that are none": ("about: mine\nparts: 3\n", "beta.yaml: a part is 'runs'"),
+    "a part that is none": ("about: mine\nparts: [3]\n", "beta.yaml: a part is 'runs'.*got 3"), "no grid": (PART.replace("grid", "gird") + "{}\n", "beta.yaml: a part is 'runs', a list, and 'grid'"), "one value": (PART + "{beta: 0.1}\n", "a list of values for each parameter"),
+    "another run": (PART.replace("03_dpo.eqsr-dpo", "03_dpo.x") + "{beta: [0.1]}\n", "the book has no run '03_dpo.x'"), "another parameter": (PART + "{betta: [0.1]}\n", "did you mean 'beta'"), "out of its range": (PART + "{beta: [0.1, -1]}\n", "it must be in"),
+}
+
+
+@pytest.mark.parametrize("case", SWEEPS)
+def test_sweeps_that_cannot_be_run(tmp_path, capsys, monkeypatch, case):
+    content, says = SWEEPS[case]
+    (tmp_path / "beta.yaml").write_text(content)
+    monkeypatch.setattr(graph, "SWEEPS", tmp_path)
+    said = complaint(capsys, "sweep", "beta", "--profile", "smoke")
+    assert len(said) == 1 and pd.Series(said).str.contains(says).any(), said
+
+
+ROWS_OF_A_TABLE = "table,system,metric,value,unit,direction,place\nemodoctor.table1,base,empathetic,0.55,x,higher,Table 1\nemodoctor.table1,base,comforting,0.52,x,higher,Table 1\n"
+PRINTED = {
+    "a word for a number": (ROWS_OF_A_TABLE.replace("0.52", "high"), "emodoctor.csv, row 3: emodoctor.table1, base, comforting is 'high': no number"), "no number": (ROWS_OF_A_TABLE.replace("0.52", ""), "row 3: .* is '': no number"),
+    "a comma in a number": (ROWS_OF_A_TABLE.replace("0.52", '"0,52"'), "row 3: .* is '0,52': no number"), "not finite": (ROWS_OF_A_TABLE.replace("0.52", "nan"), "row 3: .* is 'nan': no number"),
+    "a formula": (ROWS_OF_A_TABLE.replace("0.52", "=1+1"), r"row 3: .* is '=1\+1': no number"), "a cell twice": (ROWS_OF_A_TABLE + "emodoctor.table1,base,empathetic,0.56,x,higher,Table 1\n", "row 4: .* is '0.56': no number, or given twice"),
+    "a column too few": (ROWS_OF_A_TABLE.replace("metric", "metrik"), "emodoctor.csv lacks the column 'metric'"), "semicolons": (ROWS_OF_A_TABLE.replace(",", ";"), "emodoctor.csv lacks the column 'table'"),
+    "ragged": (ROWS_OF_A_TABLE + "a,b\nc,d,e,f,g,h,i,j,k\n", "emodoctor.csv cannot be read"), "in UTF-16": (ROWS_OF_A_TABLE.encode("utf-16"), "emodoctor.csv cannot be read"), "empty": ("", "emodoctor.csv cannot be read"), "gone": (None, "emodoctor.csv cannot be read .*No such file"),
+}
+
+
+@pytest.mark.parametrize("case", PRINTED)
+def test_published_numbers_that_cannot_be_read(tmp_path, monkeypatch, case):
+    content, says = PRINTED[case]
+    if content is not None:
+        (tmp_path / "emodoctor.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    monkeypatch.setattr(report, "PUBLISHED", tmp_path / "emodoctor.csv")
+    monkeypatch.setattr(claims, "NUMBERS", (tmp_path / "emodoctor.csv",))
+    for read in (claims.published, lambda: report.published("emodoctor.table1")):
+        with pytest.raises(EmoError, match=says) as error:
+            read()
+    shown_on_the_page([f"emo: {error.value}"])
+
+
+@pytest.mark.parametrize("content", ["- a\n", "hello", "a: [", "gpt-4o-mini: {input: cheap, output: 2}\n", "gpt-4o-mini: 3\n", "gpt-4o-mini: {input: 1}\n", '!!python/object/apply:os.system ["echo x"]\n', "a: \x00", "gpt-4o-mini: {input: -1, output: 2}\n", "gpt-4o-mini: {input: 1, output: .nan}\n"])
 def test_prices_that_are_none(tmp_path, capsys, content):
     (tmp_path / "rows.jsonl").write_bytes(lines({}))
     (tmp_path / "prices.yaml").write_text(content)
@@ -306,4 +366,4 @@ def test_what_the_machine_refuses_is_one_line_with_the_place(capsys, monkeypatch
 
 
 def test_the_corpus_is_as_large_as_it_is_said_to_be():
-    assert len(ROWS) + len(PATHS) + len(TABLES) + len(REWRITES) + len(NAMES) >= 120
+    assert len(json.loads(KEPT.read_text(encoding="utf-8"))) >= 300

@@ -221,7 +221,7 @@ def test_a_failed_conversion_leaves_no_folder_and_keeps_the_download(here, pip_c
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(models, "convert_gguf", fail)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(WeightsError, match=r"toy.gguf has the hash .* cannot be turned into safetensors \(RuntimeError: out of memory\); the download is kept"):
         models.fetch("toy", log=quiet)
     assert files(here.cache) == ["parts/toy.gguf"]
     monkeypatch.setattr(models, "convert_gguf", copy_as_safetensors)

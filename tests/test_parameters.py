@@ -8,6 +8,7 @@ import papermill
 import pytest
 import yaml
 
+from emo import stale
 from emo_utils import graph, parameters, project
 from emo_utils.parameters import ParameterError, declared, given_in_session, parameters_cell, resolve
 
@@ -275,12 +276,12 @@ def test_a_cell_edited_and_run_again_in_the_same_kernel_counts(before, value):
 
 
 def test_what_the_rest_waits_for_longest_goes_first():
-    order = sorted(graph.STEPS, key=graph.longest_chain, reverse=True)
+    order = sorted(graph.STEPS, key=stale.longest_chain, reverse=True)
     assert order[0].run == "02_sft.er-sft"  # three trainings start from it
     assert [s.notebook for s in order[1:3]] == ["04_kto"] * 2  # the longest and largest trainings are not left to end alone
     # er-sft 115 s, then er-eqsr-kto 140 s, then the preferences 600 s.
-    assert graph.longest_chain(graph.step("02_sft.er-sft")) == 855
-    assert graph.longest_chain(graph.step("08_qualitative_cases")) == 90
+    assert stale.longest_chain(graph.step("02_sft.er-sft")) == 855
+    assert stale.longest_chain(graph.step("08_qualitative_cases")) == 90
 
 
 def test_numbers_can_have_choices_and_keep_their_type():

@@ -12,7 +12,7 @@ import pytest
 import scipy.stats
 from nltk.metrics.agreement import AnnotationTask
 
-from emo import cli, sheets
+from emo import agreement, cli, sheets
 from emo_utils import data, ratings, stats
 from emo_utils.project import EmoError
 
@@ -288,7 +288,7 @@ def test_a_judge_against_people_by_hand(folder):
     all_back(folder, lambda item, metric, sheet: 1 + int(item["id"][1:]) % 4 + (sheet.endswith("r1")))
     people = ratings.read_back(folder)[0]
     judged = pd.DataFrame([{"id": row["id"], "system": row["system"], "metric": metric, "value": 5.0 if metric == "fluency" else 1 + int(row["id"][1:]) % 4} for row in dialogues() for metric in ("fluency", "security")])
-    found = ratings.against_judge(people, judged).set_index(["system", "metric", "measure"])
+    found = agreement.against_judge(people, judged).set_index(["system", "metric", "measure"])
     assert found.loc[("a", "security", "pearson"), "value"] == pytest.approx(1.0)
     assert found.loc[("a", "security", "difference"), ["value", "n"]].tolist() == [0.5, 12]  # the raters' mean lies half a step above
     constant = found.loc[("b", "fluency", "pearson")]
@@ -301,14 +301,14 @@ def test_a_judges_scores_that_cannot_be_are_refused(folder, change, what):
     give_back(folder, "g001r1", "x")
     row = {"id": "s1", "system": "a", "metric": "security", "value": 3}
     with pytest.raises(EmoError, match=what):
-        ratings.against_judge(ratings.read_back(folder)[0], pd.DataFrame([row, row | change]))
+        agreement.against_judge(ratings.read_back(folder)[0], pd.DataFrame([row, row | change]))
 
 
 def test_dialogues_without_a_score_are_counted_and_few_give_no_correlation(folder):
     all_back(folder, lambda item, metric, sheet: 1 + int(item["id"][1:]) % 5)
     people = ratings.read_back(folder)[0]
     judged = pd.DataFrame([{"id": f"s{n}", "system": system, "metric": "security", "value": 1 + n % 5 if n < upto else None} for system, upto in (("a", 11), ("b", 9), ("c", 0)) for n in range(12)])
-    found = ratings.against_judge(people, judged).set_index(["system", "measure"])
+    found = agreement.against_judge(people, judged).set_index(["system", "measure"])
     assert found.loc[("a", "pearson"), ["value", "n", "unscored", "note"]].tolist() == [pytest.approx(1.0), 11, 1, ""]
     assert np.isnan(found.loc[("b", "pearson"), "value"]) and found.loc[("b", "pearson"), ["n", "unscored", "note"]].tolist() == [9, 3, "fewer than 10 dialogues"]
     assert found.loc[("c", "pearson"), ["n", "unscored"]].tolist() == [0, 12] and ("c", "people") not in found.index
@@ -318,9 +318,9 @@ def test_pearsons_interval_covers_and_constants_have_none():
     dice = np.random.default_rng(1)
     a = dice.normal(size=200)
     b = a + dice.normal(size=200)
-    value, low, high = stats.pearson_interval(a, b, seed=1)
+    value, low, high = agreement.pearson_interval(a, b, seed=1)
     assert low < value < high and value == pytest.approx(scipy.stats.pearsonr(a, b).statistic) and high - low < 0.25
-    assert np.isnan(stats.pearson_interval([1, 1, 1], [1, 2, 3], seed=1)).all()
+    assert np.isnan(agreement.pearson_interval([1, 1, 1], [1, 2, 3], seed=1)).all()
 
 
 # The two commands

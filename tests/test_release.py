@@ -7,8 +7,7 @@ import tarfile
 import pytest
 import yaml
 
-from emo import book, cli, drift, release
-from emo_utils import graph
+from emo import book, cli, drift, release, stale
 
 
 @pytest.fixture
@@ -23,7 +22,7 @@ def made(tmp_path, monkeypatch):
     (results / "decisions.sqlite").write_bytes(b"a store is no record")
     state = {"due": [], "current": True, "runs": {"06_knowledge_scoring": {"git_commit": "c0ffee", "device": "a machine", "dirty": False, "records": [1, 2, 3]}}}
     monkeypatch.setattr(book, "HTML", tmp_path / "html")
-    monkeypatch.setattr(graph, "why", lambda run, profile: ["there is no result yet"] if run in state["due"] else [])
+    monkeypatch.setattr(stale, "why", lambda run, profile: ["there is no result yet"] if run in state["due"] else [])
     monkeypatch.setattr(book, "is_current", lambda profile: state["current"])
     monkeypatch.setattr(drift, "snapshot", lambda profile: state["runs"])
     monkeypatch.setattr(release, "results_dir", lambda profile: results)
