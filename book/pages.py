@@ -78,6 +78,11 @@ def build(profile: str) -> Path:
     return book.HTML
 
 
+def read_provenance(profile: str) -> dict[str, dict]:
+    """Provenance of every book run of a profile, by run name."""
+    return {c["run"]: c for c in (json.loads(p.read_text(encoding="utf-8"))["provenance"] for p in sorted(results_dir(profile).glob("*.json")))}
+
+
 def with_sources(text: str) -> str:
     """A page whose provenance lines lead, once unfolded, to the notebook as it ran, and to its source at that commit where _config.yml names a public repository."""
     address = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8")).get("repository", {}).get("url", "").rstrip("/")
@@ -174,7 +179,7 @@ def place_notebooks(profile: str) -> None:
 def write_front(profile: str) -> None:
     """The first page's numbers: verdicts, the figure of comfort against knowledge, and what was measured."""
     records = results.read(profile)
-    ledger, about = claims.ledger(records), results.read_provenance(profile)
+    ledger, about = claims.ledger(records), read_provenance(profile)
     measured = ledger[ledger.ours != "not measured"]
     n = int(records[records.table == "emodoctor.table1"].n.max())
     commits = sorted({a["git_commit"][:10] for a in about.values()})
@@ -222,7 +227,7 @@ def _scoreboard_html(ledger: pd.DataFrame) -> str:
 
 def _map_html(profile: str) -> str:
     """Each chapter with its question and what its runs took: minutes, memory, weights to download."""
-    about, rows = results.read_provenance(profile), []
+    about, rows = read_provenance(profile), []
     order = re.findall(r"file: book/notebooks/(\w+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
     for notebook in sorted({s.notebook for s in graph.steps(profile)}, key=order.index):
         of_it = [s for s in graph.steps(profile) if s.notebook == notebook and s.run in about]
@@ -375,7 +380,7 @@ def write_current(profile: str) -> None:
 
 def write_costs(profile: str) -> None:
     """What each run cost where this book was made."""
-    about = results.read_provenance(profile)
+    about = read_provenance(profile)
     frame = pd.DataFrame([{"run": name, "seconds": round(run["seconds"]), "peak memory, MB": run["peak_memory_mb"]} for name, run in sorted(about.items())])
     devices = " and ".join(sorted({run["device"] for run in about.values()}))
     table = frame.to_html(escape=True, index=False, border=0, classes="companion")

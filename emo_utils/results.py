@@ -29,8 +29,8 @@ LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "
 class Record(BaseModel):
     """One number with what is needed to read it: interval, n, what it is computed on and how.
 
-    ci_low, ci_high: 95 % bootstrap interval over test items. unscored: items without a score, counted in n's place.
-    group: `all`, or a subset such as `emotion=fear`. signature: how the number was computed.
+    ci_low, ci_high: 95 % bootstrap interval over test items; of a share of none or all the exact binomial one (`Run.add`). unscored: items
+    without a score, counted in n's place. group: `all`, or a subset such as `emotion=fear`. signature: how the number was computed.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -145,7 +145,13 @@ class Run:
         return path
 
     def add(self, **fields) -> Record:
-        """Add one record; `seed` defaults to the run's. Raises for a value that is not finite."""
+        """Add one record; `seed` defaults to the run's. Raises for a value that is not finite.
+
+        Items that are all alike have a bootstrap interval of no width, which claims too much: a share of none or all (by its signature) gets the exact binomial one.
+        """
+        if fields["value"] in (0, 1) and fields["ci_low"] == fields["ci_high"] and "share of" in fields["signature"] and fields["n"] and fields.get("interval") != "none":
+            edge = 0.025 ** (1 / fields["n"])
+            fields |= {"ci_low": edge if fields["value"] else 0.0, "ci_high": 1.0 if fields["value"] else 1 - edge, "signature": f"{fields['signature']}; all alike: exact binomial interval"}
         record = Record(**({"seed": self.values["seed"]} | fields))
         self.records.append(record)
         return record
@@ -244,11 +250,6 @@ def read(profile: str) -> pd.DataFrame:
         content = json.loads(path.read_text(encoding="utf-8"))
         rows += [record | {"run": content["provenance"]["run"]} for record in content["records"]]
     return pd.DataFrame(rows, columns=[*Record.model_fields, "run"])
-
-
-def read_provenance(profile: str) -> dict[str, dict]:
-    """Provenance of every book run of a profile, by run name."""
-    return {c["run"]: c for c in (json.loads(p.read_text(encoding="utf-8"))["provenance"] for p in sorted(results_dir(profile).glob("*.json")))}
 
 
 def read_variants(profile: str, runs: list[str]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import re
 
 import pandas as pd
 import pytest
+import scipy.stats
 from pydantic import ValidationError
 
 from emo_utils import data, graph, models, parameters, project, results
@@ -263,6 +264,22 @@ def test_code_that_changes_changes_its_hash(monkeypatch):
     assert graph.code_sha256("03_dpo") != before["03_dpo"] and graph.code_sha256("06_knowledge_scoring") == before["06_knowledge_scoring"]
 
 
+@pytest.mark.parametrize("value", [0, 1])
+@pytest.mark.parametrize("n", [1, 5, 20, 400])
+def test_a_share_of_none_or_all_has_the_exact_interval(home, value, n):
+    """Resampling 20 answers without a flag finds no flag: no news of the next answer."""
+    run = start("05_emotion_scoring", profile="smoke")
+    share = RECORD | {"value": value, "ci_low": value, "ci_high": value, "n": n, "signature": "share of answers with a flag"}
+    record = run.add(**share)
+    assert (record.ci_low, record.ci_high) == pytest.approx(tuple(scipy.stats.binomtest(value * n, n).proportion_ci()))
+    assert record.signature == "share of answers with a flag; all alike: exact binomial interval"
+    for other in ({"signature": "numbers per answer"}, {"interval": "none"}, {"n": 0}):  # no share, no interval at all, no items
+        plain = run.add(**share | other)
+        assert plain.ci_low == plain.ci_high == value and "exact" not in plain.signature
+    wide = run.add(**share | {"value": 0.5, "ci_low": 0.2, "ci_high": 0.8})
+    assert (wide.ci_low, wide.ci_high) == (0.2, 0.8)
+
+
 def test_the_books_records_are_read_with_their_run_and_runs_by_hand_are_not(home):
     assert results.read("smoke").empty and list(results.read("smoke").columns)[-1] == "run"
     run = start("05_emotion_scoring", profile="smoke")
@@ -274,4 +291,3 @@ def test_the_books_records_are_read_with_their_run_and_runs_by_hand_are_not(home
     book.write_text(by_hand.read_text().replace('"run": "05_emotion_scoring.smoke"', '"run": "05_emotion_scoring"'))
     found = results.read("smoke")
     assert found[["system", "value", "run"]].values.tolist() == [["base", 0.5, "05_emotion_scoring"]]
-    assert set(results.read_provenance("smoke")) == {"05_emotion_scoring"}

@@ -159,7 +159,7 @@ def test_a_variant_lies_apart_from_the_book(home, monkeypatch):
     assert {f"results/smoke/variants/{name}.json", f"results/smoke/variants/answers/{name}.parquet", f"checkpoints/smoke/variants/{name}/README.md"} <= new
     # Nothing that the book's tables read has changed, and the untuned models did not answer again.
     pd.testing.assert_frame_equal(results.read("smoke"), records)
-    assert set(results.read_provenance("smoke")) == {"02_sft.er-sft"}
+    assert set(records.run) == {"02_sft.er-sft"}
     assert [p for p in new if p.endswith(".parquet")] == [f"results/smoke/variants/answers/{name}.parquet"]
     about = json.loads((home / f"results/smoke/variants/{name}.json").read_text())["provenance"]
     assert about["run"] == name and about["fingerprint"] == json.loads(json.dumps(graph.fingerprint(name, "smoke")))
