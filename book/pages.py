@@ -372,7 +372,7 @@ def write_current(profile: str) -> None:
         drift.figure(moved, GENERATED / "drift.svg")
         then = sorted({run["git_commit"][:10] for run in before.values()})
         parts += [f"## What moved\n\nHeld against the records that were kept of {len(before)} runs from {'commit' if len(then) == 1 else 'commits'} {', '.join(then)}:",
-                  "```{figure} generated/drift.svg\n:alt: For each run, how far each of its numbers moved, in half-widths of its interval; between the lines it stayed inside.\nEach dot is a number.\n```", drift.page(moved)]
+                  "```{figure} generated/drift.svg\n:alt: For each run, how far each of its numbers moved, in half-widths of its interval; between the lines it stayed inside.\nEach dot is a number.\n```", drift.page(moved, drift.verdicts(before, now))]
     else:
         parts.append(f"## What moved\n\nNo records of the {profile} profile were kept to compare with; `emo drift --keep` keeps those of a whole book.")
     write_atomic(GENERATED / "current.md", "\n\n".join([*parts, "## The runs", drift.last_run(now), ""]))

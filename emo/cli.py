@@ -454,10 +454,13 @@ def print_drift(options) -> int:
     if options.keep:
         print(f"kept in {relative(drift.keep(options.profile))}")
         return 0
-    moved = drift.compare(drift.read(options.against or drift.reference(options.profile)), drift.snapshot(options.profile))
+    before, now = drift.read(options.against or drift.reference(options.profile)), drift.snapshot(options.profile)
+    moved, turned = drift.compare(before, now), drift.verdicts(before, now)
     if options.to:
-        write_atomic(options.to, f"# Drift of the {options.profile} profile\n\n{drift.page(moved)}")
-    print(drift.summary(moved).replace("**", ""))
+        write_atomic(options.to, f"# Drift of the {options.profile} profile\n\n{drift.page(moved, turned)}")
+    print(f"{drift.summary(moved)} {drift.said_of(turned)}".replace("**", ""))
+    for r in turned.itertuples():
+        print(f"  {r.before} -> {r.now}: {r.claim}")
     for r in drift.unexplained(moved).itertuples():
         print(f"  {r.run}: {r.table}, {r.system}, {r.metric}, {r.group}: {r.before:.4g} [{r.low:.4g}, {r.high:.4g}] -> {r.now:.4g}")
     return 1 if len(drift.unexplained(moved)) else 0

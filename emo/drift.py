@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from emo_utils import graph, report, results
+from emo_utils import claims, graph, report, results
 from emo_utils.project import ROOT, EmoError, first_line, write_atomic
 
 _KEY = ["run", "table", "system", "metric", "group", "scorer"]
@@ -86,6 +86,7 @@ def compare(before: dict[str, dict], now: dict[str, dict]) -> pd.DataFrame:
     """A row a record of either side: its key, both values, the interval before, `move` in half-widths of that interval on the side moved to, state and cause.
 
     state: `same`, `inside` or `outside` the interval before, `no interval` (moved, and nothing says how far is far), `new`, `gone`. An outside whose cause is empty is unexplained.
+    apart: the intervals before and now have no point in common.
     """
     def table(side):
         return pd.DataFrame([r | {"run": run} for run, content in side.items() for r in content["records"]]).set_index(_KEY) if side else pd.DataFrame(columns=_KEY).set_index(_KEY)
@@ -95,21 +96,37 @@ def compare(before: dict[str, dict], now: dict[str, dict]) -> pd.DataFrame:
     rows = []
     for key in dict.fromkeys([*old.index, *new.index]):
         a, b = (side.loc[key] if key in side.index else None for side in (old, new))
-        row = dict(zip(_KEY, key)) | {"before": np.nan if a is None else a.value, "now": np.nan if b is None else b.value, "low": np.nan, "high": np.nan, "move": np.nan, "n": int((a if b is None else b).n)}
+        row = dict(zip(_KEY, key)) | {"before": np.nan if a is None else a.value, "now": np.nan if b is None else b.value, "low": np.nan, "high": np.nan, "move": np.nan, "n": int((a if b is None else b).n), "apart": False}
         if a is None or b is None:
             rows.append(row | {"state": "gone" if b is None else "new", "cause": why.get(key[0], "the run is " + ("gone" if b is None else "new"))})
             continue
         if a.interval == "items":
             half = (a.ci_high - a.value) if b.value > a.value else (a.value - a.ci_low)
-            row |= {"low": a.ci_low, "high": a.ci_high, "move": 0.0 if a.value == b.value else (b.value - a.value) / half if half else np.copysign(np.inf, b.value - a.value)}
+            row |= {"low": a.ci_low, "high": a.ci_high, "move": 0.0 if a.value == b.value else (b.value - a.value) / half if half else np.copysign(np.inf, b.value - a.value), "apart": a.ci_high < b.ci_low or b.ci_high < a.ci_low}
         state = "same" if a.value == b.value else "no interval" if a.interval != "items" else "inside" if a.ci_low <= b.value <= a.ci_high else "outside"
         rows.append(row | {"state": state, "cause": "" if state == "same" else why[key[0]]})
-    return pd.DataFrame(rows, columns=[*_KEY, "before", "now", "low", "high", "move", "n", "state", "cause"])
+    return pd.DataFrame(rows, columns=[*_KEY, "before", "now", "low", "high", "move", "n", "apart", "state", "cause"])
 
 
 def unexplained(moved: pd.DataFrame) -> pd.DataFrame:
     """The rows that fail a night: outside their interval, or gone, with nothing changed."""
     return moved[moved.state.isin(["outside", "gone"]) & (moved.cause == "")]
+
+
+def verdicts(before: dict[str, dict], now: dict[str, dict]) -> pd.DataFrame:
+    """The claims of the papers on which the two sides come to another verdict: columns claim, before, now; `attrs["count"]` claims were looked at."""
+    old, new = (claims.ledger(pd.DataFrame([r | {"run": run} for run, content in side.items() for r in content["records"]], columns=[*results.Record.model_fields, "run"])) for side in (before, now))
+    found = pd.DataFrame({"claim": old.claim, "before": old.ours, "now": new.ours})
+    measured = (found[["before", "now"]] != "not measured").any(axis=1)
+    turned = found[found.before != found.now].reset_index(drop=True)
+    turned.attrs["count"] = int(measured.sum())
+    return turned
+
+
+def said_of(turned: pd.DataFrame) -> str:
+    """What became of the verdicts, in a sentence."""
+    count = turned.attrs["count"]
+    return f"{len(turned) or 'None'} of the {count} verdicts on the papers' claims {'is' if len(turned) < 2 else 'are'} another." if count else "No verdict on a claim to compare."
 
 
 def summary(moved: pd.DataFrame) -> str:
@@ -120,15 +137,19 @@ def summary(moved: pd.DataFrame) -> str:
     if counts.get("same", 0) == len(moved):
         return f"All {len(moved)} numbers are the same."
     said = ", ".join(f"{counts[state]} {text}" for state, text in (("same", "are the same"), ("inside", "moved inside their interval"), ("outside", "left their interval"), ("no interval", "moved and have no interval"), ("new", "are new"), ("gone", "are gone")) if state in counts)
+    if "outside" in counts:
+        said += f"; of those that left it {int(moved.apart.sum()) or 'none'} so far that the intervals before and now have no point in common"
     silent = moved[~moved.state.isin(["same", "new"]) & (moved.cause == "")]
     fault = f" **{len(unexplained(moved))} of them moved outside with nothing changed that they depend on: a fault.**" if len(unexplained(moved)) else ""
     odd = f" {len(silent) - len(unexplained(moved))} moved, inside or without an interval, with nothing changed." if len(silent) > len(unexplained(moved)) else ""
     return f"Of {len(moved)} numbers {said}.{fault}{odd}"
 
 
-def page(moved: pd.DataFrame) -> str:
-    """The drift in Markdown with HTML tables: summary, what changed, and every number that moved; cells escaped."""
-    parts = [summary(moved)]
+def page(moved: pd.DataFrame, turned: pd.DataFrame) -> str:
+    """The drift in Markdown with HTML tables: summary, verdicts that turned, what changed, and every number that moved; cells escaped."""
+    parts = [f"{summary(moved)} {said_of(turned)}"]
+    if len(turned):
+        parts += ["### Verdicts that turned", _html(turned)]
     gone = moved[moved.state != "same"]
     if len(gone):
         reasons = gone.assign(cause=gone.cause.replace("", "nothing that these runs depend on")).groupby(["cause", "state"], sort=False).size().unstack(fill_value=0)

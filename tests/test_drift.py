@@ -3,10 +3,11 @@
 import copy
 import json
 
+import pandas as pd
 import pytest
 
 from emo import cli, drift
-from emo_utils import graph, parameters, project
+from emo_utils import claims, graph, parameters, project
 from emo_utils.project import EmoError
 
 TRAINING, SCORING, CASES = "03_dpo.eqsr-dpo", "06_knowledge_scoring", "08_qualitative_cases"
@@ -35,7 +36,7 @@ def moved(before, now):
 def test_nothing_changed(before):
     found = drift.compare(before, copy.deepcopy(before))
     assert set(found.state) == {"same"} and drift.summary(found) == "All 4 numbers are the same." and not len(drift.unexplained(found))
-    assert drift.page(found) == "All 4 numbers are the same.\n"
+    assert drift.page(found, drift.verdicts(before, before)) == "All 4 numbers are the same. No verdict on a claim to compare.\n"
 
 
 def test_a_move_is_measured_on_the_side_that_it_goes_to(before):
@@ -107,13 +108,41 @@ def test_an_interval_without_width_is_left_by_any_move(before):
     assert found.state == "outside" and found.move == float("inf")
 
 
+def test_intervals_without_a_common_point_are_counted(before):
+    now = copy.deepcopy(before)
+    before[SCORING]["device"] = "another"
+    now[SCORING]["records"][0] |= {"value": 0.9, "ci_low": 0.79, "ci_high": 1.0}  # 0.5 [0.4, 0.8] before
+    now[SCORING]["records"][1] |= {"value": 0.9, "ci_low": 0.31, "ci_high": 1.0}  # 0.2 [0.1, 0.3] before
+    found = drift.compare(before, now)
+    assert found.set_index("metric").apart.to_dict() == {"loss": False, "kept": False, "bleu": True, "comfort": False}
+    assert "2 left their interval; of those that left it 1 so far that the intervals before and now have no point in common." in drift.summary(found)
+
+
+def test_verdicts_that_turn_are_named():
+    """A claim of the kept book whose combinations of cells are all turned round."""
+    before = drift.read(drift.reference("embedded"))
+    now = copy.deepcopy(before)
+    told = claims.ledger(pd.DataFrame([r | {"run": run} for run, content in before.items() for r in content["records"]]))
+    assert not len(drift.verdicts(before, now)) and drift.said_of(drift.verdicts(before, now)) == f"None of the {(told.ours != 'not measured').sum()} verdicts on the papers' claims is another."
+    claim = told[told.ours == "contradicted"].iloc[0]
+    asked = {comparison.key for comparison, *_ in claim.ours_evidence}
+    for content in now.values():
+        for record in content["records"]:
+            if record["system"] in asked and record["table"] == claims.TABLE:
+                record |= {"value": -record["value"], "ci_low": -record["ci_high"], "ci_high": -record["ci_low"]}
+    turned = drift.verdicts(before, now)
+    row = turned[turned.claim == claim.claim].iloc[0]
+    assert row.before == "contradicted" and row.now != "contradicted"
+    assert "### Verdicts that turned" in drift.page(drift.compare(before, now), turned)
+
+
 def test_texts_of_records_are_escaped(before, tmp_path):
     now = copy.deepcopy(before)
     for side in (before, now):
         side[SCORING]["records"][0]["system"] = "<script>alert(1)</script>"
     now[SCORING]["records"][0]["value"] = 0.6
     found = drift.compare(before, now)
-    assert "<script>" not in drift.page(found) and "&lt;script&gt;" in drift.page(found)
+    assert "<script>" not in (shown := drift.page(found, drift.verdicts(before, now))) and "&lt;script&gt;" in shown
     drift.figure(found, tmp_path / "drift.svg")
     assert (tmp_path / "drift.svg").stat().st_size > 2000
 

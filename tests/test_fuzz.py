@@ -85,7 +85,7 @@ def test_kept_records_are_compared_or_refused(tmp_path, kept):
         return
     moved = drift.compare(before, {"01": RUN, "02": RUN})
     assert set(moved.state) <= {"same", "inside", "outside", "no interval", "new", "gone"}
-    assert drift.summary(moved) and drift.page(moved)
+    assert drift.summary(moved) and drift.page(moved, drift.verdicts(before, {"01": RUN, "02": RUN}))
 
 
 @given(spoiled(RECORD))
