@@ -465,6 +465,10 @@ def _as_kept(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{name: frame[name] + 0 for name in numbers}).rename(columns=lambda name: name.replace("_", " "))
 
 
+def _books(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.set_index("compared").T.rename_axis("").reset_index().rename_axis(None, axis=1)
+
+
 def _hundredfold(frame: pd.DataFrame) -> pd.DataFrame:
     """A row a step: seconds, memory and disk at each size, and the exponent with which its seconds grew between the last two sizes."""
     rows = []
@@ -483,7 +487,7 @@ def _hundredfold(frame: pd.DataFrame) -> pd.DataFrame:
 
 SPEED_TABLES = {"comparison": _comparison, "long rows": _comparison, "without bf16 units": _comparison, "shares": _shares, "growth": _growth, "generation": _generation, "startup": _as_kept,
                 "judging": _as_kept, "judging growth": _as_kept, "overlap": _as_kept, "labels": _as_kept, "labels growth": _as_kept, "hundredfold": _hundredfold,
-                "kills": _as_kept, "determinism": _as_kept, "papermill": _as_kept}
+                "kills": _as_kept, "determinism": _as_kept, "papermill": _as_kept, "books": _books}
 
 
 def growth_figure(frame: pd.DataFrame, path: Path) -> None:

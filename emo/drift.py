@@ -25,11 +25,11 @@ def reference(profile: str) -> Path:
     return ROOT / "book" / "reference" / f"book_{profile}.json"
 
 
-def snapshot(profile: str) -> dict[str, dict]:
-    """What is kept of each run of the book that has a result: its records, and what they depend on."""
+def snapshot(profile: str, root: Path = ROOT) -> dict[str, dict]:
+    """What is kept of each run of the book that has a result, here or in another checkout: its records, and what they depend on."""
     found = {}
     for s in graph.steps(profile):
-        path = graph.result_path(s.run, profile)
+        path = root / graph.result_path(s.run, profile).relative_to(ROOT) if root != ROOT else graph.result_path(s.run, profile)
         if path.is_file():
             content = json.loads(path.read_text(encoding="utf-8"))
             about = content["provenance"]

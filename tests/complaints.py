@@ -10,8 +10,8 @@ from emo_utils.project import ROOT
 KEPT = ROOT / "book" / "reference" / "complaints.json"
 
 
-def complaint(capsys, *arguments) -> list[str]:
-    """What `emo` says on standard error when it refuses; fails where it does not refuse, or breaks."""
+def complaint(capsys, *arguments, shown: bool = True) -> list[str]:
+    """What `emo` says on standard error when it refuses; fails where it does not refuse, or breaks. shown: on the page."""
     try:
         code = cli.main([str(a) for a in arguments])
     except SystemExit as stop:  # argparse
@@ -20,7 +20,8 @@ def complaint(capsys, *arguments) -> list[str]:
     assert code in (1, 2), (code, out, err)
     assert "Traceback" not in out + err and "fault of this program" not in err
     said = [line for line in (err + out).splitlines() if line.strip()]
-    shown_on_the_page(said)
+    if shown:
+        shown_on_the_page(said)
     return said
 
 

@@ -19,6 +19,7 @@ KEPT = {
     + [{"step": "07", "factor": 1, "done": True, "seconds": 5.0, "memory_mb": 400.0, "disk_mb": 1.0}, {"step": "07", "factor": 10, "done": False, "seconds": 900.2, "memory_mb": None, "disk_mb": 0.0}],
     "kills": [{"profile": "smoke", "made": "the whole book", "book": 1, "killed": "a kernel after 3.2 s", "records afterwards": "the same", "left over": 0}],
     "determinism": [{"run": "02_sft.er-sft", "profile": "embedded", "setting": "one core", "numbers": 20, "only in one": 0, "moved": 3, "largest share of half an interval": 0.0123, "which": "loss of er-sft"}],
+    "books": [{"compared": "made twice", "first": "A", "second": "A", "numbers": 12, "the same": 12}, {"compared": "elsewhere", "first": "B", "second": "A", "numbers": 12, "the same": 3}],
 }
 
 
@@ -56,6 +57,7 @@ def test_the_other_tables(written):
     assert cells(written["startup"]) == [["import emo_utils", "0.01"]]
     assert cells(written["judging"]) == [["contrast", "0.03"]] and "<th>times this package</th>" in written["judging"]
     assert cells(written["kills"]) == [["smoke", "the whole book", "1", "a kernel after 3.2 s", "the same", "0"]]
+    assert cells(written["books"]) == [["first", "A", "B"], ["second", "A", "A"], ["numbers", "12", "12"], ["the same", "12", "3"]] and "<th>made twice</th>" in written["books"]
     assert cells(written["determinism"])[0][3:] == ["20", "0", "3", "0.01", "loss of er-sft"]
 
 
