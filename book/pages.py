@@ -180,7 +180,9 @@ def write_front(profile: str) -> None:
     """The first page's numbers: verdicts, the figure of comfort against knowledge, and what was measured."""
     records = results.read(profile)
     ledger, about = claims.ledger(records), read_provenance(profile)
-    measured = ledger[ledger.ours != "not measured"]
+    measured, longer = ledger[ledger.ours != "not measured"], longer_runs()[0].ours
+    only_longer = longer[(longer != "not measured") & (ledger.ours == "not measured")]
+    more = f" Of {len(only_longer)} more only longer runs, whose records are kept, have enough rows: {_counted(only_longer, claims.OURS)} ([which, and by what judge](book/claims))." if len(only_longer) else ""
     n = int(records[records.table == "emodoctor.table1"].n.max())
     commits = sorted({a["git_commit"][:10] for a in about.values()})
     seconds = sum(a["seconds"] for a in about.values())
@@ -192,10 +194,10 @@ def write_front(profile: str) -> None:
     write_atomic(GENERATED / "front.md", f"""
 {report.badge(profile)} n = {n} test questions · one training seed · {len(about)} runs, {seconds / 60:.0f} minutes · commit {', '.join(commits)} · [how current?](book/current)
 {warning}
-{_scoreboard_html(ledger)}
+{_scoreboard_html(ledger.assign(longer=longer))}
 
 **{len(measured)} claims have numbers of ours so far: {_counted(measured.ours, claims.OURS)}.** Ours are small models, each trained once and asked {n} questions; three seeds of one method differ as much as
-methods do ([chapter 12](book/notebooks/12_sweeps)). *Supported*: the 95 % interval of every comparison that the claim makes lies on its side; *contradicted*: one lies on the other side, widened for their number.
+methods do ([chapter 12](book/notebooks/12_sweeps)).{more} *Supported*: the 95 % interval of every comparison that the claim makes lies on its side; *contradicted*: one lies on the other side, widened for their number.
 
 ```{{figure}} book/generated/front.svg
 :alt: Mean emotion score of each system against the share of the doctor's facts that it keeps, and against the share of its answers with a safety flag, with 95 percent intervals.
@@ -217,8 +219,9 @@ gives away more of the doctor's answer ([chapter 6](book/notebooks/06_knowledge_
 
 
 def _scoreboard_html(ledger: pd.DataFrame) -> str:
-    """How many claims of each paper have which verdict, by the paper's numbers and by ours."""
-    counts = {paper: {("by the paper's numbers", v): int((part.printed == v).sum()) for v in claims.PRINTED} | {("by ours", v): int((part.ours == v).sum()) for v in claims.OURS} for paper, part in ledger.groupby("paper", sort=False)}
+    """How many claims of each paper have which verdict: by the paper's numbers, by this profile's and by those of longer runs that are kept."""
+    ways = {"by the paper's numbers": ("printed", claims.PRINTED), "by ours": ("ours", claims.OURS), "by longer runs, kept": ("longer", [v for v in claims.OURS if v != "not measured"])}
+    counts = {paper: {(way, v): int((part[column] == v).sum()) for way, (column, verdicts) in ways.items() for v in verdicts} for paper, part in ledger.groupby("paper", sort=False)}
     frame = pd.DataFrame(counts).T.rename(index=PAPERS)
     frame.insert(0, ("", "claims"), frame.iloc[:, : len(claims.PRINTED)].sum(axis=1))
     frame.columns = pd.MultiIndex.from_tuples(frame.columns)
@@ -252,6 +255,22 @@ def write_records(profile: str) -> None:
         write_atomic(folder / f"{page_name(step)}.csv", frame[frame.run == step.run].to_csv(index=False))
 
 
+LONGER = ("emplifai_judge", "ebd_scores")  # runs of more rows than the profile's whose records are kept and bear on claims
+
+
+def longer_runs() -> tuple[pd.DataFrame, str]:
+    """The ledger by the kept records of longer runs, and what those runs were, in words."""
+    found = {name: json.loads(path.read_text(encoding="utf-8")) for name in LONGER if (path := ATTACKS.with_name(f"{name}.json")).is_file()}
+    records = pd.DataFrame([r | {"run": content["provenance"]["run"]} for content in found.values() for r in content["records"]], columns=[*results.Record.model_fields, "run"])
+    said = []
+    for content in found.values():
+        about, rows = content["provenance"], [r for r in content["records"] if r["table"] == claims.TABLE]
+        notebook = Path(about["notebook"]).stem
+        said += [f"{about['run'].partition('.')[0]} (n = {max(r['n'] for r in rows)}, judge {about['parameters']['judge_model']}, commit {about['git_commit'][:10]}{' with local changes' if about['dirty'] else ''}, "
+                 f"{about['device'].partition(',')[0]}; how far the judge follows what is known: [chapter {notebook[:2].lstrip('0')}](notebooks/{notebook}))"] if rows else []
+    return claims.ledger(records), "; ".join(said)
+
+
 def _counted(verdicts: pd.Series, meanings: dict[str, str]) -> str:
     """How many claims have each verdict, in the order of their meanings."""
     counts = verdicts.value_counts()
@@ -266,7 +285,7 @@ def _measured_html(measured: pd.DataFrame) -> str:
 
 def write_claims(profile: str) -> None:
     """The scoreboard: every claim with both verdicts and the comparisons behind them, and what the papers' numbers do not bear out."""
-    ledger = claims.ledger(results.read(profile))
+    ledger, (longer, runs) = claims.ledger(results.read(profile)), longer_runs()
     chapters = {"emodoctor.table1": "05_emotion_scoring", "emodoctor.figure2": "07_preference_ablation", "emodoctor.table3": "08_qualitative_cases", "emplifai.table4": "09_emplifai_judge", "ebd.": "10_ebd_scores"}
 
     def where(tables: set[str]) -> str:
@@ -274,18 +293,20 @@ def write_claims(profile: str) -> None:
         return " ".join(f'<a href="notebooks/{page}.html">chapter {page[:2].lstrip("0")}</a>' for page in pages)
 
     rows = []
-    for r in ledger.itertuples():
-        cells = [PAPERS[r.paper], r.place, r.claim + (f" ({r.note})" if r.note else ""), r.printed, r.ours]
-        links = where(r.tables) if r.ours != "not measured" else ""
-        rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + f"<td>{_comparisons_html('printed', r.printed_evidence)}{_comparisons_html('here', r.ours_evidence)}{links}</td>")
-    head = "".join(f"<th{' data-choose' if name in ('paper', 'printed numbers', 'here') else ''}>{name}</th>" for name in ("paper", "place", "claim", "printed numbers", "here", "evidence"))
+    for r, long in zip(ledger.itertuples(), longer.itertuples(), strict=True):
+        known = long.ours != "not measured"
+        cells = [PAPERS[r.paper], r.place, r.claim + (f" ({r.note})" if r.note else ""), r.printed, r.ours, long.ours if known else ""]
+        links = where(r.tables) if known or r.ours != "not measured" else ""
+        evidence = _comparisons_html("printed", r.printed_evidence) + _comparisons_html("here", r.ours_evidence) + (_comparisons_html("longer run", long.ours_evidence) if known else "")
+        rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + f"<td>{evidence}{links}</td>")
+    head = "".join(f"<th{' data-choose' if name in ('paper', 'printed numbers', 'here', 'longer run') else ''}>{name}</th>" for name in ("paper", "place", "claim", "printed numbers", "here", "longer run", "evidence"))
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
     table = f'<div class="companion-table full-width">{report.badge(profile)}<table class="companion companion-claims" data-browse><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
     counts = pd.crosstab(ledger.printed, ledger.ours).reindex(index=[v for v in claims.PRINTED if v in set(ledger.printed)], columns=[v for v in claims.OURS if v in set(ledger.ours)])
     failed = ledger[ledger.printed.isin(["not borne out", "contradicted in words"])]
     found = "\n".join(f"- **{PAPERS[r.paper]}, {r.place}.** {r.claim}. {r.note or _first_failure(r.printed_evidence)}" for r in failed.itertuples())
     write_atomic(GENERATED / "claims.md", "\n\n".join([
-        f"{len(ledger)} claims: by the papers' own numbers {_counted(ledger.printed, claims.PRINTED)}; by our records {_counted(ledger.ours, claims.OURS)}.",
+        f"{len(ledger)} claims: by the papers' own numbers {_counted(ledger.printed, claims.PRINTED)}; by our records {_counted(ledger.ours, claims.OURS)}." + (f" *Longer run*: by kept records of more rows than this profile has: {runs}." if runs else ""),
         _table_html(counts.rename_axis(index="printed numbers", columns="here")), table,
         f"## Where the papers do not bear themselves out\n\n{len(failed)} claims, by their numbers or in words. Some are slips of the pen, some are sentences wider than their table; where a word leaves room, the line says how it was read.\n\n{found}", ""]))
 
