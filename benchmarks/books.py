@@ -31,7 +31,7 @@ def row(what: str, before: dict[str, dict], now: dict[str, dict]) -> dict:
     """The comparison of two books in numbers; a move against the interval of the first."""
     moved, turned = drift.compare(before, now), drift.verdicts(before, now)
     count = moved.state.value_counts()
-    first, second = ({run["device"].partition(",")[0] for run in side.values()} for side in (before, now))
+    first, second = ({f"{run['device'].partition(',')[0]}, commit {run['git_commit'][:10]}" + " with local changes" * run["dirty"] for run in side.values()} for side in (before, now))
     lost = sorted({run for run in before if before[run]["records"]} ^ {run for run in now if now[run]["records"]})
     if lost or len(first) != 1 or len(second) != 1:
         sys.exit(f"{what}: these are no two whole books, each of one machine: {lost or (first | second)}")
