@@ -167,7 +167,12 @@ def _number(value: float) -> str:
 
 
 def _html(frame: pd.DataFrame, classes: str = "companion companion-claims") -> str:
-    return f'<div class="companion-table">{frame.to_html(index=False, escape=True, border=0, classes=classes)}</div>'
+    table = frame.to_html(index=False, escape=True, border=0, classes=classes)
+    if len(frame) > 50:  # shown fifty at a time, with filters
+        table = table.replace("<table ", "<table data-browse ", 1)
+        for name in ("run", "table", "state"):
+            table = table.replace(f"<th>{name}</th>", f"<th data-choose>{name}</th>", 1)
+    return f'<div class="companion-table">{table}</div>'
 
 
 def figure(moved: pd.DataFrame, path: Path) -> None:

@@ -57,7 +57,7 @@ def _log_probs(model, heads, tails, batch_size: int) -> list[np.ndarray]:
     """Log-probabilities of the tokens of each tail after its head, in fp32, batched by length."""
     order = sorted(range(len(tails)), key=lambda i: len(heads[i]) + len(tails[i]))
     found: list[np.ndarray] = [np.zeros(0)] * len(tails)
-    for start in tqdm(range(0, len(order), batch_size), desc="reading", leave=False):
+    for start in tqdm(range(0, len(order), batch_size)[::-1], desc="reading", leave=False):  # the longest first, as in `generate.complete`
         batch = order[start : start + batch_size]
         width = max(len(heads[i]) + len(tails[i]) for i in batch)
         tokens = torch.zeros(len(batch), width, dtype=torch.long)

@@ -31,7 +31,7 @@ def complete(model, tokenizer, conversations: list[list[dict]], *, max_new_token
         raise EmoError(f"a prompt of {max(map(len, ids))} tokens and {max_new_tokens} new ones exceed the model's {limit} positions; lower max_new_tokens")
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
     answers: dict[int, tuple[str, int, bool]] = {}
-    for start in tqdm(range(0, len(order), batch_size), desc=desc, leave=False):
+    for start in tqdm(range(0, len(order), batch_size)[::-1], desc=desc, leave=False):  # the longest first: what they leave free holds the shorter ones, the other way round memory grows with each batch
         batch = order[start : start + batch_size]
         torch.manual_seed(seed + start)
         for index, result in zip(batch, _generate(model, tokenizer, [ids[i] for i in batch], max_new_tokens, temperature), strict=True):

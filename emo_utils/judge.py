@@ -39,7 +39,7 @@ class Reader:
         """
         asked = [questions] * len(states) if isinstance(questions, dict) else questions
         places: dict[str, list[int]] = {}  # equal texts with equal questions are answered once
-        for index in sorted(range(len(states)), key=lambda i: len(states[i])):
+        for index in sorted(range(len(states)), key=lambda i: len(states[i]), reverse=True):  # as in `generate.complete`
             # The questions are not sorted: the order of the options is part of a question.
             places.setdefault(sha256_bytes(json.dumps([*self.identity, states[index], asked[index]]).encode()), []).append(index)
         found = {key: kept for key in places if self.store and (kept := self.store.get(key)) is not None}

@@ -136,6 +136,14 @@ def test_verdicts_that_turn_are_named():
     assert "### Verdicts that turned" in drift.page(drift.compare(before, now), turned)
 
 
+def test_a_long_table_is_shown_in_parts(before):
+    now = copy.deepcopy(before)
+    for side, value in ((before, 0.5), (now, 0.6)):
+        side[SCORING]["records"] = [record(f"m{k}", value, 0.4, 0.8) for k in range(60)]
+    text = drift.page(drift.compare(before, now), drift.verdicts(before, now))
+    assert text.count("<table data-browse ") == 1 and "<th data-choose>state</th>" in text and text.count("<tr>") > 60
+
+
 def test_texts_of_records_are_escaped(before, tmp_path):
     now = copy.deepcopy(before)
     for side in (before, now):
