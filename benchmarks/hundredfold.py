@@ -60,7 +60,10 @@ def unlimited(copy: smoke_book.Copy, factor: int, passes: float) -> None:
     profile["all"]["epochs"] = passes
     for notebook in dict.fromkeys(step.notebook for step in graph.STEPS):
         known, values = parameters.declared(notebook), profile["values"].setdefault(notebook, {})
-        values |= {name: values.get(name, profile["all"].get(name, known[name].default)) * factor for name in SAMPLED if name in known and known[name].type == "int"}
+        for name in SAMPLED:
+            if name in known and known[name].type == "int":
+                value = values.get(name, profile["all"].get(name, known[name].default)) * factor
+                values[name] = value if known[name].interval is None else int(min(value, known[name].interval[2]))  # no more than the chapter takes
         for name in ALL:
             if name in known:  # some chapters have no word for all
                 lowest, highest = (0, 0) if known[name].interval is None else known[name].interval[1:3]

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
@@ -181,12 +182,11 @@ def write_front(profile: str) -> None:
     records = results.read(profile)
     ledger, about = claims.ledger(records), read_provenance(profile)
     measured, longer = ledger[ledger.ours != "not measured"], longer_runs()[0].ours
-    only_longer = longer[(longer != "not measured") & (ledger.ours == "not measured")]
-    more = f" Of {len(only_longer)} more only longer runs, whose records are kept, have enough rows: {_counted(only_longer, claims.OURS)} ([which, and by what judge](book/claims))." if len(only_longer) else ""
+    more = " Longer runs, whose records are kept, say more ([what, and by what judge](book/claims))." if (longer != "not measured").any() else ""
     n = int(records[records.table == "emodoctor.table1"].n.max())
     commits = sorted({a["git_commit"][:10] for a in about.values()})
     seconds = sum(a["seconds"] for a in about.values())
-    warning = "\n**These are numbers of the smoke profile: a tiny random model wrote and judged everything. They mean nothing.**\n" if profile == "smoke" else ""
+    warning = "\n**Numbers of a tiny random model that wrote and judged everything. They mean nothing.**\n" if profile == "smoke" else ""
     scorer = records[records.table == "emodoctor.table1"].scorer.iloc[0]
     agreed = report.agreement("validity.emotion", "mean", scorer)
     followed = report.facts_agreement(records[(records.table == "emodoctor.facts") & (records.metric == "kept")].scorer.iloc[0])
@@ -220,12 +220,9 @@ gives away more of the doctor's answer ([chapter 6](book/notebooks/06_knowledge_
 
 def _scoreboard_html(ledger: pd.DataFrame) -> str:
     """How many claims of each paper have which verdict: by the paper's numbers, by this profile's and by those of longer runs that are kept."""
-    ways = {"by the paper's numbers": ("printed", claims.PRINTED), "by ours": ("ours", claims.OURS), "by longer runs, kept": ("longer", [v for v in claims.OURS if v != "not measured"])}
-    counts = {paper: {(way, v): int((part[column] == v).sum()) for way, (column, verdicts) in ways.items() for v in verdicts} for paper, part in ledger.groupby("paper", sort=False)}
-    frame = pd.DataFrame(counts).T.rename(index=PAPERS)
-    frame.insert(0, ("", "claims"), frame.iloc[:, : len(claims.PRINTED)].sum(axis=1))
-    frame.columns = pd.MultiIndex.from_tuples(frame.columns)
-    return _table_html(frame.loc[:, (frame != 0).any()], "companion companion-counts")
+    ways = {"by the paper's numbers": ("printed", claims.PRINTED), "by ours": ("ours", claims.OURS), "by longer runs": ("longer", [v for v in claims.OURS if v != "not measured"])}
+    rows = [{"paper": f"{PAPERS[paper]} ({len(part)} claims)"} | {way: _counted(part[column], verdicts, "") or "no such run" for way, (column, verdicts) in ways.items()} for paper, part in ledger.groupby("paper", sort=False)]
+    return '<div class="companion-table">' + pd.DataFrame(rows).to_html(index=False, escape=True, border=0, classes="companion companion-counts") + "</div>"
 
 
 def _map_html(profile: str) -> str:
@@ -271,10 +268,10 @@ def longer_runs() -> tuple[pd.DataFrame, str]:
     return claims.ledger(records), "; ".join(said)
 
 
-def _counted(verdicts: pd.Series, meanings: dict[str, str]) -> str:
+def _counted(verdicts: pd.Series, meanings: Iterable[str], mark: str = "**") -> str:
     """How many claims have each verdict, in the order of their meanings."""
     counts = verdicts.value_counts()
-    return ", ".join(f"**{counts[name]} {name}**" for name in meanings if name in counts)
+    return ", ".join(f"{mark}{counts[name]} {name}{mark}" for name in meanings if name in counts)
 
 
 def _measured_html(measured: pd.DataFrame) -> str:
