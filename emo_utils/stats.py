@@ -3,6 +3,7 @@
 import numpy as np
 
 RESAMPLES = 2000
+HELD = 2_000_000  # items of samples in memory at once
 
 
 def resample_indices(n: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
@@ -16,13 +17,21 @@ def interval(draws: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def mean_draws(values, seed: int) -> tuple[float, np.ndarray]:
+    """Mean of per-item values and that of each bootstrap sample, shape (RESAMPLES,): those of `resample_indices`, drawn in parts that hold at most `HELD` items, whatever the number of items."""
+    values, generator = np.asarray(values, dtype=float), np.random.default_rng(seed)
+    part = max(1, HELD // len(values))
+    sizes = [min(part, RESAMPLES - start) for start in range(0, RESAMPLES, part)]
+    return float(values.mean()), np.concatenate([values[generator.integers(0, len(values), size=(size, len(values)))].mean(axis=1) for size in sizes])
+
+
 def mean_interval(values, seed: int) -> tuple[float, float, float]:
     """Mean and 95 % interval of per-item values; items are resampled. Raises ValueError without values or with a missing one."""
     values = np.asarray(values, dtype=float)
     if not len(values) or np.isnan(values).any():
         raise ValueError("every item needs a value: count and leave out the unscored ones first, and keep at least one")
-    draws = values[resample_indices(len(values), seed)].mean(axis=1)
-    return float(values.mean()), *interval(draws)
+    mean, draws = mean_draws(values, seed)
+    return mean, *interval(draws)
 
 
 def resample_units(units, seed: int, resamples: int = 500) -> list[np.ndarray]:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import tracemalloc
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when evaluate is first imported
 
@@ -51,6 +52,23 @@ def test_mean_interval_agrees_with_scipy(n):
     tolerance = 0.2 * values.std() / math.sqrt(n)
     assert mean == pytest.approx(values.mean())
     assert low == pytest.approx(reference.low, abs=tolerance) and high == pytest.approx(reference.high, abs=tolerance)
+
+
+@pytest.mark.parametrize("held", [1, 60, 1000, 59_999, 10**9])
+def test_samples_drawn_in_parts_are_those_drawn_at_once(held, samples, monkeypatch):
+    at_once = samples[stats.resample_indices(len(samples), seed=3)].mean(axis=1)
+    monkeypatch.setattr(stats, "HELD", held)
+    mean, draws = stats.mean_draws(samples, seed=3)
+    assert mean == samples.mean() and draws.tolist() == at_once.tolist()
+
+
+def test_memory_of_an_interval_does_not_grow_with_its_items():
+    values = np.random.default_rng(0).normal(size=50_000)
+    tracemalloc.start()
+    stats.mean_interval(values, seed=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * 8 * stats.HELD < 0.1 * 8 * stats.RESAMPLES * len(values)
 
 
 def test_interval_is_the_central_95_percent():
