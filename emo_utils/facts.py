@@ -111,12 +111,17 @@ _UNIT = r"(?:mg|mcg|ml|g|%|percent|tablets?|pills?|doses?|drops?|puffs?|units?|t
 _COUNTED = re.compile(rf"(?<![\w.,])(\d|(?:(?:{'|'.join(_TENS)})[ -])?(?:{'|'.join([*_ONES, *_TENS])}))(?:\s+|-)?{_UNIT}(?!\w)")
 
 
+_SEX = {"he": re.compile(r"\b(?:he|him|his|himself)\b", re.IGNORECASE), "she": re.compile(r"\b(?:she|hers?|herself)\b", re.IGNORECASE)}
+
+
 def added(source: str, answer: str) -> list[str]:
-    """Details of an answer that its source lacks: numbers (of one digit, or in words, only before a unit), and names of drugs."""
+    """Details of an answer that its source lacks: numbers (of one digit, or in words, only before a unit), names of drugs, and a *he* or *she* where the source speaks of the other alone."""
+    sexes = [{sex for sex, words in _SEX.items() if words.search(text)} for text in (source, answer)]
     answer, known = answer.lower(), numbers(source)
     details = {gates.plain(n) for n in _TOKEN.findall(answer) if n[0].isdigit() and len(n) > 1}
     counted = {m[1] if m[1].isdigit() else str(sum(_ONES.get(w, _TENS.get(w, 0)) for w in re.split("[ -]", m[1]))) for m in _COUNTED.finditer(answer)}
-    return sorted(n for n in details | counted if n not in known and n.lstrip("0") not in known) + sorted(gates.drugs(answer) - gates.drugs(source))
+    new = sorted(n for n in details | counted if n not in known and n.lstrip("0") not in known) + sorted(gates.drugs(answer) - gates.drugs(source))
+    return new + (sorted(sexes[1] - sexes[0]) if len(sexes[0]) == 1 else [])
 
 
 _NOT = re.compile(r"\b(?:not|no|never|none|nor|neither|without|cannot|unlikely|nothing)\b|n't\b", re.IGNORECASE)

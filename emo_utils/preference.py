@@ -1,8 +1,7 @@
 """Which of several answers a judge prefers, without trusting any one order (EmoDoctor, Figure 2).
 
-All answers to a question are shown together; the judge gives each a probability. Orders come from the
-rows of a Latin square, so that over the test set every system stands at every place equally often, to
-within one comparison.
+All answers to a question are shown together; the judge gives each a probability, averaged over several
+orders. In which orders they are shown is the chapter's business (7, `latin_orders`).
 """
 
 import hashlib
@@ -15,18 +14,6 @@ QUESTIONS = {
     "knowledge": "Which answer gives the patient the most correct and useful medical knowledge?",
     "emotion": "Which answer reassures this patient the most?",
 }
-
-
-def latin_orders(systems: list[str], items: int, orders: int) -> list[list[list[str]]]:
-    """For each item, `orders` different orders of the systems; places balance over the items.
-
-    The square is Williams' (each system follows each other one equally often when their number is even).
-    Returns a list over items of lists of orders.
-    """
-    n = len(systems)
-    first = [0] + [(i + 1) // 2 if i % 2 else n - i // 2 for i in range(1, n)]
-    square = [[systems[(place + row) % n] for place in first] for row in range(n)]
-    return [[square[(item * orders + k) % n] for k in range(orders)] for item in range(items)]
 
 
 def comparison(question: str, answers: dict[str, str], order: list[str], salt: str) -> tuple[str, dict[str, dict]]:
@@ -70,14 +57,6 @@ def choices(decisions: pd.DataFrame, plan: list[tuple[str, list[str]]]) -> pd.Da
     best = means.share >= means.groupby(["id", "question"]).share.transform("max") - 1e-9
     means["win"] = best / best.groupby([means["id"], means["question"]]).transform("sum")
     return means.drop(columns="logp")
-
-
-METHOD_PAIRS = tuple((f"er-{system}", system) for system in SYSTEMS[:3])  # the paper's claim: with ER before against without, method by method
-
-
-def duel_plan(ids, pairs) -> list[tuple[str, list[str]]]:
-    """Every pair of systems for every item in both orders, as (key, order); the key names item and pair."""
-    return [(f"{item}|{a}|{b}", order) for item in ids for a, b in pairs for order in ([a, b], [b, a])]
 
 
 def duels(decisions: pd.DataFrame, plan: list[tuple[str, list[str]]]) -> pd.DataFrame:

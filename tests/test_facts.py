@@ -76,6 +76,10 @@ def test_numbers_in_words_and_digits(text, expected):
     ("On 12.05.2020 take 5,10 or 1,500 mg.", "On 12.05.2020 take 5,10 or 1500 mg.", []),
     ("On 12.05.2020.", "In 2020.", []),
     ("Take 0.5 mg or 1,500 units.", "Take 5 mg or 500 units.", ["5", "500"]),
+    ("He is fifty-eight, and his son with him.", "She rests, and her son, too.", ["she"]),  # one person of the other sex is a detail, however often named
+    ("My wife is ill. She coughs, and he does not.", "She coughs; he does not.", []),
+    ("Rest for a while.", "He should rest.", []),  # a source that names nobody's sex contradicts none
+    ("She rests.", "The patient rests. There, the heart heals.", []),  # parts of other words
     ("", "", []),
 ])
 def test_details_that_the_source_lacks(source, answer, expected):

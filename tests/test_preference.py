@@ -12,7 +12,7 @@ import pytest
 import played
 from emo_utils import data, parameters, preference
 
-PLACES, TOURNAMENT = (played.cell_with("07_preference_ablation", text) for text in ("def share_by_place", "def bradley_terry"))
+PLACES, TOURNAMENT, ORDERS, BOTH = (played.cell_with("07_preference_ablation", text) for text in ("def share_by_place", "def bradley_terry", "def latin_orders", "def in_both_orders"))
 CANARIES = played.cell_with("07_preference_ablation", "CANARIES = {").CANARIES
 
 SIX = list(preference.SYSTEMS)
@@ -20,7 +20,7 @@ ANSWERS = {s: f"answer of {s}" for s in SIX}
 
 
 def flat(systems, items, orders):
-    plan = preference.latin_orders(systems, items, orders)
+    plan = ORDERS.latin_orders(systems, items, orders)
     assert len(plan) == items and all(len(several) == orders for several in plan)
     return [order for several in plan for order in several]
 
@@ -54,7 +54,7 @@ def test_places_balance_for_an_odd_number():
 
 
 def test_the_orders_of_one_item_differ():
-    for several in preference.latin_orders(SIX, 7, 4):
+    for several in ORDERS.latin_orders(SIX, 7, 4):
         assert len({tuple(order) for order in several}) == 4
 
 
@@ -149,7 +149,7 @@ def test_choices_average_log_probabilities_over_orders():
 
 def test_a_judge_that_only_looks_at_places_prefers_nobody():
     """Over all orders of a Latin square a pure position bias cancels: equal shares, the win split in six."""
-    several = preference.latin_orders(SIX, 1, 6)[0]
+    several = ORDERS.latin_orders(SIX, 1, 6)[0]
     biased = [0.5, 0.2, 0.1, 0.1, 0.07, 0.03]
     found = preference.choices(decisions(*[(i, "knowledge", biased) for i in range(6)]), [("x", order) for order in several])
     assert np.allclose(found.share, 1 / 6) and np.allclose(found.win, 1 / 6) and len(found) == 6
@@ -206,12 +206,12 @@ def pair_decisions(plan, chance):
 
 
 def test_every_pair_is_shown_in_both_orders():
-    plan = preference.duel_plan(["q1", "q2"], preference.METHOD_PAIRS)
+    plan = BOTH.in_both_orders(["q1", "q2"], BOTH.METHOD_PAIRS)
     assert len(plan) == 12 and plan[0] == ("q1|er-eqsr-sft|eqsr-sft", ["er-eqsr-sft", "eqsr-sft"]) and plan[1][1] == ["eqsr-sft", "er-eqsr-sft"]
 
 
 def test_log_odds_are_averaged_over_both_orders_by_hand():
-    plan = preference.duel_plan(["q1"], [("a", "b")])
+    plan = BOTH.in_both_orders(["q1"], [("a", "b")])
     found = preference.duels(pair_decisions(plan, lambda key, order, question: 0.9 if order == ["a", "b"] else 0.6), plan).set_index("question")
     # first order: a has .9; second: b stands first with .6, so a has .4
     expected = (math.log(0.9 / 0.1) + math.log(0.4 / 0.6)) / 2
@@ -221,7 +221,7 @@ def test_log_odds_are_averaged_over_both_orders_by_hand():
 
 
 def test_a_judge_that_sees_no_difference_ties_and_a_missing_order_is_left_out():
-    plan = preference.duel_plan(["q1", "q2"], [("a", "b")])
+    plan = BOTH.in_both_orders(["q1", "q2"], [("a", "b")])
     even = preference.duels(pair_decisions(plan, lambda key, order, question: 0.5), plan)
     assert (even.win == 0.5).all() and not even.agreed.any() and len(even) == 4
     lost = preference.duels(pair_decisions(plan, lambda key, order, question: None if (key[:2], order[0]) == ("q2", "b") else 0.7), plan)
