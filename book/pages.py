@@ -63,6 +63,7 @@ def build(profile: str) -> Path:
     steps_figure(GENERATED / "steps.svg")
     write_data()
     place_mathjax()
+    place_datatables()
     place_font()
     book.BUILT_FROM.unlink(missing_ok=True)
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(ROOT), "-W", "--keep-going", "-q"]
@@ -117,11 +118,13 @@ def mended(text: str, icons: dict[str, tuple[str, str]]) -> str:
     """A page without the theme's faults, and without what it loads and does not use.
 
     Cells that run in a service elsewhere are off, and yet their script is there, twice; the buttons that unfold the contents have no name; icons are drawn by a script of 1.5 MB
-    (here they stand in the page, from what `theme_icons` gives); every page loads MathJax and the index of the search.
+    (here they stand in the page, from what `theme_icons` gives); every page loads MathJax, DataTables and the index of the search.
     """
     text = re.sub(r"<script[^>]*>(?=const THEBE_JS_URL|\s*\{\s*requestKernel: true|kernelName = )[^<]*</script>|<script[^>]*(sphinx-thebe|/fontawesome)\.js[^>]*></script>", "", text)
     if "/mathjax/" in text and not re.search(r'class="[^"]*\bmath\b', text):
         text = re.sub(r"<script[^>]*/mathjax/[^>]*></script>", "", text)
+    if not re.search(r'<table [^>]*class="[^"]*\bcompanion\b', text):
+        text = re.sub(r'<script src="[^"]*datatables\.js[^>]*></script>', "", text)
     if 'id="search-results"' not in text:
         text = re.sub(r'<script src="[^"]*(searchtools|language_data|searchindex)\.js[^>]*></script>', "", text)
     text = text.replace('<summary><span class="toctree-toggle"', '<summary aria-label="pages below this one"><span class="toctree-toggle"')
@@ -654,3 +657,14 @@ def place_mathjax() -> None:
         source = Path(find_spec("mathjax").submodule_search_locations[0]) / "static" / "mathjax" / "es5" / "tex-svg.js"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
+
+
+def place_datatables() -> None:
+    """Copy DataTables (one file, with jQuery) out of the package itables, as a script: it comes as a module, which no browser loads from a folder."""
+    source = (Path(find_spec("itables").origin).with_name("html") / "dt_bundle.js").read_text(encoding="utf-8")
+    found = re.search(r"export\s*\{([^}]*)\}", source)
+    names = dict(reversed(part.split(" as ")) for part in found[1].split(",") if " as " in part) if found else {}
+    if "default" not in names:
+        raise EmoError("the bundle of DataTables in itables exports nothing by default; was the package changed? requirements.lock has the version that fits")
+    script = f"(() => {{{source[:found.start()]};window.DataTable = {names['default']};{source[found.end():]}\n}})();\n"
+    write_atomic(GENERATED / "static" / "datatables.js", script)

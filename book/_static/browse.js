@@ -1,6 +1,6 @@
-// What the pages do beyond the theme, without a network. Without this script every table shows whole and every figure shows.
-// Tables marked data-browse: a search field, a choice or a least value for marked columns, an order by any column, PAGE rows at a time;
-// the address keeps the filters: items.html#system=eqsr-dpo&emotion=fear. Other tables: an order by any column. All: a CSV file; figures: an SVG file.
+// What the pages do beyond the theme, without a network. Without scripts every table shows whole and every figure shows.
+// Tables are ordered, searched and paged by DataTables (datatables.js, from the package itables). Tables marked data-browse have a search field, a choice or a least
+// value for marked columns, PAGE rows at a time; the address keeps the filters: items.html#system=eqsr-dpo&emotion=fear. All: a CSV file; figures: an SVG file.
 const PAGE = 50;
 
 function label(text, control) {
@@ -9,29 +9,22 @@ function label(text, control) {
   return wrap;
 }
 
-// Makes a button of each head; a press gives `apply` a comparison of two cells in the new direction, empty cells last.
-function orderBy(heads, names, apply) {
-  heads.forEach((head, column) => {
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: names[column], title: "order by this column" });
-    head.replaceChildren(button);
-    button.addEventListener("click", () => {
-      const down = head.getAttribute("aria-sort") === "ascending";
-      heads.forEach((other) => other.removeAttribute("aria-sort"));
-      head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      apply((a, b, number) => (a === "") - (b === "") || (down ? -1 : 1) * (number ? Number(a) - Number(b) : a.localeCompare(b)), column);
-    });
-  });
-}
+// Numbers: "0.31 [0.28, 0.36]" by the number with which it begins. An order in either direction has empty cells last.
+const number = (text) => text.trim().replace("−", "-").match(/^[-+]?[\d,]*\.?\d+/)?.[0].replaceAll(",", "") ?? "";
+const emptyLast = (compare) => (a, b) => (a === "") - (b === "") || compare(a, b);
+const ORDERS = { "companion-number": (a, b) => a - b, "companion-text": (a, b) => a.localeCompare(b) };
 
-// A table of a chapter: ordered by the number with which cells begin where most of a column's do, else by text.
-function sortable(table) {
-  const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells], rows = [...body.rows];
-  if (heads.some((head) => head.colSpan > 1 || !head.textContent.trim()) || rows.some((row) => row.cells.length !== heads.length)) return;
-  const text = (row, column) => row.cells[column].textContent.trim(), number = (row, column) => text(row, column).replace("−", "-").match(/^[-+]?[\d,]*\.?\d+/)?.[0].replaceAll(",", "") ?? "";
-  orderBy(heads, heads.map((head) => head.textContent.trim()), (compare, column) => {
-    const numbers = rows.filter((row) => number(row, column) !== "").length > rows.length / 2, cell = numbers ? number : text;
-    body.replaceChildren(...[...rows].sort((a, b) => compare(cell(a, column), cell(b, column), numbers)));
+// A table of a page: what its columns hold (numbers where most cells begin with one), and an order by each; `given` are further options of DataTables.
+function ordered(table, given) {
+  const rows = [...table.tBodies[0].rows], width = rows[0]?.cells.length ?? 0, heads = [...table.tHead.rows].at(-1).cells;
+  if (heads.length !== width || rows.some((row) => row.cells.length !== width)) return null; // cells that span several
+  const columns = [...heads].map((_, column) => {
+    const cells = rows.map((row) => row.cells[column]), numbers = cells.map((cell) => cell.dataset.value ?? number(cell.textContent));
+    const numeric = numbers.filter((text) => text !== "").length > cells.length / 2 && !("choose" in heads[column].dataset);
+    cells.forEach((cell, row) => { cell.dataset.order = numeric ? numbers[row] : cell.dataset.value ?? cell.textContent.trim(); });
+    return { type: numeric ? "companion-number" : "companion-text", orderable: heads[column].textContent.trim() !== "" };
   });
+  return new DataTable(table, { columns, order: [], titleRow: table.tHead.rows.length - 1, autoWidth: false, paging: false, searching: false, info: false, layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null }, ...given });
 }
 
 function link(text, href, download) {
@@ -75,14 +68,11 @@ function reachable() {
 }
 
 function browse(table) {
-  const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells], all = [...body.rows];
-  const names = heads.map((head) => head.textContent.trim());
+  const heads = [...table.tHead.rows[0].cells], all = [...table.tBodies[0].rows], names = heads.map((head) => head.textContent.trim());
   const value = (row, column) => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
   all.forEach((row) => [...row.cells].forEach((cell, column) => { cell.dataset.label = names[column]; })); // which a narrow page shows
-  const bar = document.createElement("form"), count = document.createElement("output"), more = document.createElement("button");
+  const bar = document.createElement("form"), tests = [], search = Object.assign(document.createElement("input"), { type: "search", name: "text" });
   bar.className = "companion-filters";
-  const search = Object.assign(document.createElement("input"), { type: "search", name: "text" });
-  const tests = [[search, (row, wanted) => row.textContent.toLowerCase().includes(wanted.toLowerCase())]];
   heads.forEach((head, column) => {
     let control;
     if ("choose" in head.dataset) {
@@ -99,37 +89,26 @@ function browse(table) {
       bar.append(label(names[column] + ("number" in head.dataset ? " at least" : ""), control));
     }
   });
-  bar.append(label("text", search), count);
-  let found = all, shown = PAGE;
+  bar.append(label("text", search));
+  const controls = [search, ...tests.map(([control]) => control)];
+  table.before(bar);
+  const shown = ordered(table, { paging: all.length > PAGE, pageLength: PAGE, searching: true, info: true,
+    language: { info: "_TOTAL_ of _MAX_ rows", infoEmpty: "0 of _MAX_ rows", infoFiltered: "", zeroRecords: "no row fits" }, layout: { topStart: "info", topEnd: null, bottomStart: "paging", bottomEnd: null } });
 
-  function show() {
-    body.replaceChildren(...found.slice(0, shown));
-    count.textContent = `${found.length} of ${all.length} rows`;
-    more.hidden = shown >= found.length;
-    more.textContent = `Show ${Math.min(PAGE, found.length - shown)} more`;
-  }
   function filter() {
     const active = tests.filter(([control]) => control.value !== "");
-    found = all.filter((row) => active.every(([control, test]) => test(row, control.value)));
-    shown = PAGE;
-    show();
+    shown.search.fixed("filters", (_, __, index) => active.every(([control, test]) => test(all[index], control.value)));
+    shown.search(search.value).draw();
   }
-  orderBy(heads, names, (compare, column) => {
-    all.sort((a, b) => compare(value(a, column), value(b, column), "number" in heads[column].dataset));
-    filter();
-  });
-  more.type = "button";
-  more.addEventListener("click", () => { shown += PAGE; show(); });
   bar.addEventListener("input", () => {
-    const state = new URLSearchParams(tests.filter(([control]) => control.value).map(([control]) => [control.name, control.value]));
-    history.replaceState(null, "", "#" + state);
+    history.replaceState(null, "", "#" + new URLSearchParams(controls.filter((control) => control.value).map((control) => [control.name, control.value])));
     filter();
   });
   bar.addEventListener("submit", (event) => event.preventDefault());
   function fromAddress() {
     const wanted = new URLSearchParams(location.hash.slice(1));
-    if (tests.some(([control]) => wanted.has(control.name))) { // else it is an anchor of the page
-      tests.forEach(([control]) => {
+    if (controls.some((control) => wanted.has(control.name))) { // else it is an anchor of the page
+      controls.forEach((control) => {
         control.value = wanted.get(control.name) ?? "";
         if (control.selectedIndex === -1) control.value = ""; // no such choice
       });
@@ -137,16 +116,17 @@ function browse(table) {
     filter();
   }
   window.addEventListener("hashchange", fromAddress);
-  table.before(bar);
-  table.after(more);
   fromAddress();
 }
 
 document.addEventListener("DOMContentLoaded", () => {
   const main = document.querySelector(".bd-article");
   if (main) downloads(main);
+  for (const [name, compare] of window.DataTable ? Object.entries(ORDERS) : []) { // a page without tables does not load it
+    DataTable.type(name, { order: { asc: emptyLast(compare), desc: emptyLast((a, b) => compare(b, a)) } });
+  }
   document.querySelectorAll("table[data-browse]").forEach(browse);
-  document.querySelectorAll("table.companion:not([data-browse], .companion-texts)").forEach((table) => { if (table.tHead?.rows.length === 1) sortable(table); });
+  document.querySelectorAll("table.companion:not([data-browse], .companion-texts)").forEach((table) => ordered(table));
   reachable();
   addEventListener("resize", reachable);
 });

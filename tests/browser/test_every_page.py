@@ -9,6 +9,11 @@ from axe_playwright_python.sync_playwright import Axe
 PHONE, DESK = {"width": 390, "height": 800}, {"width": 1280, "height": 900}
 
 
+def scripts(html):
+    """What loads the scripts of the tables in a page of a test."""
+    return "".join(f'<script src="{(html / "_static" / name).as_uri()}"></script>' for name in ("datatables.js", "browse.js"))
+
+
 def pages(html):
     return [path for path in sorted(html.rglob("*.html")) if "_static" not in path.parts]
 
@@ -124,17 +129,31 @@ def test_tables_of_chapters_are_ordered_by_a_press_and_saved_as_csv(html, chromi
     with Opened(chromium, html / "index.html", DESK) as opened:
         table = opened.page.locator("table.companion").nth(1)
         minutes = lambda: [float(text) for text in table.locator("tbody tr td:nth-child(3)").all_inner_texts()]  # noqa: E731
-        button = table.locator("th button", has_text="minutes")
-        button.focus()
+        as_made, head = minutes(), table.locator("th", has_text="minutes")
+        head.locator("[role=button]").focus()
         opened.page.keyboard.press("Enter")  # by keyboard
-        assert minutes() == sorted(minutes()) and table.locator("th[aria-sort=ascending]").count() == 1
-        button.click()
-        assert minutes() == sorted(minutes(), reverse=True) and len(minutes()) >= 15
+        assert minutes() == sorted(as_made) != as_made and table.locator("th[aria-sort=ascending]").count() == 1
+        head.click()
+        assert minutes() == sorted(as_made, reverse=True) and len(as_made) >= 15
+        head.click()
+        assert minutes() == as_made  # a third press gives the order of the page back
         with opened.page.expect_download() as download:
-            table.locator("xpath=following-sibling::a[1]").click()
+            table.locator("xpath=following::a[@class='companion-download'][1]").click()
         download.value.save_as(tmp_path / "table.csv")
     rows = list(csv.reader(open(tmp_path / "table.csv", encoding="utf-8-sig", newline="")))
     assert rows[0] == ["chapter", "runs", "minutes", "memory, GB", "weights, MB"] and len(rows) == len(minutes_of(html)) + 1
+
+
+def test_tables_beside_the_papers_are_ordered_by_our_numbers(html, chromium):
+    """Two lines of heads: the lower one orders; cells with an interval go by the number with which they begin."""
+    with Opened(chromium, html / "book/notebooks/05_emotion_scoring.html", DESK) as opened:
+        table = opened.page.locator("table.companion", has=opened.page.locator("thead tr:nth-child(2)")).first
+        heads = table.locator("thead tr").last.locator("th")
+        column = next(k for k in range(heads.count()) if heads.nth(k).inner_text().strip().startswith("ours"))
+        shown = lambda: [float(text.split()[0]) for text in table.locator(f"tbody tr > :nth-child({column + 1})").all_inner_texts()]  # noqa: E731
+        before = shown()
+        heads.nth(column).click()
+        assert shown() == sorted(before) and len(before) >= 9
 
 
 def minutes_of(html):
@@ -155,7 +174,7 @@ def test_figures_come_with_their_svg_and_the_page_with_its_records(html, chromiu
 def test_formulas_in_a_table_are_text_in_its_csv(html, chromium, tmp_path):
     page = tmp_path / "formulas.html"
     page.write_text(f"""<script>DOCUMENTATION_OPTIONS = {{pagename: "x"}}</script><main class="bd-article"><table class="companion"><thead><tr><th>a</th><th>b</th></tr></thead>
-<tbody><tr><td>=1+1</td><td>-0.5</td></tr><tr><td>@x</td><td>say "no", twice</td></tr></tbody></table></main><script src="{(html / '_static/browse.js').as_uri()}"></script>""", encoding="utf-8")
+<tbody><tr><td>=1+1</td><td>-0.5</td></tr><tr><td>@x</td><td>say "no", twice</td></tr></tbody></table></main>{scripts(html)}""", encoding="utf-8")
     with Opened(chromium, page, DESK) as opened:
         with opened.page.expect_download() as download:
             opened.page.click("a.companion-download")

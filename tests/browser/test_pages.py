@@ -3,11 +3,12 @@
 import re
 
 import headless
+from test_every_page import scripts
 
 
 def dom(*given) -> str:
-    """The document after its scripts have run, without the names of columns that they put on cells for narrow pages."""
-    return re.sub(r' data-label="[^"]*"', "", headless.dom(*given))
+    """The document after its scripts have run, without what they put on cells: names of columns for narrow pages, what orders go by."""
+    return re.sub(r' data-(label|order)="[^"]*"', "", headless.dom(*given))
 
 
 def test_first_page_shows_badge_figure_and_verdicts(html, tmp_path):
@@ -49,21 +50,30 @@ def test_every_answer_can_be_found(html, tmp_path):
 def test_a_table_of_ten_thousand_rows_opens_and_filters(html, tmp_path):
     cells = "".join(f"<tr><td>s{k % 9}</td><td>{'word ' * 60}{k}</td></tr>" for k in range(10_000))
     page = tmp_path / "many.html"
-    page.write_text(f"<table class='many' data-browse><thead><tr><th data-choose>system</th><th>text</th></tr></thead><tbody>{cells}</tbody></table>"
-                    f"<script src='{(html / '_static/browse.js').as_uri()}'></script>", encoding="utf-8")
+    page.write_text(f"<table class='many' data-browse><thead><tr><th data-choose>system</th><th>text</th></tr></thead><tbody>{cells}</tbody></table>{scripts(html)}", encoding="utf-8")
     text = dom(page, tmp_path / "1", "#system=s3")
-    assert "1111 of 10000 rows" in text and text.count("<tr><td>s3</td>") == 50 and "Show 50 more" in text
+    assert "1111 of 10000 rows" in text and text.count("<tr><td>s3</td>") == 50 and re.search(r'<button[^>]*class="dt-paging-button"[^>]*>23<', text)
 
 
 def test_filters_read_cells_that_list_several_and_orders_put_empty_cells_last(html, tmp_path):
     rows = "".join(f"<tr><td>{name}</td><td>{score}</td><td>{flags}</td></tr>" for name, score, flags in (("a", "0.2", "none"), ("b", "", "claims, calm"), ("c", "-0.1", "claims")))
     page = tmp_path / "few.html"
-    page.write_text(f"<table data-browse><thead><tr><th>name</th><th data-number>score</th><th data-choose>flags</th></tr></thead><tbody>{rows}</tbody></table>"
-                    f"<script src='{(html / '_static/browse.js').as_uri()}'></script>"
-                    "<script>addEventListener('load', () => document.querySelectorAll('th button')[1].click())</script>", encoding="utf-8")
+    page.write_text(f"<table data-browse><thead><tr><th>name</th><th data-number>score</th><th data-choose>flags</th></tr></thead><tbody>{rows}</tbody></table>{scripts(html)}"
+                    "<script>addEventListener('load', () => document.querySelectorAll('th')[1].click())</script>", encoding="utf-8")
     assert re.findall(r"<tr><td>(\w)</td>", dom(page, tmp_path / "1")) == ["c", "a", "b"]
     assert re.findall(r"<tr><td>(\w)</td>", dom(page, tmp_path / "2", "#flags=claims")) == ["c", "b"]
     assert re.findall(r"<tr><td>(\w)</td>", dom(page, tmp_path / "3", "#flags=unknown")) == ["c", "a", "b"]
+    assert re.findall(r"<tr><td>(\w)</td>", dom(page, tmp_path / "4", "#text=calm")) == ["b"]
+    page.write_text(page.read_text().replace("[1].click()", "[1].click() || document.querySelectorAll('th')[1].click()"), encoding="utf-8")
+    assert re.findall(r"<tr><td>(\w)</td>", dom(page, tmp_path / "5")) == ["a", "c", "b"]  # downwards, too
+
+
+def test_numbers_are_read_with_their_signs_and_thousands(html, tmp_path):
+    rows = "".join(f"<tr><td>{k}</td><td>{cell}</td></tr>" for k, cell in enumerate(("1,200 rows", "−0.50 [−1.00, 0.10]", "0.31 [0.20, 0.40]", "none", "12")))
+    page = tmp_path / "numbers.html"
+    page.write_text(f"<table class='companion'><thead><tr><th>k</th><th>value</th></tr></thead><tbody>{rows}</tbody></table>{scripts(html)}"
+                    "<script>addEventListener('load', () => document.querySelectorAll('th')[1].click())</script>", encoding="utf-8")
+    assert re.findall(r"<tr><td>(\d)</td>", dom(page, tmp_path / "1")) == ["1", "2", "4", "0", "3"]
 
 
 def test_equations_are_rendered_without_a_network(html, tmp_path):
