@@ -29,7 +29,7 @@ LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "
 class Record(BaseModel):
     """One number with what is needed to read it: interval, n, what it is computed on and how.
 
-    ci_low, ci_high: 95 % bootstrap interval over test items; of a share of none or all the exact binomial one (`Run.add`). unscored: items
+    ci_low, ci_high: 95 % bootstrap interval over test items; of a share of none or all, or a number of none, the exact one (`Run.add`). unscored: items
     without a score, counted in n's place. group: `all`, or a subset such as `emotion=fear`. signature: how the number was computed.
     """
 
@@ -147,11 +147,15 @@ class Run:
     def add(self, **fields) -> Record:
         """Add one record; `seed` defaults to the run's. Raises for a value that is not finite.
 
-        Items that are all alike have a bootstrap interval of no width, which claims too much: a share of none or all (by its signature) gets the exact binomial one.
+        Items that are all alike have a bootstrap interval of no width, which claims too much: a share of none or all, and a number of something never found
+        (by their signatures), get the exact ones, binomial and Poisson.
         """
-        if fields["value"] in (0, 1) and fields["ci_low"] == fields["ci_high"] and "share of" in fields["signature"] and fields["n"] and fields.get("interval") != "none":
-            edge = 0.025 ** (1 / fields["n"])
-            fields |= {"ci_low": edge if fields["value"] else 0.0, "ci_high": 1.0 if fields["value"] else 1 - edge, "signature": f"{fields['signature']}; all alike: exact binomial interval"}
+        if fields["ci_low"] == fields["ci_high"] and fields["n"] and fields.get("interval") != "none":
+            value, how, edge = fields["value"], fields["signature"], 0.025 ** (1 / fields["n"])
+            if value in (0, 1) and "share of" in how:
+                fields |= {"ci_low": edge if value else 0.0, "ci_high": 1.0 if value else 1 - edge, "signature": f"{how}; all alike: exact binomial interval"}
+            elif value == 0 and "number of" in how:
+                fields |= {"ci_high": 3.688879454 / fields["n"], "signature": f"{how}; none found: exact Poisson interval"}  # -ln 0.025
         record = Record(**({"seed": self.values["seed"]} | fields))
         self.records.append(record)
         return record

@@ -2,6 +2,7 @@
 
 import html
 import re
+from types import SimpleNamespace
 
 import pages
 import pytest
@@ -88,3 +89,23 @@ def test_the_readme_counts_the_rows():
     er, eqsr, test = (len(read(data.FILES[name])) for name in ("er", "eqsr", "test"))
     assert f"| {er} ER, {eqsr} EQ+SR for training, {test} for testing |" in text and f"28 emotions | {len(read(data.JAPANESE_FILE))} |" in text
     assert "| {} pairs for training, {} for testing |".format(*(len(read(file)) for file in data.CAREGIVER_FILES.values())) in text
+
+
+def test_datatables_becomes_a_script_that_a_folder_can_load(tmp_path, monkeypatch):
+    """The package's module without its export; a bundle that exports something else is no reason for pages without tables that work."""
+    monkeypatch.setattr(pages, "GENERATED", tmp_path)
+    pages.place_datatables()
+    script = (tmp_path / "static" / "datatables.js").read_text(encoding="utf-8")
+    assert script.startswith("(() => {") and script.endswith("})();\n") and ";window.DataTable = " in script and not re.search(r"\bexport\s*\{", script)
+    bundle = tmp_path / "html" / "dt_bundle.js"
+    bundle.parent.mkdir()
+    bundle.write_text("var a=1;export{a as other};")
+    monkeypatch.setattr(pages, "find_spec", lambda name: SimpleNamespace(origin=str(tmp_path / "__init__.py")))
+    with pytest.raises(project.EmoError, match="exports nothing by default"):
+        pages.place_datatables()
+
+
+def test_pages_without_a_table_do_not_load_datatables():
+    loads = '<script src="../_static/datatables.js?v=1"></script>'
+    assert "datatables" not in pages.mended(f"<html>{loads}<table class='x'></table></html>", {})
+    assert "datatables" in pages.mended(f'<html>{loads}<table border="0" class="dataframe companion"></table></html>', {})

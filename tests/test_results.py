@@ -264,6 +264,17 @@ def test_code_that_changes_changes_its_hash(monkeypatch):
     assert graph.code_sha256("03_dpo") != before["03_dpo"] and graph.code_sha256("06_knowledge_scoring") == before["06_knowledge_scoring"]
 
 
+@pytest.mark.parametrize("n", [1, 20, 400])
+def test_a_number_of_none_has_the_exact_interval(home, n):
+    """At a rate of 3.69 in n items, none would be found in 2.5 of 100 such samples."""
+    run = start("05_emotion_scoring", profile="smoke")
+    none = RECORD | {"value": 0, "ci_low": 0, "ci_high": 0, "n": n, "signature": "number of details in an answer"}
+    record = run.add(**none)
+    assert record.ci_low == 0 and record.ci_high == pytest.approx(scipy.stats.chi2.ppf(0.975, 2) / 2 / n)
+    assert record.signature == "number of details in an answer; none found: exact Poisson interval"
+    assert run.add(**none | {"value": 2, "ci_low": 2, "ci_high": 2}).ci_high == 2
+
+
 @pytest.mark.parametrize("value", [0, 1])
 @pytest.mark.parametrize("n", [1, 5, 20, 400])
 def test_a_share_of_none_or_all_has_the_exact_interval(home, value, n):

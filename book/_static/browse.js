@@ -17,7 +17,7 @@ const ORDERS = { "companion-number": (a, b) => a - b, "companion-text": (a, b) =
 // A table of a page: what its columns hold (numbers where most cells begin with one), and an order by each; `given` are further options of DataTables.
 function ordered(table, given) {
   const rows = [...table.tBodies[0].rows], width = rows[0]?.cells.length ?? 0, heads = [...table.tHead.rows].at(-1).cells;
-  if (heads.length !== width || rows.some((row) => row.cells.length !== width)) return null; // cells that span several
+  if (heads.length !== width || rows.some((row) => row.cells.length !== width)) return; // cells that span several
   const columns = [...heads].map((_, column) => {
     const cells = rows.map((row) => row.cells[column]), numbers = cells.map((cell) => cell.dataset.value ?? number(cell.textContent));
     const numeric = numbers.filter((text) => text !== "").length > cells.length / 2 && !("choose" in heads[column].dataset);
@@ -126,7 +126,7 @@ document.addEventListener("DOMContentLoaded", () => {
     DataTable.type(name, { order: { asc: emptyLast(compare), desc: emptyLast((a, b) => compare(b, a)) } });
   }
   document.querySelectorAll("table[data-browse]").forEach(browse);
-  document.querySelectorAll("table.companion:not([data-browse], .companion-texts)").forEach((table) => ordered(table));
+  document.querySelectorAll("table.companion:not([data-browse], .companion-texts)").forEach((table) => { if (table.tHead && table.tBodies[0].rows.length > 3) ordered(table); });
   reachable();
   addEventListener("resize", reachable);
 });
