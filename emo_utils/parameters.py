@@ -42,19 +42,19 @@ class Parameter:
             return f"in {left}{low:g}, {high:g}{right}"
         return f"any {self.type}"
 
-    def check(self, value):
-        """The value in the declared type, or a ParameterError that says what would fit."""
+    def check(self, value, where: str = ""):
+        """The value in the declared type, or a ParameterError that says what would fit; where: what its line begins with."""
         wanted = TYPES[self.type]
         if isinstance(value, str) and wanted is not str:
             value = _from_text(value, wanted)
         if wanted is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-            raise ParameterError(f"parameter '{self.name}' is {value!r}, which is no {self.type}; it must be {self.domain()} (default {self.default!r}: {self.meaning})")
+            raise ParameterError(f"{where}parameter '{self.name}' is {value!r}, which is no {self.type}; it must be {self.domain()} (default {self.default!r}: {self.meaning})")
         if self.choices and str(value) not in self.choices:
-            raise ParameterError(f"parameter '{self.name}' is {value!r}; it must be {self.domain()}{nearest(str(value), self.choices)}")
+            raise ParameterError(f"{where}parameter '{self.name}' is {value!r}; it must be {self.domain()}{nearest(str(value), self.choices)}")
         if self.interval and not self._inside(value):
-            raise ParameterError(f"parameter '{self.name}' is {value!r}; it must be {self.domain()} ({self.meaning})")
+            raise ParameterError(f"{where}parameter '{self.name}' is {value!r}; it must be {self.domain()} ({self.meaning})")
         return value
 
     def _inside(self, value: float) -> bool:
@@ -133,14 +133,13 @@ def load_profile(name: str) -> dict:
 
 def profile_values(profile: str, notebook: str, run: str = "") -> dict:
     """What a profile sets for a notebook: `all` (where declared), then the notebook, then the run."""
-    content, known = load_profile(profile), declared(notebook)
-    values = {k: v for k, v in (content.get("all") or {}).items() if k in known}
-    for key in (notebook, run):
-        for name, value in ((content.get("values") or {}).get(key) or {}).items():
-            if name not in known:
-                raise ParameterError(f"profiles/{profile}.yaml sets '{name}' for {key}, which has no such parameter{nearest(name, known)}")
-            values[name] = value
-    return values
+    content, known, found = load_profile(profile), declared(notebook), {}
+    parts = {"all": {k: v for k, v in (content.get("all") or {}).items() if k in known}} | {key: (content.get("values") or {}).get(key) or {} for key in (notebook, run)}
+    for key, name, value in ((key, *item) for key, part in parts.items() for item in part.items()):
+        if name not in known:
+            raise ParameterError(f"profiles/{profile}.yaml sets '{name}' for {key}, which has no such parameter{nearest(name, known)}")
+        found[name] = value, f"profiles/{profile}.yaml, {key}: "
+    return {name: known[name].check(*of) for name, of in found.items()}
 
 
 def resolve(notebook: str, given: dict, run: str = "") -> dict:

@@ -1,7 +1,6 @@
 """Which of several answers a judge prefers, without trusting any one order (EmoDoctor, Figure 2).
 
-All answers to a question are shown together; the judge gives each a probability, averaged over several
-orders. In which orders they are shown is the chapter's business (7, `latin_orders`).
+All answers to a question are shown together; the judge gives each a probability, averaged over several orders (those of chapter 7).
 """
 
 import hashlib

@@ -13,16 +13,15 @@ def resample_indices(n: int, seed: int, resamples: int = RESAMPLES) -> np.ndarra
 
 def interval(draws: np.ndarray) -> tuple[float, float]:
     """Central 95 % of bootstrap draws (percentile method)."""
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return float(low), float(high)
+    return tuple(np.percentile(draws, [2.5, 97.5]).tolist())
 
 
 def mean_draws(values, seed: int) -> tuple[float, np.ndarray]:
     """Mean of per-item values and that of each bootstrap sample, shape (RESAMPLES,): those of `resample_indices`, drawn in parts that hold at most `HELD` items, whatever the number of items."""
     values, generator = np.asarray(values, dtype=float), np.random.default_rng(seed)
     part = max(1, HELD // len(values))
-    sizes = [min(part, RESAMPLES - start) for start in range(0, RESAMPLES, part)]
-    return float(values.mean()), np.concatenate([values[generator.integers(0, len(values), size=(size, len(values)))].mean(axis=1) for size in sizes])
+    samples = (generator.integers(0, len(values), size=(min(part, RESAMPLES - start), len(values))) for start in range(0, RESAMPLES, part))
+    return float(values.mean()), np.concatenate([values[indices].mean(axis=1) for indices in samples])
 
 
 def mean_interval(values, seed: int) -> tuple[float, float, float]:

@@ -234,8 +234,9 @@ PROFILES = {
     "for all, a list": (HEAD + "all: [1]\n", "smoke.yaml: all is no mapping of parameters to values"),
     "another notebook": (HEAD + "values: {03_dop: {beta: 1}}\n", "smoke.yaml sets values for '03_dop', which is no notebook and no run; did you mean '03_dpo'"),
     "another parameter": (HEAD + "values: {03_dpo: {betta: 1}}\n", "profiles/smoke.yaml sets 'betta' for 03_dpo, which has no such parameter; did you mean 'beta'"),
-    "out of its range": (HEAD + "values: {03_dpo: {beta: 99}}\n", "parameter 'beta' is 99.0; it must be in"),
-    "another type": (HEAD + "values: {03_dpo: {batch_size: many}}\n", "parameter 'batch_size' is 'many'"),
+    "out of its range": (HEAD + "values: {03_dpo: {beta: 99}}\n", "profiles/smoke.yaml, 03_dpo: parameter 'beta' is 99.0; it must be in"),
+    "out of its range, for all": (HEAD + "all: {epochs: -3}\n", "profiles/smoke.yaml, all: parameter 'epochs' is -3.0; it must be in"),
+    "another type": (HEAD + "values: {03_dpo: {batch_size: many}}\n", "profiles/smoke.yaml, 03_dpo: parameter 'batch_size' is 'many'"),
     "gone": (None, "smoke.yaml: cannot be read as YAML .*No such file"),
 }
 
