@@ -118,13 +118,11 @@ def mended(text: str, icons: dict[str, tuple[str, str]]) -> str:
     """A page without the theme's faults, and without what it loads and does not use.
 
     Cells that run in a service elsewhere are off, and yet their script is there, twice; the buttons that unfold the contents have no name; icons are drawn by a script of 1.5 MB
-    (here they stand in the page, from what `theme_icons` gives); every page loads MathJax, DataTables and the index of the search.
+    (here they stand in the page, from what `theme_icons` gives); every page loads MathJax and the index of the search.
     """
     text = re.sub(r"<script[^>]*>(?=const THEBE_JS_URL|\s*\{\s*requestKernel: true|kernelName = )[^<]*</script>|<script[^>]*(sphinx-thebe|/fontawesome)\.js[^>]*></script>", "", text)
     if "/mathjax/" in text and not re.search(r'class="[^"]*\bmath\b', text):
         text = re.sub(r"<script[^>]*/mathjax/[^>]*></script>", "", text)
-    if not re.search(r'<table [^>]*class="[^"]*\bcompanion\b', text):
-        text = re.sub(r'<script src="[^"]*datatables\.js[^>]*></script>', "", text)
     if 'id="search-results"' not in text:
         text = re.sub(r'<script src="[^"]*(searchtools|language_data|searchindex)\.js[^>]*></script>', "", text)
     text = text.replace('<summary><span class="toctree-toggle"', '<summary aria-label="pages below this one"><span class="toctree-toggle"')

@@ -103,9 +103,3 @@ def test_datatables_becomes_a_script_that_a_folder_can_load(tmp_path, monkeypatc
     monkeypatch.setattr(pages, "find_spec", lambda name: SimpleNamespace(origin=str(tmp_path / "__init__.py")))
     with pytest.raises(project.EmoError, match="exports nothing by default"):
         pages.place_datatables()
-
-
-def test_pages_without_a_table_do_not_load_datatables():
-    loads = '<script src="../_static/datatables.js?v=1"></script>'
-    assert "datatables" not in pages.mended(f"<html>{loads}<table class='x'></table></html>", {})
-    assert "datatables" in pages.mended(f'<html>{loads}<table border="0" class="dataframe companion"></table></html>', {})

@@ -2,6 +2,7 @@
 // Tables are ordered, searched and paged by DataTables (datatables.js, from the package itables). Tables marked data-browse have a search field, a choice or a least
 // value for marked columns, PAGE rows at a time; the address keeps the filters: items.html#system=eqsr-dpo&emotion=fear. All: a CSV file; figures: an SVG file.
 const PAGE = 50;
+const LIBRARY = new URL("datatables.js", document.currentScript.src).href; // 0.6 MB: fetched once a table comes into view
 
 function label(text, control) {
   const wrap = document.createElement("label");
@@ -119,14 +120,30 @@ function browse(table) {
   fromAddress();
 }
 
+// Fetches DataTables and gives the tables their orders and filters; without it they stay as they are.
+function equip(browsed, plain) {
+  const script = Object.assign(document.createElement("script"), { src: LIBRARY });
+  script.addEventListener("load", () => {
+    for (const [name, compare] of Object.entries(ORDERS)) DataTable.type(name, { order: { asc: emptyLast(compare), desc: emptyLast((a, b) => compare(b, a)) } });
+    browsed.forEach(browse);
+    plain.forEach((table) => ordered(table));
+    reachable();
+  });
+  document.head.append(script);
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   const main = document.querySelector(".bd-article");
   if (main) downloads(main);
-  for (const [name, compare] of window.DataTable ? Object.entries(ORDERS) : []) { // a page without tables does not load it
-    DataTable.type(name, { order: { asc: emptyLast(compare), desc: emptyLast((a, b) => compare(b, a)) } });
-  }
-  document.querySelectorAll("table[data-browse]").forEach(browse);
-  document.querySelectorAll("table.companion:not([data-browse], .companion-texts)").forEach((table) => { if (table.tHead && table.tBodies[0].rows.length > 3) ordered(table); });
+  const browsed = document.querySelectorAll("table[data-browse]");
+  const plain = [...document.querySelectorAll("table.companion:not([data-browse], .companion-texts)")].filter((table) => table.tHead && table.tBodies[0].rows.length > 3);
+  const seen = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    seen.disconnect();
+    equip(browsed, plain);
+  });
+  if (browsed.length) equip(browsed, plain); // their filters stand in the address
+  else plain.forEach((table) => seen.observe(table));
   reachable();
   addEventListener("resize", reachable);
 });
