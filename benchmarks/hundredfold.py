@@ -4,7 +4,8 @@
 
 Rows are repeated under new ids, and every text of a copy says which copy it is, so that nothing is saved because it was seen before. Steps run in the smoke
 profile, whose tiny model costs next to nothing, without its limits on rows: what is left is what this project's own code takes. With `--words` that model has a token for a
-word or so in the place of one a byte: a judge's attention goes with the square of its tokens, which says nothing of the code around it. Each step runs alone on one core. A step that takes more than `--limit` seconds or `--memory` GB is stopped, and its larger sizes are left out. Training makes `--passes` passes over its rows: a
+word or so in the place of one a byte: a judge's attention goes with the square of its tokens, which says nothing of the code around it. Each step runs alone on one core.
+A step that takes more than `--limit` seconds or `--memory` GB is stopped, and its larger sizes are left out. Training makes `--passes` passes over its rows: a
 step of the optimizer sees as many rows at every size, so less than a pass leaves out nothing but time; reading, checking and writing see every row.
 """
 
