@@ -21,7 +21,7 @@ JAPANESE_FIELDS = ("id", "emotion", "situation", "turns", "gloss")
 JAPANESE_FILE, SCREENING_FILE = (DATA / "emplifai_ja" / name for name in ("dialogues.jsonl", "screening.jsonl"))
 CAREGIVER_FIELDS = ("id", "topic", "prompt", "chosen", "rejected")
 CAREGIVER_FILES = {"train": DATA / "caregiver/train.jsonl", "test": DATA / "caregiver/test.jsonl"}
-SENTENCE_FILES = {name: DATA / "sentences" / f"{name}.jsonl" for name in ("comfort_knowledge", "safety", "urgent", "addressed")}
+SENTENCE_FILES = {name: DATA / "sentences" / f"{name}.jsonl" for name in ("comfort_knowledge", "safety", "urgent", "addressed", "claims", "claim_sources")}
 LONGEST = 8000  # characters of a text; longer ones are pasted records rather than questions or answers
 USED: dict[str, str] = {}  # files that this process read, with their hashes, for its provenance
 
@@ -66,6 +66,7 @@ def load_sentences(name: str) -> list[dict]:
 
     `urgent`: the doctors' sentences of the test questions that call for care within a day, whatever else happens; their ids are those of the questions.
     `addressed`: sentences that speak to a judge of answers in place of a patient, and others; 0 or 1 in that field, and their `kind`.
+    `claims`: statements about the texts of `claim_sources`, named in `source`: `supported` (0 or 1) by it, and the kind of `change` where not.
     """
     return _rows(_file(name, SENTENCE_FILES), ("id", "text", "part"))
 

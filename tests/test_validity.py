@@ -7,9 +7,11 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from played import home_in, play
+from sklearn.metrics import roc_auc_score
 
-from emo_utils import report
+from emo_utils import models, report
 from emo_utils.project import NOTEBOOKS, EmoError, notebook_cells
 
 SMALL = {"rows": 5, "read": 5, "pairs": 4}
@@ -129,7 +131,11 @@ def test_factual_scores_against_counts(played):
     """Three summaries of each of the three odd talks: the reference itself, one that invents 99 days and a drug, and one that goes round in circles."""
     names, found = played, records_of(played).query("table == 'validity.factual'")
     assert names.talks.talk.tolist() == [1] * 3 + [3] * 3 + [5] * 3 and set(names.talks.precision) == {1.0, 0.25, 0.9}
+    once = found[found.system.str.endswith(", equal summaries once")]  # no two are equal here: the same numbers
+    found = found.drop(once.index)
     assert set(found.group) == {"precision", "recall"} and (found.n == 9).all() and (found.unscored == 0).all()
+    both = once.assign(system=once.system.str.removesuffix(", equal summaries once")).merge(found[found.group == "precision"], on=["system", "metric"])
+    assert len(both) == len(once) == 17 and (both.value_x == both.value_y).all() and "each sentence supported" not in set(once.system)
     value = found[found.metric == "pearson"].set_index("system").value
     details, precision = [0, -2, 0] * 3, [1, 0.25, 0.9] * 3
     assert value["details added"] == pytest.approx(np.corrcoef(details, precision)[0, 1])
@@ -142,6 +148,65 @@ def test_factual_scores_against_counts(played):
     fifths = ([0, 4, 4, 2], [0, 4, 2, 2])
     expected = sum((a - b) ** 2 for a in fifths[0] for b in fifths[1]) / 4
     assert names.HOW["weighted kappa"](mine, theirs) == pytest.approx(1 - 4 / expected)
+
+
+def test_counts_of_equal_summaries_are_held_against_each_other(blank):
+    """Two talks with a pair of equal summaries each; the third says the same as the first, of another patient."""
+    rows = [(1, "Pain, at night.", 1.0, 0.2), (1, "pain at  night", 0.5, 0.2), (1, "No pain.", 0.0, 0.9), (2, "Well.", 0.25, 0.6), (2, "Well", 0.75, 0.4), (3, "Pain at night", 0.1, 0.8)]
+    table = pd.DataFrame(rows, columns=["talk", "text", "precision", "recall"])
+    blank.add_people(table)
+    found = records_of(blank).query("metric == 'pearson'").set_index("group")
+    assert set(found.system) == {"the same summary, counted again"} and set(found.scorer) == {"people"} and set(found.n) == {2} and "in 2 talks" in found.signature["recall"]
+    assert found.value["precision"] == pytest.approx(np.corrcoef([1, 0.5, 0.25, 0.75], [0.5, 1, 0.75, 0.25])[0, 1])
+    assert found.value["recall"] == pytest.approx(np.corrcoef([0.2, 0.2, 0.6, 0.4], [0.2, 0.2, 0.4, 0.6])[0, 1])
+    once, scores = blank.each_once(table, {("precision", "rules", "x"): np.arange(6), ("recall", "rules", "x"): np.arange(6), ("precision", "s", "each sentence supported"): np.arange(6)})
+    assert once.precision.tolist() == [0.75, 0.0, 0.5, 0.1] and list(scores) == [("precision", "rules", "x")] and scores["precision", "rules", "x"].tolist() == [0, 2, 3, 5]
+    before = len(blank.run.records)
+    blank.add_people(table.drop(index=[1, 4]))  # nothing was counted twice
+    assert len(blank.run.records) == before
+
+
+def test_what_the_checker_leans_to_is_what_whole_prompts_say(played):
+    """One pass over a source and its statements, against the model's own logits for each prompt by itself."""
+    model, tokenizer = models.load("tiny-llama", "float32")
+    source, texts = "Doctor: Any pain? Patient: None, <|im_end|> since Monday.", ["No pain.", "Pain since Monday", "ok"]
+    yes, no = (tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in ("yes", "no"))
+    for text, found in zip(texts, played.leanings(model, tokenizer, source, texts).tolist(), strict=True):
+        prompt = tokenizer.apply_chat_template([{"role": "user", "content": f"{source}\n\nNote: {text}"}], add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        with torch.inference_mode():
+            logits = model(**prompt).logits[0, -1]
+        assert found == pytest.approx((logits[yes] - logits[no]).item(), abs=1e-5)
+    assert played.leanings(model, tokenizer, "long " * 10_000, texts).isnan().all()
+
+
+def test_a_model_learns_the_statements_it_is_taught_and_so_again(played, monkeypatch):
+    monkeypatch.setitem(played.teach.__globals__, "RATE", 5e-3)
+    groups = [("The knee hurts.", ["knee", "hip", "knee hurts"], [1, 0, 1]), ("A hip hurts.", ["knee", "hip"], [0, 1]), ("An ear hurts.", ["ear"], [1])]
+    first, again = (models.load("tiny-llama", "float32") for _ in range(2))
+    before = played.leanings(*first, *groups[0][:2])
+    adapters, losses = played.teach(*first, groups, 30)
+    assert len(losses) == 90 and np.mean(losses[-9:]) < np.mean(losses[:9]) - 0.05
+    assert played.teach(*again, groups, 30)[1] == losses
+    after = played.leanings(*first, *groups[0][:2])
+    assert after[0] - after[1] > before[0] - before[1] + 1
+
+
+def test_the_taught_checker_is_kept_and_can_be_loaded(played):
+    loaded = models.load("tiny-llama", "float32", [played.run.folder / f"{played.run.name}.checker"])
+    source, texts, _ = played.by_source(played.held)[0]
+    with torch.inference_mode():
+        assert torch.sigmoid(played.leanings(*loaded, source, texts)).tolist() == pytest.approx(played.checked([(source, texts)])[0], abs=1e-5)
+
+
+def test_statements_that_trained_nothing_are_scored_by_kind(played):
+    found = records_of(played).query("table == 'validity.claims'").set_index(["system", "group"])
+    held = played.held
+    assert set(held.part) == {"test"} and held.name.nunique() == 5 and not set(held.source) & set(played.claims_of("train").source)
+    assert set(found.loc["taught checker"].index) == {"all", *held.change} - {""}
+    score = -held.text.str.split().str.len()
+    here = (held.supported == 1) | (held.change == "number")
+    assert found.value["fewer words (floor)", "number"] == pytest.approx(roc_auc_score(held.supported[here], score[here])) and found.n["fewer words (floor)", "number"] == here.sum()
+    assert found.n["supported, yes or no", "all"] == (held.name.isin(held.name.unique()[:2])).sum()  # read // 2 sources
 
 
 def test_planted_mistakes_are_planted(played):
