@@ -88,12 +88,15 @@ def test_the_caption_of_the_facts_says_what_was_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "VALIDITY", tmp_path / "validity.json")
     monkeypatch.setattr(report.data, "used", lambda p: p)
     assert "was not measured" in report.facts_agreement("reader")
-    common = {"table": "validity.factual", "metric": "pearson", "n": 200, "ci_low": 0.1, "ci_high": 0.9}
+    common = {"table": "validity.factual", "metric": "pearson", "n": 200, "ci_low": 0.1, "ci_high": 0.9, "group": "all"}
     records = [common | {"system": "facts kept", "scorer": "reader", "value": 0.5}, common | {"system": "details added", "scorer": "rules", "value": 0.25}]
     report.VALIDITY.write_text(json.dumps({"records": records, "provenance": {"profile": "embedded"}}))
     assert report.facts_agreement("reader") == ("Agreement with people (chapter 11), Pearson's r on 200 summaries: kept with their factual recall 0.50 [0.10, 0.90], "
                                                 "details added with their factual precision 0.25 [0.10, 0.90]")
     assert "was not measured" in report.facts_agreement("another reader")
+    records += [common | {"table": "validity.claims", "metric": "auc", "system": "details added", "scorer": "rules", "value": 0.5}]
+    report.VALIDITY.write_text(json.dumps({"records": records, "provenance": {"profile": "embedded"}}))
+    assert report.facts_agreement("reader").endswith("right from wrong statements about such texts details added tell with AUC 0.50 [0.10, 0.90], where .5 is chance")
 
 
 def test_every_form_floor_control_and_order_has_a_record(played):
