@@ -125,10 +125,10 @@ def facts_agreement(reader: str) -> str:
     found = {r.system: r for r in part[part.scorer.isin([reader, "rules"])].itertuples()} if len(part) else {}
     if not {"facts kept", "details added"} <= set(found):
         return "How far these measures follow people's counts of facts was not measured"
-    told = {r.system: r for r in kept[(kept.table == "validity.claims") & (kept.group == "all")].itertuples()}
+    told = {r.system: r for r in kept[(kept.table == "validity.claims") & (kept.group == "all") & (kept.metric == "auc")].itertuples()}
     first, second, third = ("{0.value:.2f} [{0.ci_low:.2f}, {0.ci_high:.2f}]".format(r) if r else "" for r in (found["facts kept"], found["details added"], told.get("details added")))
     return (f"Agreement with people (chapter 11), Pearson's r on {found['facts kept'].n} summaries: kept with their factual recall {first}, details added with their factual precision {second}"
-            + (f"; right from wrong statements about such texts details added tell with AUC {third}, where .5 is chance" if third else ""))
+            + (f"; of right against wrong statements about such texts its AUC is {third} ({told['details added'].n} statements; .5 is chance)" if third else ""))
 
 
 def badge(profile: str) -> str:

@@ -27,7 +27,7 @@ def test_each_statement_belongs_to_a_source_of_its_part_and_is_marked(claims, so
     assert all(list(row) == ["id", "source", "part", "text", "supported", "change"] and row["id"].startswith(f"{row['source']}-") for row in claims)
     assert all(row["part"] == sources[row["source"]]["part"] for row in claims) and {row["source"] for row in claims} == set(sources)
     assert all((row["change"] in KINDS and row["supported"] == 0) or (row["change"] == "" and row["supported"] == 1) for row in claims)
-    assert set(Counter(row["source"] for row in claims).values()) <= {9, 10}
+    assert set(Counter(row["source"] for row in claims).values()) <= {8, 9, 10}
     right = Counter(row["source"] for row in claims if row["supported"])
     assert set(right.values()) <= {3, 4, 5, 6} and len(set(right.values())) > 2
     assert data.load_sentences("claims") == claims and data.load_sentences("claim_sources") == list(sources.values())
@@ -43,11 +43,11 @@ def test_no_two_statements_and_no_two_sources_are_alike(claims, sources):
 
 
 def test_neither_length_nor_denial_nor_unseen_words_give_a_mark_away(claims, sources):
-    """Each alone tells right from wrong hardly better than chance, or the wrong way round."""
+    """Each alone tells right from wrong hardly better than chance, or, for shared words, a little the wrong way round (chapter 11 has what a regression makes of them)."""
     marks = [row["supported"] for row in claims]
     shared = [len(set(tokens(row["text"])) & set(tokens(sources[row["source"]]["text"]))) / len(tokens(row["text"])) for row in claims]
     denials = [len(re.findall(r"\b(?:no|not|never|none|without|den(?:y|ies|ied))\b", row["text"].lower())) for row in claims]
-    assert roc_auc_score(marks, shared) < 0.5
+    assert 0.37 < roc_auc_score(marks, shared) < 0.45
     for score in (denials, [len(tokens(row["text"])) for row in claims]):
         assert 0.45 < roc_auc_score(marks, score) < 0.55
 
