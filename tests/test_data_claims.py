@@ -1,4 +1,4 @@
-"""The statements about medical texts in data/sentences: what the card says of them, and that their words do not give the marks away."""
+"""The statements about medical texts in data/sentences: what the card says of them, and that length and shared words do not give the marks away (single words do: the card says how far)."""
 
 import re
 from collections import Counter
