@@ -54,7 +54,7 @@ for step in STEPS:
             f"{STAMPS}/{step.run}.done",
         params:
             run=step.run,
-        threads: step.threads
+        threads: cluster.threads(step, PROFILE)
         # Two runs at a time: what the rest waits for longest goes first, so that none is left to end alone.
         priority: stale.longest_chain(step)
         resources:

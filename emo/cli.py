@@ -335,11 +335,14 @@ def execute(notebook: str, target: Path, given: dict, progress: bool) -> None:
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
+    from emo import warm
+
     # The kernel that papermill starts inherits these.
     os.environ |= KEEP_MEMORY | {"EMO_CALLED_FROM": os.getcwd()}
     launch = parameters.load_profile(given.get("profile", "embedded")).get("launch")
     if launch and "EMO_LAUNCH" not in os.environ:
         os.environ["EMO_LAUNCH"] = f"--config_file {shlex.quote(str(ROOT / launch))}"
+    warm.use()
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_suffix(".unfinished.ipynb")
     try:
@@ -352,6 +355,11 @@ def execute(notebook: str, target: Path, given: dict, progress: bool) -> None:
     os.replace(unfinished, target)
 
 
+def offline(profile: str) -> str:
+    """The value of HF_HUB_OFFLINE for a profile's steps: only the papers' scale may ask the hub."""
+    return "0" if profile == "paper" else "1"
+
+
 def do_step(options) -> int:
     """One run of the book: skipped when its fingerprint is the one of its results, whatever the files' times say."""
     step = graph.step(options.run)
@@ -360,7 +368,7 @@ def do_step(options) -> int:
     started = time.monotonic()
     if reasons:
         print(f"  {step.run}: {'; '.join(reasons[:3])}", flush=True)
-        os.environ |= {"EMO_BOOK_RUN": step.run, "OMP_NUM_THREADS": str(step.threads), "HF_HUB_OFFLINE": "1" if options.profile != "paper" else "0"}
+        os.environ |= {"EMO_BOOK_RUN": step.run, "OMP_NUM_THREADS": str(cluster.threads(step, options.profile)), "HF_HUB_OFFLINE": offline(options.profile)}
         values = graph.values(step, options.profile)
         execute(step.notebook, stale.executed_path(step.run, options.profile), {name: values[name] for name in (*dict(step.fixed), "profile")}, progress=False)
         print(f"  {step.run}: done in {time.monotonic() - started:.0f} s", flush=True)
@@ -428,7 +436,14 @@ def _snakemake(options, targets: list[str], variants: tuple[str, ...] = ()) -> i
     """Run the graph, here or on a cluster."""
     stale.prepare(options.profile, variants)
     command = cluster.command(options.profile, options.cores, options.cluster, targets)
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | KEEP_MEMORY | {"PYTHONWARNINGS": "ignore"})
+    environment = os.environ | KEEP_MEMORY | {"PYTHONWARNINGS": "ignore"}
+    if options.cluster:
+        done = subprocess.run(command, cwd=ROOT, env=environment)
+    else:
+        from emo import warm
+
+        with warm.kernels(environment | {"HF_HUB_OFFLINE": offline(options.profile)}) as environment:
+            done = subprocess.run(command, cwd=ROOT, env=environment)
     if done.returncode:
         raise EmoError("not everything could be made; the cause stands above, next to the name of its step. The same command goes on from there")
     return 0

@@ -32,6 +32,11 @@ def resources(step: graph.Step, profile: str) -> dict[str, int]:
     return {name: amount for name, amount in wanted.items() if amount}
 
 
+def threads(step: graph.Step, profile: str) -> int:
+    """Cores that a step computes on: those that it declares, or fewer where the profile says so (`threads`)."""
+    return min(step.threads, parameters.load_profile(profile).get("threads", step.threads))
+
+
 def command(profile: str, cores: int, cluster: Path | None, targets: list[str]) -> list[str]:
     """The call of Snakemake for some targets: on this machine, or on a cluster by a folder with a Snakemake profile."""
     content = parameters.load_profile(profile)

@@ -27,7 +27,8 @@ _REFUSAL = re.compile(rf"{_CANNOT}(?:help(?: you\b| with\b|\W*$|[.!;])|assist|co
 _ENGLISH = frozenset("the and of to for with from by but not if than then there about after before what when how which who just only more any some this that these those it its "
                      "you your my our they their have been be were would will should could can don't i'm it's".split())
 REWRITES = {"empathetic_response": "answer", "soothing_response": "answer", "emotional_question": "question"}
-SHORTEST, LONGEST = 0.6, 4.0  # words of a rewrite over words of its source; our own rows lie between 0.9 and 3
+SHORTEST, LONGEST = 0.6, 4.0  # words of a rewrite over words of its source
+ROOM = 220  # words that any rewrite may have, however terse its source: the instructions ask for up to 180
 
 
 def words(text: str) -> list[str]:
@@ -57,7 +58,8 @@ def _drug(word: str) -> str:
 
 def measures(text: str) -> set[tuple[str, str]]:
     """Numbers with their unit."""
-    return {(plain(number), unit.lower().rstrip("s")) for number, unit in _MEASURE.findall(re.sub(r" ?per ?cent\b", "%", text, flags=re.IGNORECASE))}
+    found = {(plain(number), unit.lower().rstrip("s")) for number, unit in _MEASURE.findall(re.sub(r" ?per ?cent\b", "%", text, flags=re.IGNORECASE))}
+    return {(number, unit) for number, unit in found if unit != "f" or float(number.replace(",", ".")) >= 90}  # "25 F" is a woman of 25
 
 
 def facts_lost(source: str, rewrite: str) -> list[str]:
@@ -83,9 +85,9 @@ def check(field: str, source: str, rewrite: str, instruction: str = "") -> str:
     told = words(rewrite)
     if sum(c.isascii() for c in letters) < 0.9 * len(letters) or len(told) >= 8 and sum(w in _ENGLISH for w in told) < 0.08 * len(told):
         return f"{field} is not English"
-    ratio = len(told) / max(len(words(source)), 1)
-    if not SHORTEST <= ratio <= LONGEST:
-        return f"{field} has {len(told)} words where the original has {len(words(source))}; write {'more' if ratio < SHORTEST else 'less'}"
+    given = len(words(source))
+    if len(told) < SHORTEST * given or len(told) > max(LONGEST * given, ROOM):
+        return f"{field} has {len(told)} words where the original has {given}; write {'more' if len(told) < SHORTEST * given else 'less'}"
     if instruction and _shingles(instruction, 7) & _shingles(rewrite, 7):
         return f"{field} repeats the instruction"
     if lost := facts_lost(source, rewrite):

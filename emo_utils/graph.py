@@ -13,8 +13,8 @@ import itertools
 import json
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-
 
 from emo_utils import data, models, parameters
 from emo_utils.project import DATA, ROOT, EmoError, notebook_cells, relative, results_dir, sha256_bytes, sha256_file, sha256_json, settings
@@ -165,7 +165,8 @@ def module_closure(names) -> list[str]:
     return sorted(found)
 
 
-def imported_modules(source: str) -> set[str]:
+@lru_cache(maxsize=256)
+def imported_modules(source: str) -> frozenset[str]:
     """Names of the package's modules that a piece of Python imports, at any depth of the code."""
     found = set()
     for node in ast.walk(ast.parse(source)):
@@ -175,7 +176,7 @@ def imported_modules(source: str) -> set[str]:
             found.add(node.module.split(".")[1])
         elif isinstance(node, ast.Import):
             found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("emo_utils.")}
-    return {name for name in found if (ROOT / "emo_utils" / f"{name}.py").is_file()}
+    return frozenset(name for name in found if (ROOT / "emo_utils" / f"{name}.py").is_file())
 
 
 def module_hashes(notebook: str) -> dict[str, str]:

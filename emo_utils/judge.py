@@ -5,6 +5,8 @@ share are computed once. Nothing is generated and nothing is parsed: every optio
 `preference`.
 """
 
+from __future__ import annotations
+
 import copy
 import json
 import sqlite3

@@ -80,7 +80,7 @@ def entry(name: str) -> Weights:
 def identity(name: str) -> str:
     """What pins a model for the step graph: its hash, or hub id and revision, or the recipe that builds it."""
     w = entry(name)
-    return w.sha256 or (f"{w.hub}@{w.revision or 'main'}" if w.hub else f"built:{sha256_json(TINY)[:16]}")
+    return w.sha256 or (f"{w.hub}@{w.revision or 'main'}" if w.hub else f"built:{sha256_json([TINY, sha256_file(MERGES)])[:16]}")
 
 
 def folder(name: str) -> Path:
@@ -284,19 +284,22 @@ def convert_gguf(gguf: Path, target: Path, dtype: str, log=print) -> None:
     AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(target)
 
 
+MERGES = Path(__file__).with_name("tiny_merges.txt")  # learnt once, by tokenizers' BpeTrainer from the texts under data/
 TINY = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "seed": 0}
 CHATML = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 
 
 def build_tiny(target: Path) -> None:
-    """Write a random Llama of 0.1 M parameters with one token a byte: for tests of the machinery, not of quality."""
+    """Write a random Llama of 0.4 M parameters that reads pieces of words: for tests of the machinery, not of quality."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    vocab = {token: i for i, token in enumerate(special + sorted(pre_tokenizers.ByteLevel.alphabet()))}
-    backend = Tokenizer(models.BPE(vocab=vocab, merges=[]))
+    merges = [tuple(line.split(" ")) for line in MERGES.read_text(encoding="utf-8").splitlines()]
+    pieces = sorted(pre_tokenizers.ByteLevel.alphabet()) + ["".join(pair) for pair in merges]
+    vocab = {token: i for i, token in enumerate(special + pieces)}
+    backend = Tokenizer(models.BPE(vocab=vocab, merges=merges))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|im_end|>", pad_token="<|endoftext|>", additional_special_tokens=["<|im_start|>"])

@@ -3,6 +3,8 @@
 The trainers themselves (TRL's SFTTrainer, DPOTrainer, KTOTrainer) are built in the notebooks, beside the equations that they minimize.
 """
 
+from __future__ import annotations
+
 import copy
 import json
 import os

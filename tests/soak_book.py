@@ -35,9 +35,10 @@ def below(process: subprocess.Popen) -> list[psutil.Process]:
 
 
 def is_kernel(process: psutil.Process) -> bool:
+    """Whether it is a kernel that was started as such, or one that `emo.warm` forked."""
     try:
-        return any("ipykernel_launcher" in part for part in process.cmdline())
-    except psutil.Error:
+        return any("ipykernel_launcher" in part for part in process.cmdline()) or any(part.endswith("emo/warm.py") for part in process.parent().cmdline())
+    except (psutil.Error, AttributeError):  # AttributeError: its parent has ended
         return False
 
 

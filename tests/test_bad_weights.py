@@ -153,7 +153,7 @@ CHECKPOINTS = {
     "a matrix too many": ("adapter", lambda folder: tensors(folder, lambda found: found.update({"base_model.model.model.embed_tokens.lora_A.weight": np.zeros((4, 64), "float32")})), "holds base_model.model.model.embed_tokens.lora_A.weight, for which tiny-llama has no place"),
     "a layer too many": ("whole", lambda folder: tensors(folder, lambda found: found.update({"model.layers.2.mlp.up_proj.weight": np.zeros((4, 64), "float32")})), "holds model.layers.2.mlp.up_proj.weight, for which"),
     "an adapter of a wider model": ("adapter", lambda folder: tensors(folder, lambda found: found.update({f"{LAYER}.lora_A.weight": np.zeros((4, 576), "float32")})), r"lora_A.weight has the shape \(4, 576\); tiny-llama needs \(4, 64\)"),
-    "a smaller vocabulary": ("whole", lambda folder: tensors(folder, lambda found: found.update({"model.embed_tokens.weight": np.zeros((100, 64), "float32")})), r"embed_tokens.weight has the shape \(100, 64\); tiny-llama needs \(259, 64\)"),
+    "a smaller vocabulary": ("whole", lambda folder: tensors(folder, lambda found: found.update({"model.embed_tokens.weight": np.zeros((100, 64), "float32")})), r"embed_tokens.weight has the shape \(100, 64\); tiny-llama needs \(4259, 64\)"),
     "another rank than is said": ("adapter", settings("adapter_config.json", r=8), r"has the shape .* needs"),
     "a rank that is none": ("adapter", settings("adapter_config.json", r="4"), "is not of plain LoRA adapters"),
     "no rank": ("adapter", settings("adapter_config.json", r=...), "is not of plain LoRA adapters"),

@@ -179,7 +179,7 @@ def test_emollamas_numbers_come_back_in_the_order_of_the_texts(tiny, monkeypatch
         def generate(self, input_ids, **options):
             found = [re.findall(r"Text:.*?(0\.\d\d)?\nEmotion: (\w+)", p)[0] for p in tokenizer.batch_decode(input_ids, skip_special_tokens=True)]
             replies = [f">>{n}{len(e) % 10}".ljust(10) if n else "none".ljust(10) for n, e in found]
-            return torch.cat([input_ids, tokenizer(replies, return_tensors="pt", add_special_tokens=False).input_ids], dim=1)
+            return torch.cat([input_ids, tokenizer(replies, return_tensors="pt", add_special_tokens=False, padding=True).input_ids], dim=1)
 
     found = emotion.score_with_emollama(Parrot(), tokenizer, texts, batch_size=5)
     # The third digit is the length of the emotion's name: empathetic 10, comforting 10, reassuring 10.

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from types import SimpleNamespace
 
 import pandas as pd
@@ -14,7 +15,8 @@ from emo import batches, drift, sheets
 from emo_utils import claims, data, emotion, gates, parameters, ratings, remote, results, rewrite, sources
 from emo_utils.project import EmoError
 
-settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=150, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+MANY = int(os.environ.get("EMO_FUZZ", "1"))  # times the examples of an ordinary run: the night makes more
+settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=50 * MANY, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 settings.load_profile("fixed")
 
 TEXTS = st.text(max_size=60) | st.sampled_from(["", " ", "\0", "\ud800", "1e999", "NaN", "=1+1", "<script>", "none", "一", "\u202e"])
@@ -134,7 +136,7 @@ def returned(kit) -> dict:
 
 
 @given(spoil=st.data())
-@settings(max_examples=100)
+@settings(max_examples=40 * MANY)
 def test_a_returned_form_is_taken_or_left_out_by_name(kit, spoil):
     assert content(kit, next(iter(key(kit)["sheets"]))) and SYSTEMS
     (kit / "returned" / "one.json").write_text(json.dumps(spoil.draw(spoiled(returned(kit)))), encoding="utf-8")
@@ -144,7 +146,7 @@ def test_a_returned_form_is_taken_or_left_out_by_name(kit, spoil):
 
 
 @given(spoil=st.data())
-@settings(max_examples=100)
+@settings(max_examples=40 * MANY)
 def test_a_key_is_taken_or_refused(kit, spoil):
     whole = (kit / "key.json").read_text(encoding="utf-8")
     (kit / "returned" / "one.json").write_text(json.dumps(returned(kit)), encoding="utf-8")
@@ -216,7 +218,7 @@ def test_a_reply_of_a_rewriter_is_kept_or_turned_down_with_a_reason(reply):
 
 
 @given(st.lists(st.binary(max_size=60) | spoiled({"custom_id": "a.1", "response": {"body": {"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": 1}}}}).map(lambda v: json.dumps(v).encode("utf-8", "surrogatepass")), max_size=4))
-@settings(max_examples=60)
+@settings(max_examples=30 * MANY)
 def test_results_of_a_batch_are_taken_or_counted(tmp_path, lines):
     path = tmp_path / "result.jsonl"
     path.write_bytes(b"\n".join(lines))

@@ -170,7 +170,7 @@ def test_a_profile_gives_every_run_values_that_fit(profile, step):
 @pytest.mark.parametrize("profile", project.PROFILE_NAMES)
 def test_a_profile_sets_nothing_that_no_run_has(profile):
     content = yaml.safe_load((project.PROFILES / f"{profile}.yaml").read_text())
-    assert set(content) - {"cap_memory", "gpus", "launch", "resources"} == {"about", "minutes", "memory_gb", "all", "values"}
+    assert set(content) - {"cap_memory", "gpus", "launch", "resources", "threads"} == {"about", "minutes", "memory_gb", "all", "values"}
     everything = {name for notebook in NOTEBOOKS for name in declared(notebook)}
     assert set(content["all"]) <= everything - {"profile", "seed"}
     for key, values in content["values"].items():

@@ -75,9 +75,9 @@ def test_a_few_steps_of_sft_lower_the_loss(loaded, tmp_path):
 
     _, tokenizer = loaded
     model, _ = models.load(NAME, "float32")
-    shortest = sorted(data.load("er"), key=lambda row: len(row["question"] + row["empathetic_response"]))[:4]
+    shortest = sorted(data.load("er"), key=lambda row: len(row["question"] + row["empathetic_response"]))[:2]
     rows = data.sft_rows(shortest, prompts.text("task"))
     shared = train.arguments(tmp_path, learning_rate=2e-3, epochs=4, batch_size=2, seed=0, max_length=640, precision=models.choose_precision("fp32"))
     trainer = SFTTrainer(model=model, args=SFTConfig(**shared), train_dataset=Dataset.from_list(rows), processing_class=tokenizer, peft_config=train.lora(8))
     log = train.fit(trainer, SimpleNamespace(values={"processes": 1}))
-    assert len(log) == 8 and log.loss.iloc[-2:].mean() < log.loss.iloc[:2].mean() - 0.3
+    assert len(log) == 4 and log.loss.iloc[-1] < log.loss.iloc[0] - 0.3

@@ -12,9 +12,10 @@ import torch
 from played import home_in, play
 from sklearn.metrics import roc_auc_score
 
-from emo_utils import facts, models, report
+from emo_utils import facts, models, report, stats
 from emo_utils.project import NOTEBOOKS, EmoError, notebook_cells
 
+RESAMPLE = stats.resample_units
 SMALL = {"rows": 5, "read": 5, "pairs": 4}
 
 
@@ -22,6 +23,7 @@ SMALL = {"rows": 5, "read": 5, "pairs": 4}
 def home(tmp_path_factory, tiny):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("EMO_TRIAL_DATA", raising=False)
+        patch.setattr(stats, "resample_units", lambda units, seed, resamples: RESAMPLE(units, seed, 100))  # a thousand draws take a minute
         yield home_in(tmp_path_factory.mktemp("home"), patch)
 
 
@@ -154,10 +156,11 @@ def test_factual_scores_against_counts(played):
     assert names.HOW["weighted kappa"](mine, theirs) == pytest.approx(1 - 4 / expected)
 
 
-def test_counts_of_equal_summaries_are_held_against_each_other(blank):
+def test_counts_of_equal_summaries_are_held_against_each_other(blank, monkeypatch):
     """Two talks with a pair of equal summaries each; the third says the same as the first, of another patient."""
     rows = [(1, "Pain, at night.", 1.0, 0.2), (1, "pain at  night", 0.5, 0.2), (1, "No pain.", 0.0, 0.9), (2, "Well.", 0.25, 0.6), (2, "Well", 0.75, 0.4), (3, "Pain at night", 0.1, 0.8)]
     table = pd.DataFrame(rows, columns=["talk", "text", "precision", "recall"])
+    monkeypatch.setattr(stats, "resample_units", RESAMPLE)
     blank.add_people(table)
     every = records_of(blank).set_index(["metric", "group"])
     found = every.loc["pearson"]
