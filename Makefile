@@ -9,7 +9,7 @@ export HF_HUB_DISABLE_PROGRESS_BARS := 1
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-fast test-browser lint lab plan release clean
+.PHONY: help book test test-fast test-browser test-night lint lab plan release clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,7 +21,7 @@ $(BIN)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --no-compile "$$(grep '^torch==' requirements.lock)"
-	@$(BIN)/pip install --quiet --no-compile -r requirements.lock
+	@$(BIN)/pip install --quiet --no-compile --no-deps -r requirements.lock
 	@$(BIN)/pip install --quiet --no-deps -e .
 	@touch $@
 
@@ -32,13 +32,20 @@ plan: $(BIN)/.installed  ## say what make book would do, download and take
 	@$(BIN)/emo plan --profile $(PROFILE)
 
 test: $(BIN)/.installed  ## all tests: units, the whole graph and book in the smoke profile, real SmolLM2 weights
-	@$(BIN)/python -m pytest -q --durations=5 --ignore=tests/browser -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -q -m "not night" --durations=5 --ignore=tests/browser -n 2 --dist loadfile --no-loadscope-reorder
 
-test-fast: $(BIN)/.installed  ## the tests that take seconds
-	@$(BIN)/python -m pytest -q -m "not slow" --ignore=tests/browser
+test-fast: $(BIN)/.installed  ## the tests that train, start and build nothing: a minute
+	@$(BIN)/python -m pytest -q -m "not slow and not night" --ignore=tests/browser -n 2
 
 test-browser: $(BIN)/.installed  ## the tests that open built pages in Chromium (needs the package chromium)
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/browser
+	@$(BIN)/python -m pytest -q -m "not night" -n 2 --dist worksteal tests/browser
+
+test-night: $(BIN)/.installed  ## what takes too long for every change: every page under axe, wide fuzzing, kills, trainings in processes
+	@$(BIN)/python -m pytest -q -m night --durations=5 tests
+	@EMO_FUZZ=10 $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/test_fuzz.py
+	@$(BIN)/python tests/soak_book.py --kills 4 --in-a-row 2
+	@$(BIN)/python tests/soak_rewrite.py --rows 400 --kills 8
+	@$(BIN)/python tests/soak_papermill.py --runs 25
 
 lint: $(BIN)/.installed  ## ruff, and clear what notebooks left as outputs
 	@$(BIN)/ruff check .

@@ -30,10 +30,10 @@ LIBRARIES = ("torch", "transformers", "transformers.models.llama.modeling_llama"
 
 
 @contextmanager
-def kernels(environment: dict[str, str]) -> Iterator[dict[str, str]]:
+def kernels(environment: dict[str, str], libraries: tuple[str, ...] = LIBRARIES) -> Iterator[dict[str, str]]:
     """A process that forks kernels, for as long as the context lasts; gives the environment in which steps find it.
 
-    environment: that of the steps, as libraries read some of it when they are imported.
+    environment: that of the steps, as libraries read some of it when they are imported. libraries: modules that it imports first.
     """
     with tempfile.TemporaryDirectory(prefix="emo-") as folder, socket.socket(socket.AF_UNIX) as listening:
         address = str(Path(folder) / "warm")
@@ -42,7 +42,7 @@ def kernels(environment: dict[str, str]) -> Iterator[dict[str, str]]:
         # Where plots go is read when matplotlib is imported.
         given = environment | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
         process = subprocess.Popen(
-            [sys.executable, __file__, str(listening.fileno())],
+            [sys.executable, __file__, str(listening.fileno()), *libraries],
             env=given, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=[listening.fileno()],
         )
         listening.close()
@@ -120,7 +120,7 @@ class Kernel:
 # The process that forks
 
 
-def serve(listening: socket.socket) -> dict:
+def serve(listening: socket.socket, libraries: list[str]) -> dict:
     """Fork a kernel for each request, until the process that started this one has ended. Returns a request, in the process forked for it.
 
     A request is a line of JSON (argv, env, cwd) with three file descriptors. Whoever asked is told the kernel's process id and, once it has ended, its
@@ -128,7 +128,7 @@ def serve(listening: socket.socket) -> dict:
     """
     starter = os.getppid()
     running: dict[socket.socket, int] = {}
-    for name in LIBRARIES:
+    for name in libraries:
         __import__(name)
     gc.freeze()  # a collection in a kernel would copy what it shares with the others
     while os.getppid() == starter:
@@ -175,7 +175,6 @@ def _kill(kernel: int) -> None:
 
 def become(request: dict) -> None:
     """Be the kernel of a request."""
-    import torch
     from ipykernel.kernelapp import launch_new_instance
     from threadpoolctl import threadpool_limits
 
@@ -189,8 +188,9 @@ def become(request: dict) -> None:
         os.dup2(given, target)
         os.close(given)
     if cores := int(os.environ.get("OMP_NUM_THREADS") or 0):
-        torch.set_num_threads(cores)
         threadpool_limits(cores)
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(cores)
     time.tzset()
     sys.path.pop(0)  # this file's folder
     arguments = request["argv"][request["argv"].index("ipykernel_launcher") + 1 :]
@@ -200,4 +200,4 @@ def become(request: dict) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the steps end first
-    become(serve(socket.socket(fileno=int(sys.argv[1]))))
+    become(serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:]))

@@ -13,12 +13,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import pytest
 
-LONGEST_FIRST = ("test_book", "test_real_weights", "test_training", "test_rewrite", "test_losses", "test_models")
+# Files that train, play chapters, start servers or commands: what takes longest comes first, so that no worker is left alone with it at the end.
+SLOW = ("test_book", "test_training", "test_real_weights", "test_ebd", "test_rewrite", "test_validity", "test_emplifai_chapters", "test_remote", "test_bad_weights",
+        "test_models", "test_losses", "test_fuzz", "test_sweeps", "test_answers", "test_chapters", "test_drift", "test_warm")
 
 
 def pytest_collection_modifyitems(items):
-    """Files that take minutes come first, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: LONGEST_FIRST.index(item.path.stem) if item.path.stem in LONGEST_FIRST else len(LONGEST_FIRST))
+    items.sort(key=lambda item: SLOW.index(item.path.stem) if item.path.stem in SLOW else len(SLOW))
+    for item in items:
+        if item.path.stem in SLOW:
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,7 +16,7 @@ START = {"profile": "smoke", "precision": "fp32", "test_rows": 2, "max_new_token
 
 
 def home_in(folder, patch):
-    """A project in `folder`, with results, checkpoints, package files and dialogues of its own; the dialogues are cut, as a token is a byte here."""
+    """A project in `folder`, with results, checkpoints, package files and dialogues of its own; the dialogues are cut."""
     source = NOTEBOOKS.parent
     for name in ("notebooks", "profiles", "sweeps", "book", "requirements.lock"):
         (folder / name).symlink_to(source / name)

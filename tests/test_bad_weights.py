@@ -201,7 +201,6 @@ def test_what_was_spoiled_was_good_before(good, tiny, kind):
     models.load("tiny-llama", checkpoints=[good / kind])
 
 
-@pytest.mark.slow
 def test_a_chapter_that_starts_from_a_torn_checkpoint_says_so_in_its_last_line(good, tiny, tmp_path, capsys):
     folder = shutil.copytree(good / "adapter", tmp_path / "mine")
     content(lambda b: b[:-100])(folder)

@@ -270,7 +270,7 @@ def test_the_card_loads_as_a_data_set_of_its_own(rows, tmp_path):
 def test_the_card_says_what_the_files_hold(rows):
     meta, text = card(DIALOGUES)
     assert (meta["license"], meta["language"], meta["task_categories"], meta["size_categories"]) == ("cc-by-4.0", ["en"], ["text-generation"], ["n<1K"])
-    assert {part["path"] for config in meta["configs"] for part in config["data_files"]} == set(FILES.values())
+    assert {part["path"] for config in meta["configs"] for part in config["data_files"]} == {folder + file for folder in ("", "overt/") for file in FILES.values()}
     stated = {file: (count, each) for file, count, each in re.findall(r"^\| `(\w+\.jsonl)` \| (\d+) \| (\d+|-) \|", text, re.MULTILINE)}
     held = {FILES[name]: (str(len(rows[name])), "-" if name == "er" else str(len(rows[name]) // len(EMOTIONS))) for name in FILES}
     assert stated == held

@@ -33,6 +33,18 @@ def test_every_dependency_is_locked_inside_its_range_and_says_why():
     assert len(lines) == len(wanted) and all(re.search(r'",\s+# \w+', line) for line in lines)
 
 
+def test_what_a_locked_package_needs_is_locked_too():
+    """The lock is installed without asking the index what else is needed."""
+    from importlib.metadata import requires
+
+    from packaging.requirements import Requirement
+
+    locked = {normal(name) for name in LOCK}
+    needed = [(name, Requirement(text)) for name in LOCK for text in requires(name) or ()]
+    assert {f"{need.name} of {name}" for name, need in needed if not need.marker or need.marker.evaluate({"extra": ""})} <= {
+        f"{need.name} of {name}" for name, need in needed if normal(need.name) in locked}
+
+
 def test_lock_file_holds_versions_and_no_hosts_or_local_builds():
     text = (ROOT / "requirements.lock").read_text()
     assert "+cpu" not in text and "://" not in text and "@" not in text and "emo-companion" not in text

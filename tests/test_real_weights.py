@@ -10,7 +10,6 @@ import torch
 
 from emo_utils import data, judge, models, prompts, train
 
-pytestmark = pytest.mark.slow
 NAME = "SmolLM2-135M-Instruct"
 
 

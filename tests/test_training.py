@@ -421,9 +421,9 @@ def test_a_date_in_the_prompt_is_pinned(tiny, tmp_path, monkeypatch, example, da
 
 
 @pytest.mark.parametrize("notebook, given", [
-    pytest.param("02_sft", {"train_rows": 12, "validation_rows": 4, "device_batch": 1}, marks=pytest.mark.slow),
-    pytest.param("03_dpo", {"train_rows": 12, "init": "er-sft"}, marks=pytest.mark.slow),
-    ("04_kto", {"train_rows": 8, "lora_rank": 0}),
+    pytest.param("02_sft", {"train_rows": 12, "validation_rows": 4, "device_batch": 1}, marks=pytest.mark.night),
+    ("03_dpo", {"train_rows": 12, "init": "er-sft", "validation_rows": 4, "device_batch": 1}),
+    pytest.param("04_kto", {"train_rows": 8, "lora_rank": 0}, marks=pytest.mark.night),
 ], ids=["sft", "dpo", "kto"])
 def test_two_processes_take_the_steps_of_one(home, er_sft, notebook, given):
     one = train_only(notebook, **given)
@@ -453,8 +453,7 @@ trainer.add_callback(Break())
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("first, then", [(1, 2), (2, 1)])
+@pytest.mark.parametrize("first, then", [(1, 2), pytest.param(2, 1, marks=pytest.mark.night)])
 def test_a_training_goes_on_with_another_number_of_processes(home, monkeypatch, capsys, first, then):
     """Stopped at step 5 with a checkpoint at 4, then started with more or fewer processes: steps, losses and weights of one that was not stopped."""
     given = LONG | {"precision": "fp32"}
