@@ -116,6 +116,26 @@ def test_a_change_that_is_taken_back_leaves_nothing_due(book):
     assert book.due() == set()
 
 
+@pytest.mark.parametrize(("run", "kernel_alone"), [("04_kto.er-eqsr-kto", True), ("06_knowledge_scoring", False)])
+def test_a_killed_step_is_made_again_with_the_same_records(book, run, kernel_alone):
+    """Two of the many kills of soak_book.py."""
+    path = book.folder / f"results/smoke/{run}.json"
+    wanted = records(book, run)
+    path.unlink()
+    process, deadline = soak_book.command(book, "smoke", [run]), time.monotonic() + 60
+    while not any(map(soak_book.is_kernel, soak_book.below(process))):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(1.5)
+    assert soak_book.kill(process, kernel_alone, random.Random(1)) == ("a kernel" if kernel_alone else "everything")
+    assert process.wait(60) not in (0, 70) and not path.exists()
+    if kernel_alone:
+        told = (book.folder / "soak.log").read_text()
+        assert "was killed, by the system where memory ran out" in told and "Traceback" not in told
+    assert soak_book.finish(book, "smoke", [run]) and records(book, run) == wanted
+    assert not soak_book.left_over(book, "smoke")
+
+
 def test_a_changed_run_and_a_lost_result_rerun_with_what_depends_on_them(book):
     before = book.state("results/smoke/answers")
     assert "kept in book/reference/book_smoke.json" in book.emo("drift", "--profile", "smoke", "--keep")
@@ -187,24 +207,3 @@ def test_a_key_of_the_environment_is_in_no_file(book):
     assert len(written) > 300
     assert [p for p in written if KEY.encode() in p.read_bytes()] == []
     assert KEY not in book.output
-
-
-@pytest.mark.parametrize(("run", "kernel_alone"), [("04_kto.er-eqsr-kto", True), ("06_knowledge_scoring", False)])
-def test_a_killed_step_is_made_again_with_the_same_records(book, run, kernel_alone):
-    """Two of the many kills of soak_book.py."""
-    book.emo("make", run, "--profile", "smoke")
-    path = book.folder / f"results/smoke/{run}.json"
-    wanted = records(book, run)
-    path.unlink()
-    process, deadline = soak_book.command(book, "smoke", [run]), time.monotonic() + 60
-    while not any(map(soak_book.is_kernel, soak_book.below(process))):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
-    time.sleep(1.5)
-    assert soak_book.kill(process, kernel_alone, random.Random(1)) == ("a kernel" if kernel_alone else "everything")
-    assert process.wait(60) not in (0, 70) and not path.exists()
-    if kernel_alone:
-        told = (book.folder / "soak.log").read_text()
-        assert "was killed, by the system where memory ran out" in told and "Traceback" not in told
-    assert soak_book.finish(book, "smoke", [run]) and records(book, run) == wanted
-    assert not soak_book.left_over(book, "smoke")

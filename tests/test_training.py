@@ -453,7 +453,8 @@ trainer.add_callback(Break())
 """
 
 
-@pytest.mark.parametrize("first, then", [(1, 2), pytest.param(2, 1, marks=pytest.mark.night)])
+@pytest.mark.night
+@pytest.mark.parametrize("first, then", [(1, 2), (2, 1)])
 def test_a_training_goes_on_with_another_number_of_processes(home, monkeypatch, capsys, first, then):
     """Stopped at step 5 with a checkpoint at 4, then started with more or fewer processes: steps, losses and weights of one that was not stopped."""
     given = LONG | {"precision": "fp32"}
