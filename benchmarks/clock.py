@@ -33,7 +33,11 @@ class Clock(TrainerCallback):
 
     def write(self, path: Path, **more) -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        Path(path).write_text(json.dumps({"seconds": self.seconds, "losses": self.losses, "memory_mb": round(peak)} | more))
+        Path(path).write_text(
+            json.dumps(
+                {"seconds": self.seconds, "losses": self.losses, "memory_mb": round(peak)} | more
+            )
+        )
 
 
 def keep(name: str, table: list[dict]) -> None:
@@ -43,8 +47,18 @@ def keep(name: str, table: list[dict]) -> None:
 
     path = ROOT / "book" / "reference" / "speed.json"
     kept = json.loads(path.read_text()) if path.is_file() else {}
-    changed = subprocess.run(["git", "status", "--porcelain", "--", ".", ":!book/reference"], cwd=ROOT, capture_output=True, text=True).stdout.strip()  # what was kept before changes no measurement
-    about = {"device": results.device(), "commit": results.git_state()["commit"], "dirty": bool(changed), "measured": time.strftime("%Y-%m-%d")}
+    changed = subprocess.run(
+        ["git", "status", "--porcelain", "--", ".", ":!book/reference"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()  # what was kept before changes no measurement
+    about = {
+        "device": results.device(),
+        "commit": results.git_state()["commit"],
+        "dirty": bool(changed),
+        "measured": time.strftime("%Y-%m-%d"),
+    }
     write_atomic(path, json.dumps(kept | {name: {"about": about, "table": table}}, indent=1) + "\n")
     print(f"kept in {path.relative_to(ROOT)}")
 

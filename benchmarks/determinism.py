@@ -22,43 +22,91 @@ import smoke_book
 
 from emo_utils import results  # noqa: F401  imported now, as the sources may change while this runs
 
-SETTINGS = {"again": ({}, None), "one core": ({}, 1), "without AMX": ({"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "MKL_ENABLE_INSTRUCTIONS": "AVX512"}, None),
-            "without bf16 units": ({"ONEDNN_MAX_CPU_ISA": "AVX512_CORE", "MKL_ENABLE_INSTRUCTIONS": "AVX512"}, None)}
+SETTINGS = {
+    "again": ({}, None),
+    "one core": ({}, 1),
+    "without AMX": (
+        {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "MKL_ENABLE_INSTRUCTIONS": "AVX512"},
+        None,
+    ),
+    "without bf16 units": (
+        {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE", "MKL_ENABLE_INSTRUCTIONS": "AVX512"},
+        None,
+    ),
+}
 NAMES = ("table", "system", "metric", "group", "scorer")
 
 
-def made(folder: Path, profile: str, runs: list[str], environment: dict[str, str], cores: int | None) -> dict[str, list[dict]]:
+def made(
+    folder: Path, profile: str, runs: list[str], environment: dict[str, str], cores: int | None
+) -> dict[str, list[dict]]:
     """Records of the runs, by run, after `emo make` in a fresh copy."""
     copy = smoke_book.copied(folder / "project", folder / "cache")
     environment = copy.environment | environment
     if profile != "smoke":
         environment.pop("EMO_CACHE")  # real weights are not fetched anew
-    confine = None if cores is None else lambda: os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    confine = (
+        None
+        if cores is None
+        else lambda: os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    )
     started = time.monotonic()
-    done = subprocess.run([sys.executable, "-m", "emo", "make", *runs, "--profile", profile], cwd=copy.folder, env=environment, preexec_fn=confine,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "emo", "make", *runs, "--profile", profile],
+        cwd=copy.folder,
+        env=environment,
+        preexec_fn=confine,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     if done.returncode:
         sys.exit(done.stdout[-3000:])
     print(f"  {time.monotonic() - started:.0f} s", flush=True)
-    return {run: json.loads((copy.folder / "results" / profile / f"{run}.json").read_text(encoding="utf-8"))["records"] for run in runs}
+    return {
+        run: json.loads(
+            (copy.folder / "results" / profile / f"{run}.json").read_text(encoding="utf-8")
+        )["records"]
+        for run in runs
+    }
 
 
 def compared(first: list[dict], other: list[dict]) -> dict:
     """How many numbers two runs share, how many differ, and the largest difference."""
     known = {tuple(r[name] for name in NAMES): r for r in first}
     pairs = [(known[key], r) for r in other if (key := tuple(r[name] for name in NAMES)) in known]
-    moved = [(abs(a["value"] - b["value"]), (a["ci_high"] - a["ci_low"]) / 2, a) for a, b in pairs if a["value"] != b["value"] and not (math.isnan(a["value"]) and math.isnan(b["value"]))]
-    shares = sorted(((difference / half if half else math.inf, f"{a['metric']} of {a['system']}") for difference, half, a in moved if half), reverse=True)
-    return {"numbers": len(pairs), "only in one": len(first) + len(other) - 2 * len(pairs), "moved": len(moved), "largest share of half an interval": shares[0][0] if shares else 0.0,
-            "which": shares[0][1] if shares else ""}
+    moved = [
+        (abs(a["value"] - b["value"]), (a["ci_high"] - a["ci_low"]) / 2, a)
+        for a, b in pairs
+        if a["value"] != b["value"] and not (math.isnan(a["value"]) and math.isnan(b["value"]))
+    ]
+    shares = sorted(
+        (
+            (difference / half if half else math.inf, f"{a['metric']} of {a['system']}")
+            for difference, half, a in moved
+            if half
+        ),
+        reverse=True,
+    )
+    return {
+        "numbers": len(pairs),
+        "only in one": len(first) + len(other) - 2 * len(pairs),
+        "moved": len(moved),
+        "largest share of half an interval": shares[0][0] if shares else 0.0,
+        "which": shares[0][1] if shares else "",
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--profile", choices=("smoke", "embedded"), default="embedded")
     parser.add_argument("--runs", nargs="+", default=["02_sft.er-sft", "09_emplifai_prediction"])
     parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS))
-    parser.add_argument("--keep", action="store_true", help="put the table into book/reference/speed.json")
+    parser.add_argument(
+        "--keep", action="store_true", help="put the table into book/reference/speed.json"
+    )
     options = parser.parse_args()
     table = []
     with tempfile.TemporaryDirectory() as temporary:
@@ -69,9 +117,17 @@ def main() -> None:
                 print("this processor has no AMX to leave out")
                 continue
             print(name, flush=True)
-            found = made(Path(temporary) / name.replace(" ", "_"), options.profile, options.runs, *SETTINGS[name])
+            found = made(
+                Path(temporary) / name.replace(" ", "_"),
+                options.profile,
+                options.runs,
+                *SETTINGS[name],
+            )
             for run in options.runs:
-                table.append({"run": run, "profile": options.profile, "setting": name} | compared(first[run], found[run]))
+                table.append(
+                    {"run": run, "profile": options.profile, "setting": name}
+                    | compared(first[run], found[run])
+                )
                 print(f"  {run}: {table[-1]}", flush=True)
             if options.keep:
                 clock.keep("determinism", table)

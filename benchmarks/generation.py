@@ -53,8 +53,19 @@ def pipeline_way(chains, rows, dtype: str, tokens: int, folder: Path) -> dict:
             tokenizer.save_pretrained(merged)
         answer = pipeline("text-generation", model=str(merged), dtype=getattr(torch, dtype))
         started = time.perf_counter()
-        texts = [answer(data.messages(instruction(system), row["emotional_question"]), max_new_tokens=tokens, do_sample=False)[0]["generated_text"][-1]["content"] for row in rows]
-        answers[system] = {"seconds": time.perf_counter() - started, "texts": [text.strip() for text in texts], "tokenizer": answer.tokenizer}
+        texts = [
+            answer(
+                data.messages(instruction(system), row["emotional_question"]),
+                max_new_tokens=tokens,
+                do_sample=False,
+            )[0]["generated_text"][-1]["content"]
+            for row in rows
+        ]
+        answers[system] = {
+            "seconds": time.perf_counter() - started,
+            "texts": [text.strip() for text in texts],
+            "tokenizer": answer.tokenizer,
+        }
     return answers
 
 
@@ -62,23 +73,53 @@ def our_way(chains, rows, dtype: str, tokens: int) -> dict:
     answers = {}
     for system, model, tokenizer in models.each(BASE, dtype, chains):
         started = time.perf_counter()
-        table = generate.answer_questions(model, tokenizer, rows, instruction(system), system, max_new_tokens=tokens, temperature=0.0, batch_size=64, seed=0)
+        table = generate.answer_questions(
+            model,
+            tokenizer,
+            rows,
+            instruction(system),
+            system,
+            max_new_tokens=tokens,
+            temperature=0.0,
+            batch_size=64,
+            seed=0,
+        )
         answers[system] = {"seconds": time.perf_counter() - started, "texts": table.answer.tolist()}
     return answers
 
 
 def rate(found: dict, tokenizer) -> float:
-    counts = sum(len(tokenizer(text, add_special_tokens=False)["input_ids"]) for each in found.values() for text in each["texts"])
+    counts = sum(
+        len(tokenizer(text, add_special_tokens=False)["input_ids"])
+        for each in found.values()
+        for text in each["texts"]
+    )
     return counts / sum(each["seconds"] for each in found.values())
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tokens", type=int, default=64, help="new tokens of an answer at most (default: 64)")
-    parser.add_argument("--questions", type=int, default=5, help="questions that the pipeline answers (default: 5; this package answers 20)")
-    parser.add_argument("--systems", type=int, default=3, help="systems that the pipeline answers for (default: 3 of 9)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--tokens", type=int, default=64, help="new tokens of an answer at most (default: 64)"
+    )
+    parser.add_argument(
+        "--questions",
+        type=int,
+        default=5,
+        help="questions that the pipeline answers (default: 5; this package answers 20)",
+    )
+    parser.add_argument(
+        "--systems",
+        type=int,
+        default=3,
+        help="systems that the pipeline answers for (default: 3 of 9)",
+    )
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
-    parser.add_argument("--keep", action="store_true", help="put the table into book/reference/speed.json")
+    parser.add_argument(
+        "--keep", action="store_true", help="put the table into book/reference/speed.json"
+    )
     options = parser.parse_args()
     table = []
     rows = data.load("test", 20)
@@ -87,12 +128,21 @@ def main() -> None:
         for dtype in options.dtypes:
             ours = our_way(chains, rows, dtype, options.tokens)
             few = dict(list(chains.items())[-options.systems :])
-            theirs = pipeline_way(few, rows[: options.questions], dtype, options.tokens, Path(folder))
+            theirs = pipeline_way(
+                few, rows[: options.questions], dtype, options.tokens, Path(folder)
+            )
             tokenizer = next(iter(theirs.values()))["tokenizer"]
-            same = [a == b for system in few for a, b in zip(theirs[system]["texts"], ours[system]["texts"], strict=False)]
+            same = [
+                a == b
+                for system in few
+                for a, b in zip(theirs[system]["texts"], ours[system]["texts"], strict=False)
+            ]
             mine, other = rate(ours, tokenizer), rate(theirs, tokenizer)
-            print(f"{dtype}: pipeline {other:.1f} tokens/s, this package {mine:.1f} tokens/s over nine systems, {mine / other:.1f} times; "
-                  f"{sum(same)} of {len(same)} answers are the same", flush=True)
+            print(
+                f"{dtype}: pipeline {other:.1f} tokens/s, this package {mine:.1f} tokens/s over nine systems, {mine / other:.1f} times; "
+                f"{sum(same)} of {len(same)} answers are the same",
+                flush=True,
+            )
             started = time.perf_counter()
             for chain in chains.values():
                 models.load(BASE, dtype, chain)
@@ -101,8 +151,23 @@ def main() -> None:
             for _ in models.each(BASE, dtype, chains):
                 pass
             swapped = time.perf_counter() - started
-            print(f"{dtype}: nine systems loaded one by one {again:.1f} s, from one base {swapped:.1f} s", flush=True)
-            table.append({"format": dtype, "pipeline_rate": other, "rate": mine, "questions": options.questions, "systems": options.systems, "same": sum(same), "compared": len(same), "load_each_s": again, "one_base_s": swapped})
+            print(
+                f"{dtype}: nine systems loaded one by one {again:.1f} s, from one base {swapped:.1f} s",
+                flush=True,
+            )
+            table.append(
+                {
+                    "format": dtype,
+                    "pipeline_rate": other,
+                    "rate": mine,
+                    "questions": options.questions,
+                    "systems": options.systems,
+                    "same": sum(same),
+                    "compared": len(same),
+                    "load_each_s": again,
+                    "one_base_s": swapped,
+                }
+            )
     if options.keep:
         from clock import keep
 

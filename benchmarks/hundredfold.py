@@ -30,11 +30,27 @@ import smoke_book
 
 from emo_utils import graph, parameters, results  # noqa: F401  imported now, as the sources may change while this runs for hours
 
-REPEATED = ("data/dialogues/er_train.jsonl", "data/dialogues/eqsr_train.jsonl", "data/dialogues/test.jsonl", "data/caregiver/train.jsonl", "data/caregiver/test.jsonl",
-            "data/caregiver/voices.jsonl", "data/emplifai_ja/dialogues.jsonl", "data/emplifai_ja/screening.jsonl")
+REPEATED = (
+    "data/dialogues/er_train.jsonl",
+    "data/dialogues/eqsr_train.jsonl",
+    "data/dialogues/test.jsonl",
+    "data/caregiver/train.jsonl",
+    "data/caregiver/test.jsonl",
+    "data/caregiver/voices.jsonl",
+    "data/emplifai_ja/dialogues.jsonl",
+    "data/emplifai_ja/screening.jsonl",
+)
 KEPT_FIELDS = {"emotion", "topic", "specialty", "voice", "part", "from", "kind"}  # names, not texts
 ALL = ("test_rows", "train_rows", "rows")  # 0: every row there is
-SAMPLED = ("generate_rows", "pairs", "judged_pairs", "screen_rows", "slip_rows", "voice_rows", "movement_rows")
+SAMPLED = (
+    "generate_rows",
+    "pairs",
+    "judged_pairs",
+    "screen_rows",
+    "slip_rows",
+    "voice_rows",
+    "movement_rows",
+)
 
 
 def repeat(path: Path, factor: int) -> None:
@@ -51,9 +67,13 @@ def repeat(path: Path, factor: int) -> None:
 
         return {name: marked(name, value) for name, value in row.items()}
 
-    ids = {row["id"] for row in rows} | ({row["question"] for row in rows} if path.name == "voices.jsonl" else set())
+    ids = {row["id"] for row in rows} | (
+        {row["question"] for row in rows} if path.name == "voices.jsonl" else set()
+    )
     made = rows + [copied(row, k) for k in range(1, factor) for row in rows]
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made), encoding="utf-8")
+    path.write_text(
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made), encoding="utf-8"
+    )
 
 
 def unlimited(copy: smoke_book.Copy, factor: int, passes: float) -> None:
@@ -66,13 +86,28 @@ def unlimited(copy: smoke_book.Copy, factor: int, passes: float) -> None:
         for name in SAMPLED:
             if name in known and known[name].type == "int":
                 value = values.get(name, profile["all"].get(name, known[name].default)) * factor
-                values[name] = value if known[name].interval is None else int(min(value, known[name].interval[2]))  # no more than the chapter takes
+                values[name] = (
+                    value
+                    if known[name].interval is None
+                    else int(min(value, known[name].interval[2]))
+                )  # no more than the chapter takes
         for name in ALL:
             if name in known:  # some chapters have no word for all
-                lowest, highest = (0, 0) if known[name].interval is None else known[name].interval[1:3]
+                lowest, highest = (
+                    (0, 0) if known[name].interval is None else known[name].interval[1:3]
+                )
                 values[name] = 0 if lowest <= 0 else int(highest)
-    tuned = profile["values"]["09_emplifai_finetuning"]  # the one step that must be told how many there are: those of its pairs are held out
-    tuned["train_rows"] = len((copy.folder / "data/emplifai_ja/dialogues.jsonl").read_text(encoding="utf-8").splitlines()) - 2 * tuned["pairs"]
+    tuned = profile["values"][
+        "09_emplifai_finetuning"
+    ]  # the one step that must be told how many there are: those of its pairs are held out
+    tuned["train_rows"] = (
+        len(
+            (copy.folder / "data/emplifai_ja/dialogues.jsonl")
+            .read_text(encoding="utf-8")
+            .splitlines()
+        )
+        - 2 * tuned["pairs"]
+    )
     path.write_text(yaml.safe_dump(profile, sort_keys=False))
 
 
@@ -81,10 +116,21 @@ def wordy(copy: smoke_book.Copy) -> None:
     texts = [(copy.folder / name).read_text(encoding="utf-8") for name in REPEATED]
     learnt = Tokenizer(tokenizers.models.BPE())
     learnt.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    learnt.train_from_iterator(texts, tokenizers.trainers.BpeTrainer(vocab_size=4000, initial_alphabet=sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet()),
-                                                                     special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"], show_progress=False))
+    learnt.train_from_iterator(
+        texts,
+        tokenizers.trainers.BpeTrainer(
+            vocab_size=4000,
+            initial_alphabet=sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet()),
+            special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+            show_progress=False,
+        ),
+    )
     learnt.save(str(copy.folder / "words.json"))
-    copy.edit("emo_utils/models.py", "backend = Tokenizer(models.BPE(vocab=vocab, merges=[]))", f"vocab = (backend := Tokenizer.from_file({str(copy.folder / 'words.json')!r})).get_vocab()")
+    copy.edit(
+        "emo_utils/models.py",
+        "backend = Tokenizer(models.BPE(vocab=vocab, merges=[]))",
+        f"vocab = (backend := Tokenizer.from_file({str(copy.folder / 'words.json')!r})).get_vocab()",
+    )
 
 
 def size_mb(folder: Path) -> float:
@@ -104,11 +150,20 @@ def call(copy: smoke_book.Copy, limit: float, memory: float, *command: str) -> t
     """Whether `emo ...` ended well within limit (seconds) and memory (GB), and its seconds."""
     started, log = time.monotonic(), copy.folder / "step.log"
     with open(log, "w") as told:
-        process = subprocess.Popen([sys.executable, "-m", "emo", *command], cwd=copy.folder, env=copy.environment | {"OMP_NUM_THREADS": "1"}, stdin=subprocess.DEVNULL,
-                                   stdout=told, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "emo", *command],
+            cwd=copy.folder,
+            env=copy.environment | {"OMP_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=told,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     while process.poll() is None:
         if time.monotonic() - started > limit or memory_gb(process.pid) > memory:
-            children = psutil.Process(process.pid).children(recursive=True)  # the kernel is in a session of its own
+            children = psutil.Process(process.pid).children(
+                recursive=True
+            )  # the kernel is in a session of its own
             for each in [*children, process]:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     each.kill()
@@ -124,28 +179,53 @@ def call(copy: smoke_book.Copy, limit: float, memory: float, *command: str) -> t
 def with_earlier(table: list[dict]) -> list[dict]:
     """The rows, and those kept before of other steps and sizes, in the order of the steps."""
     path = smoke_book.ROOT / "book" / "reference" / "speed.json"
-    kept = json.loads(path.read_text(encoding="utf-8")).get("hundredfold", {"table": []})["table"] if path.is_file() else []
+    kept = (
+        json.loads(path.read_text(encoding="utf-8")).get("hundredfold", {"table": []})["table"]
+        if path.is_file()
+        else []
+    )
     found = {(row["step"], row["factor"]): row for row in kept + table}
     order = [step.run for step in graph.STEPS]
     return sorted(found.values(), key=lambda row: (row["factor"], order.index(row["step"])))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--factors", type=int, nargs="+", default=[1, 10, 100])
-    parser.add_argument("--passes", type=float, nargs="+", default=[1, 1, 0.1], help="passes over the rows that training makes, for each factor (default: 1 1 .1)")
-    parser.add_argument("--limit", type=float, default=900, help="seconds for a step (default: 900)")
-    parser.add_argument("--memory", type=float, default=16, help="GB of memory for a step (default: 16)")
-    parser.add_argument("--runs", nargs="+", default=[step.run for step in graph.STEPS], help="steps (default: all)")
-    parser.add_argument("--words", action="store_true", help="a stand-in with tokens for words, not bytes")
-    parser.add_argument("--keep", action="store_true", help="put the table into book/reference/speed.json")
+    parser.add_argument(
+        "--passes",
+        type=float,
+        nargs="+",
+        default=[1, 1, 0.1],
+        help="passes over the rows that training makes, for each factor (default: 1 1 .1)",
+    )
+    parser.add_argument(
+        "--limit", type=float, default=900, help="seconds for a step (default: 900)"
+    )
+    parser.add_argument(
+        "--memory", type=float, default=16, help="GB of memory for a step (default: 16)"
+    )
+    parser.add_argument(
+        "--runs", nargs="+", default=[step.run for step in graph.STEPS], help="steps (default: all)"
+    )
+    parser.add_argument(
+        "--words", action="store_true", help="a stand-in with tokens for words, not bytes"
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="put the table into book/reference/speed.json"
+    )
     options = parser.parse_args()
     if len(options.passes) < len(options.factors):
         parser.error("--passes needs a number for each of --factors")
     table, too_slow = [], set()
     with tempfile.TemporaryDirectory() as temporary:
         for factor, passes in zip(options.factors, options.passes):
-            copy = smoke_book.copied(Path(temporary) / f"x{factor}", Path(temporary) / f"cache{factor if options.words else ''}")
+            copy = smoke_book.copied(
+                Path(temporary) / f"x{factor}",
+                Path(temporary) / f"cache{factor if options.words else ''}",
+            )
             if options.words:
                 wordy(copy)
             for name in REPEATED:
@@ -157,17 +237,34 @@ def main() -> None:
                     too_slow.add(run)
                     continue
                 before = size_mb(copy.folder / "results") + size_mb(copy.folder / "checkpoints")
-                done, seconds = call(copy, options.limit, options.memory, "step", run, "--profile", "smoke")
-                row = {"step": run, "factor": factor, "passes": passes if "epochs" in parameters.declared(step.notebook) else None, "done": done, "seconds": seconds, "memory_mb": None, "disk_mb": size_mb(copy.folder / "results") + size_mb(copy.folder / "checkpoints") - before}
+                done, seconds = call(
+                    copy, options.limit, options.memory, "step", run, "--profile", "smoke"
+                )
+                row = {
+                    "step": run,
+                    "factor": factor,
+                    "passes": passes if "epochs" in parameters.declared(step.notebook) else None,
+                    "done": done,
+                    "seconds": seconds,
+                    "memory_mb": None,
+                    "disk_mb": size_mb(copy.folder / "results")
+                    + size_mb(copy.folder / "checkpoints")
+                    - before,
+                }
                 if done:
-                    about = json.loads((copy.folder / "results" / "smoke" / f"{run}.json").read_text())["provenance"]
+                    about = json.loads(
+                        (copy.folder / "results" / "smoke" / f"{run}.json").read_text()
+                    )["provenance"]
                     row |= {"seconds": about["seconds"], "memory_mb": about["peak_memory_mb"]}
                 else:
                     too_slow.add(run)
                 table.append(row)
                 if options.keep:  # after each step: the larger sizes take hours
                     clock.keep("hundredfold", with_earlier(table))
-                print(f"x{factor:<4} {run:40} {'' if done else 'NOT DONE '}{row['seconds']:7.1f} s {row['memory_mb'] or 0:6.0f} MB {row['disk_mb']:7.1f} MB on disk", flush=True)
+                print(
+                    f"x{factor:<4} {run:40} {'' if done else 'NOT DONE '}{row['seconds']:7.1f} s {row['memory_mb'] or 0:6.0f} MB {row['disk_mb']:7.1f} MB on disk",
+                    flush=True,
+                )
             shutil.rmtree(copy.folder)
 
 

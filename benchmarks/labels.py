@@ -23,9 +23,19 @@ PAPER = 4125  # dialogues of EmplifAI
 
 def asked(tokenizer, row: dict) -> str:
     """The prompt of notebook 09_emplifai_prediction, with the labels in the order of Table 1."""
-    told = "\n".join([f"場面: {row['situation']}", *(f"{who}: {turn}" for who, turn in zip(("患者", "支援者") * 2, row["turns"], strict=True))])
+    told = "\n".join(
+        [
+            f"場面: {row['situation']}",
+            *(
+                f"{who}: {turn}"
+                for who, turn in zip(("患者", "支援者") * 2, row["turns"], strict=True)
+            ),
+        ]
+    )
     content = prompts.text("emplifai_label", options="、".join(LABELS), dialogue=told)
-    return tokenizer.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False)
+    return tokenizer.apply_chat_template(
+        [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+    )
 
 
 @torch.inference_mode()
@@ -35,23 +45,50 @@ def plain(model, tokenizer, questions: list[str]) -> np.ndarray:
     for row, prompt in enumerate(questions):
         before = tokenizer(prompt, add_special_tokens=False)["input_ids"]
         for column, label in enumerate(LABELS):
-            after = [*tokenizer(label, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
-            output = model(torch.tensor([before + after], device=model.device), logits_to_keep=len(after) + 1).logits[0, :-1].float().log_softmax(-1)
+            after = [
+                *tokenizer(label, add_special_tokens=False)["input_ids"],
+                tokenizer.eos_token_id,
+            ]
+            output = (
+                model(
+                    torch.tensor([before + after], device=model.device),
+                    logits_to_keep=len(after) + 1,
+                )
+                .logits[0, :-1]
+                .float()
+                .log_softmax(-1)
+            )
             found[row, column] = output[range(len(after)), after].sum().item()
     return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="Qwen2.5-Coder-0.5B-Instruct", help="registered weights (default: the Japanese model of the embedded profile)")
-    parser.add_argument("--dialogues", type=int, default=6, help="dialogues that both ways read (default: 6)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--model",
+        default="Qwen2.5-Coder-0.5B-Instruct",
+        help="registered weights (default: the Japanese model of the embedded profile)",
+    )
+    parser.add_argument(
+        "--dialogues", type=int, default=6, help="dialogues that both ways read (default: 6)"
+    )
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--keep", action="store_true", help="put the tables into book/reference/speed.json")
+    parser.add_argument(
+        "--keep", action="store_true", help="put the tables into book/reference/speed.json"
+    )
     options = parser.parse_args()
     rows = data.load_japanese()
     model, tokenizer = models.load(options.model, "float32")
-    questions = [asked(tokenizer, row) for row in rows[:: max(len(rows) // options.dialogues, 1)][: options.dialogues]]
-    ways = {"plain": lambda: plain(model, tokenizer, questions), "one pass": lambda: judge.word_scores(model, tokenizer, questions, LABELS)}
+    questions = [
+        asked(tokenizer, row)
+        for row in rows[:: max(len(rows) // options.dialogues, 1)][: options.dialogues]
+    ]
+    ways = {
+        "plain": lambda: plain(model, tokenizer, questions),
+        "one pass": lambda: judge.word_scores(model, tokenizer, questions, LABELS),
+    }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     found = {}
     judge.word_scores(model, tokenizer, questions[:2], LABELS)
@@ -63,8 +100,13 @@ def main() -> None:
     times = {name: statistics.median(each) for name, each in seconds.items()}
     apart = np.abs(found["plain"] - found["one pass"]).max()
     for name, value in times.items():
-        print(f"{name:9} {value:7.2f} s for {len(questions)} dialogues, {value / times['one pass']:.1f} times the one pass", flush=True)
-    print(f"fp32; the scores differ by {apart:.1e} at most, of {np.ptp(found['plain']):.0f} nats between the likeliest and the least likely")
+        print(
+            f"{name:9} {value:7.2f} s for {len(questions)} dialogues, {value / times['one pass']:.1f} times the one pass",
+            flush=True,
+        )
+    print(
+        f"fp32; the scores differ by {apart:.1e} at most, of {np.ptp(found['plain']):.0f} nats between the likeliest and the least likely"
+    )
     del model
     dtype = models.choose_precision().dtype
     model, tokenizer = models.load(options.model, dtype)
@@ -74,14 +116,43 @@ def main() -> None:
         started = time.perf_counter()
         judge.word_scores(model, tokenizer, [asked(tokenizer, row) for row in rows[:count]], LABELS)
         took = time.perf_counter() - started
-        growth.append({"dialogues": count, "seconds": took, "seconds_a_dialogue": took / count, f"hours_for_{PAPER:,}": PAPER * took / count / 3600})
-        print(f"{count} dialogues in {dtype}: {took:.1f} s, {took / count:.2f} s a dialogue, {PAPER * took / count / 3600:.1f} h for {PAPER:,}", flush=True)
-    tokens = np.mean([len(tokenizer(asked(tokenizer, row), add_special_tokens=False)["input_ids"]) for row in rows[:32]])
+        growth.append(
+            {
+                "dialogues": count,
+                "seconds": took,
+                "seconds_a_dialogue": took / count,
+                f"hours_for_{PAPER:,}": PAPER * took / count / 3600,
+            }
+        )
+        print(
+            f"{count} dialogues in {dtype}: {took:.1f} s, {took / count:.2f} s a dialogue, {PAPER * took / count / 3600:.1f} h for {PAPER:,}",
+            flush=True,
+        )
+    tokens = np.mean(
+        [
+            len(tokenizer(asked(tokenizer, row), add_special_tokens=False)["input_ids"])
+            for row in rows[:32]
+        ]
+    )
     weights = sum(p.numel() for name, p in model.named_parameters() if "embed_tokens" not in name)
-    print(f"13 B weights on one H100 at a third of its 990 bf16 TFLOP/s: {2 * 13e9 * tokens * PAPER / 330e12 / 60:.0f} minutes for {PAPER:,} dialogues (an estimate from {tokens:.0f} tokens a prompt; no GPU was used, and this model has {weights / 1e9:.2f} B)")
+    print(
+        f"13 B weights on one H100 at a third of its 990 bf16 TFLOP/s: {2 * 13e9 * tokens * PAPER / 330e12 / 60:.0f} minutes for {PAPER:,} dialogues (an estimate from {tokens:.0f} tokens a prompt; no GPU was used, and this model has {weights / 1e9:.2f} B)"
+    )
     if options.keep:
         names = {"plain": "a pass for each label", "one pass": "one pass for 28 labels"}
-        clock.keep("labels", [{"way": f"{names[name]}, {options.model}, fp32", "dialogues": len(questions), "seconds": value, "times_the_one_pass": value / times["one pass"], "largest_difference_of_scores": f"{apart:.0e} nats"} for name, value in times.items()])
+        clock.keep(
+            "labels",
+            [
+                {
+                    "way": f"{names[name]}, {options.model}, fp32",
+                    "dialogues": len(questions),
+                    "seconds": value,
+                    "times_the_one_pass": value / times["one pass"],
+                    "largest_difference_of_scores": f"{apart:.0e} nats",
+                }
+                for name, value in times.items()
+            ],
+        )
         clock.keep("labels growth", growth)
 
 

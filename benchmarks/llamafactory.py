@@ -28,8 +28,17 @@ from emo import export
 from emo_utils import data, graph, models, packed, parameters, prompts, train
 
 LLAMAFACTORY = "llamafactory==0.9.5"
-LEFT_OUT = ("torch", "torchvision", "torchaudio")  # torchvision and torchaudio would bring another torch
-RUNS = ("02_sft.eqsr-sft", "03_dpo.eqsr-dpo", "04_kto.eqsr-kto", "03_dpo.er-eqsr-dpo")  # the last starts from the first's adapter
+LEFT_OUT = (
+    "torch",
+    "torchvision",
+    "torchaudio",
+)  # torchvision and torchaudio would bring another torch
+RUNS = (
+    "02_sft.eqsr-sft",
+    "03_dpo.eqsr-dpo",
+    "04_kto.eqsr-kto",
+    "03_dpo.er-eqsr-dpo",
+)  # the last starts from the first's adapter
 EXPECTED = {"02_sft": None, "03_dpo": 0.6931, "04_kto": 0.5}
 SHOWN = ("rewards/margins", "logps/chosen", "kl")
 TOLERANCE = 2e-3
@@ -42,9 +51,13 @@ print(*(r for r in requires("llamafactory") if "extra ==" not in r and re.match(
 
 def command(*words, **variables) -> str:
     """Run a command to its end and return what it printed; ends this script with its last lines where it fails."""
-    done = subprocess.run([*map(str, words)], env=os.environ | variables, capture_output=True, text=True)
+    done = subprocess.run(
+        [*map(str, words)], env=os.environ | variables, capture_output=True, text=True
+    )
     if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, words))} failed:\n{(done.stdout + done.stderr)[-2000:]}")
+        raise SystemExit(
+            f"{' '.join(map(str, words))} failed:\n{(done.stdout + done.stderr)[-2000:]}"
+        )
     return done.stdout
 
 
@@ -55,11 +68,16 @@ def environment(folder: Path) -> Path:
         return binaries
     print(f"installing {LLAMAFACTORY} into {folder}", flush=True)
     command(sys.executable, "-m", "venv", "--clear", folder)
-    pip, torch_itself = (binaries / "pip", "install", "--quiet"), f"torch=={version('torch').partition('+')[0]}"
+    pip, torch_itself = (
+        (binaries / "pip", "install", "--quiet"),
+        f"torch=={version('torch').partition('+')[0]}",
+    )
     command(*pip, torch_itself)
     command(*pip, "--no-deps", LLAMAFACTORY)
     command(*pip, torch_itself, *command(binaries / "python", "-c", REQUIREMENTS).splitlines())
-    site = Path(command(binaries / "python", "-c", "import site; print(site.getsitepackages()[0])").strip())
+    site = Path(
+        command(binaries / "python", "-c", "import site; print(site.getsitepackages()[0])").strip()
+    )
     (site / "torchaudio").mkdir(exist_ok=True)  # imported, and not used for text
     (site / "torchaudio" / "__init__.py").touch()
     (folder / "ready").touch()
@@ -68,29 +86,60 @@ def environment(folder: Path) -> Path:
 
 def theirs(binaries: Path, settings: Path, steps: int) -> list[dict]:
     """What LLaMA-Factory logs for each step."""
-    command(binaries / "llamafactory-cli", "train", settings, f"max_steps={steps}", DISABLE_VERSION_CHECK="1", HF_HUB_OFFLINE="1",
-            PATH=f"{binaries}{os.pathsep}{os.environ['PATH']}")
+    command(
+        binaries / "llamafactory-cli",
+        "train",
+        settings,
+        f"max_steps={steps}",
+        DISABLE_VERSION_CHECK="1",
+        HF_HUB_OFFLINE="1",
+        PATH=f"{binaries}{os.pathsep}{os.environ['PATH']}",
+    )
     output = Path(yaml.safe_load(settings.read_text(encoding="utf-8"))["output_dir"])
-    return [entry for entry in json.loads((output / "trainer_state.json").read_text())["log_history"] if "loss" in entry]
+    return [
+        entry
+        for entry in json.loads((output / "trainer_state.json").read_text())["log_history"]
+        if "loss" in entry
+    ]
 
 
 def ours(run: str, values: dict, folder: Path, steps: int):
     """The trainer of the run's notebook after its steps."""
     torch.manual_seed(values["seed"])
     precision = models.choose_precision(values["precision"])
-    model, tokenizer = models.load(values["base_model"], "float32", [Path(values["init"])] if values["init"] else ())
+    model, tokenizer = models.load(
+        values["base_model"], "float32", [Path(values["init"])] if values["init"] else ()
+    )
     task, rows = prompts.text("task"), data.split("eqsr", values["train_rows"])[0]
-    shared = train.arguments(folder / "ours", precision=precision, device_batch=values.get("device_batch", 0),
-                             **{k: values[k] for k in ("learning_rate", "epochs", "batch_size", "seed", "max_length")})
+    shared = train.arguments(
+        folder / "ours",
+        precision=precision,
+        device_batch=values.get("device_batch", 0),
+        **{k: values[k] for k in ("learning_rate", "epochs", "batch_size", "seed", "max_length")},
+    )
     shared["max_steps"] = steps
     if run.startswith("02_sft"):
         make, arguments, examples = SFTTrainer, SFTConfig(**shared), data.sft_rows(rows, task)
     elif run.startswith("03_dpo"):
-        make, arguments, examples = DPOTrainer, DPOConfig(**shared, beta=values["beta"], loss_type=["sigmoid"]), data.dpo_rows(rows, task)
+        make, arguments, examples = (
+            DPOTrainer,
+            DPOConfig(**shared, beta=values["beta"], loss_type=["sigmoid"]),
+            data.dpo_rows(rows, task),
+        )
     else:
         weights = {k: values[k] for k in ("beta", "desirable_weight", "undesirable_weight")}
-        make, arguments, examples = KTOTrainer, KTOConfig(**shared, **weights), data.kto_rows(rows, task, values["seed"], values["batch_size"])
-    trainer = make(model=model, args=arguments, train_dataset=datasets.Dataset.from_list(examples), processing_class=tokenizer, peft_config=train.lora(values["lora_rank"]))
+        make, arguments, examples = (
+            KTOTrainer,
+            KTOConfig(**shared, **weights),
+            data.kto_rows(rows, task, values["seed"], values["batch_size"]),
+        )
+    trainer = make(
+        model=model,
+        args=arguments,
+        train_dataset=datasets.Dataset.from_list(examples),
+        processing_class=tokenizer,
+        peft_config=train.lora(values["lora_rank"]),
+    )
     trainer.remove_callback(PrinterCallback)
     packed.pack(trainer)
     trainer.train()
@@ -106,11 +155,27 @@ def keep(trainer, folder: Path) -> Path:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--venv", type=Path, help="folder of LLaMA-Factory's virtual environment, made where it is missing (default: a temporary one)")
-    parser.add_argument("--steps", type=int, default=3, help="optimizer steps; the learning rate of the first is 0, so that the third shows the first change (default: 3)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--venv",
+        type=Path,
+        help="folder of LLaMA-Factory's virtual environment, made where it is missing (default: a temporary one)",
+    )
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=3,
+        help="optimizer steps; the learning rate of the first is 0, so that the third shows the first change (default: 3)",
+    )
     parser.add_argument("--rows", type=int, default=8, help="training rows (default: 8)")
-    parser.add_argument("--profile", choices=("smoke", "embedded"), default="embedded", help="scale of the models (default: embedded)")
+    parser.add_argument(
+        "--profile",
+        choices=("smoke", "embedded"),
+        default="embedded",
+        help="scale of the models (default: embedded)",
+    )
     options = parser.parse_args()
     datasets.disable_progress_bars()
     wrong, start = 0, ""
@@ -118,7 +183,9 @@ def main() -> int:
         binaries = environment((options.venv or Path(folder) / "venv").resolve())
         for run in RUNS:
             step = graph.step(run)
-            given = {"precision": "fp32", "train_rows": options.rows} | ({"init": start} if ".er-" in run else {})
+            given = {"precision": "fp32", "train_rows": options.rows} | (
+                {"init": start} if ".er-" in run else {}
+            )
             values = parameters.resolve(step.notebook, graph.values(step, options.profile) | given)
             settings, *_ = export.write(run, options.profile, Path(folder) / "export", given)
             other_log = theirs(binaries, settings, options.steps)
@@ -126,11 +193,22 @@ def main() -> int:
             start = start or str(keep(trainer, Path(folder) / "start"))
             own_log = [entry for entry in trainer.state.log_history if "loss" in entry]
             for number, (other, own) in enumerate(zip(other_log, own_log, strict=True), start=1):
-                more = "".join(f"; {key} {other[key]:.4f}, {own[key]:.4f}" for key in SHOWN if key in other and key in own)
-                print(f"{run} step {number}: loss {other['loss']:.4f} in LLaMA-Factory, {own['loss']:.4f} in the notebook{more}", flush=True)
+                more = "".join(
+                    f"; {key} {other[key]:.4f}, {own[key]:.4f}"
+                    for key in SHOWN
+                    if key in other and key in own
+                )
+                print(
+                    f"{run} step {number}: loss {other['loss']:.4f} in LLaMA-Factory, {own['loss']:.4f} in the notebook{more}",
+                    flush=True,
+                )
             first = EXPECTED[step.notebook] or own_log[0]["loss"]
-            wrong += max(abs(other_log[0]["loss"] - first), abs(own_log[0]["loss"] - first)) > TOLERANCE
-    print("the first losses agree" if not wrong else f"{wrong} first losses are not what they must be")
+            wrong += (
+                max(abs(other_log[0]["loss"] - first), abs(own_log[0]["loss"] - first)) > TOLERANCE
+            )
+    print(
+        "the first losses agree" if not wrong else f"{wrong} first losses are not what they must be"
+    )
     return int(wrong > 0)
 
 

@@ -26,10 +26,15 @@ LATENCY, AT_ONCE = 0.2, 64
 def write_rows(path: Path, count: int) -> sources.Source:
     with open(path, "w", encoding="utf-8") as handle:
         for i in range(count):
-            handle.write(json.dumps({
-                "question": f"I am {18 + i % 70} years old and for {i % 20 + 2} days my knee hurts on stairs, worse after {i % 9 + 1} km; I took ibuprofen 400 mg (case {i}). What now?",
-                "answer": f"Probably patellofemoral pain. Rest, quadriceps exercises for {i % 7 + 4} weeks, ibuprofen 400 mg with food; come back if it locks or swells ({i}).",
-            }) + "\n")
+            handle.write(
+                json.dumps(
+                    {
+                        "question": f"I am {18 + i % 70} years old and for {i % 20 + 2} days my knee hurts on stairs, worse after {i % 9 + 1} km; I took ibuprofen 400 mg (case {i}). What now?",
+                        "answer": f"Probably patellofemoral pain. Rest, quadriceps exercises for {i % 7 + 4} weeks, ibuprofen 400 mg with food; come back if it locks or swells ({i}).",
+                    }
+                )
+                + "\n"
+            )
     return sources.Source(str(path))
 
 
@@ -42,10 +47,14 @@ async def gathered(address: str, tasks: list) -> None:
     """Everything at once: each request is a task from the start, a semaphore holds it back."""
     settings, gate = rewrite.Settings("m", address), asyncio.Semaphore(AT_ONCE)
     async with rewrite.client(address) as api:
+
         async def one(task):
             async with gate:
-                answer = await api.chat.completions.create(**rewrite.request(task, None, 1, settings))
+                answer = await api.chat.completions.create(
+                    **rewrite.request(task, None, 1, settings)
+                )
                 return rewrite.judge_reply(task, answer.choices[0].message.content)
+
         await asyncio.gather(*(one(task) for task in tasks))
 
 
@@ -57,13 +66,23 @@ def rate(count: int) -> None:
         tasks = tasks_of(source, count)
         settings = rewrite.Settings("m", address, concurrency=AT_ONCE)
         for name, rows in (("warm-up", 200), ("this package", count)):
-            report = rewrite.run(tasks_of(source, rows, seed=1 if name == "warm-up" else 0), settings, rewrite.Store(folder / f"{name}.sqlite"))
+            report = rewrite.run(
+                tasks_of(source, rows, seed=1 if name == "warm-up" else 0),
+                settings,
+                rewrite.Store(folder / f"{name}.sqlite"),
+            )
             found = report.asked / report.seconds
-            print(f"{name}: {report.asked} requests in {report.seconds:.1f} s, {found:.0f} a second, {found / ideal:.1%} of the ideal {ideal:.0f}", flush=True)
+            print(
+                f"{name}: {report.asked} requests in {report.seconds:.1f} s, {found:.0f} a second, {found / ideal:.1%} of the ideal {ideal:.0f}",
+                flush=True,
+            )
         started = time.monotonic()
         asyncio.run(gathered(address, list(tasks())))
         found = count / (time.monotonic() - started)
-        print(f"asyncio.gather over everything, nothing kept on the way: {found:.0f} a second, {found / ideal:.1%}", flush=True)
+        print(
+            f"asyncio.gather over everything, nothing kept on the way: {found:.0f} a second, {found / ideal:.1%}",
+            flush=True,
+        )
         api = rewrite.openai.OpenAI(base_url=address, api_key="local")
         started = time.monotonic()
         for task, _ in zip(tasks(), range(50), strict=False):
@@ -82,16 +101,25 @@ def scale(count: int) -> None:
         print(f"plan: {rewrite.plan(tasks(), settings, store)}; {time.monotonic() - started:.0f} s")
         half = tasks_of(source, count // 2)
         report = rewrite.run(half, settings, store)
-        print(f"first half: {rewrite.summary(report)}; {report.asked / report.seconds:.0f} a second", flush=True)
+        print(
+            f"first half: {rewrite.summary(report)}; {report.asked / report.seconds:.0f} a second",
+            flush=True,
+        )
         report = rewrite.run(tasks, settings, rewrite.Store(folder / "replies.sqlite"))
         print(f"resumed: {rewrite.summary(report)}")
         print(f"exported: {rewrite.export(tasks(), settings, store, folder / 'out')}")
-        print(f"memory peak of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+        print(
+            f"memory peak of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
+        )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=["rate", "scale"])
-    parser.add_argument("--count", type=int, default=0, help="rows (default: 5000 for rate, 110000 for scale)")
+    parser.add_argument(
+        "--count", type=int, default=0, help="rows (default: 5000 for rate, 110000 for scale)"
+    )
     options = parser.parse_args()
     rate(options.count or 5000) if options.what == "rate" else scale(options.count or 110_000)

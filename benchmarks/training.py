@@ -64,22 +64,56 @@ def work(spec: dict, out: Path) -> None:
 
     disable_progress_bars()
     torch.manual_seed(SETTINGS["seed"])
-    make, config = {"sft": (SFTTrainer, SFTConfig), "dpo": (DPOTrainer, DPOConfig), "kto": (KTOTrainer, KTOConfig)}[spec["stage"]]
+    make, config = {
+        "sft": (SFTTrainer, SFTConfig),
+        "dpo": (DPOTrainer, DPOConfig),
+        "kto": (KTOTrainer, KTOConfig),
+    }[spec["stage"]]
     more = {} if spec["stage"] == "sft" else {"beta": BETA}
     clock = Clock()
     if spec["way"] == "ours":
         left_out = spec.get("without", "nothing")
         precision = models.choose_precision("fp32" if left_out == "bf16" else "auto")
         model, tokenizer = models.load(BASE, "float32")
-        shared = train.arguments(Path(spec["folder"]), batch_size=spec["batch"], device_batch=spec["device_batch"], max_length=spec["max_length"], precision=precision, **SETTINGS)
+        shared = train.arguments(
+            Path(spec["folder"]),
+            batch_size=spec["batch"],
+            device_batch=spec["device_batch"],
+            max_length=spec["max_length"],
+            precision=precision,
+            **SETTINGS,
+        )
         _leave_out(left_out, packed)
     else:
         folder = models.fetch(BASE)
-        model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
-        shared = {"output_dir": spec["folder"], "learning_rate": SETTINGS["learning_rate"], "num_train_epochs": 1, "per_device_train_batch_size": spec["batch"],
-                  "lr_scheduler_type": "cosine", "warmup_steps": 2, "seed": SETTINGS["seed"], "max_length": spec["max_length"], "use_cpu": not torch.cuda.is_available(),
-                  "bf16": "fp32" not in spec["way"], "gradient_checkpointing": False, "logging_steps": 1, "save_strategy": "no", "report_to": [], "disable_tqdm": True}
-    trainer = make(model=model, args=config(**shared, **more), train_dataset=Dataset.from_list(spec["examples"]), processing_class=tokenizer, peft_config=train.lora(RANK))
+        model, tokenizer = (
+            AutoModelForCausalLM.from_pretrained(folder),
+            AutoTokenizer.from_pretrained(folder),
+        )
+        shared = {
+            "output_dir": spec["folder"],
+            "learning_rate": SETTINGS["learning_rate"],
+            "num_train_epochs": 1,
+            "per_device_train_batch_size": spec["batch"],
+            "lr_scheduler_type": "cosine",
+            "warmup_steps": 2,
+            "seed": SETTINGS["seed"],
+            "max_length": spec["max_length"],
+            "use_cpu": not torch.cuda.is_available(),
+            "bf16": "fp32" not in spec["way"],
+            "gradient_checkpointing": False,
+            "logging_steps": 1,
+            "save_strategy": "no",
+            "report_to": [],
+            "disable_tqdm": True,
+        }
+    trainer = make(
+        model=model,
+        args=config(**shared, **more),
+        train_dataset=Dataset.from_list(spec["examples"]),
+        processing_class=tokenizer,
+        peft_config=train.lora(RANK),
+    )
     trainer.add_callback(clock)
     trainer.remove_callback(PrinterCallback)
     tokens, collate = [], trainer.data_collator
@@ -94,7 +128,11 @@ def work(spec: dict, out: Path) -> None:
         packed.pack(trainer)
     trainer.train()
     parts = trainer.args.gradient_accumulation_steps
-    clock.write(out, tokens=[sum(tokens[i : i + parts]) for i in range(0, len(tokens), parts)], bf16=trainer.args.bf16)
+    clock.write(
+        out,
+        tokens=[sum(tokens[i : i + parts]) for i in range(0, len(tokens), parts)],
+        bf16=trainer.args.bf16,
+    )
 
 
 def _leave_out(name: str, packed) -> None:
@@ -109,13 +147,25 @@ def _leave_out(name: str, packed) -> None:
         together = packed.layout
 
         def apart(input_ids, attention_mask, labels):
-            rows = [together(input_ids[i : i + 1], attention_mask[i : i + 1], labels[i : i + 1]) for i in range(len(input_ids))]
+            rows = [
+                together(input_ids[i : i + 1], attention_mask[i : i + 1], labels[i : i + 1])
+                for i in range(len(input_ids))
+            ]
             starts = [sum(r.tokens.shape[1] for r in rows[:i]) for i in range(len(rows))]
-            groups = [(slice(span.start + start, span.stop + start), mask) for r, start in zip(rows, starts, strict=True) for span, mask in r.groups]
+            groups = [
+                (slice(span.start + start, span.stop + start), mask)
+                for r, start in zip(rows, starts, strict=True)
+                for span, mask in r.groups
+            ]
             return packed.Layout(
-                torch.cat([r.tokens for r in rows], 1), torch.cat([r.positions for r in rows], 1), groups,
-                torch.cat([r.source + start for r, start in zip(rows, starts, strict=True)]), torch.cat([r.row + i for i, r in enumerate(rows)]),
-                torch.cat([r.column for r in rows]), torch.cat([r.target for r in rows]))
+                torch.cat([r.tokens for r in rows], 1),
+                torch.cat([r.positions for r in rows], 1),
+                groups,
+                torch.cat([r.source + start for r, start in zip(rows, starts, strict=True)]),
+                torch.cat([r.row + i for i, r in enumerate(rows)]),
+                torch.cat([r.column for r in rows]),
+                torch.cat([r.target for r in rows]),
+            )
 
         packed.layout = apart
 
@@ -129,11 +179,25 @@ def dialogues(path: Path | None, count: int) -> list[dict]:
 
     if path is None:
         return data.load("eqsr", count)
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    long = [row for row in rows if 250 <= len(f"{row['question']} {row['answer']}".split()) <= 420][: count + 1]
+    rows = [
+        json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()
+    ]
+    long = [row for row in rows if 250 <= len(f"{row['question']} {row['answer']}".split()) <= 420][
+        : count + 1
+    ]
     if len(long) <= count:
-        raise SystemExit(f"{path} has only {len(long)} rows of 250 to 420 words; ask for fewer with --count")
-    return [{"question": row["question"], "emotional_question": row["question"], "soothing_response": row["answer"], "answer": other["answer"]} for row, other in zip(long, long[1:], strict=False)]
+        raise SystemExit(
+            f"{path} has only {len(long)} rows of 250 to 420 words; ask for fewer with --count"
+        )
+    return [
+        {
+            "question": row["question"],
+            "emotional_question": row["question"],
+            "soothing_response": row["answer"],
+            "answer": other["answer"],
+        }
+        for row, other in zip(long, long[1:], strict=False)
+    ]
 
 
 def examples_of(stage: str, rows: list[dict], batch: int) -> list[dict]:
@@ -154,18 +218,31 @@ def run(spec: dict, folder: Path, binaries: Path | None = None) -> dict | None:
 
     out = folder / "out.json"
     out.unlink(missing_ok=True)
-    environment = {k: v for k, v in os.environ.items() if k not in cli.KEEP_MEMORY} | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    environment = {k: v for k, v in os.environ.items() if k not in cli.KEEP_MEMORY} | {
+        "PYTHONPATH": str(ROOT),
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
     if spec["way"] == "ours" and spec.get("without") != "kept memory":
         environment |= cli.KEEP_MEMORY
     if spec["way"] == "LLaMA-Factory":
         settings = _settings(spec, folder)
         command = [binaries / "python", Path(__file__).with_name("clock.py"), settings, out]
-        environment |= {"DISABLE_VERSION_CHECK": "1", "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
+        environment |= {
+            "DISABLE_VERSION_CHECK": "1",
+            "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+        }
         del environment["PYTHONPATH"]
     else:
         (folder / "spec.json").write_text(json.dumps(spec | {"folder": str(folder / "run")}))
         command = [sys.executable, __file__, "--work", folder / "spec.json", "--out", out]
-    done = subprocess.run([*map(str, command)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        [*map(str, command)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     if done.returncode in (-9, 137) and spec["way"] != "ours":
         return None
     if done.returncode or not out.is_file():
@@ -177,13 +254,22 @@ def _settings(spec: dict, folder: Path) -> Path:
     """Settings and rows of a training for LLaMA-Factory, by way of `emo export`."""
     from emo import export
 
-    book_run = {"sft": "02_sft.eqsr-sft", "dpo": "03_dpo.eqsr-dpo", "kto": "04_kto.eqsr-kto"}[spec["stage"]]
-    given = SETTINGS | {"batch_size": spec["batch"], "lora_rank": RANK, "max_length": spec["max_length"]} | ({} if spec["stage"] == "sft" else {"beta": BETA})
+    book_run = {"sft": "02_sft.eqsr-sft", "dpo": "03_dpo.eqsr-dpo", "kto": "04_kto.eqsr-kto"}[
+        spec["stage"]
+    ]
+    given = (
+        SETTINGS
+        | {"batch_size": spec["batch"], "lora_rank": RANK, "max_length": spec["max_length"]}
+        | ({} if spec["stage"] == "sft" else {"beta": BETA})
+    )
     if spec["stage"] != "kto":
         given["device_batch"] = spec["batch"]
     path, rows, *_ = export.write(book_run, "embedded", folder / "export", given)
     rows.write_text(json.dumps([export._row(row) for row in spec["examples"]]), encoding="utf-8")
-    settings = yaml.safe_load(path.read_text(encoding="utf-8")) | {"overwrite_cache": True, "preprocessing_num_workers": None}
+    settings = yaml.safe_load(path.read_text(encoding="utf-8")) | {
+        "overwrite_cache": True,
+        "preprocessing_num_workers": None,
+    }
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")
     return path
 
@@ -200,7 +286,11 @@ def peak() -> float:
 
     best = max(rate(2048, torch.float32) for _ in range(6))
     # Without units for it, one product of this size in bf16 takes minutes.
-    return best if max(rate(256, torch.bfloat16) for _ in range(3)) < 0.1 * best else max(best, *(rate(2048, torch.bfloat16) for _ in range(6)))
+    return (
+        best
+        if max(rate(256, torch.bfloat16) for _ in range(3)) < 0.1 * best
+        else max(best, *(rate(2048, torch.bfloat16) for _ in range(6)))
+    )
 
 
 def weights() -> int:
@@ -213,7 +303,9 @@ def weights() -> int:
 
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(models.fetch(BASE)))
-    return sum(p.numel() for name, p in model.named_parameters() if "embed" not in name and p.dim() == 2)
+    return sum(
+        p.numel() for name, p in model.named_parameters() if "embed" not in name and p.dim() == 2
+    )
 
 
 # What is printed
@@ -222,8 +314,14 @@ def weights() -> int:
 def summary(results: list[dict], tokens: list[int]) -> dict:
     """Of one way's runs: the median of their rates over all steps but the first, the lowest and the highest, memory, and the losses."""
     rates = [sum(tokens[1:]) / sum(r["seconds"][1:]) for r in results]
-    return {"rate": statistics.median(rates), "rate_low": min(rates), "rate_high": max(rates), "memory_mb": max(r["memory_mb"] for r in results),
-            "losses": results[0]["losses"], "steps": len(results) * (len(tokens) - 1)}
+    return {
+        "rate": statistics.median(rates),
+        "rate_low": min(rates),
+        "rate_high": max(rates),
+        "memory_mb": max(r["memory_mb"] for r in results),
+        "losses": results[0]["losses"],
+        "steps": len(results) * (len(tokens) - 1),
+    }
 
 
 def at_once(stage: str, options) -> int:
@@ -234,18 +332,33 @@ def at_once(stage: str, options) -> int:
 def compare(options, folder: Path) -> list[dict]:
     from llamafactory import environment
 
-    binaries = environment((options.venv or folder / "venv").resolve()) if "LLaMA-Factory" in options.ways else None
+    binaries = (
+        environment((options.venv or folder / "venv").resolve())
+        if "LLaMA-Factory" in options.ways
+        else None
+    )
     rows, table, size = dialogues(options.rows, options.count), [], weights()
     for stage in options.stages:
-        examples = examples_of(stage, rows[: len(rows) // 2] if stage == "kto" else rows, options.batch)
-        spec = {"stage": stage, "batch": options.batch, "device_batch": at_once(stage, options), "max_length": 1024, "examples": examples}
+        examples = examples_of(
+            stage, rows[: len(rows) // 2] if stage == "kto" else rows, options.batch
+        )
+        spec = {
+            "stage": stage,
+            "batch": options.batch,
+            "device_batch": at_once(stage, options),
+            "max_length": 1024,
+            "examples": examples,
+        }
         found, best = {way: [] for way in options.ways}, 0.0
         for _ in range(options.rounds):
             for way in list(found):
                 best = max(best, peak())
                 result = run(spec | {"way": way}, folder, binaries)
                 if result is None:
-                    print(f"{stage}  {way} was killed, most likely for memory; it is left out", flush=True)
+                    print(
+                        f"{stage}  {way} was killed, most likely for memory; it is left out",
+                        flush=True,
+                    )
                     del found[way]
                 else:
                     found[way].append(result)
@@ -254,23 +367,52 @@ def compare(options, folder: Path) -> list[dict]:
         for way, s in by_way.items():
             share = s["rate"] * PASSES[stage] * 2 * size / best / 1e9
             drift = abs(sum(s["losses"]) / sum(by_way["ours"]["losses"]) - 1)
-            table.append({"objective": stage, "way": way, "rate": s["rate"], "low": s["rate_low"], "high": s["rate_high"], "memory_mb": s["memory_mb"],
-                          "share_of_peak": share, "loss_first": s["losses"][0], "loss_last": s["losses"][-1], "loss_difference": drift,
-                          "steps": s["steps"], "rounds": options.rounds, "rows": len(examples), "tokens_a_row": sum(tokens) / len(examples)})
-            print(f"{stage}  {way:14} {s['rate']:6.0f} text tok/s [{s['rate_low']:.0f}, {s['rate_high']:.0f}]  {s['memory_mb'] / 1000:.1f} GB  {share:5.0%} of peak  "
-                  f"loss {s['losses'][0]:.4f} -> {s['losses'][-1]:.4f} (curve differs by {drift:.1%})", flush=True)
+            table.append(
+                {
+                    "objective": stage,
+                    "way": way,
+                    "rate": s["rate"],
+                    "low": s["rate_low"],
+                    "high": s["rate_high"],
+                    "memory_mb": s["memory_mb"],
+                    "share_of_peak": share,
+                    "loss_first": s["losses"][0],
+                    "loss_last": s["losses"][-1],
+                    "loss_difference": drift,
+                    "steps": s["steps"],
+                    "rounds": options.rounds,
+                    "rows": len(examples),
+                    "tokens_a_row": sum(tokens) / len(examples),
+                }
+            )
+            print(
+                f"{stage}  {way:14} {s['rate']:6.0f} text tok/s [{s['rate_low']:.0f}, {s['rate_high']:.0f}]  {s['memory_mb'] / 1000:.1f} GB  {share:5.0%} of peak  "
+                f"loss {s['losses'][0]:.4f} -> {s['losses'][-1]:.4f} (curve differs by {drift:.1%})",
+                flush=True,
+            )
         others = [s["rate"] for way, s in by_way.items() if way != "ours"]
         if others:
-            print(f"{stage}: {by_way['ours']['rate'] / max(others):.2f} times the better of the others; "
-                  f"{sum(tokens) / len(examples):.0f} tokens a row, peak {best:.0f} GFLOP/s", flush=True)
+            print(
+                f"{stage}: {by_way['ours']['rate'] / max(others):.2f} times the better of the others; "
+                f"{sum(tokens) / len(examples):.0f} tokens a row, peak {best:.0f} GFLOP/s",
+                flush=True,
+            )
     return table
 
 
 def shares(options, folder: Path) -> list[dict]:
     rows, table = dialogues(options.rows, options.count), []
     for stage in options.stages:
-        spec = {"way": "ours", "stage": stage, "batch": options.batch, "device_batch": at_once(stage, options), "max_length": 1024,
-                "examples": examples_of(stage, rows[: len(rows) // 2] if stage == "kto" else rows, options.batch)}
+        spec = {
+            "way": "ours",
+            "stage": stage,
+            "batch": options.batch,
+            "device_batch": at_once(stage, options),
+            "max_length": 1024,
+            "examples": examples_of(
+                stage, rows[: len(rows) // 2] if stage == "kto" else rows, options.batch
+            ),
+        }
         found = {name: [] for name in WITHOUT}
         for _ in range(options.rounds):
             for name in WITHOUT:
@@ -279,8 +421,20 @@ def shares(options, folder: Path) -> list[dict]:
         rates = {name: summary(results, tokens) for name, results in found.items()}
         for name, text in WITHOUT.items():
             saved = rates["nothing"]["rate"] / rates[name]["rate"]
-            table.append({"objective": stage, "without": name, "meaning": text, "rate": rates[name]["rate"], "factor": saved, "memory_mb": rates[name]["memory_mb"]})
-            print(f"{stage}  without {name:14} {rates[name]['rate']:6.0f} text tok/s, factor {saved:.2f}, {rates[name]['memory_mb'] / 1000:.1f} GB ({text})", flush=True)
+            table.append(
+                {
+                    "objective": stage,
+                    "without": name,
+                    "meaning": text,
+                    "rate": rates[name]["rate"],
+                    "factor": saved,
+                    "memory_mb": rates[name]["memory_mb"],
+                }
+            )
+            print(
+                f"{stage}  without {name:14} {rates[name]['rate']:6.0f} text tok/s, factor {saved:.2f}, {rates[name]['memory_mb'] / 1000:.1f} GB ({text})",
+                flush=True,
+            )
     return table
 
 
@@ -290,31 +444,85 @@ def growth(options, folder: Path) -> list[dict]:
 
     def joined(k: int) -> list[dict]:
         parts = [rows[i : i + k] for i in range(0, 6 * k, k)]
-        return [{f: " ".join(r[f] for r in part) for f in ("question", "emotional_question", "soothing_response", "answer")} for part in parts]
+        return [
+            {
+                f: " ".join(r[f] for r in part)
+                for f in ("question", "emotional_question", "soothing_response", "answer")
+            }
+            for part in parts
+        ]
 
-    cases = [("rows", k, rows[: 6 * k]) for k in (1, 4, 16)] + [("length", k, joined(k)) for k in (1, 2, 4)]
+    cases = [("rows", k, rows[: 6 * k]) for k in (1, 4, 16)] + [
+        ("length", k, joined(k)) for k in (1, 2, 4)
+    ]
     for stage in options.stages:
         for what, factor, chosen in cases:
-            found = run({"way": "ours", "stage": stage, "batch": 2, "device_batch": 2, "max_length": 4096, "examples": examples_of(stage, chosen, 2)}, folder)
-            entry = {"objective": stage, "what": what, "factor": factor, "seconds": sum(found["seconds"][1:]), "tokens": sum(found["tokens"][1:]), "memory_mb": found["memory_mb"]}
+            found = run(
+                {
+                    "way": "ours",
+                    "stage": stage,
+                    "batch": 2,
+                    "device_batch": 2,
+                    "max_length": 4096,
+                    "examples": examples_of(stage, chosen, 2),
+                },
+                folder,
+            )
+            entry = {
+                "objective": stage,
+                "what": what,
+                "factor": factor,
+                "seconds": sum(found["seconds"][1:]),
+                "tokens": sum(found["tokens"][1:]),
+                "memory_mb": found["memory_mb"],
+            }
             table.append(entry)
-            print(f"{stage}  {what} x{factor}: {entry['seconds']:.1f} s for {entry['tokens']} tokens, {entry['memory_mb'] / 1000:.1f} GB", flush=True)
+            print(
+                f"{stage}  {what} x{factor}: {entry['seconds']:.1f} s for {entry['tokens']} tokens, {entry['memory_mb'] / 1000:.1f} GB",
+                flush=True,
+            )
     return table
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shares", action="store_true", help="what each choice of this package saves")
-    parser.add_argument("--growth", action="store_true", help="how cost grows with rows and lengths")
-    parser.add_argument("--rows", type=Path, help="JSON lines with question and answer (default: the shipped EQ+SR rows)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--shares", action="store_true", help="what each choice of this package saves"
+    )
+    parser.add_argument(
+        "--growth", action="store_true", help="how cost grows with rows and lengths"
+    )
+    parser.add_argument(
+        "--rows",
+        type=Path,
+        help="JSON lines with question and answer (default: the shipped EQ+SR rows)",
+    )
     parser.add_argument("--count", type=int, default=24, help="rows (default: 24)")
-    parser.add_argument("--batch", type=int, default=8, help="rows, pairs or labelled answers of an optimizer step (default: 8)")
-    parser.add_argument("--device-batch", type=int, default=2, help="rows that this package computes at once (default: 2, as the notebooks)")
+    parser.add_argument(
+        "--batch",
+        type=int,
+        default=8,
+        help="rows, pairs or labelled answers of an optimizer step (default: 8)",
+    )
+    parser.add_argument(
+        "--device-batch",
+        type=int,
+        default=2,
+        help="rows that this package computes at once (default: 2, as the notebooks)",
+    )
     parser.add_argument("--rounds", type=int, default=3, help="runs of each way (default: 3)")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS[:3])
-    parser.add_argument("--venv", type=Path, help="folder of LLaMA-Factory's environment, made where it is missing (default: a temporary one)")
-    parser.add_argument("--keep", action="store_true", help="put the table into book/reference/speed.json")
+    parser.add_argument(
+        "--venv",
+        type=Path,
+        help="folder of LLaMA-Factory's environment, made where it is missing (default: a temporary one)",
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="put the table into book/reference/speed.json"
+    )
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -322,8 +530,20 @@ def main() -> None:
         parser.error("--ways needs ours, beside which the others stand")
     if options.work:
         return work(json.loads(options.work.read_text()), options.out)
-    plain = "without bf16 units" if "ONEDNN_MAX_CPU_ISA" in os.environ else "long rows" if options.rows else "comparison"
-    name, what = ("shares", shares) if options.shares else ("growth", growth) if options.growth else (plain, compare)
+    plain = (
+        "without bf16 units"
+        if "ONEDNN_MAX_CPU_ISA" in os.environ
+        else "long rows"
+        if options.rows
+        else "comparison"
+    )
+    name, what = (
+        ("shares", shares)
+        if options.shares
+        else ("growth", growth)
+        if options.growth
+        else (plain, compare)
+    )
     with tempfile.TemporaryDirectory() as folder:
         table = what(options, Path(folder))
     if options.keep:

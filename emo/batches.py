@@ -6,11 +6,30 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from emo_utils.project import EmoError, alone
-from emo_utils.rewrite import Reply, Report, Settings, Store, chunks, judge_reply, key, kind_of, outcome_of, request, text_of
+from emo_utils.rewrite import (
+    Reply,
+    Report,
+    Settings,
+    Store,
+    chunks,
+    judge_reply,
+    key,
+    kind_of,
+    outcome_of,
+    request,
+    text_of,
+)
 from emo_utils.sources import Task
 
 
-def write_batches(tasks: Iterable[Task], settings: Settings, store: Store, folder: Path, rows: int = 50_000, size: int = 190_000_000) -> list[Path]:
+def write_batches(
+    tasks: Iterable[Task],
+    settings: Settings,
+    store: Store,
+    folder: Path,
+    rows: int = 50_000,
+    size: int = 190_000_000,
+) -> list[Path]:
     """Files for the Batch API with what the store still lacks (rows that failed a gate with their reason); returns their paths.
 
     rows, size: requests and bytes of a file at most (the service takes 50,000 and 200 MB). What has been sent and not
@@ -38,7 +57,18 @@ def write_batches(tasks: Iterable[Task], settings: Settings, store: Store, folde
                 continue
             seen.add(name)
             attempt = before.attempt + 1 if before else 1
-            line = json.dumps({"custom_id": f"{name}.{attempt}", "method": "POST", "url": "/v1/chat/completions", "body": request(task, before, attempt, settings)}, ensure_ascii=False) + "\n"
+            line = (
+                json.dumps(
+                    {
+                        "custom_id": f"{name}.{attempt}",
+                        "method": "POST",
+                        "url": "/v1/chat/completions",
+                        "body": request(task, before, attempt, settings),
+                    },
+                    ensure_ascii=False,
+                )
+                + "\n"
+            )
             if len(lines) == rows or lines and length + len(line.encode()) > size:
                 flush()
             lines.append(line)
@@ -47,7 +77,13 @@ def write_batches(tasks: Iterable[Task], settings: Settings, store: Store, folde
     return paths
 
 
-def read_batch(path: Path, tasks: Iterable[Task], settings: Settings, store: Store, emotion_gate: Callable[[str, str, str], str] | None = None) -> Report:
+def read_batch(
+    path: Path,
+    tasks: Iterable[Task],
+    settings: Settings,
+    store: Store,
+    emotion_gate: Callable[[str, str, str], str] | None = None,
+) -> Report:
     """Take the results of a batch into the store, whatever their order; lines of other runs and failed requests are counted.
 
     Rows whose reply fails a gate are in the next `write_batches` with the reason.
@@ -64,7 +100,12 @@ def read_batch(path: Path, tasks: Iterable[Task], settings: Settings, store: Sto
                 usage = body.get("usage") or {}
                 message = body["choices"][0]["message"]
                 text = text_of(message["content"], message.get("refusal"))
-                results[name] = (int(attempt), text, usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
+                results[name] = (
+                    int(attempt),
+                    text,
+                    usage.get("prompt_tokens") or 0,
+                    usage.get("completion_tokens") or 0,
+                )
             except (AttributeError, KeyError, TypeError, IndexError, ValueError, RecursionError):
                 report.counts["failed"] += 1
     with alone(store.lock, f"another process is filling {store.path.name}"):

@@ -10,13 +10,30 @@ BUILT_FROM = HTML / ".built-from"
 def digest(profile: str) -> str:
     """Hash over everything that the pages are made from: results, executed notebooks, prose, configuration, the code of pages, and the package, whose docstrings are pages."""
     files = [ROOT / name for name in ("_config.yml", "_toc.yml", "index.md", "requirements.lock")]
-    files += [p for p in (ROOT / "book").glob("*.md")] + [p for p in (ROOT / "book" / "_static").rglob("*") if p.is_file()]
-    files += [*sorted((ROOT / "emo_utils").glob("*.py")), ROOT / "book" / "pages.py", ROOT / "emo" / "drift.py", ROOT / "emo" / "licences.py", ROOT / "pyproject.toml", *sorted(DATA.glob("*/README.md")), *graph.PUBLISHED, parameters.PROFILES / f"{profile}.yaml"]
+    files += [p for p in (ROOT / "book").glob("*.md")] + [
+        p for p in (ROOT / "book" / "_static").rglob("*") if p.is_file()
+    ]
+    files += [
+        *sorted((ROOT / "emo_utils").glob("*.py")),
+        ROOT / "book" / "pages.py",
+        ROOT / "emo" / "drift.py",
+        ROOT / "emo" / "licences.py",
+        ROOT / "pyproject.toml",
+        *sorted(DATA.glob("*/README.md")),
+        *graph.PUBLISHED,
+        parameters.PROFILES / f"{profile}.yaml",
+    ]
     files += [*sorted(DATA.glob("*/*.jsonl")), *graph.KEPT.values()]
-    files += sorted(results_dir(profile).glob("*.json")) + sorted((results_dir(profile) / "notebooks").glob("*.ipynb"))
+    files += sorted(results_dir(profile).glob("*.json")) + sorted(
+        (results_dir(profile) / "notebooks").glob("*.ipynb")
+    )
     return sha256_json([profile, {relative(p): sha256_file(p) for p in files if p.is_file()}])
 
 
 def is_current(profile: str) -> bool:
     """Whether the built HTML is the one that the present sources and results give."""
-    return BUILT_FROM.is_file() and (HTML / "index.html").is_file() and BUILT_FROM.read_text() == digest(profile)
+    return (
+        BUILT_FROM.is_file()
+        and (HTML / "index.html").is_file()
+        and BUILT_FROM.read_text() == digest(profile)
+    )

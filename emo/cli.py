@@ -13,13 +13,25 @@ from pathlib import Path
 
 from emo import book, cluster, stale
 from emo_utils import graph, models, parameters
-from emo_utils.project import PROFILE_NAMES, ROOT, EmoError, cache_dir, first_line, relative, write_atomic
+from emo_utils.project import (
+    PROFILE_NAMES,
+    ROOT,
+    EmoError,
+    cache_dir,
+    first_line,
+    relative,
+    write_atomic,
+)
 
 
 ADDRESS = r"https?://[^\s/]+|$"  # of an endpoint, or none
 # glibc gives large tensors back to the system after each use and has them zeroed anew at the next: a sixth of a training
 # step. With these settings a process keeps its memory; other allocators ignore them.
-KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "2147483648", "MALLOC_TRIM_THRESHOLD_": "4294967296", "MALLOC_TOP_PAD_": "67108864"}
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": "2147483648",
+    "MALLOC_TRIM_THRESHOLD_": "4294967296",
+    "MALLOC_TOP_PAD_": "67108864",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,15 +53,25 @@ def main(arguments: list[str] | None = None) -> int:
         if options.debug:
             raise
         if isinstance(error, OSError):  # no space, no permission, a folder in the place of a file
-            print(f"emo: {error.strerror or error}{f': {error.filename}' if error.filename else ''}; what was finished is kept, and the same command goes on once that is mended", file=sys.stderr)
+            print(
+                f"emo: {error.strerror or error}{f': {error.filename}' if error.filename else ''}; what was finished is kept, and the same command goes on once that is mended",
+                file=sys.stderr,
+            )
             return 2
-        print(f"emo: a fault of this program, please report it: {type(error).__name__}: {first_line(error)} (emo --debug … shows where)", file=sys.stderr)
+        print(
+            f"emo: a fault of this program, please report it: {type(error).__name__}: {first_line(error)} (emo --debug … shows where)",
+            file=sys.stderr,
+        )
         return 70
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="emo", description="Run the companion's notebooks, one by one or as a book.")
-    parser.add_argument("--debug", action="store_true", help="show where a fault of the program lies")
+    parser = argparse.ArgumentParser(
+        prog="emo", description="Run the companion's notebooks, one by one or as a book."
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help="show where a fault of the program lies"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name, do, text, *positional):
@@ -59,62 +81,266 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(do=do)
         return sub
 
-    run = command("run", run_by_hand, "Run one notebook by hand: its results go to results/adhoc and leave the book as it is.", ("notebook", {"help": "such as 03_dpo"}))
-    run.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="given", help="set a parameter; may be repeated")
-    run.add_argument("--parameters", action="store_true", help="list the notebook's parameters and end")
+    run = command(
+        "run",
+        run_by_hand,
+        "Run one notebook by hand: its results go to results/adhoc and leave the book as it is.",
+        ("notebook", {"help": "such as 03_dpo"}),
+    )
+    run.add_argument(
+        "-p",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        dest="given",
+        help="set a parameter; may be repeated",
+    )
+    run.add_argument(
+        "--parameters", action="store_true", help="list the notebook's parameters and end"
+    )
     on_graph = []
-    for name, do, text in (("book", make_book, "Make every step that is not up to date, then the book."), ("plan", print_plan, "Say what `emo book` would do.")):
+    for name, do, text in (
+        ("book", make_book, "Make every step that is not up to date, then the book."),
+        ("plan", print_plan, "Say what `emo book` would do."),
+    ):
         on_graph.append(command(name, do, text))
-    on_graph.append(command("make", make_runs, "Make some of the book's runs, with what they need.", ("runs", {"nargs": "+", "help": "such as 03_dpo.eqsr-dpo"})))
-    sweeping = command("sweep", run_sweep, "Train the variants of a sweep (sweeps/*.yaml) and compare them; stop and resume at will.", ("name", {"help": "such as beta"}))
-    sweeping.add_argument("--seeds", type=int, nargs="+", default=[], help="training seeds in place of the file's")
-    sweeping.add_argument("--keep", action="store_true", help="put the records into book/reference, from which the book shows them")
+    on_graph.append(
+        command(
+            "make",
+            make_runs,
+            "Make some of the book's runs, with what they need.",
+            ("runs", {"nargs": "+", "help": "such as 03_dpo.eqsr-dpo"}),
+        )
+    )
+    sweeping = command(
+        "sweep",
+        run_sweep,
+        "Train the variants of a sweep (sweeps/*.yaml) and compare them; stop and resume at will.",
+        ("name", {"help": "such as beta"}),
+    )
+    sweeping.add_argument(
+        "--seeds", type=int, nargs="+", default=[], help="training seeds in place of the file's"
+    )
+    sweeping.add_argument(
+        "--keep",
+        action="store_true",
+        help="put the records into book/reference, from which the book shows them",
+    )
     for sub in (*on_graph, sweeping):
-        sub.add_argument("--cores", type=int, default=os.cpu_count(), help="processor cores of this machine to use (default: all)")
-        sub.add_argument("--cluster", type=Path, default=None, metavar="FOLDER", help="send the steps to a cluster by this Snakemake profile, such as profiles/slurm")
-    command("step", do_step, "Make one run of the book now if it is not up to date (what the graph calls).", ("run", {}))
+        sub.add_argument(
+            "--cores",
+            type=int,
+            default=os.cpu_count(),
+            help="processor cores of this machine to use (default: all)",
+        )
+        sub.add_argument(
+            "--cluster",
+            type=Path,
+            default=None,
+            metavar="FOLDER",
+            help="send the steps to a cluster by this Snakemake profile, such as profiles/slurm",
+        )
+    command(
+        "step",
+        do_step,
+        "Make one run of the book now if it is not up to date (what the graph calls).",
+        ("run", {}),
+    )
     command("why", print_why, "Say why each run of the book is, or is not, up to date.")
-    command("fetch", fetch, "Fetch weights into the cache.", ("names", {"nargs": "*", "help": "registered names (default: all that the profile needs)"}))
-    checking = command("check-rows", check_rows, "Say whether rows of yours can be trained on, and if not, which row and field is wrong.", ("file", {"help": "a JSONL file, one row a line"}))
-    checking.add_argument("--as", choices=("eqsr", "er"), default="eqsr", dest="kind", help="eqsr: emotional question and soothing answer, for SFT, DPO and KTO (default); er: empathetic answer, for the system er-sft")
-    exporting = command("export", export_run, "Write a training of the book as settings and rows for LLaMA-Factory 0.9.5.", ("run", {"help": "such as 03_dpo.eqsr-dpo"}))
-    exporting.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="given", help="set a parameter; may be repeated")
-    exporting.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="folder to write to; what it holds of other runs is kept")
-    asking = command("ask", ask, "Let the trained systems answer a question of yours. Research models of a paper: never advice.", ("question", {"help": "in quotes, written as a patient would"}))
-    asking.add_argument("--systems", nargs="+", default=[], help="such as base eqsr-dpo (default: all nine)")
-    asking.add_argument("--max-new-tokens", type=int, default=120, help="longest answer in tokens (default: 120)")
-    asking.add_argument("--temperature", type=float, default=0.0, help="sampling temperature (default: 0, greedy)")
-    answering = command("answers", write_answers, "Let a model behind an OpenAI-compatible server answer the book's test questions; chapters 5 to 8 score it beside the nine (parameter extra).", ("name", {"help": "what to call the system, such as eqsr-dpo-8b"}))
+    command(
+        "fetch",
+        fetch,
+        "Fetch weights into the cache.",
+        ("names", {"nargs": "*", "help": "registered names (default: all that the profile needs)"}),
+    )
+    checking = command(
+        "check-rows",
+        check_rows,
+        "Say whether rows of yours can be trained on, and if not, which row and field is wrong.",
+        ("file", {"help": "a JSONL file, one row a line"}),
+    )
+    checking.add_argument(
+        "--as",
+        choices=("eqsr", "er"),
+        default="eqsr",
+        dest="kind",
+        help="eqsr: emotional question and soothing answer, for SFT, DPO and KTO (default); er: empathetic answer, for the system er-sft",
+    )
+    exporting = command(
+        "export",
+        export_run,
+        "Write a training of the book as settings and rows for LLaMA-Factory 0.9.5.",
+        ("run", {"help": "such as 03_dpo.eqsr-dpo"}),
+    )
+    exporting.add_argument(
+        "-p",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        dest="given",
+        help="set a parameter; may be repeated",
+    )
+    exporting.add_argument(
+        "--to",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="folder to write to; what it holds of other runs is kept",
+    )
+    asking = command(
+        "ask",
+        ask,
+        "Let the trained systems answer a question of yours. Research models of a paper: never advice.",
+        ("question", {"help": "in quotes, written as a patient would"}),
+    )
+    asking.add_argument(
+        "--systems", nargs="+", default=[], help="such as base eqsr-dpo (default: all nine)"
+    )
+    asking.add_argument(
+        "--max-new-tokens", type=int, default=120, help="longest answer in tokens (default: 120)"
+    )
+    asking.add_argument(
+        "--temperature", type=float, default=0.0, help="sampling temperature (default: 0, greedy)"
+    )
+    answering = command(
+        "answers",
+        write_answers,
+        "Let a model behind an OpenAI-compatible server answer the book's test questions; chapters 5 to 8 score it beside the nine (parameter extra).",
+        ("name", {"help": "what to call the system, such as eqsr-dpo-8b"}),
+    )
     answering.add_argument("--endpoint", default="", help="address ending in /v1 (default: OpenAI)")
     answering.add_argument("--model", required=True, help="the server's name of the model")
-    answering.add_argument("--prompt", choices=("task", "comfort"), default="task", help="instruction: the plain one (default), or the one of the system `prompt` that asks for comfort")
-    for name, kind, default, text in (("--rows", int, 0, "questions, balanced over emotions (0: all)"), ("--max-new-tokens", int, 120, "longest answer in tokens"), ("--temperature", float, 0.0, "sampling temperature"),
-                                      ("--seed", int, 42, "seed of the sampling, where the server takes one"), ("--concurrency", int, 16, "requests under way at a time"), ("--wait", float, 600.0, "seconds for which a server may be away")):
-        answering.add_argument(name, type=kind, default=default, help=f"{text} (default: {default})")
-    handing = command("rating-sheets", make_rating_sheets, "Make blinded, randomised forms with which people rate dialogues; they work offline, in any browser.",
-                      ("dialogues", {"type": Path, "help": "a .jsonl, .csv or .parquet file: emotion, situation, turns (four texts), and id and system where there are several systems"}))
-    comparing = command("comparison-sheets", make_comparison_sheets, "Make blinded, randomised forms with which people compare two systems' answers to the same questions; they work offline, in any browser.",
-                        ("first", {"type": Path, "help": "answers of one system: a .jsonl, .csv or .parquet file with id, question and answer, such as results/embedded/answers/ebd-base.parquet"}),
-                        ("second", {"type": Path, "help": "answers of the other system"}))
+    answering.add_argument(
+        "--prompt",
+        choices=("task", "comfort"),
+        default="task",
+        help="instruction: the plain one (default), or the one of the system `prompt` that asks for comfort",
+    )
+    for name, kind, default, text in (
+        ("--rows", int, 0, "questions, balanced over emotions (0: all)"),
+        ("--max-new-tokens", int, 120, "longest answer in tokens"),
+        ("--temperature", float, 0.0, "sampling temperature"),
+        ("--seed", int, 42, "seed of the sampling, where the server takes one"),
+        ("--concurrency", int, 16, "requests under way at a time"),
+        ("--wait", float, 600.0, "seconds for which a server may be away"),
+    ):
+        answering.add_argument(
+            name, type=kind, default=default, help=f"{text} (default: {default})"
+        )
+    handing = command(
+        "rating-sheets",
+        make_rating_sheets,
+        "Make blinded, randomised forms with which people rate dialogues; they work offline, in any browser.",
+        (
+            "dialogues",
+            {
+                "type": Path,
+                "help": "a .jsonl, .csv or .parquet file: emotion, situation, turns (four texts), and id and system where there are several systems",
+            },
+        ),
+    )
+    comparing = command(
+        "comparison-sheets",
+        make_comparison_sheets,
+        "Make blinded, randomised forms with which people compare two systems' answers to the same questions; they work offline, in any browser.",
+        (
+            "first",
+            {
+                "type": Path,
+                "help": "answers of one system: a .jsonl, .csv or .parquet file with id, question and answer, such as results/embedded/answers/ebd-base.parquet",
+            },
+        ),
+        ("second", {"type": Path, "help": "answers of the other system"}),
+    )
     for sub, item in ((handing, "dialogue"), (comparing, "question")):
-        sub.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="folder for the forms and their key, which raters must not see")
-        for name, default, text in (("--group-size", 10, f"{item}s on a form"), ("--raters", 3, f"people who rate each {item}"), ("--seed", 42, "seed of groups, orders and codes")):
+        sub.add_argument(
+            "--to",
+            type=Path,
+            required=True,
+            metavar="FOLDER",
+            help="folder for the forms and their key, which raters must not see",
+        )
+        for name, default, text in (
+            ("--group-size", 10, f"{item}s on a form"),
+            ("--raters", 3, f"people who rate each {item}"),
+            ("--seed", 42, "seed of groups, orders and codes"),
+        ):
             sub.add_argument(name, type=int, default=default, help=f"{text} (default: {default})")
-    reading = command("ratings", read_ratings, "Check the files that raters returned, and say how far they agree, with each other and with a judge or other automatic scores.",
-                      ("folder", {"type": Path, "help": "the folder of `emo rating-sheets` or `emo comparison-sheets`, with the returned files in returned/"}))
-    reading.add_argument("--judge", type=Path, default=None, metavar="FILE", help="a judge's or other automatic scores: .jsonl, .csv or .parquet with id, system, metric, value")
-    drifting = command("drift", print_drift, "Hold the book's records against those that were kept: what moved, how far, and why. Ends with 1 where a number left its interval and nothing that it depends on had changed.")
-    drifting.add_argument("--against", type=Path, default=None, metavar="FILE", help="records kept by --keep (default: book/reference/book_PROFILE.json)")
-    drifting.add_argument("--to", type=Path, default=None, metavar="FILE", help="write the whole report there, in Markdown")
-    drifting.add_argument("--keep", action="store_true", help="keep the records as they are now, for later comparisons, and end")
-    releasing = command("release", make_release, "Archive the book and the records behind it, with checksums; all must be up to date and made from a commit.")
-    releasing.add_argument("--to", type=Path, default=ROOT / "dist", metavar="FOLDER", help="folder to write to (default: dist)")
+    reading = command(
+        "ratings",
+        read_ratings,
+        "Check the files that raters returned, and say how far they agree, with each other and with a judge or other automatic scores.",
+        (
+            "folder",
+            {
+                "type": Path,
+                "help": "the folder of `emo rating-sheets` or `emo comparison-sheets`, with the returned files in returned/",
+            },
+        ),
+    )
+    reading.add_argument(
+        "--judge",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="a judge's or other automatic scores: .jsonl, .csv or .parquet with id, system, metric, value",
+    )
+    drifting = command(
+        "drift",
+        print_drift,
+        "Hold the book's records against those that were kept: what moved, how far, and why. Ends with 1 where a number left its interval and nothing that it depends on had changed.",
+    )
+    drifting.add_argument(
+        "--against",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="records kept by --keep (default: book/reference/book_PROFILE.json)",
+    )
+    drifting.add_argument(
+        "--to",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="write the whole report there, in Markdown",
+    )
+    drifting.add_argument(
+        "--keep",
+        action="store_true",
+        help="keep the records as they are now, for later comparisons, and end",
+    )
+    releasing = command(
+        "release",
+        make_release,
+        "Archive the book and the records behind it, with checksums; all must be up to date and made from a commit.",
+    )
+    releasing.add_argument(
+        "--to",
+        type=Path,
+        default=ROOT / "dist",
+        metavar="FOLDER",
+        help="folder to write to (default: dist)",
+    )
     command("pages", make_pages, "Build the book from the results that are there.")
-    rewriting = command("rewrite", rewrite_rows, "Rewrite consultations with an OpenAI-compatible endpoint; the key comes from OPENAI_API_KEY. Stop it at any time: the same command goes on.",
-                        ("source", {"help": "a .jsonl, .csv or .parquet file, or owner/name of a data set of the hub"}))
+    rewriting = command(
+        "rewrite",
+        rewrite_rows,
+        "Rewrite consultations with an OpenAI-compatible endpoint; the key comes from OPENAI_API_KEY. Stop it at any time: the same command goes on.",
+        (
+            "source",
+            {"help": "a .jsonl, .csv or .parquet file, or owner/name of a data set of the hub"},
+        ),
+    )
     _rewriting_options(rewriting)
     for sub in set(commands.choices.values()) - {run, rewriting}:
-        sub.add_argument("--profile", choices=PROFILE_NAMES, default="embedded", help="scale of the run (default: embedded)")
+        sub.add_argument(
+            "--profile",
+            choices=PROFILE_NAMES,
+            default="embedded",
+            help="scale of the run (default: embedded)",
+        )
     return parser
 
 
@@ -134,15 +360,37 @@ def _rewriting_options(parser: argparse.ArgumentParser) -> None:
         ("--timeout", float, 60.0, "seconds without a byte before a request is sent again"),
         ("--seed", int, 42, "seed of the choice of rows and of the sampling"),
         ("--revision", str, "", "commit of a hub data set"),
-        ("--question-field", str, "", "name of the question's field, where it is not found by itself"),
+        (
+            "--question-field",
+            str,
+            "",
+            "name of the question's field, where it is not found by itself",
+        ),
         ("--answer-field", str, "", "name of the answer's field"),
-        ("--emotion-model", str, "", "registered model that checks the asked-for emotion (default: no check)"),
+        (
+            "--emotion-model",
+            str,
+            "",
+            "registered model that checks the asked-for emotion (default: no check)",
+        ),
         ("--read-batch", Path, None, "take the results of a Batch API file into the store"),
     ):
-        shown = "" if default in ("", None) else f" (default: {default.relative_to(ROOT) if isinstance(default, Path) else default})"
+        shown = (
+            ""
+            if default in ("", None)
+            else f" (default: {default.relative_to(ROOT) if isinstance(default, Path) else default})"
+        )
         parser.add_argument(name, type=kind, default=default, help=text + shown)
-    parser.add_argument("--plan", action="store_true", help="say what would be asked and what it would cost, and end")
-    parser.add_argument("--write-batches", action="store_true", help="write files for OpenAI's Batch API instead of asking")
+    parser.add_argument(
+        "--plan",
+        action="store_true",
+        help="say what would be asked and what it would cost, and end",
+    )
+    parser.add_argument(
+        "--write-batches",
+        action="store_true",
+        help="write files for OpenAI's Batch API instead of asking",
+    )
 
 
 def rewrite_rows(options) -> int:
@@ -150,23 +398,52 @@ def rewrite_rows(options) -> int:
     from emo import batches
     from emo_utils import rewrite, sources
 
-    source = sources.Source(options.source, options.revision, question_field=options.question_field, answer_field=options.answer_field)
+    source = sources.Source(
+        options.source,
+        options.revision,
+        question_field=options.question_field,
+        answer_field=options.answer_field,
+    )
     if not options.er and not options.eqsr:
-        raise EmoError("say how many rows: --er N for empathetic answers, --eqsr N for emotional questions with soothing answers")
+        raise EmoError(
+            "say how many rows: --er N for empathetic answers, --eqsr N for emotional questions with soothing answers"
+        )
     chosen = sources.select(source, options.er, options.eqsr, options.seed)
-    for name, low, high in (("concurrency", 1, 1024), ("attempts", 1, 1000), ("max_tokens", 1, 2**20), ("temperature", 0, 2), ("timeout", 0.001, 86400), ("seed", 0, 2**31 - 1)):
+    for name, low, high in (
+        ("concurrency", 1, 1024),
+        ("attempts", 1, 1000),
+        ("max_tokens", 1, 2**20),
+        ("temperature", 0, 2),
+        ("timeout", 0.001, 86400),
+        ("seed", 0, 2**31 - 1),
+    ):
         if not low <= getattr(options, name) <= high:
-            raise EmoError(f"--{name.replace('_', '-')} is {getattr(options, name)}; it must be in [{low}, {high}]")
+            raise EmoError(
+                f"--{name.replace('_', '-')} is {getattr(options, name)}; it must be in [{low}, {high}]"
+            )
     if not options.model.strip() or not re.match(ADDRESS, options.endpoint):
-        raise EmoError(f"--model {options.model!r} --endpoint {options.endpoint!r}: a model has a name, and an endpoint an address such as http://HOST/v1")
+        raise EmoError(
+            f"--model {options.model!r} --endpoint {options.endpoint!r}: a model has a name, and an endpoint an address such as http://HOST/v1"
+        )
     if options.limit is not None and not 0 <= options.limit < float("inf"):
         raise EmoError(f"--limit is {options.limit}; it is an amount of US dollars, 0 or more")
     if options.emotion_model:
         models.entry(options.emotion_model)
-    print(f"{options.source}: {chosen.usable} usable rows, {len(chosen.set_aside)} set aside; {len(chosen.er)} for ER, {len(chosen.eqsr)} for EQ+SR, {chosen.both} of them for both")
+    print(
+        f"{options.source}: {chosen.usable} usable rows, {len(chosen.set_aside)} set aside; {len(chosen.er)} for ER, {len(chosen.eqsr)} for EQ+SR, {chosen.both} of them for both"
+    )
     options.out.mkdir(parents=True, exist_ok=True)
     sources.write_set_aside(chosen.set_aside, options.out / "unusable_rows.jsonl")
-    settings = rewrite.Settings(options.model, options.endpoint, options.temperature, options.seed, options.max_tokens, options.attempts, options.concurrency, options.timeout)
+    settings = rewrite.Settings(
+        options.model,
+        options.endpoint,
+        options.temperature,
+        options.seed,
+        options.max_tokens,
+        options.attempts,
+        options.concurrency,
+        options.timeout,
+    )
     store, prices = rewrite.Store(options.out / "replies.sqlite"), options.prices or rewrite.PRICES
     tasks = lambda: chosen.tasks(source)  # noqa: E731
     print(rewrite.plan(tasks(), settings, store, prices))
@@ -174,20 +451,29 @@ def rewrite_rows(options) -> int:
     if options.emotion_model and not options.plan:
         from emo_utils import gates, judge
 
-        gate = gates.emotion_gate(judge.Judge(options.emotion_model, models.choose_precision().dtype))
+        gate = gates.emotion_gate(
+            judge.Judge(options.emotion_model, models.choose_precision().dtype)
+        )
     if options.plan:
         return 0
     if options.write_batches:
         for path in batches.write_batches(tasks(), settings, store, options.out / "batches"):
-            print(f"send {relative(path)} to the Batch API, then: emo rewrite … --read-batch RESULT")
+            print(
+                f"send {relative(path)} to the Batch API, then: emo rewrite … --read-batch RESULT"
+            )
         return 0
     if options.read_batch:
         done = batches.read_batch(options.read_batch, tasks(), settings, store, gate)
     else:
-        done = rewrite.run(tasks, settings, store, limit=options.limit, prices=prices, emotion_gate=gate)
+        done = rewrite.run(
+            tasks, settings, store, limit=options.limit, prices=prices, emotion_gate=gate
+        )
     counts = rewrite.export(tasks(), settings, store, options.out)
     print(rewrite.summary(done))
-    print(f"{relative(options.out)}: " + ", ".join(f"{name}.jsonl {count} rows" for name, count in counts.items()))
+    print(
+        f"{relative(options.out)}: "
+        + ", ".join(f"{name}.jsonl {count} rows" for name, count in counts.items())
+    )
     return 1 if done.counts["failed"] else 0
 
 
@@ -200,7 +486,9 @@ def run_by_hand(options) -> Path | None:
             print(f"  {p.name}: {p.type} = {p.default!r}\n      {p.meaning} ({p.domain()})")
         return None
     # Texts become numbers here; the same checks run again inside the notebook, for papermill's own users.
-    given = {name: known[name].check(value) if name in known else value for name, value in options.given}
+    given = {
+        name: known[name].check(value) if name in known else value for name, value in options.given
+    }
     values = parameters.resolve(notebook, given)
     from emo_utils.results import adhoc_name
 
@@ -221,8 +509,18 @@ def check_rows(options) -> int:
     if not options.file:
         raise EmoError("give a file: emo check-rows rows.jsonl")
     rows = data.load(options.kind, file=options.file)
-    print(f"{len(rows)} rows can be trained on" + "".join(f", {n} {emotion}" for emotion, n in Counter(row["emotion"] for row in rows if options.kind == "eqsr").items()))
-    print(f"train with: emo run {'02_sft -p system er-sft' if options.kind == 'er' else '03_dpo'} -p rows_file {options.file} -p train_rows 0")
+    print(
+        f"{len(rows)} rows can be trained on"
+        + "".join(
+            f", {n} {emotion}"
+            for emotion, n in Counter(
+                row["emotion"] for row in rows if options.kind == "eqsr"
+            ).items()
+        )
+    )
+    print(
+        f"train with: emo run {'02_sft -p system er-sft' if options.kind == 'er' else '03_dpo'} -p rows_file {options.file} -p train_rows 0"
+    )
     return 0
 
 
@@ -231,7 +529,9 @@ def export_run(options) -> int:
     from emo import export  # it imports torch and TRL, which takes seconds
 
     settings, *others = export.write(options.run, options.profile, options.to, dict(options.given))
-    print(f"wrote {', '.join(path.name for path in (settings, *others))}; train with: llamafactory-cli train {settings}")
+    print(
+        f"wrote {', '.join(path.name for path in (settings, *others))}; train with: llamafactory-cli train {settings}"
+    )
     return 0
 
 
@@ -241,17 +541,45 @@ def ask(options) -> int:
 
     unknown = [name for name in options.systems if name not in results.SYSTEMS]
     if unknown:
-        raise EmoError(f"there is no system '{unknown[0]}'{parameters.nearest(unknown[0], results.SYSTEMS)}; there are: {', '.join(results.SYSTEMS)}")
+        raise EmoError(
+            f"there is no system '{unknown[0]}'{parameters.nearest(unknown[0], results.SYSTEMS)}; there are: {', '.join(results.SYSTEMS)}"
+        )
     if not options.question.strip() or options.max_new_tokens < 1 or options.temperature < 0:
-        raise EmoError("give a question in quotes, --max-new-tokens of at least 1 and a --temperature of at least 0")
+        raise EmoError(
+            "give a question in quotes, --max-new-tokens of at least 1 and a --temperature of at least 0"
+        )
     settings = parameters.resolve("02_sft", {"profile": options.profile})
-    chains = {name: [] if name in ("base", "prompt") else results.Run("02_sft", settings | {"init": name}, {}).start_checkpoints() for name in options.systems or results.SYSTEMS}
-    print("These are small research models. They invent facts fluently; nothing they say is medical advice.", flush=True)
-    dtype, row = models.choose_precision(settings["precision"]).dtype, {"id": "asked", "question": options.question}
+    chains = {
+        name: []
+        if name in ("base", "prompt")
+        else results.Run("02_sft", settings | {"init": name}, {}).start_checkpoints()
+        for name in options.systems or results.SYSTEMS
+    }
+    print(
+        "These are small research models. They invent facts fluently; nothing they say is medical advice.",
+        flush=True,
+    )
+    dtype, row = (
+        models.choose_precision(settings["precision"]).dtype,
+        {"id": "asked", "question": options.question},
+    )
     for name, model, tokenizer in models.each(settings["base_model"], dtype, chains):
         task = prompts.text("comfort" if name == "prompt" else "task")
-        answers = generate.answer_questions(model, tokenizer, [row], task, name, max_new_tokens=options.max_new_tokens, temperature=options.temperature, batch_size=1, seed=settings["seed"])
-        print(f"\n{name}{'' if answers.complete[0] else ' (cut off)'}\n{textwrap.fill(answers.answer[0], 110, initial_indent='  ', subsequent_indent='  ')}", flush=True)
+        answers = generate.answer_questions(
+            model,
+            tokenizer,
+            [row],
+            task,
+            name,
+            max_new_tokens=options.max_new_tokens,
+            temperature=options.temperature,
+            batch_size=1,
+            seed=settings["seed"],
+        )
+        print(
+            f"\n{name}{'' if answers.complete[0] else ' (cut off)'}\n{textwrap.fill(answers.answer[0], 110, initial_indent='  ', subsequent_indent='  ')}",
+            flush=True,
+        )
     return 0
 
 
@@ -260,12 +588,32 @@ def write_answers(options) -> int:
     from emo import answers
     from emo_utils import data
 
-    for name, low, high in (("rows", 0, 10**9), ("max_new_tokens", 1, 2**20), ("temperature", 0, 2), ("concurrency", 1, 1024), ("wait", 0, 10**6), ("seed", 0, 2**31 - 1)):
+    for name, low, high in (
+        ("rows", 0, 10**9),
+        ("max_new_tokens", 1, 2**20),
+        ("temperature", 0, 2),
+        ("concurrency", 1, 1024),
+        ("wait", 0, 10**6),
+        ("seed", 0, 2**31 - 1),
+    ):
         if not low <= getattr(options, name) <= high:
-            raise EmoError(f"--{name.replace('_', '-')} is {getattr(options, name)}; it must be in [{low}, {high}]")
+            raise EmoError(
+                f"--{name.replace('_', '-')} is {getattr(options, name)}; it must be in [{low}, {high}]"
+            )
     if not options.model.strip() or not re.match(ADDRESS, options.endpoint):
-        raise EmoError(f"--model {options.model!r} --endpoint {options.endpoint!r}: a model has a name, and an endpoint an address such as http://HOST/v1")
-    settings = answers.Settings(options.model, options.endpoint, options.prompt, options.max_new_tokens, options.temperature, options.seed, options.concurrency, wait=options.wait)
+        raise EmoError(
+            f"--model {options.model!r} --endpoint {options.endpoint!r}: a model has a name, and an endpoint an address such as http://HOST/v1"
+        )
+    settings = answers.Settings(
+        options.model,
+        options.endpoint,
+        options.prompt,
+        options.max_new_tokens,
+        options.temperature,
+        options.seed,
+        options.concurrency,
+        wait=options.wait,
+    )
     path = answers.write(options.name, settings, data.load("test", options.rows))
     print(f"{relative(path)}; score it with: emo run 05_emotion_scoring -p extra {relative(path)}")
     return 0
@@ -277,8 +625,14 @@ def make_rating_sheets(options) -> int:
     from emo_utils import emplifai
 
     # A file of one system's dialogues needs no column for it.
-    dialogues = [{"system": options.dialogues.stem} | row for row in emplifai.read(options.dialogues)]
-    return _handed_out(sheets.make_sheets(dialogues, options.to, options.group_size, options.raters, options.seed), "dialogues", options)
+    dialogues = [
+        {"system": options.dialogues.stem} | row for row in emplifai.read(options.dialogues)
+    ]
+    return _handed_out(
+        sheets.make_sheets(dialogues, options.to, options.group_size, options.raters, options.seed),
+        "dialogues",
+        options,
+    )
 
 
 def make_comparison_sheets(options) -> int:
@@ -287,16 +641,25 @@ def make_comparison_sheets(options) -> int:
     from emo_utils import data
 
     tables = [data.table(path) for path in (options.first, options.second)]
-    tables = [table if "system" in table else table.assign(system=path.stem) for table, path in zip(tables, (options.first, options.second))]
-    made = sheets.make_comparisons(*tables, options.to, options.group_size, options.raters, options.seed)
+    tables = [
+        table if "system" in table else table.assign(system=path.stem)
+        for table, path in zip(tables, (options.first, options.second))
+    ]
+    made = sheets.make_comparisons(
+        *tables, options.to, options.group_size, options.raters, options.seed
+    )
     if left := len(set(tables[0].id.astype(str)) ^ set(tables[1].id.astype(str))):
         print(f"left out: {left} questions that only one of the two answered")
     return _handed_out(made, "questions", options)
 
 
 def _handed_out(sheets, what: str, options) -> int:
-    print(f"{len(sheets)} forms in {options.to / 'sheets'}: {sheets.group.nunique()} groups of up to {sheets['items'].max()} {what}, each for {options.raters} people.")
-    print(f"Give every person one form of a group and a code; put the files that come back into {options.to / 'returned'}, keep key.json to yourself, then: emo ratings {options.to}")
+    print(
+        f"{len(sheets)} forms in {options.to / 'sheets'}: {sheets.group.nunique()} groups of up to {sheets['items'].max()} {what}, each for {options.raters} people."
+    )
+    print(
+        f"Give every person one form of a group and a code; put the files that come back into {options.to / 'returned'}, keep key.json to yourself, then: emo ratings {options.to}"
+    )
     return 0
 
 
@@ -306,24 +669,45 @@ def read_ratings(options) -> int:
     from emo_utils import data, ratings
 
     found, left_out, remarks = ratings.read_back(options.folder)
-    print(*(f"left out: {text}" for text in left_out), *(f"note: {text}" for text in remarks), sep="\n")
+    print(
+        *(f"left out: {text}" for text in left_out),
+        *(f"note: {text}" for text in remarks),
+        sep="\n",
+    )
     if found.empty:
         raise EmoError(f"no ratings yet: there is no usable file in {options.folder / 'returned'}")
     compared = bool(found.against.any())
     what = "questions" if compared else "dialogues"
-    print(f"{len(found)} ratings by {found.rater.nunique()} people on {len(found[['id', 'system']].drop_duplicates())} {what}\n\nAgreement between raters (Krippendorff's alpha, ordinal; 95 % interval over {what})")
+    print(
+        f"{len(found)} ratings by {found.rater.nunique()} people on {len(found[['id', 'system']].drop_duplicates())} {what}\n\nAgreement between raters (Krippendorff's alpha, ordinal; 95 % interval over {what})"
+    )
     print(ratings.agreement(found).round(2).to_string(index=False, na_rep="none"))
     if compared:
-        print(f"\nChosen: {found.system.iloc[0]}, against {found.against.iloc[0]} (value: share of questions, no difference counts half; left: share of single choices for the left place)")
+        print(
+            f"\nChosen: {found.system.iloc[0]}, against {found.against.iloc[0]} (value: share of questions, no difference counts half; left: share of single choices for the left place)"
+        )
         print(ratings.choices(found).round(2).to_string(index=False, na_rep="none"))
     if options.judge:
         judged = data.table(options.judge)
         if lacking := {"id", "system", "metric", "value"} - set(judged):
-            raise EmoError(f"{options.judge.name} lacks the column '{sorted(lacking)[0]}'; it needs id, system, metric, value")
+            raise EmoError(
+                f"{options.judge.name} lacks the column '{sorted(lacking)[0]}'; it needs id, system, metric, value"
+            )
         agreed = (ratings.against_scores if compared else agreement.against_judge)(found, judged)
         if agreed.empty or compared and not agreed.n.any():
-            raise EmoError(f"{options.judge.name} scores none of the rated {what}: are its ids, systems and metrics those of the sheets?")
-        print("\n" + ("How often the score is higher for the answer that people chose (0.5 is chance)" if compared else "The judge against the mean of the raters") + "\n" + agreed.round(2).to_string(index=False, na_rep=""))
+            raise EmoError(
+                f"{options.judge.name} scores none of the rated {what}: are its ids, systems and metrics those of the sheets?"
+            )
+        print(
+            "\n"
+            + (
+                "How often the score is higher for the answer that people chose (0.5 is chance)"
+                if compared
+                else "The judge against the mean of the raters"
+            )
+            + "\n"
+            + agreed.round(2).to_string(index=False, na_rep="")
+        )
     write_atomic(options.folder / "ratings.csv", found.to_csv(index=False))
     print(f"\nall ratings: {options.folder / 'ratings.csv'}")
     return 1 if left_out else 0
@@ -346,12 +730,22 @@ def execute(notebook: str, target: Path, given: dict, progress: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_suffix(".unfinished.ipynb")
     try:
-        papermill.execute_notebook(str(parameters.notebook_path(notebook)), str(unfinished), parameters=given, progress_bar=progress,
-                                   kernel_name="python3", cwd=str(ROOT / "notebooks"))
+        papermill.execute_notebook(
+            str(parameters.notebook_path(notebook)),
+            str(unfinished),
+            parameters=given,
+            progress_bar=progress,
+            kernel_name="python3",
+            cwd=str(ROOT / "notebooks"),
+        )
     except PapermillExecutionError as error:
-        raise EmoError(f"{notebook} stopped in cell {error.exec_count}: {error.ename}: {error.evalue} (the notebook so far: {relative(unfinished)})") from None
+        raise EmoError(
+            f"{notebook} stopped in cell {error.exec_count}: {error.ename}: {error.evalue} (the notebook so far: {relative(unfinished)})"
+        ) from None
     except DeadKernelError:
-        raise EmoError(f"the process of {notebook} was killed, by the system where memory ran out (the notebook so far: {relative(unfinished)}); what was finished is kept, and the same command goes on") from None
+        raise EmoError(
+            f"the process of {notebook} was killed, by the system where memory ran out (the notebook so far: {relative(unfinished)}); what was finished is kept, and the same command goes on"
+        ) from None
     os.replace(unfinished, target)
 
 
@@ -368,9 +762,18 @@ def do_step(options) -> int:
     started = time.monotonic()
     if reasons:
         print(f"  {step.run}: {'; '.join(reasons[:3])}", flush=True)
-        os.environ |= {"EMO_BOOK_RUN": step.run, "OMP_NUM_THREADS": str(cluster.threads(step, options.profile)), "HF_HUB_OFFLINE": offline(options.profile)}
+        os.environ |= {
+            "EMO_BOOK_RUN": step.run,
+            "OMP_NUM_THREADS": str(cluster.threads(step, options.profile)),
+            "HF_HUB_OFFLINE": offline(options.profile),
+        }
         values = graph.values(step, options.profile)
-        execute(step.notebook, stale.executed_path(step.run, options.profile), {name: values[name] for name in (*dict(step.fixed), "profile")}, progress=False)
+        execute(
+            step.notebook,
+            stale.executed_path(step.run, options.profile),
+            {name: values[name] for name in (*dict(step.fixed), "profile")},
+            progress=False,
+        )
         print(f"  {step.run}: done in {time.monotonic() - started:.0f} s", flush=True)
     else:
         print(f"  {step.run}: unchanged", flush=True)
@@ -383,17 +786,38 @@ def print_plan(options) -> int:
     """What a book would take: steps, downloads, time, memory, disk."""
     profile = parameters.load_profile(options.profile)
     due = [s.run for s in graph.steps(options.profile) if stale.why(s.run, options.profile)]
-    weights = dict.fromkeys(name for s in graph.steps(options.profile) for name in graph.step_models(s, options.profile))
+    weights = dict.fromkeys(
+        name for s in graph.steps(options.profile) for name in graph.step_models(s, options.profile)
+    )
     downloads = {name: models.entry(name).size_mb for name in weights if not models.is_cached(name)}
     print(f"profile {options.profile}: {profile['about']}")
-    print(f"  steps    {len(due)} of {len(graph.steps(options.profile))} to run" + (f": {', '.join(due)}" if 0 < len(due) < 5 else ""))
-    print(f"  download {sum(downloads.values())} MB of weights" + (f" ({', '.join(downloads)})" if downloads else " (all in the cache)"))
-    named = {value: s.run for s in graph.steps(options.profile) for key, value in graph.values(s, options.profile).items() if key.endswith("_model") and value not in ("", "scripted-stub", *models.REGISTRY)}
+    print(
+        f"  steps    {len(due)} of {len(graph.steps(options.profile))} to run"
+        + (f": {', '.join(due)}" if 0 < len(due) < 5 else "")
+    )
+    print(
+        f"  download {sum(downloads.values())} MB of weights"
+        + (f" ({', '.join(downloads)})" if downloads else " (all in the cache)")
+    )
+    named = {
+        value: s.run
+        for s in graph.steps(options.profile)
+        for key, value in graph.values(s, options.profile).items()
+        if key.endswith("_model") and value not in ("", "scripted-stub", *models.REGISTRY)
+    }
     for name, run in named.items():
-        print(f"  note     {run} asks for '{name}', which is not in the registry{parameters.nearest(name, models.REGISTRY)} (only an endpoint may have other names)")
+        print(
+            f"  note     {run} asks for '{name}', which is not in the registry{parameters.nearest(name, models.REGISTRY)} (only an endpoint may have other names)"
+        )
     if due:
-        time_needed = f"about {profile['minutes']} minutes for everything on 2 cores" if profile["minutes"] else "time not measured"
-        print(f"  needs    {time_needed}, {profile['memory_gb']} GB of memory, {options.cores} cores in use")
+        time_needed = (
+            f"about {profile['minutes']} minutes for everything on 2 cores"
+            if profile["minutes"]
+            else "time not measured"
+        )
+        print(
+            f"  needs    {time_needed}, {profile['memory_gb']} GB of memory, {options.cores} cores in use"
+        )
     print(f"  cache    {cache_dir()}")
     print("  stop it at any time: the same command goes on where it was", flush=True)
     return 0
@@ -401,8 +825,12 @@ def print_plan(options) -> int:
 
 def make_book(options) -> int:
     """`emo book`: the plan, the graph, the pages."""
-    if book.is_current(options.profile) and not any(stale.why(s.run, options.profile) for s in graph.steps(options.profile)):
-        print(f"everything is up to date ({options.profile} profile): {relative(book.HTML / 'index.html')}")
+    if book.is_current(options.profile) and not any(
+        stale.why(s.run, options.profile) for s in graph.steps(options.profile)
+    ):
+        print(
+            f"everything is up to date ({options.profile} profile): {relative(book.HTML / 'index.html')}"
+        )
         return 0
     print_plan(options)
     return _snakemake(options, ["book"])
@@ -410,22 +838,45 @@ def make_book(options) -> int:
 
 def make_runs(options) -> int:
     variants = tuple(graph.step(run).run for run in options.runs if "@" in run)
-    return _snakemake(options, [relative(stale.stamps_dir(options.profile) / f"{graph.step(run).run}.done") for run in options.runs], variants)
+    return _snakemake(
+        options,
+        [
+            relative(stale.stamps_dir(options.profile) / f"{graph.step(run).run}.done")
+            for run in options.runs
+        ],
+        variants,
+    )
 
 
 def run_sweep(options) -> int:
     """`emo sweep`: the variants through the graph, then the notebook that scores and compares them."""
     if options.keep and options.profile == "smoke":
-        raise EmoError("numbers of the smoke profile mean nothing and are not kept in the book; leave out --keep, or choose another profile")
+        raise EmoError(
+            "numbers of the smoke profile mean nothing and are not kept in the book; leave out --keep, or choose another profile"
+        )
     plan = graph.sweep(options.name, tuple(options.seeds))
     variants, notebook = plan["variants"], plan.get("notebook", "12_sweeps")
     due = [name for name in variants if stale.why(name, options.profile)]
-    print(f"sweep {options.name} ({options.profile} profile): {len(variants)} variants, {len(due)} to train", flush=True)
-    _snakemake(options, [relative(stale.stamps_dir(options.profile) / f"{name}.done") for name in variants], tuple(variants))
-    given = [("profile", options.profile), ("sweep", options.name)] + ([("seeds", " ".join(map(str, options.seeds)))] if options.seeds else [])
+    print(
+        f"sweep {options.name} ({options.profile} profile): {len(variants)} variants, {len(due)} to train",
+        flush=True,
+    )
+    _snakemake(
+        options,
+        [relative(stale.stamps_dir(options.profile) / f"{name}.done") for name in variants],
+        tuple(variants),
+    )
+    given = [("profile", options.profile), ("sweep", options.name)] + (
+        [("seeds", " ".join(map(str, options.seeds)))] if options.seeds else []
+    )
     result = run_by_hand(argparse.Namespace(notebook=notebook, given=given, parameters=False))
     if options.keep:
-        target = ROOT / "book" / "reference" / (f"{options.name}.json" if "notebook" in plan else f"sweep_{options.name}.json")
+        target = (
+            ROOT
+            / "book"
+            / "reference"
+            / (f"{options.name}.json" if "notebook" in plan else f"sweep_{options.name}.json")
+        )
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(result.with_suffix(".json"), target)
         print(f"kept in {relative(target)}")
@@ -442,10 +893,14 @@ def _snakemake(options, targets: list[str], variants: tuple[str, ...] = ()) -> i
     else:
         from emo import warm
 
-        with warm.kernels(environment | {"HF_HUB_OFFLINE": offline(options.profile)}) as environment:
+        with warm.kernels(
+            environment | {"HF_HUB_OFFLINE": offline(options.profile)}
+        ) as environment:
             done = subprocess.run(command, cwd=ROOT, env=environment)
     if done.returncode:
-        raise EmoError("not everything could be made; the cause stands above, next to the name of its step. The same command goes on from there")
+        raise EmoError(
+            "not everything could be made; the cause stands above, next to the name of its step. The same command goes on from there"
+        )
     return 0
 
 
@@ -457,7 +912,9 @@ def print_why(options) -> int:
 
 
 def fetch(options) -> int:
-    for name in options.names or dict.fromkeys(n for s in graph.steps(options.profile) for n in graph.step_models(s, options.profile)):
+    for name in options.names or dict.fromkeys(
+        n for s in graph.steps(options.profile) for n in graph.step_models(s, options.profile)
+    ):
         models.fetch(name)
     return 0
 
@@ -469,15 +926,22 @@ def print_drift(options) -> int:
     if options.keep:
         print(f"kept in {relative(drift.keep(options.profile))}")
         return 0
-    before, now = drift.read(options.against or drift.reference(options.profile)), drift.snapshot(options.profile)
+    before, now = (
+        drift.read(options.against or drift.reference(options.profile)),
+        drift.snapshot(options.profile),
+    )
     moved, turned = drift.compare(before, now), drift.verdicts(before, now)
     if options.to:
-        write_atomic(options.to, f"# Drift of the {options.profile} profile\n\n{drift.page(moved, turned)}")
+        write_atomic(
+            options.to, f"# Drift of the {options.profile} profile\n\n{drift.page(moved, turned)}"
+        )
     print(f"{drift.summary(moved)} {drift.said_of(turned)}".replace("**", ""))
     for r in turned.itertuples():
         print(f"  {r.before} -> {r.now}: {r.claim}")
     for r in drift.unexplained(moved).itertuples():
-        print(f"  {r.run}: {r.table}, {r.system}, {r.metric}, {r.group}: {r.before:.4g} [{r.low:.4g}, {r.high:.4g}] -> {r.now:.4g}")
+        print(
+            f"  {r.run}: {r.table}, {r.system}, {r.metric}, {r.group}: {r.before:.4g} [{r.low:.4g}, {r.high:.4g}] -> {r.now:.4g}"
+        )
     return 1 if len(drift.unexplained(moved)) else 0
 
 
@@ -490,10 +954,11 @@ def make_release(options) -> int:
 
 
 def make_pages(options) -> int:
-    sys.path.insert(0, str(ROOT / "book"))  # how pages are made is no business of the notebooks' package
+    sys.path.insert(
+        0, str(ROOT / "book")
+    )  # how pages are made is no business of the notebooks' package
     import pages
 
     pages.build(options.profile)
     print(f"the book: {relative(book.HTML / 'index.html')}")
     return 0
-

@@ -23,10 +23,19 @@ def resources(step: graph.Step, profile: str) -> dict[str, int]:
     known = {"all"} | {name for s in graph.steps(profile) for name in (s.notebook, s.run)}
     for key, asked in given.items():
         if key not in known:
-            raise EmoError(f"profiles/{profile}.yaml, resources: there is no step or notebook '{key}'{parameters.nearest(key, known)}")
+            raise EmoError(
+                f"profiles/{profile}.yaml, resources: there is no step or notebook '{key}'{parameters.nearest(key, known)}"
+            )
         for name, amount in asked.items():
-            if name not in ASKED or not isinstance(amount, int) or isinstance(amount, bool) or amount < 0:
-                raise EmoError(f"profiles/{profile}.yaml, resources of {key}: '{name}: {amount}' is none of {', '.join(ASKED)} with a whole number{parameters.nearest(name, ASKED)}")
+            if (
+                name not in ASKED
+                or not isinstance(amount, int)
+                or isinstance(amount, bool)
+                or amount < 0
+            ):
+                raise EmoError(
+                    f"profiles/{profile}.yaml, resources of {key}: '{name}: {amount}' is none of {', '.join(ASKED)} with a whole number{parameters.nearest(name, ASKED)}"
+                )
     for key in ("all", step.notebook, step.run.partition("@")[0]):
         wanted |= given.get(key, {})
     return {name: amount for name, amount in wanted.items() if amount}
@@ -40,27 +49,68 @@ def threads(step: graph.Step, profile: str) -> int:
 def command(profile: str, cores: int, cluster: Path | None, targets: list[str]) -> list[str]:
     """The call of Snakemake for some targets: on this machine, or on a cluster by a folder with a Snakemake profile."""
     content = parameters.load_profile(profile)
-    call = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(ROOT)]
+    call = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(ROOT / "Snakefile"),
+        "--directory",
+        str(ROOT),
+    ]
     if cluster:
         call += ["--workflow-profile", str(_checked(cluster))]
     else:
         # Steps run side by side as long as what they ask for fits into this machine.
-        limits = ([f"mem_mb={content['memory_gb'] * 1000}"] if content.get("cap_memory", True) else []) + [f"gpu={content.get('gpus', 1)}"]
+        limits = (
+            [f"mem_mb={content['memory_gb'] * 1000}"] if content.get("cap_memory", True) else []
+        ) + [f"gpu={content.get('gpus', 1)}"]
         call += ["--cores", str(cores), "--resources", *limits]
     # Snakemake compares times only, since `graph.prepare` gave the files the right ones.
-    return [*call, "--config", f"profile={profile}", "--rerun-triggers", "mtime", "--rerun-incomplete", "--quiet", "host", "reason", "rules", "--nolock", *targets]
+    return [
+        *call,
+        "--config",
+        f"profile={profile}",
+        "--rerun-triggers",
+        "mtime",
+        "--rerun-incomplete",
+        "--quiet",
+        "host",
+        "reason",
+        "rules",
+        "--nolock",
+        *targets,
+    ]
 
 
 def _checked(folder: Path) -> Path:
     """The folder of a Snakemake profile whose executor is installed; EmoError otherwise."""
-    file = next((folder / name for name in ("config.yaml", "config.v9+.yaml", "config.v8+.yaml") if (folder / name).is_file()), None)
+    file = next(
+        (
+            folder / name
+            for name in ("config.yaml", "config.v9+.yaml", "config.v8+.yaml")
+            if (folder / name).is_file()
+        ),
+        None,
+    )
     if file is None:
-        raise EmoError(f"--cluster {folder}: there is no config.yaml in that folder; profiles/slurm has one to start from")
+        raise EmoError(
+            f"--cluster {folder}: there is no config.yaml in that folder; profiles/slurm has one to start from"
+        )
     try:
         executor = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("executor", "local")
     except (yaml.YAMLError, AttributeError, UnicodeDecodeError):
         raise EmoError(f"{relative(file)} is no YAML with a line 'executor: slurm'") from None
-    if executor not in ("local", "dryrun", "touch") and not find_spec(f"snakemake_executor_plugin_{str(executor).replace('-', '_')}"):
+    if executor not in ("local", "dryrun", "touch") and not find_spec(
+        f"snakemake_executor_plugin_{str(executor).replace('-', '_')}"
+    ):
         wanted = file.parent / "requirements.txt"
-        raise EmoError(f"{relative(file)} wants the executor '{executor}', which is not installed; install it with: pip install " + (f"-r {relative(wanted)}" if wanted.is_file() else f"snakemake-executor-plugin-{executor}"))
+        raise EmoError(
+            f"{relative(file)} wants the executor '{executor}', which is not installed; install it with: pip install "
+            + (
+                f"-r {relative(wanted)}"
+                if wanted.is_file()
+                else f"snakemake-executor-plugin-{executor}"
+            )
+        )
     return folder.resolve()

@@ -16,8 +16,20 @@ from emo_utils import claims, graph, report, results
 from emo_utils.project import ROOT, EmoError, first_line, write_atomic
 
 _KEY = ["run", "table", "system", "metric", "group", "scorer"]
-_PARTS = {"notebook": "code", "modules": "code", "parameters": "parameters", "data": "data", "models": "models", "lock": "versions"}
-COLOURS = {"no interval": "#999999", "inside": "#0072B2", "outside": "#E69F00", "outside, unexplained": "#D55E00"}
+_PARTS = {
+    "notebook": "code",
+    "modules": "code",
+    "parameters": "parameters",
+    "data": "data",
+    "models": "models",
+    "lock": "versions",
+}
+COLOURS = {
+    "no interval": "#999999",
+    "inside": "#0072B2",
+    "outside": "#E69F00",
+    "outside, unexplained": "#D55E00",
+}
 
 
 def reference(profile: str) -> Path:
@@ -29,11 +41,27 @@ def snapshot(profile: str, root: Path = ROOT) -> dict[str, dict]:
     """What is kept of each run of the book that has a result, here or in another checkout: its records, and what they depend on."""
     found = {}
     for s in graph.steps(profile):
-        path = root / graph.result_path(s.run, profile).relative_to(ROOT) if root != ROOT else graph.result_path(s.run, profile)
+        path = (
+            root / graph.result_path(s.run, profile).relative_to(ROOT)
+            if root != ROOT
+            else graph.result_path(s.run, profile)
+        )
         if path.is_file():
             content = json.loads(path.read_text(encoding="utf-8"))
             about = content["provenance"]
-            found[s.run] = {"records": content["records"]} | {name: about[name] for name in ("fingerprint", "versions", "device", "git_commit", "dirty", "started", "seconds", "peak_memory_mb")}
+            found[s.run] = {"records": content["records"]} | {
+                name: about[name]
+                for name in (
+                    "fingerprint",
+                    "versions",
+                    "device",
+                    "git_commit",
+                    "dirty",
+                    "started",
+                    "seconds",
+                    "peak_memory_mb",
+                )
+            }
     return found
 
 
@@ -42,11 +70,20 @@ def read(path: Path) -> dict[str, dict]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))["runs"]
         for run in content.values():
-            run["records"] = [results.Record.model_validate(record).model_dump() for record in run["records"]]
-            if not (isinstance(run["fingerprint"], dict) and isinstance(run["versions"], dict) and isinstance(run["device"], str) and isinstance(run["fingerprint"].get("upstream", {}), dict)):
+            run["records"] = [
+                results.Record.model_validate(record).model_dump() for record in run["records"]
+            ]
+            if not (
+                isinstance(run["fingerprint"], dict)
+                and isinstance(run["versions"], dict)
+                and isinstance(run["device"], str)
+                and isinstance(run["fingerprint"].get("upstream", {}), dict)
+            ):
                 raise TypeError("what a run depended on is not there")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise EmoError(f"{path.name} holds no records to compare with ({first_line(error)}); `emo drift --keep` writes such a file from a book that was made") from None
+        raise EmoError(
+            f"{path.name} holds no records to compare with ({first_line(error)}); `emo drift --keep` writes such a file from a book that was made"
+        ) from None
     return content
 
 
@@ -54,9 +91,19 @@ def keep(profile: str) -> Path:
     """Put the book's records where later nights are held against them; raises EmoError while a run is missing."""
     runs = snapshot(profile)
     if missing := [s.run for s in graph.steps(profile) if s.run not in runs]:
-        raise EmoError(f"{missing[0]} has no result in the {profile} profile: make the whole book before its records are kept")
+        raise EmoError(
+            f"{missing[0]} has no result in the {profile} profile: make the whole book before its records are kept"
+        )
     # A line a record, so that a difference of two such files can be read.
-    lines = [json.dumps(name) + ": " + json.dumps(run | {"records": []}, sort_keys=True).replace('"records": []', '"records": [\n  ' + ",\n  ".join(map(json.dumps, run["records"])) + "]") for name, run in runs.items()]
+    lines = [
+        json.dumps(name)
+        + ": "
+        + json.dumps(run | {"records": []}, sort_keys=True).replace(
+            '"records": []',
+            '"records": [\n  ' + ",\n  ".join(map(json.dumps, run["records"])) + "]",
+        )
+        for name, run in runs.items()
+    ]
     write_atomic(reference(profile), '{"runs": {\n ' + ",\n ".join(lines) + "}}\n")
     return reference(profile)
 
@@ -70,15 +117,32 @@ def causes(run: str, before: dict[str, dict], now: dict[str, dict]) -> list[str]
         if a == b:
             continue
         both = isinstance(a, dict) and isinstance(b, dict)
-        names = sorted(k for k in {*a, *b} if a.get(k) != b.get(k)) if both else [{"lock": "requirements.lock"}.get(part, part)]
-        found += [f"{kind}: {name}" + (f" {a.get(name)!r} -> {b.get(name)!r}" if both and part == "parameters" else "") for name in names]
-    found += [f"versions: {name} {old['versions'].get(name)} -> {version}" for name, version in new["versions"].items() if old["versions"].get(name) != version]
+        names = (
+            sorted(k for k in {*a, *b} if a.get(k) != b.get(k))
+            if both
+            else [{"lock": "requirements.lock"}.get(part, part)]
+        )
+        found += [
+            f"{kind}: {name}"
+            + (f" {a.get(name)!r} -> {b.get(name)!r}" if both and part == "parameters" else "")
+            for name in names
+        ]
+    found += [
+        f"versions: {name} {old['versions'].get(name)} -> {version}"
+        for name, version in new["versions"].items()
+        if old["versions"].get(name) != version
+    ]
     if old["device"] != new["device"]:
         found.append(f"machine: {old['device']} -> {new['device']}")
     digests = [each["fingerprint"].get("upstream", {}) for each in (old, new)]
-    for name in sorted(n for n in {*digests[0], *digests[1]} if digests[0].get(n) != digests[1].get(n)):
+    for name in sorted(
+        n for n in {*digests[0], *digests[1]} if digests[0].get(n) != digests[1].get(n)
+    ):
         if name in before and name in now:
-            found += [cause if " (by " in cause else f"{cause} (by {name})" for cause in causes(name, before, now)]
+            found += [
+                cause if " (by " in cause else f"{cause} (by {name})"
+                for cause in causes(name, before, now)
+            ]
     return list(dict.fromkeys(found))
 
 
@@ -88,24 +152,65 @@ def compare(before: dict[str, dict], now: dict[str, dict]) -> pd.DataFrame:
     state: `same`, `inside` or `outside` the interval before, `no interval` (moved, and nothing says how far is far), `new`, `gone`. An outside whose cause is empty is unexplained.
     apart: the intervals before and now have no point in common.
     """
+
     def table(side):
-        return pd.DataFrame([r | {"run": run} for run, content in side.items() for r in content["records"]]).set_index(_KEY) if side else pd.DataFrame(columns=_KEY).set_index(_KEY)
+        return (
+            pd.DataFrame(
+                [r | {"run": run} for run, content in side.items() for r in content["records"]]
+            ).set_index(_KEY)
+            if side
+            else pd.DataFrame(columns=_KEY).set_index(_KEY)
+        )
 
     old, new = table(before), table(now)
     why = {run: "; ".join(causes(run, before, now)) for run in before if run in now}
     rows = []
     for key in dict.fromkeys([*old.index, *new.index]):
         a, b = (side.loc[key] if key in side.index else None for side in (old, new))
-        row = dict(zip(_KEY, key)) | {"before": np.nan if a is None else a.value, "now": np.nan if b is None else b.value, "low": np.nan, "high": np.nan, "move": np.nan, "n": int((a if b is None else b).n), "apart": False}
+        row = dict(zip(_KEY, key)) | {
+            "before": np.nan if a is None else a.value,
+            "now": np.nan if b is None else b.value,
+            "low": np.nan,
+            "high": np.nan,
+            "move": np.nan,
+            "n": int((a if b is None else b).n),
+            "apart": False,
+        }
         if a is None or b is None:
-            rows.append(row | {"state": "gone" if b is None else "new", "cause": why.get(key[0], "the run is " + ("gone" if b is None else "new"))})
+            rows.append(
+                row
+                | {
+                    "state": "gone" if b is None else "new",
+                    "cause": why.get(key[0], "the run is " + ("gone" if b is None else "new")),
+                }
+            )
             continue
         if a.interval == "items":
             half = (a.ci_high - a.value) if b.value > a.value else (a.value - a.ci_low)
-            row |= {"low": a.ci_low, "high": a.ci_high, "move": 0.0 if a.value == b.value else (b.value - a.value) / half if half else np.copysign(np.inf, b.value - a.value), "apart": a.ci_high < b.ci_low or b.ci_high < a.ci_low}
-        state = "same" if a.value == b.value else "no interval" if a.interval != "items" else "inside" if a.ci_low <= b.value <= a.ci_high else "outside"
+            row |= {
+                "low": a.ci_low,
+                "high": a.ci_high,
+                "move": 0.0
+                if a.value == b.value
+                else (b.value - a.value) / half
+                if half
+                else np.copysign(np.inf, b.value - a.value),
+                "apart": a.ci_high < b.ci_low or b.ci_high < a.ci_low,
+            }
+        state = (
+            "same"
+            if a.value == b.value
+            else "no interval"
+            if a.interval != "items"
+            else "inside"
+            if a.ci_low <= b.value <= a.ci_high
+            else "outside"
+        )
         rows.append(row | {"state": state, "cause": "" if state == "same" else why[key[0]]})
-    return pd.DataFrame(rows, columns=[*_KEY, "before", "now", "low", "high", "move", "n", "apart", "state", "cause"])
+    return pd.DataFrame(
+        rows,
+        columns=[*_KEY, "before", "now", "low", "high", "move", "n", "apart", "state", "cause"],
+    )
 
 
 def unexplained(moved: pd.DataFrame) -> pd.DataFrame:
@@ -115,7 +220,15 @@ def unexplained(moved: pd.DataFrame) -> pd.DataFrame:
 
 def verdicts(before: dict[str, dict], now: dict[str, dict]) -> pd.DataFrame:
     """The claims of the papers on which the two sides come to another verdict: columns claim, before, now; `attrs["count"]` claims were looked at."""
-    old, new = (claims.ledger(pd.DataFrame([r | {"run": run} for run, content in side.items() for r in content["records"]], columns=[*results.Record.model_fields, "run"])) for side in (before, now))
+    old, new = (
+        claims.ledger(
+            pd.DataFrame(
+                [r | {"run": run} for run, content in side.items() for r in content["records"]],
+                columns=[*results.Record.model_fields, "run"],
+            )
+        )
+        for side in (before, now)
+    )
     found = pd.DataFrame({"claim": old.claim, "before": old.ours, "now": new.ours})
     measured = (found[["before", "now"]] != "not measured").any(axis=1)
     turned = found[found.before != found.now].reset_index(drop=True)
@@ -126,7 +239,11 @@ def verdicts(before: dict[str, dict], now: dict[str, dict]) -> pd.DataFrame:
 def said_of(turned: pd.DataFrame) -> str:
     """What became of the verdicts, in a sentence."""
     count = turned.attrs["count"]
-    return f"{len(turned) or 'None'} of the {count} verdicts on the papers' claims {'is' if len(turned) < 2 else 'are'} another." if count else "No verdict on a claim to compare."
+    return (
+        f"{len(turned) or 'None'} of the {count} verdicts on the papers' claims {'is' if len(turned) < 2 else 'are'} another."
+        if count
+        else "No verdict on a claim to compare."
+    )
 
 
 def summary(moved: pd.DataFrame) -> str:
@@ -136,12 +253,31 @@ def summary(moved: pd.DataFrame) -> str:
     counts = moved.state.value_counts()
     if counts.get("same", 0) == len(moved):
         return f"All {len(moved)} numbers are the same."
-    said = ", ".join(f"{counts[state]} {text}" for state, text in (("same", "are the same"), ("inside", "moved inside their interval"), ("outside", "left their interval"), ("no interval", "moved and have no interval"), ("new", "are new"), ("gone", "are gone")) if state in counts)
+    said = ", ".join(
+        f"{counts[state]} {text}"
+        for state, text in (
+            ("same", "are the same"),
+            ("inside", "moved inside their interval"),
+            ("outside", "left their interval"),
+            ("no interval", "moved and have no interval"),
+            ("new", "are new"),
+            ("gone", "are gone"),
+        )
+        if state in counts
+    )
     if "outside" in counts:
         said += f"; of those that left it {int(moved.apart.sum()) or 'none'} so far that the intervals before and now have no point in common"
     silent = moved[~moved.state.isin(["same", "new"]) & (moved.cause == "")]
-    fault = f" **{len(unexplained(moved))} of them moved outside with nothing changed that they depend on: a fault.**" if len(unexplained(moved)) else ""
-    odd = f" {len(silent) - len(unexplained(moved))} moved, inside or without an interval, with nothing changed." if len(silent) > len(unexplained(moved)) else ""
+    fault = (
+        f" **{len(unexplained(moved))} of them moved outside with nothing changed that they depend on: a fault.**"
+        if len(unexplained(moved))
+        else ""
+    )
+    odd = (
+        f" {len(silent) - len(unexplained(moved))} moved, inside or without an interval, with nothing changed."
+        if len(silent) > len(unexplained(moved))
+        else ""
+    )
     return f"Of {len(moved)} numbers {said}.{fault}{odd}"
 
 
@@ -152,13 +288,41 @@ def page(moved: pd.DataFrame, turned: pd.DataFrame) -> str:
         parts += ["### Verdicts that turned", _html(turned)]
     gone = moved[moved.state != "same"]
     if len(gone):
-        reasons = gone.assign(cause=gone.cause.replace("", "nothing that these runs depend on")).groupby(["cause", "state"], sort=False).size().unstack(fill_value=0)
-        reasons = reasons.reindex(columns=[s for s in ("inside", "outside", "no interval", "new", "gone") if s in reasons])
+        reasons = (
+            gone.assign(cause=gone.cause.replace("", "nothing that these runs depend on"))
+            .groupby(["cause", "state"], sort=False)
+            .size()
+            .unstack(fill_value=0)
+        )
+        reasons = reasons.reindex(
+            columns=[s for s in ("inside", "outside", "no interval", "new", "gone") if s in reasons]
+        )
         rows = gone.assign(size=gone.move.abs()).sort_values("size", ascending=False, kind="stable")
-        cells = pd.DataFrame({"run": rows.run, "table": rows.table, "system": rows.system, "metric": rows.metric, "group": rows.group, "n": rows.n,
-                              "before": [_number(r.before) + (f" [{r.low:.3f}, {r.high:.3f}]" if r.low == r.low else "") for r in rows.itertuples()], "now": rows.now.map(_number),
-                              "in half-widths": [f"{m:+.2f}" if np.isfinite(m) else "" for m in rows.move], "state": rows.state, "why": rows.cause.replace("", "unexplained")})
-        parts += ["### What had changed", _html(reasons.reset_index()), "### What moved", "Largest first; a half-width is the distance from the number before to the end of its interval on that side.", _html(cells)]
+        cells = pd.DataFrame(
+            {
+                "run": rows.run,
+                "table": rows.table,
+                "system": rows.system,
+                "metric": rows.metric,
+                "group": rows.group,
+                "n": rows.n,
+                "before": [
+                    _number(r.before) + (f" [{r.low:.3f}, {r.high:.3f}]" if r.low == r.low else "")
+                    for r in rows.itertuples()
+                ],
+                "now": rows.now.map(_number),
+                "in half-widths": [f"{m:+.2f}" if np.isfinite(m) else "" for m in rows.move],
+                "state": rows.state,
+                "why": rows.cause.replace("", "unexplained"),
+            }
+        )
+        parts += [
+            "### What had changed",
+            _html(reasons.reset_index()),
+            "### What moved",
+            "Largest first; a half-width is the distance from the number before to the end of its interval on that side.",
+            _html(cells),
+        ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -178,15 +342,32 @@ def _html(frame: pd.DataFrame, classes: str = "companion companion-claims") -> s
 def figure(moved: pd.DataFrame, path: Path) -> None:
     """A line a run, a dot a number: how far it moved in half-widths of its interval; between the lines it stayed inside."""
     report.style()
-    known = moved[moved.move.notna()].assign(state=lambda f: f.state.where((f.state != "outside") | (f.cause != ""), "outside, unexplained"))
+    known = moved[moved.move.notna()].assign(
+        state=lambda f: f.state.where(
+            (f.state != "outside") | (f.cause != ""), "outside, unexplained"
+        )
+    )
     runs = list(dict.fromkeys(known.run))
     drawing, axis = plt.subplots(figsize=(9, 0.3 * len(runs) + 1.2), layout="constrained")
     axis.axvspan(-1, 1, color="#0072B2", alpha=0.08, lw=0)
     for state in ("same", "inside", "outside", "outside, unexplained"):
         part = known[known.state == state]
         if len(part):
-            axis.plot(part.move.clip(-3, 3), [runs.index(run) for run in part.run], "o" if state != "outside, unexplained" else "X", ms=4 if state != "outside, unexplained" else 8, alpha=0.6, color=COLOURS.get(state, "#009E73"), label=f"{state} ({len(part)})")
-    axis.set(yticks=range(len(runs)), yticklabels=runs, xlim=(-3.2, 3.2), xlabel="move in half-widths of the interval before (3 and more at the edge)")
+            axis.plot(
+                part.move.clip(-3, 3),
+                [runs.index(run) for run in part.run],
+                "o" if state != "outside, unexplained" else "X",
+                ms=4 if state != "outside, unexplained" else 8,
+                alpha=0.6,
+                color=COLOURS.get(state, "#009E73"),
+                label=f"{state} ({len(part)})",
+            )
+    axis.set(
+        yticks=range(len(runs)),
+        yticklabels=runs,
+        xlim=(-3.2, 3.2),
+        xlabel="move in half-widths of the interval before (3 and more at the edge)",
+    )
     axis.invert_yaxis()
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -196,6 +377,16 @@ def figure(moved: pd.DataFrame, path: Path) -> None:
 
 def last_run(now: dict[str, dict]) -> str:
     """A table of the runs: when, on what, from which commit, how long, how much memory."""
-    rows = [{"run": name, "started (UTC)": run["started"][:16].replace("T", " "), "commit": run["git_commit"][:10] + (" with local changes" if run["dirty"] else ""), "machine": run["device"],
-             "seconds": f"{run['seconds']:.0f}", "peak MB": f"{run['peak_memory_mb']:,}", "numbers": len(run["records"])} for name, run in now.items()]
+    rows = [
+        {
+            "run": name,
+            "started (UTC)": run["started"][:16].replace("T", " "),
+            "commit": run["git_commit"][:10] + (" with local changes" if run["dirty"] else ""),
+            "machine": run["device"],
+            "seconds": f"{run['seconds']:.0f}",
+            "peak MB": f"{run['peak_memory_mb']:,}",
+            "numbers": len(run["records"]),
+        }
+        for name, run in now.items()
+    ]
     return _html(pd.DataFrame(rows), "companion") if rows else html.escape("Nothing was made yet.")

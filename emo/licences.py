@@ -10,12 +10,21 @@ from emo_utils import models
 from emo_utils.project import DATA, ROOT
 
 # Terms under which a package may be used and passed on with this project; a package that offers several needs one of them.
-OPEN = re.compile(r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla Public|Zlib|CC0|Public Domain|Unlicense|0BSD", re.IGNORECASE)
+OPEN = re.compile(
+    r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla Public|Zlib|CC0|Public Domain|Unlicense|0BSD",
+    re.IGNORECASE,
+)
 
 
 def locked() -> dict[str, str]:
     """Name -> version of each package of requirements.lock."""
-    return dict(re.findall(r"^([\w.-]+)(?:\[[\w,-]*\])?==(\S+)", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE))
+    return dict(
+        re.findall(
+            r"^([\w.-]+)(?:\[[\w,-]*\])?==(\S+)",
+            (ROOT / "requirements.lock").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+    )
 
 
 def package_licence(name: str) -> str:
@@ -27,10 +36,20 @@ def package_licence(name: str) -> str:
     about = package.metadata
     if about.get("License-Expression"):
         return about["License-Expression"]
-    if classes := [c.rpartition(" :: ")[2] for c in about.get_all("Classifier", []) if c.startswith("License :: ")]:
+    if classes := [
+        c.rpartition(" :: ")[2]
+        for c in about.get_all("Classifier", [])
+        if c.startswith("License :: ")
+    ]:
         return "; ".join(classes)
-    brought = [file.locate() for file in package.files or [] if re.match(r"licen[cs]e|copying", file.name, re.IGNORECASE)]
-    texts = [about.get("License") or ""] + [path.read_text(encoding="utf-8", errors="replace") for path in brought if path.is_file()]
+    brought = [
+        file.locate()
+        for file in package.files or []
+        if re.match(r"licen[cs]e|copying", file.name, re.IGNORECASE)
+    ]
+    texts = [about.get("License") or ""] + [
+        path.read_text(encoding="utf-8", errors="replace") for path in brought if path.is_file()
+    ]
     return next((line.strip() for text in texts for line in text.splitlines() if line.strip()), "")
 
 
@@ -40,16 +59,49 @@ def _normal(name: str) -> str:
 
 def why() -> dict[str, str]:
     """Name -> the reason that pyproject.toml gives for each package that the project asks for itself."""
-    return {_normal(name): reason for name, reason in re.findall(r'^ +"([\w-]+)[^"]*", +# (.*)$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)}
+    return {
+        _normal(name): reason
+        for name, reason in re.findall(
+            r'^ +"([\w-]+)[^"]*", +# (.*)$',
+            (ROOT / "pyproject.toml").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+    }
 
 
 def table() -> pd.DataFrame:
     """A row for each package, weights and data set: kind, name, version or pin, licence, what it is for; a licence that is not known is empty."""
     reasons = why()
-    rows = [("package", name, version, package_licence(name), reasons.get(_normal(name), "needed by another package")) for name, version in locked().items()]
-    rows += [("weights", w.name, w.sha256[:12] if w.sha256 else w.hub or "built on the spot", w.licence, w.purpose) for w in models.REGISTRY.values()]
+    rows = [
+        (
+            "package",
+            name,
+            version,
+            package_licence(name),
+            reasons.get(_normal(name), "needed by another package"),
+        )
+        for name, version in locked().items()
+    ]
+    rows += [
+        (
+            "weights",
+            w.name,
+            w.sha256[:12] if w.sha256 else w.hub or "built on the spot",
+            w.licence,
+            w.purpose,
+        )
+        for w in models.REGISTRY.values()
+    ]
     for card in sorted(DATA.glob("*/README.md")):
         text = card.read_text(encoding="utf-8")
         head = yaml.safe_load(text.split("---")[1]) if text.startswith("---") else {}
-        rows.append(("data", card.parent.name, "in this repository", head.get("license", ""), head.get("pretty_name") or re.search(r"^# (.*)", text, re.MULTILINE)[1]))
+        rows.append(
+            (
+                "data",
+                card.parent.name,
+                "in this repository",
+                head.get("license", ""),
+                head.get("pretty_name") or re.search(r"^# (.*)", text, re.MULTILINE)[1],
+            )
+        )
     return pd.DataFrame(rows, columns=["kind", "name", "version", "licence", "for"])

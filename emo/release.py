@@ -17,25 +17,46 @@ def write(profile: str, folder: Path) -> list[Path]:
     Raises EmoError where a run or the book is missing or not up to date, and where a run was made from a tree with local changes.
     """
     if due := [s.run for s in graph.steps(profile) if stale.why(s.run, profile)]:
-        raise EmoError(f"{due[0]} is not up to date ({stale.why(due[0], profile)[0]}); call make book first")
+        raise EmoError(
+            f"{due[0]} is not up to date ({stale.why(due[0], profile)[0]}); call make book first"
+        )
     if not book.is_current(profile):
         raise EmoError("the pages are not those of the present results; call make book first")
     runs = drift.snapshot(profile)
     if dirty := [name for name, run in runs.items() if run["dirty"]]:
-        raise EmoError(f"{dirty[0]} was made from a tree with local changes; a release is made from a commit")
+        raise EmoError(
+            f"{dirty[0]} was made from a tree with local changes; a release is made from a commit"
+        )
     results = results_dir(profile)
-    records = [p for pattern in ("*.json", "*.parquet", "answers/*.parquet", "notebooks/*.ipynb") for p in results.glob(pattern)]
-    files = [_archive(folder / f"book-{profile}.tar.gz", [p for p in book.HTML.rglob("*") if p.is_file()], book.HTML.parent),
-             _archive(folder / f"records-{profile}.tar.gz", records, results.parent)]
+    records = [
+        p
+        for pattern in ("*.json", "*.parquet", "answers/*.parquet", "notebooks/*.ipynb")
+        for p in results.glob(pattern)
+    ]
+    files = [
+        _archive(
+            folder / f"book-{profile}.tar.gz",
+            [p for p in book.HTML.rglob("*") if p.is_file()],
+            book.HTML.parent,
+        ),
+        _archive(folder / f"records-{profile}.tar.gz", records, results.parent),
+    ]
     write_atomic(folder / "NOTES.md", _notes(profile, runs))
-    write_atomic(folder / "SHA256SUMS", "".join(f"{sha256_file(p)}  {p.name}\n" for p in (*files, folder / "NOTES.md")))
+    write_atomic(
+        folder / "SHA256SUMS",
+        "".join(f"{sha256_file(p)}  {p.name}\n" for p in (*files, folder / "NOTES.md")),
+    )
     return [*files, folder / "NOTES.md", folder / "SHA256SUMS"]
 
 
 def _archive(target: Path, files: list[Path], base: Path) -> Path:
     """A tar file without times, owners and order of a disk, so that equal content gives equal bytes."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with open(target, "wb") as out, gzip.GzipFile(fileobj=out, mode="wb", filename="", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+    with (
+        open(target, "wb") as out,
+        gzip.GzipFile(fileobj=out, mode="wb", filename="", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
         for path in sorted(files):
             content = path.read_bytes()
             member = tarfile.TarInfo(str(path.relative_to(base)))
@@ -46,7 +67,15 @@ def _archive(target: Path, files: list[Path], base: Path) -> Path:
 
 def _notes(profile: str, runs: dict[str, dict]) -> str:
     """The newest part of the changelog, and what the numbers come from."""
-    newest = re.search(r"^## .*?(?=^## |\Z)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    commits, machines = (sorted({run[name] for run in runs.values()}) for name in ("git_commit", "device"))
-    return (f"{newest[0].strip() if newest else ''}\n\n## The numbers\n\nProfile {profile}, {sum(len(run['records']) for run in runs.values())} numbers of {len(runs)} runs from {', '.join(commits)}, on {'; '.join(machines)}. "
-            f"Check the files with `sha256sum -c SHA256SUMS`; {relative(graph.result_folder('01_data_rewriting', profile))} holds the records where the book is made.\n")
+    newest = re.search(
+        r"^## .*?(?=^## |\Z)",
+        (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
+        re.DOTALL | re.MULTILINE,
+    )
+    commits, machines = (
+        sorted({run[name] for run in runs.values()}) for name in ("git_commit", "device")
+    )
+    return (
+        f"{newest[0].strip() if newest else ''}\n\n## The numbers\n\nProfile {profile}, {sum(len(run['records']) for run in runs.values())} numbers of {len(runs)} runs from {', '.join(commits)}, on {'; '.join(machines)}. "
+        f"Check the files with `sha256sum -c SHA256SUMS`; {relative(graph.result_folder('01_data_rewriting', profile))} holds the records where the book is made.\n"
+    )

@@ -17,7 +17,11 @@ def why(run: str, profile: str) -> list[str]:
         kept = about["fingerprint"]
     except (json.JSONDecodeError, KeyError):
         return ["its result file cannot be read"]
-    missing = [name for name in [*about["outputs"], relative(executed_path(run, profile))] if not (ROOT / name).is_file()]
+    missing = [
+        name
+        for name in [*about["outputs"], relative(executed_path(run, profile))]
+        if not (ROOT / name).is_file()
+    ]
     if missing:
         return [f"{missing[0]} is missing"]
     return _differences(kept, graph.fingerprint(run, profile))
@@ -34,7 +38,11 @@ def _differences(old: dict, new: dict) -> list[str]:
         before = old.get(part) or {}
         for name in sorted(set(before) | set(new[part])):
             if before.get(name) != new[part].get(name):
-                change = f" {before.get(name)!r} -> {new[part].get(name)!r}" if part == "parameters" else ""
+                change = (
+                    f" {before.get(name)!r} -> {new[part].get(name)!r}"
+                    if part == "parameters"
+                    else ""
+                )
                 reasons.append(f"{part}: {name}{change} changed")
     return reasons
 
@@ -66,4 +74,6 @@ def prepare(profile: str, variants: tuple[str, ...] = ()) -> None:
 
 def longest_chain(s: graph.Step) -> int:
     """Seconds from the start of a step to the end of the last that waits for it: what has the longest chain before it goes first."""
-    return s.seconds + max((longest_chain(other) for other in graph.STEPS if s.run in other.needs), default=0)
+    return s.seconds + max(
+        (longest_chain(other) for other in graph.STEPS if s.run in other.needs), default=0
+    )

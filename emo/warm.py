@@ -24,18 +24,47 @@ from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvision
 
 SOCKET = "EMO_WARM"  # the environment variable with the socket's path
 NAME = "emo-warm"  # of the provisioner
-LIBRARIES = ("torch", "transformers", "transformers.models.llama.modeling_llama", "trl.trainer.sft_trainer", "trl.trainer.dpo_trainer", "trl.trainer.kto_trainer", "peft",
-             "datasets", "accelerate", "sentence_transformers", "sklearn.linear_model", "scipy.stats", "pandas", "pyarrow.parquet", "matplotlib.pyplot", "seaborn",
-             "evaluate", "sacrebleu", "rouge_score.tokenize", "bert_score", "openai", "pydantic", "yaml", "ipykernel.kernelapp", "IPython.core.completer")
+LIBRARIES = (
+    "torch",
+    "transformers",
+    "transformers.models.llama.modeling_llama",
+    "trl.trainer.sft_trainer",
+    "trl.trainer.dpo_trainer",
+    "trl.trainer.kto_trainer",
+    "peft",
+    "datasets",
+    "accelerate",
+    "sentence_transformers",
+    "sklearn.linear_model",
+    "scipy.stats",
+    "pandas",
+    "pyarrow.parquet",
+    "matplotlib.pyplot",
+    "seaborn",
+    "evaluate",
+    "sacrebleu",
+    "rouge_score.tokenize",
+    "bert_score",
+    "openai",
+    "pydantic",
+    "yaml",
+    "ipykernel.kernelapp",
+    "IPython.core.completer",
+)
 
 
 @contextmanager
-def kernels(environment: dict[str, str], libraries: tuple[str, ...] = LIBRARIES) -> Iterator[dict[str, str]]:
+def kernels(
+    environment: dict[str, str], libraries: tuple[str, ...] = LIBRARIES
+) -> Iterator[dict[str, str]]:
     """A process that forks kernels, for as long as the context lasts; gives the environment in which steps find it.
 
     environment: that of the steps, as libraries read some of it when they are imported. libraries: modules that it imports first.
     """
-    with tempfile.TemporaryDirectory(prefix="emo-") as folder, socket.socket(socket.AF_UNIX) as listening:
+    with (
+        tempfile.TemporaryDirectory(prefix="emo-") as folder,
+        socket.socket(socket.AF_UNIX) as listening,
+    ):
         address = str(Path(folder) / "warm")
         listening.bind(address)
         listening.listen(64)
@@ -43,7 +72,10 @@ def kernels(environment: dict[str, str], libraries: tuple[str, ...] = LIBRARIES)
         given = environment | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
         process = subprocess.Popen(
             [sys.executable, __file__, str(listening.fileno()), *libraries],
-            env=given, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=[listening.fileno()],
+            env=given,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[listening.fileno()],
         )
         listening.close()
         try:

@@ -32,9 +32,13 @@ def grouped(module, query, key, value, attention_mask, *, scaling, **_):
     outputs = []
     for start in range(0, total, BLOCK):
         rows = slice(start, min(start + BLOCK, total))
-        scores = (query[:, :, rows] * scaling).reshape(batch, key.shape[1], -1, width) @ key.transpose(2, 3)
+        scores = (query[:, :, rows] * scaling).reshape(
+            batch, key.shape[1], -1, width
+        ) @ key.transpose(2, 3)
         if attention_mask is not None:
-            scores = (scores.view(batch, heads, -1, key.shape[2]) + attention_mask[:, :, rows]).view(scores.shape)
+            scores = (
+                scores.view(batch, heads, -1, key.shape[2]) + attention_mask[:, :, rows]
+            ).view(scores.shape)
         outputs.append((scores.softmax(-1).to(value.dtype) @ value).view(batch, heads, -1, width))
     joined = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
     return joined.transpose(1, 2).contiguous(), None
@@ -49,7 +53,11 @@ def packed(module, query, key, value, attention_mask=None, *, scaling, groups, *
         outputs = []
         for span, mask in groups:
             scores = query[0, :, span].reshape(shared, -1, width) @ key[0, :, span].transpose(1, 2)
-            weights = (scores.view(heads, -1, mask.shape[1]) + mask.to(dtype)).softmax(-1).view(scores.shape)
+            weights = (
+                (scores.view(heads, -1, mask.shape[1]) + mask.to(dtype))
+                .softmax(-1)
+                .view(scores.shape)
+            )
             outputs.append((weights @ value[0, :, span]).view(heads, -1, width))
         joined = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
     return joined.transpose(0, 1).reshape(1, total, heads, width), None

@@ -24,16 +24,26 @@ def shapes(folder: Path, finite: bool = False, remedy: str = "") -> dict[str, tu
         try:
             with safe_open(path, "pt") as opened:
                 found |= {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}
-                broken = [name for name in opened.keys() if finite and not opened.get_tensor(name).isfinite().all()]
+                broken = [
+                    name
+                    for name in opened.keys()
+                    if finite and not opened.get_tensor(name).isfinite().all()
+                ]
         except (OSError, SafetensorError) as error:
-            raise WeightsError(f"{path} is no whole safetensors file ({str(error).splitlines()[0]}){remedy}") from None
+            raise WeightsError(
+                f"{path} is no whole safetensors file ({str(error).splitlines()[0]}){remedy}"
+            ) from None
         if broken:
             raise WeightsError(f"{path} holds numbers that are not finite, in {broken[0]}{remedy}")
     if not files:
-        raise WeightsError(f"{folder} holds no safetensors; pickled weights (.bin, .pt) are not read, because opening them can run code{remedy}")
+        raise WeightsError(
+            f"{folder} holds no safetensors; pickled weights (.bin, .pt) are not read, because opening them can run code{remedy}"
+        )
     index = folder / "model.safetensors.index.json"
     if index.is_file() and (lost := sorted(set(_json(index).get("weight_map", {})) - set(found))):
-        raise WeightsError(f"{folder} lacks {lost[0]}{_more(lost)}, which {index.name} names: a part is missing{remedy}")
+        raise WeightsError(
+            f"{folder} lacks {lost[0]}{_more(lost)}, which {index.name} names: a part is missing{remedy}"
+        )
     return found
 
 
@@ -41,40 +51,85 @@ def check(folder: Path, base: str, base_folder: Path) -> None:
     """Raise WeightsError with the place and the remedy unless a checkpoint written by `train.save` fits the base model."""
     adapter = folder / "adapter_config.json"
     try:
-        about = _json(folder / "companion.json").get("base_model", base) if (folder / "companion.json").is_file() else base
+        about = (
+            _json(folder / "companion.json").get("base_model", base)
+            if (folder / "companion.json").is_file()
+            else base
+        )
         if about != base:
             raise WeightsError(f"{folder} was trained on {about}, not on {base}")
-        expected, found = ({name: shape for name, shape in given.items() if name != "lm_head.weight"}  # tied to the embedding it is not always saved
-                           for given in (shapes(base_folder), shapes(folder, finite=True)))
+        expected, found = (
+            {
+                name: shape for name, shape in given.items() if name != "lm_head.weight"
+            }  # tied to the embedding it is not always saved
+            for given in (shapes(base_folder), shapes(folder, finite=True))
+        )
         settings = _json(adapter if adapter.is_file() else folder / "config.json")
         expected = _adapters(settings, expected, adapter) if adapter.is_file() else expected
-        for names, what in ((expected.keys() - found, f"lacks {{}}, which {base} needs"), (found.keys() - expected, f"holds {{}}, for which {base} has no place")):
+        for names, what in (
+            (expected.keys() - found, f"lacks {{}}, which {base} needs"),
+            (found.keys() - expected, f"holds {{}}, for which {base} has no place"),
+        ):
             if names:
                 raise WeightsError(f"{folder} {what.format(min(names) + _more(names))}")
         if other := [name for name in expected if found[name] != expected[name]]:
-            raise WeightsError(f"{folder}: {other[0]} has the shape {found[other[0]]}; {base} needs {expected[other[0]]}{_more(other)}")
+            raise WeightsError(
+                f"{folder}: {other[0]} has the shape {found[other[0]]}; {base} needs {expected[other[0]]}{_more(other)}"
+            )
     except WeightsError as error:
-        raise WeightsError(f"checkpoint not used: {error}. Train it again, or name another one") from None
+        raise WeightsError(
+            f"checkpoint not used: {error}. Train it again, or name another one"
+        ) from None
 
 
 def unbroken(folder: Path) -> bool:
     """Whether the files that a trainer left in a folder are as long as they say: a machine that lost its power may keep the names and not the contents."""
     try:
         whole = not any(folder.glob("*.safetensors")) or shapes(folder)
-        return bool(whole and _json(folder / "trainer_state.json")) and all(map(zipfile.is_zipfile, [*folder.glob("*.pt"), *folder.glob("*.pth")]))
+        return bool(whole and _json(folder / "trainer_state.json")) and all(
+            map(zipfile.is_zipfile, [*folder.glob("*.pt"), *folder.glob("*.pth")])
+        )
     except WeightsError:
         return False
 
 
 def _adapters(settings: dict, base: dict, path: Path) -> dict[str, tuple[int, ...]]:
     """Names and shapes that plain LoRA adapters of these settings have on a base model; another kind would be merged wrongly (`models.each`)."""
-    other = [key for key in ("use_rslora", "use_dora", "modules_to_save", "rank_pattern", "alpha_pattern", "fan_in_fan_out", "lora_bias") if settings.get(key)]
+    other = [
+        key
+        for key in (
+            "use_rslora",
+            "use_dora",
+            "modules_to_save",
+            "rank_pattern",
+            "alpha_pattern",
+            "fan_in_fan_out",
+            "lora_bias",
+        )
+        if settings.get(key)
+    ]
     rank, modules = settings.get("r"), settings.get("target_modules")
-    if other or settings.get("peft_type") != "LORA" or not isinstance(rank, int) or not isinstance(modules, list) or not isinstance(settings.get("lora_alpha"), int | float):
-        raise WeightsError(f"{path} is not of plain LoRA adapters with r, lora_alpha and a list of target_modules{f' (it sets {other[0]})' if other else ''}")
+    if (
+        other
+        or settings.get("peft_type") != "LORA"
+        or not isinstance(rank, int)
+        or not isinstance(modules, list)
+        or not isinstance(settings.get("lora_alpha"), int | float)
+    ):
+        raise WeightsError(
+            f"{path} is not of plain LoRA adapters with r, lora_alpha and a list of target_modules{f' (it sets {other[0]})' if other else ''}"
+        )
     ends = tuple(f".{module}.weight" for module in modules)
-    layers = {name.removesuffix(".weight"): shape for name, shape in base.items() if len(shape) == 2 and f".{name}".endswith(ends)}
-    return {f"base_model.model.{layer}.lora_{part}.weight": size for layer, (rows, columns) in layers.items() for part, size in (("A", (rank, columns)), ("B", (rows, rank)))}
+    layers = {
+        name.removesuffix(".weight"): shape
+        for name, shape in base.items()
+        if len(shape) == 2 and f".{name}".endswith(ends)
+    }
+    return {
+        f"base_model.model.{layer}.lora_{part}.weight": size
+        for layer, (rows, columns) in layers.items()
+        for part, size in (("A", (rank, columns)), ("B", (rows, rank)))
+    }
 
 
 def _json(path: Path) -> dict:

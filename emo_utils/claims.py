@@ -55,14 +55,22 @@ class Comparison:
     @property
     def key(self) -> str:
         """The sum of cells, written out."""
-        return " ".join(f"{'-' if w < 0 else '+'} {'' if abs(w) == 1 else f'{abs(w)} '}{table}/{system}/{metric}" for w, table, system, metric in self.terms).removeprefix("+ ")
+        return " ".join(
+            f"{'-' if w < 0 else '+'} {'' if abs(w) == 1 else f'{abs(w)} '}{table}/{system}/{metric}"
+            for w, table, system, metric in self.terms
+        ).removeprefix("+ ")
 
     def __str__(self) -> str:
         """The comparison as a reader would write it; table and metric once where all cells share them."""
         places = {(table, metric) for _, table, _, metric in self.terms}
         terms = self.terms if len(places) > 1 else [(w, system) for w, _, system, _ in self.terms]
-        text = " ".join(f"{'minus' if w < 0 else 'plus'} {'' if abs(w) == 1 else f'{abs(w)} times '}{'/'.join(cell)}" for w, *cell in terms).removeprefix("plus ")
-        where = "".join(f" on {table} {metric}" for table, metric in places) if len(places) == 1 else ""
+        text = " ".join(
+            f"{'minus' if w < 0 else 'plus'} {'' if abs(w) == 1 else f'{abs(w)} times '}{'/'.join(cell)}"
+            for w, *cell in terms
+        ).removeprefix("plus ")
+        where = (
+            "".join(f" on {table} {metric}" for table, metric in places) if len(places) == 1 else ""
+        )
         return f"{text} {self.operator} {-self.constant or 0}{f' within {self.within}' if self.within else ''}{where}"
 
     def holds(self, low, high, exact: bool = False) -> bool | None:
@@ -73,7 +81,13 @@ class Comparison:
             return True if low > 0 else False if high < 0 or exact else None
         if self.operator == ">=":
             return True if low >= -within else False if high < -within else None
-        return True if -within <= low and high <= within else False if low > within or high < -within else None
+        return (
+            True
+            if -within <= low and high <= within
+            else False
+            if low > within or high < -within
+            else None
+        )
 
 
 @dataclass(frozen=True)
@@ -110,12 +124,18 @@ class _Parser:
 
     def next(self, *wanted: str) -> str | None:
         """Take the next token if it is one of those wanted (any name, if none is given); None if it is another."""
-        if not self.tokens or (self.tokens[0] not in wanted if wanted else self.tokens[0] in _WORDS or self.tokens[0] in "><>=<="):
+        if not self.tokens or (
+            self.tokens[0] not in wanted
+            if wanted
+            else self.tokens[0] in _WORDS or self.tokens[0] in "><>=<="
+        ):
             return None
         return self.tokens.pop(0)
 
     def name(self) -> str:
-        return self.next() or self.fail(f"a name is missing before '{self.tokens[0] if self.tokens else 'the end'}'")
+        return self.next() or self.fail(
+            f"a name is missing before '{self.tokens[0] if self.tokens else 'the end'}'"
+        )
 
     def number(self) -> Decimal:
         value = _number(name := self.name())
@@ -128,7 +148,12 @@ class _Parser:
             name = self.name()
             weight = sign
             if self.next("times"):
-                weight, name = sign * int(name) if name.isdigit() else self.fail(f"'{name} times' is no whole number"), self.name()
+                weight, name = (
+                    sign * int(name)
+                    if name.isdigit()
+                    else self.fail(f"'{name} times' is no whole number"),
+                    self.name(),
+                )
             terms.append((weight, name))
             if not (joined := self.next("plus", "minus")):
                 return terms
@@ -157,8 +182,15 @@ class _Parser:
         if self.tokens:
             self.fail(f"'{self.tokens[0]}' is not expected")
         if table and metrics == ["*"]:
-            metrics = self.columns.get(table) or self.fail(f"* for the table {table}, which has no published numbers,")
-        comparisons = tuple(self.comparison(a, b, operator, within, table, metric, inside) for a in self.systems(left, left) for b in self.systems(right, left) for metric in metrics or [None])
+            metrics = self.columns.get(table) or self.fail(
+                f"* for the table {table}, which has no published numbers,"
+            )
+        comparisons = tuple(
+            self.comparison(a, b, operator, within, table, metric, inside)
+            for a in self.systems(left, left)
+            for b in self.systems(right, left)
+            for metric in metrics or [None]
+        )
         if needed is not None and not 1 <= needed <= len(comparisons):
             self.fail(f"at least {needed} of {len(comparisons)} comparisons")
         return Test(comparisons, needed or len(comparisons))
@@ -167,9 +199,26 @@ class _Parser:
         """Sides with `tuned` and `others` written out."""
         named = {name for side in left for _, name in side}
         groups = {"tuned": SYSTEMS[2:], "others": [s for s in SYSTEMS if s not in named]}
-        return [written for side in sides for written in ([[(1, s)] for s in groups[side[0][1]]] if len(side) == 1 and side[0][1] in groups else [side])]
+        return [
+            written
+            for side in sides
+            for written in (
+                [[(1, s)] for s in groups[side[0][1]]]
+                if len(side) == 1 and side[0][1] in groups
+                else [side]
+            )
+        ]
 
-    def comparison(self, left, right, operator: str, within: Decimal, table: str | None, metric: str | None, inside) -> Comparison:
+    def comparison(
+        self,
+        left,
+        right,
+        operator: str,
+        within: Decimal,
+        table: str | None,
+        metric: str | None,
+        inside,
+    ) -> Comparison:
         if operator in ("<", "<="):
             left, right, operator = right, left, operator.replace("<", ">")
         terms, constant = [], Decimal(0)
@@ -182,8 +231,12 @@ class _Parser:
                 elif "/" in name or not table or (metric is None) == (inside is None):
                     self.fail(f"'{name}' has no table and column")
                 else:
-                    terms += [(sign * weight * w, table, name, m) for w, m in (inside or [(1, metric)])]
-        return Comparison(tuple(terms) or self.fail("a comparison of numbers alone"), constant, operator, within)
+                    terms += [
+                        (sign * weight * w, table, name, m) for w, m in (inside or [(1, metric)])
+                    ]
+        return Comparison(
+            tuple(terms) or self.fail("a comparison of numbers alone"), constant, operator, within
+        )
 
 
 def _number(name: str) -> Decimal | None:
@@ -199,10 +252,21 @@ def claims() -> list[dict]:
     """The claims in the order of the file, each with its predicates parsed (`tests`: `printed` and `ours`, None where there is none)."""
     columns = published().groupby("table", sort=False).metric.unique().map(list).to_dict()
     found = yaml.safe_load(data.used(CLAIMS).read_text(encoding="utf-8"))
-    return [claim | {"tests": {name: parse(claim[name], columns) if name in claim else None for name in ("printed", "ours")}} for claim in found]
+    return [
+        claim
+        | {
+            "tests": {
+                name: parse(claim[name], columns) if name in claim else None
+                for name in ("printed", "ours")
+            }
+        }
+        for claim in found
+    ]
 
 
-def decide(tests: list[Test], look, exact: bool = False) -> tuple[bool | None, list[tuple[Comparison, tuple | None, bool | None]]]:
+def decide(
+    tests: list[Test], look, exact: bool = False
+) -> tuple[bool | None, list[tuple[Comparison, tuple | None, bool | None]]]:
     """Whether a predicate holds (True, False, or None: undecided), and each comparison with what was found and what it says.
 
     look: gives value, low and high of a comparison's sum of cells, or None where a cell is missing. An interval must lie on one side of the
@@ -219,11 +283,29 @@ def decide(tests: list[Test], look, exact: bool = False) -> tuple[bool | None, l
             if found is not None:
                 value, low, high = found
                 plain = comparison.holds(low, high, exact)
-                wide = plain if exact else comparison.holds(value - (value - low) * wider, value + (high - value) * wider)
-                says = True if (plain if test.needed == len(test.comparisons) else wide) else False if wide is False else None
+                wide = (
+                    plain
+                    if exact
+                    else comparison.holds(
+                        value - (value - low) * wider, value + (high - value) * wider
+                    )
+                )
+                says = (
+                    True
+                    if (plain if test.needed == len(test.comparisons) else wide)
+                    else False
+                    if wide is False
+                    else None
+                )
             said.append(says)
             evidence.append((comparison, found, says))
-        verdicts.append(True if said.count(True) >= test.needed else False if len(said) - said.count(False) < test.needed else None)
+        verdicts.append(
+            True
+            if said.count(True) >= test.needed
+            else False
+            if len(said) - said.count(False) < test.needed
+            else None
+        )
     return False if False in verdicts else None if None in verdicts else True, evidence
 
 
@@ -235,9 +317,14 @@ def printed_verdict(claim: dict, numbers: pd.DataFrame) -> tuple[str, list]:
 
     def look(comparison):
         try:
-            value = sum((w * Decimal(cells[tuple(cell)].lstrip("<")) for w, *cell in comparison.terms), Decimal(0))
+            value = sum(
+                (w * Decimal(cells[tuple(cell)].lstrip("<")) for w, *cell in comparison.terms),
+                Decimal(0),
+            )
         except KeyError as missing:
-            raise EmoError(f"claims.yaml: claim {claim['id']} asks for {missing}, which no published table has") from None
+            raise EmoError(
+                f"claims.yaml: claim {claim['id']} asks for {missing}, which no published table has"
+            ) from None
         return value, value, value
 
     held, evidence = decide(claim["tests"]["printed"], look, exact=True)
@@ -248,7 +335,10 @@ def our_verdict(claim: dict, records: pd.DataFrame) -> tuple[str, list]:
     """The verdict by our records of combinations of cells (see OURS), and the comparisons."""
     if claim["tests"]["ours"] is None:
         return "not measured", []
-    found = {r.system: (r.value, r.ci_low, r.ci_high) for r in records[records.table == TABLE].itertuples()}
+    found = {
+        r.system: (r.value, r.ci_low, r.ci_high)
+        for r in records[records.table == TABLE].itertuples()
+    }
     held, evidence = decide(claim["tests"]["ours"], lambda comparison: found.get(comparison.key))
     if held is None and any(seen is None for _, seen, _ in evidence):
         return "not measured", evidence
@@ -263,12 +353,27 @@ def add_combinations(run, tables: tuple[str, ...], drawn, n: int, scorer: str) -
     """
     if not n:
         return
-    asked = {c.key: c for claim in claims() for test in claim["tests"]["ours"] or () for c in test.comparisons if {t for _, t, _, _ in c.terms} <= set(tables)}
+    asked = {
+        c.key: c
+        for claim in claims()
+        for test in claim["tests"]["ours"] or ()
+        for c in test.comparisons
+        if {t for _, t, _, _ in c.terms} <= set(tables)
+    }
     for key, comparison in asked.items():
         parts = [(weight, *drawn(*cell)) for weight, *cell in comparison.terms]
         low, high = stats.interval(np.sum([weight * draws for weight, _, draws in parts], axis=0))
-        run.add(table=TABLE, system=key, metric="combination", value=sum(weight * value for weight, value, _ in parts), ci_low=low, ci_high=high, n=n,
-                scorer=scorer, signature="sum of cells over the same items; bootstrap over test items")
+        run.add(
+            table=TABLE,
+            system=key,
+            metric="combination",
+            value=sum(weight * value for weight, value, _ in parts),
+            ci_low=low,
+            ci_high=high,
+            n=n,
+            scorer=scorer,
+            signature="sum of cells over the same items; bootstrap over test items",
+        )
 
 
 def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -278,18 +383,42 @@ def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
     """
     numbers, rows = published(), []
     for claim in claims():
-        touched = {t for test in claim["tests"]["ours"] or () for c in test.comparisons for _, t, _, _ in c.terms}
+        touched = {
+            t
+            for test in claim["tests"]["ours"] or ()
+            for c in test.comparisons
+            for _, t, _, _ in c.terms
+        }
         if tables and not touched & set(tables):
             continue
-        (printed, first), (ours, second) = printed_verdict(claim, numbers), our_verdict(claim, records)
-        rows.append({name: claim.get(name, "") for name in ("id", "paper", "place", "claim", "note")} | {"printed": printed, "printed_evidence": first, "ours": ours, "ours_evidence": second, "tables": touched})
+        (printed, first), (ours, second) = (
+            printed_verdict(claim, numbers),
+            our_verdict(claim, records),
+        )
+        rows.append(
+            {name: claim.get(name, "") for name in ("id", "paper", "place", "claim", "note")}
+            | {
+                "printed": printed,
+                "printed_evidence": first,
+                "ours": ours,
+                "ours_evidence": second,
+                "tables": touched,
+            }
+        )
     return pd.DataFrame(rows)
 
 
 def verdicts(records: pd.DataFrame, tables: tuple[str, ...]) -> pd.DataFrame:
     """The claims that our records of these tables bear on, as a chapter shows them."""
     frame = ledger(records, tables)
-    return pd.DataFrame({"claim": frame.claim, "by the paper's numbers": frame.printed, "here": frame.ours, "comparisons here": frame.ours_evidence.map(tally)})
+    return pd.DataFrame(
+        {
+            "claim": frame.claim,
+            "by the paper's numbers": frame.printed,
+            "here": frame.ours,
+            "comparisons here": frame.ours_evidence.map(tally),
+        }
+    )
 
 
 def tally(evidence: list) -> str:

@@ -28,7 +28,9 @@ def load(name: str, dtype: str = "float32"):
     dtype: "bfloat16" computes its matrix products so, which is three times as fast where the machine has units for it; cosines move by two thousandths at most.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the smoke profile's stand-in is no sentence model: the library chooses how its tokens are pooled
+        warnings.simplefilter(
+            "ignore"
+        )  # the smoke profile's stand-in is no sentence model: the library chooses how its tokens are pooled
         from sentence_transformers import SentenceTransformer
 
         encoder = SentenceTransformer(str(models.note(name)), local_files_only=True)
@@ -43,7 +45,11 @@ def embed(encoder, texts: list[str]) -> np.ndarray:
         return np.zeros((0, encoder.get_embedding_dimension()), dtype=np.float32)
     import torch
 
-    with torch.autocast(encoder.device.type, torch.bfloat16, enabled=encoder.matrix_dtype == "bfloat16"):
-        found = encoder.encode(different, batch_size=32, normalize_embeddings=True, show_progress_bar=False)
+    with torch.autocast(
+        encoder.device.type, torch.bfloat16, enabled=encoder.matrix_dtype == "bfloat16"
+    ):
+        found = encoder.encode(
+            different, batch_size=32, normalize_embeddings=True, show_progress_bar=False
+        )
     place = {text: i for i, text in enumerate(different)}
     return found[[place[text] for text in texts]]

@@ -16,10 +16,27 @@ from emo_utils import data
 from emo_utils.project import EmoError
 
 ROLES = ("patient", "supporter", "patient", "supporter")
-_LABELS = {word.lower(): english for english, japanese, _ in data.EMPLIFAI_EMOTIONS for word in (english, japanese)}
+_LABELS = {
+    word.lower(): english
+    for english, japanese, _ in data.EMPLIFAI_EMOTIONS
+    for word in (english, japanese)
+}
 _TURN = re.compile(r"^\s*(patient|supporter|患者|支援者)\s*[:：]\s*", re.IGNORECASE | re.MULTILINE)
 _COLUMNS = ("patient_1", "supporter_1", "patient_2", "supporter_2")
-_SCRIPTS = {"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "CJK", "IDEOGRAPHIC", "LATIN", "FULLWIDTH", "HALFWIDTH", "GREEK", "MASCULINE", "FEMININE", "MICRO"}
+_SCRIPTS = {
+    "HIRAGANA",
+    "KATAKANA",
+    "KATAKANA-HIRAGANA",
+    "CJK",
+    "IDEOGRAPHIC",
+    "LATIN",
+    "FULLWIDTH",
+    "HALFWIDTH",
+    "GREEK",
+    "MASCULINE",
+    "FEMININE",
+    "MICRO",
+}
 SHORT = 8  # characters below which two people may say the same
 
 
@@ -31,10 +48,24 @@ def read(path: Path) -> list[dict]:
     """
     table = data.table(path)
     label = next((name for name in ("emotion", "label") if name in table), None)
-    if label is None or "situation" not in table or not ("turns" in table or "conversation" in table or set(_COLUMNS) <= set(table)):
-        raise EmoError(f"{path.name} has the columns {', '.join(map(str, table))[:120]}; dialogues have emotion, situation, and turns (or {', '.join(_COLUMNS)}, or conversation)")
-    return [{"id": _name(row.get("id")) or f"row-{number}", "emotion": _LABELS.get(_text(row[label]).lower(), _text(row[label])), "situation": _text(row["situation"]), "turns": _turns(row)} | ({"system": _name(row["system"])} if "system" in table else {})
-            for number, row in enumerate(table.to_dict("records"), start=1)]
+    if (
+        label is None
+        or "situation" not in table
+        or not ("turns" in table or "conversation" in table or set(_COLUMNS) <= set(table))
+    ):
+        raise EmoError(
+            f"{path.name} has the columns {', '.join(map(str, table))[:120]}; dialogues have emotion, situation, and turns (or {', '.join(_COLUMNS)}, or conversation)"
+        )
+    return [
+        {
+            "id": _name(row.get("id")) or f"row-{number}",
+            "emotion": _LABELS.get(_text(row[label]).lower(), _text(row[label])),
+            "situation": _text(row["situation"]),
+            "turns": _turns(row),
+        }
+        | ({"system": _name(row["system"])} if "system" in table else {})
+        for number, row in enumerate(table.to_dict("records"), start=1)
+    ]
 
 
 def _text(value) -> str:
@@ -65,8 +96,12 @@ def _turns(row: dict) -> list[str]:
 def spoken(text: str) -> list[str]:
     """Turns of a conversation whose lines begin with a speaker, in Japanese or English; [] where the speakers are not those of ROLES in turn. What stands before the first one is left out."""
     _, *parts = _TURN.split(text)
-    speakers = tuple({"患者": "patient", "支援者": "supporter"}.get(word, word.lower()) for word in parts[::2])
-    return [part.strip() for part in parts[1::2]] if speakers == ROLES[: len(speakers)] else []  # turns of others are none of these
+    speakers = tuple(
+        {"患者": "patient", "支援者": "supporter"}.get(word, word.lower()) for word in parts[::2]
+    )
+    return (
+        [part.strip() for part in parts[1::2]] if speakers == ROLES[: len(speakers)] else []
+    )  # turns of others are none of these
 
 
 def findings(rows: list[dict]) -> pd.DataFrame:
@@ -74,13 +109,18 @@ def findings(rows: list[dict]) -> pd.DataFrame:
     found = []
     whole, spoken, of_situation = {}, {}, {}
     for number, row in enumerate(rows, start=1):
+
         def say(problem: str, detail: str) -> None:
             found.append({"row": number, "id": row["id"], "problem": problem, "detail": detail})  # noqa: B023 (called within this turn of the loop)
 
         turns = row["turns"]
         if row["emotion"] not in _LABELS.values():
             say("wrong label", row["emotion"][:40])
-        elif row["situation"] and (first := of_situation.setdefault(row["situation"], row["emotion"])) != row["emotion"]:
+        elif (
+            row["situation"]
+            and (first := of_situation.setdefault(row["situation"], row["emotion"]))
+            != row["emotion"]
+        ):
             say("situation of two emotions", f"{first} and {row['emotion']}")
         if not row["situation"]:
             say("no situation", "")
@@ -89,7 +129,14 @@ def findings(rows: list[dict]) -> pd.DataFrame:
         text = "".join([row["situation"], *turns])
         if half := re.findall("[\uff61-\uff9f]", text):
             say("half-width forms", "".join(half[:10]))
-        if other := sorted({name for c in text if c.isalpha() and (name := unicodedata.name(c, "UNKNOWN").split(" ")[0]) not in _SCRIPTS}):
+        if other := sorted(
+            {
+                name
+                for c in text
+                if c.isalpha()
+                and (name := unicodedata.name(c, "UNKNOWN").split(" ")[0]) not in _SCRIPTS
+            }
+        ):
             say("another script", ", ".join(other))
         letters = [c for c in text if c.isalpha()]
         if letters and sum(c.isascii() for c in letters) > len(letters) / 3:
@@ -99,15 +146,31 @@ def findings(rows: list[dict]) -> pd.DataFrame:
             say("dialogue twice", f"as in row {first}")
         else:
             for place, turn in enumerate(plain):
-                if len(turn) >= SHORT and (first := spoken.setdefault(turn, (number, place))) != (number, place):
+                if len(turn) >= SHORT and (first := spoken.setdefault(turn, (number, place))) != (
+                    number,
+                    place,
+                ):
                     say("turn twice", f"as in row {first[0]}: {turn[:30]}")
     repeated = Counter(row["id"] for row in rows)
-    found += [{"row": number, "id": row["id"], "problem": "id twice", "detail": ""} for number, row in enumerate(rows, start=1) if repeated[row["id"]] > 1]
+    found += [
+        {"row": number, "id": row["id"], "problem": "id twice", "detail": ""}
+        for number, row in enumerate(rows, start=1)
+        if repeated[row["id"]] > 1
+    ]
     return pd.DataFrame(found, columns=["row", "id", "problem", "detail"])
 
 
 def balance(rows: list[dict]) -> pd.DataFrame:
     """Table 1 with counts: columns emotion, japanese, sentiment, situations, dialogues, in the paper's order."""
     table = pd.DataFrame(data.EMPLIFAI_EMOTIONS, columns=["emotion", "japanese", "sentiment"])
-    frame = pd.DataFrame([(row["emotion"], row["situation"]) for row in rows], columns=["emotion", "situation"]).groupby("emotion").situation
-    return table.assign(situations=table.emotion.map(frame.nunique()).fillna(0).astype(int), dialogues=table.emotion.map(frame.size()).fillna(0).astype(int))
+    frame = (
+        pd.DataFrame(
+            [(row["emotion"], row["situation"]) for row in rows], columns=["emotion", "situation"]
+        )
+        .groupby("emotion")
+        .situation
+    )
+    return table.assign(
+        situations=table.emotion.map(frame.nunique()).fillna(0).astype(int),
+        dialogues=table.emotion.map(frame.size()).fillna(0).astype(int),
+    )

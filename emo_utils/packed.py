@@ -44,7 +44,9 @@ def layout(input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.
         first = int(kept[0])
         ids, wanted = input_ids[row, kept].tolist(), labels[row, kept].tolist()
         begin = next((i for i, label in enumerate(wanted) if label != -100 and i), len(ids))
-        answers.setdefault(tuple(ids[:begin]), []).append((row, ids[begin:], wanted[begin:], first + begin))
+        answers.setdefault(tuple(ids[:begin]), []).append(
+            (row, ids[begin:], wanted[begin:], first + begin)
+        )
     tokens, positions, groups = [], [], []
     places: list[tuple[int, int, int, int]] = []
     for prompt, endings in answers.items():
@@ -54,14 +56,31 @@ def layout(input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.
         parts = [0] * len(prompt)
         for number, (row, ids, wanted, column) in enumerate(endings, start=1):
             before = [start + len(prompt) - 1, *range(len(tokens), len(tokens) + len(ids) - 1)]
-            places += [(source, row, column + i - 1, label) for i, (source, label) in enumerate(zip(before, wanted, strict=False)) if label != -100]
+            places += [
+                (source, row, column + i - 1, label)
+                for i, (source, label) in enumerate(zip(before, wanted, strict=False))
+                if label != -100
+            ]
             inner = ids[:-1]  # nothing follows the last token
             tokens += inner
             positions += range(len(prompt), len(prompt) + len(inner))
             parts += [number] * len(inner)
-        groups.append((slice(start, len(tokens)), attention.tree_mask(torch.tensor(parts, device=device))))
-    source, row, column, target = (torch.tensor(values, dtype=torch.long, device=device) for values in (zip(*places, strict=True) if places else ((),) * 4))
-    return Layout(torch.tensor([tokens], device=device), torch.tensor([positions], device=device), groups, source, row, column, target)
+        groups.append(
+            (slice(start, len(tokens)), attention.tree_mask(torch.tensor(parts, device=device)))
+        )
+    source, row, column, target = (
+        torch.tensor(values, dtype=torch.long, device=device)
+        for values in (zip(*places, strict=True) if places else ((),) * 4)
+    )
+    return Layout(
+        torch.tensor([tokens], device=device),
+        torch.tensor([positions], device=device),
+        groups,
+        source,
+        row,
+        column,
+        target,
+    )
 
 
 def answer_logits(model, place: Layout) -> torch.Tensor:
@@ -69,7 +88,9 @@ def answer_logits(model, place: Layout) -> torch.Tensor:
     kept = model.config._attn_implementation
     model.config._attn_implementation = attention.PACKED
     try:
-        hidden = model.base_model(place.tokens, position_ids=place.positions, use_cache=False, groups=place.groups).last_hidden_state
+        hidden = model.base_model(
+            place.tokens, position_ids=place.positions, use_cache=False, groups=place.groups
+        ).last_hidden_state
     finally:
         model.config._attn_implementation = kept
     head = model.get_output_embeddings()
@@ -91,11 +112,17 @@ def log_probabilities(model, input_ids, attention_mask, labels) -> FusedCausalLM
         mean_logits, is_top1 = logits.mean(-1), logits.argmax(-1) == place.target
 
     def table(values: torch.Tensor) -> torch.Tensor:
-        return values.new_zeros(len(input_ids), input_ids.shape[1] - 1).index_put((place.row, place.column), values)
+        return values.new_zeros(len(input_ids), input_ids.shape[1] - 1).index_put(
+            (place.row, place.column), values
+        )
 
     return FusedCausalLMOutput(
-        loss=-log_probs.sum() / max(len(place.target), 1), log_probs=table(log_probs), entropy=table(entropy),
-        mean_logits=table(mean_logits), is_top1=table(is_top1), label_mask=table(torch.ones_like(is_top1)),
+        loss=-log_probs.sum() / max(len(place.target), 1),
+        log_probs=table(log_probs),
+        entropy=table(entropy),
+        mean_logits=table(mean_logits),
+        is_top1=table(is_top1),
+        label_mask=table(torch.ones_like(is_top1)),
     )
 
 
@@ -108,7 +135,13 @@ def pack(trainer) -> bool:
     model = model.get_base_model() if hasattr(model, "get_base_model") else model
     if trainer.accelerator.device.type != "cpu" or changes_logits(model):
         return False
-    frozen = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m is not model.get_output_embeddings() and not m.weight.requires_grad]
+    frozen = [
+        m
+        for m in model.modules()
+        if isinstance(m, torch.nn.Linear)
+        and m is not model.get_output_embeddings()
+        and not m.weight.requires_grad
+    ]
     if trainer.args.bf16:
         for layer in frozen:  # autocast would round them anew in every pass, to the same values
             layer.to(torch.bfloat16)
@@ -121,15 +154,28 @@ def pack(trainer) -> bool:
 def changes_logits(model) -> bool:
     """Whether a model scales or caps its logits after the head, which `answer_logits` would not."""
     config = model.config.get_text_config()
-    return any(getattr(config, name, None) for name in ("final_logit_softcapping", "logit_scale", "logits_scaling", "output_multiplier", "lm_head_multiplier"))
+    return any(
+        getattr(config, name, None)
+        for name in (
+            "final_logit_softcapping",
+            "logit_scale",
+            "logits_scaling",
+            "output_multiplier",
+            "lm_head_multiplier",
+        )
+    )
 
 
 def _replace(model) -> None:
     original = model.forward
 
-    def forward(*args, fused_lm_head=False, labels=None, input_ids=None, attention_mask=None, **kwargs):
+    def forward(
+        *args, fused_lm_head=False, labels=None, input_ids=None, attention_mask=None, **kwargs
+    ):
         if not fused_lm_head:
-            return original(*args, labels=labels, input_ids=input_ids, attention_mask=attention_mask, **kwargs)
+            return original(
+                *args, labels=labels, input_ids=input_ids, attention_mask=attention_mask, **kwargs
+            )
         return log_probabilities(model, input_ids, attention_mask, labels)
 
     model.forward = forward

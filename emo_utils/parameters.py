@@ -11,7 +11,15 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from emo_utils.project import NOTEBOOKS, PROFILE_NAMES, PROFILES, EmoError, notebook_cells, relative, settings
+from emo_utils.project import (
+    NOTEBOOKS,
+    PROFILE_NAMES,
+    PROFILES,
+    EmoError,
+    notebook_cells,
+    relative,
+    settings,
+)
 
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 _LINE = re.compile(r"^(\w+)\s*:\s*(\w+)\s*=\s*(.+?)\s*#\s*(.+)$")
@@ -50,11 +58,17 @@ class Parameter:
         if wanted is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-            raise ParameterError(f"{where}parameter '{self.name}' is {value!r}, which is no {self.type}; it must be {self.domain()} (default {self.default!r}: {self.meaning})")
+            raise ParameterError(
+                f"{where}parameter '{self.name}' is {value!r}, which is no {self.type}; it must be {self.domain()} (default {self.default!r}: {self.meaning})"
+            )
         if self.choices and str(value) not in self.choices:
-            raise ParameterError(f"{where}parameter '{self.name}' is {value!r}; it must be {self.domain()}{nearest(str(value), self.choices)}")
+            raise ParameterError(
+                f"{where}parameter '{self.name}' is {value!r}; it must be {self.domain()}{nearest(str(value), self.choices)}"
+            )
         if self.interval and not self._inside(value):
-            raise ParameterError(f"{where}parameter '{self.name}' is {value!r}; it must be {self.domain()} ({self.meaning})")
+            raise ParameterError(
+                f"{where}parameter '{self.name}' is {value!r}; it must be {self.domain()} ({self.meaning})"
+            )
         return value
 
     def _inside(self, value: float) -> bool:
@@ -86,15 +100,21 @@ def notebook_path(notebook: str) -> Path:
     path = NOTEBOOKS / f"{name}.ipynb"
     if not path.is_file():
         names = [p.stem for p in sorted(NOTEBOOKS.glob("*.ipynb"))]
-        raise EmoError(f"there is no notebook '{name}'{nearest(name, names)}; there are: {', '.join(names)}")
+        raise EmoError(
+            f"there is no notebook '{name}'{nearest(name, names)}; there are: {', '.join(names)}"
+        )
     return path
 
 
 def parameters_cell(notebook: str) -> str:
     """Source of the cell tagged `parameters`."""
-    tagged = [text for _, text, tags in notebook_cells(notebook_path(notebook)) if "parameters" in tags]
+    tagged = [
+        text for _, text, tags in notebook_cells(notebook_path(notebook)) if "parameters" in tags
+    ]
     if len(tagged) != 1:
-        raise EmoError(f"{notebook} has {len(tagged)} cells tagged 'parameters'; it needs exactly one")
+        raise EmoError(
+            f"{notebook} has {len(tagged)} cells tagged 'parameters'; it needs exactly one"
+        )
     return tagged[0]
 
 
@@ -106,14 +126,16 @@ def declared(notebook: str) -> dict[str, Parameter]:
             continue
         match = _LINE.match(line)
         if not match or match[2] not in TYPES:
-            raise EmoError(f"{notebook}, parameters cell, line {number}: expected 'name: type = default  # meaning', got {line!r}")
+            raise EmoError(
+                f"{notebook}, parameters cell, line {number}: expected 'name: type = default  # meaning', got {line!r}"
+            )
         name, kind, default, meaning = match.groups()
         choices, interval = (), None
         if inside := _CHOICES.match(meaning):
             choices = tuple(part.strip() for part in inside[1].split(","))
         elif inside := _INTERVAL.match(meaning):
             interval = (inside[1], float(inside[2]), float(inside[3]), inside[4])
-        meaning = meaning[inside.end():] if inside else meaning
+        meaning = meaning[inside.end() :] if inside else meaning
         found[name] = Parameter(name, kind, ast.literal_eval(default), meaning, choices, interval)
     return found
 
@@ -121,23 +143,39 @@ def declared(notebook: str) -> dict[str, Parameter]:
 def load_profile(name: str) -> dict:
     """A profile file: `about`, `minutes`, `memory_gb`, `all`, and values by notebook and by run."""
     if name not in PROFILE_NAMES:
-        raise ParameterError(f"there is no profile '{name}'{nearest(name, PROFILE_NAMES)}; profiles: {', '.join(PROFILE_NAMES)}")
+        raise ParameterError(
+            f"there is no profile '{name}'{nearest(name, PROFILE_NAMES)}; profiles: {', '.join(PROFILE_NAMES)}"
+        )
     found = settings(path := PROFILES / f"{name}.yaml", "about", "minutes", "memory_gb")
     values, names = found.get("values") or {}, {p.stem for p in NOTEBOOKS.glob("*.ipynb")}
-    if not isinstance(values, dict) or (odd := [key for key, part in {"all": found.get("all"), **values}.items() if not isinstance(part, dict | None)]):
-        raise ParameterError(f"{relative(path)}: {'values' if not isinstance(values, dict) else odd[0]} is no mapping of parameters to values")
+    if not isinstance(values, dict) or (
+        odd := [
+            key
+            for key, part in {"all": found.get("all"), **values}.items()
+            if not isinstance(part, dict | None)
+        ]
+    ):
+        raise ParameterError(
+            f"{relative(path)}: {'values' if not isinstance(values, dict) else odd[0]} is no mapping of parameters to values"
+        )
     if strange := [str(key) for key in values if str(key).partition(".")[0] not in names]:
-        raise ParameterError(f"{relative(path)} sets values for '{strange[0]}', which is no notebook and no run{nearest(strange[0], names)}")
+        raise ParameterError(
+            f"{relative(path)} sets values for '{strange[0]}', which is no notebook and no run{nearest(strange[0], names)}"
+        )
     return found
 
 
 def profile_values(profile: str, notebook: str, run: str = "") -> dict:
     """What a profile sets for a notebook: `all` (where declared), then the notebook, then the run."""
     content, known, found = load_profile(profile), declared(notebook), {}
-    parts = {"all": {k: v for k, v in (content.get("all") or {}).items() if k in known}} | {key: (content.get("values") or {}).get(key) or {} for key in (notebook, run)}
+    parts = {"all": {k: v for k, v in (content.get("all") or {}).items() if k in known}} | {
+        key: (content.get("values") or {}).get(key) or {} for key in (notebook, run)
+    }
     for key, name, value in ((key, *item) for key, part in parts.items() for item in part.items()):
         if name not in known:
-            raise ParameterError(f"profiles/{profile}.yaml sets '{name}' for {key}, which has no such parameter{nearest(name, known)}")
+            raise ParameterError(
+                f"profiles/{profile}.yaml sets '{name}' for {key}, which has no such parameter{nearest(name, known)}"
+            )
         found[name] = value, f"profiles/{profile}.yaml, {key}: "
     return {name: known[name].check(*of) for name, of in found.items()}
 
@@ -147,13 +185,17 @@ def resolve(notebook: str, given: dict, run: str = "") -> dict:
     known = declared(notebook)
     for name in given:
         if name not in known:
-            raise ParameterError(f"{notebook} has no parameter '{name}'{nearest(name, known)} (papermill --help-notebook notebooks/{notebook}.ipynb lists them)")
+            raise ParameterError(
+                f"{notebook} has no parameter '{name}'{nearest(name, known)} (papermill --help-notebook notebooks/{notebook}.ipynb lists them)"
+            )
     profile = known["profile"].check(given.get("profile", known["profile"].default))
     values = {name: p.default for name, p in known.items()}
     values |= profile_values(profile, notebook, run) | given | {"profile": profile}
     values = {name: known[name].check(value) for name, value in values.items()}
     if values.get("quantization", "none") != "none" and not values["lora_rank"]:
-        raise ParameterError(f"parameter 'quantization' is {values['quantization']!r}, and weights in 4 bits are not trained themselves: give 'lora_rank' above 0, or 'quantization' none")
+        raise ParameterError(
+            f"parameter 'quantization' is {values['quantization']!r}, and weights in 4 bits are not trained themselves: give 'lora_rank' above 0, or 'quantization' none"
+        )
     return values
 
 
@@ -171,11 +213,15 @@ def given_in_session(notebook: str, namespace: dict) -> dict:
         injected = source.lstrip().startswith("# Parameters")
         whole = source.strip() == cell or 2 * len(set(names) & set(known)) > len(known)
         if whole and not injected:
-            given = {n: namespace[n] for n in names if n not in known or namespace[n] != known[n].default}
+            given = {
+                n: namespace[n] for n in names if n not in known or namespace[n] != known[n].default
+            }
         elif injected:
             given |= {n: namespace[n] for n in names}
         else:  # after the first call cells may assign names of their own
-            given |= {n: namespace[n] for n in names if n in known or not (started or "start(" in source)}
+            given |= {
+                n: namespace[n] for n in names if n in known or not (started or "start(" in source)
+            }
         started = started or "start(" in source
     return given
 
@@ -188,6 +234,12 @@ def _assigned(source: str) -> list[str]:
         return []
     names = []
     for node in body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets
+            if isinstance(node, ast.Assign)
+            else [node.target]
+            if isinstance(node, ast.AnnAssign)
+            else []
+        )
         names += [t.id for t in targets if isinstance(t, ast.Name)]
     return names

@@ -96,8 +96,14 @@ def alone(lock: FileLock, why: str, log=print):
 def processor() -> tuple[str, str]:
     """Name of the first processor and its sets of instructions, as the system gives them."""
     path = Path("/proc/cpuinfo")
-    told = dict(re.findall(r"^(model name|flags)\s*:\s*(.*)$", path.read_text(), re.MULTILINE)[:2]) if path.is_file() else {}
-    return told.get("model name") or platform.processor() or platform.machine(), told.get("flags", "")
+    told = (
+        dict(re.findall(r"^(model name|flags)\s*:\s*(.*)$", path.read_text(), re.MULTILINE)[:2])
+        if path.is_file()
+        else {}
+    )
+    return told.get("model name") or platform.processor() or platform.machine(), told.get(
+        "flags", ""
+    )
 
 
 def relative(path: Path) -> str:
@@ -111,9 +117,26 @@ def given_path(text: str) -> Path:
     try:
         path = Path(text).expanduser()
         path.resolve()  # may raise
-        return next((place.resolve() for place in (Path(os.environ.get("EMO_CALLED_FROM", ".")) / path, path, ROOT / path) if place.exists()), path)
-    except (OSError, RuntimeError, ValueError) as error:  # a name too long, a circle of links, a byte that no name may have
-        raise EmoError(f"{str(text)[:60]!r} is no path to a file ({first_line(error)[:80]})") from None
+        return next(
+            (
+                place.resolve()
+                for place in (
+                    Path(os.environ.get("EMO_CALLED_FROM", ".")) / path,
+                    path,
+                    ROOT / path,
+                )
+                if place.exists()
+            ),
+            path,
+        )
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:  # a name too long, a circle of links, a byte that no name may have
+        raise EmoError(
+            f"{str(text)[:60]!r} is no path to a file ({first_line(error)[:80]})"
+        ) from None
 
 
 def storable(text: str) -> str:
@@ -127,9 +150,13 @@ def settings(path: Path, *needed: str) -> dict:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
-        raise EmoError(f"{relative(path)}{f', line {mark.line + 1}' if mark else ''}: cannot be read as YAML ({getattr(error, 'problem', '') or first_line(error)})") from None
+        raise EmoError(
+            f"{relative(path)}{f', line {mark.line + 1}' if mark else ''}: cannot be read as YAML ({getattr(error, 'problem', '') or first_line(error)})"
+        ) from None
     if not isinstance(found, dict) or (lost := [key for key in needed if key not in found]):
-        raise EmoError(f"{relative(path)}: {f'lacks {lost[0]!r}' if isinstance(found, dict) else 'is no mapping of names to values'}; it needs {', '.join(needed)}")
+        raise EmoError(
+            f"{relative(path)}: {f'lacks {lost[0]!r}' if isinstance(found, dict) else 'is no mapping of names to values'}; it needs {', '.join(needed)}"
+        )
     return found
 
 

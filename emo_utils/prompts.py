@@ -13,7 +13,9 @@ def text(name: str, **fields: str) -> str:
     """The instruction of that name, with its fields (`emotion`) filled in."""
     path = FOLDER / f"{name}.txt"
     content = _file(path, path.stat().st_mtime_ns)
-    return re.sub(r"\{(\w+)\}", lambda found: fields.get(found[1], found[0]), content)  # in one pass: what a field holds is not read again
+    return re.sub(
+        r"\{(\w+)\}", lambda found: fields.get(found[1], found[0]), content
+    )  # in one pass: what a field holds is not read again
 
 
 @lru_cache(maxsize=32)

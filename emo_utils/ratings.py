@@ -14,11 +14,25 @@ import yaml
 from emo_utils import data, stats
 from emo_utils.project import EmoError, first_line, sha256_json, storable
 
-KINDS = {kind: yaml.safe_load(Path(__file__).with_name(f"{name}.yaml").read_text(encoding="utf-8")) for kind, name in (("dialogues", "ratings"), ("comparisons", "comparisons"))}
+KINDS = {
+    kind: yaml.safe_load(Path(__file__).with_name(f"{name}.yaml").read_text(encoding="utf-8"))
+    for kind, name in (("dialogues", "ratings"), ("comparisons", "comparisons"))
+}
 RUBRICS = KINDS["dialogues"]
 LEVELS = (1, 2, 3, 4, 5)
 ENOUGH = 10  # dialogues below which a correlation is not given
-_COLUMNS = ["sheet", "rater", "id", "system", "against", "texts", "left", "metric", "value", "comment"]
+_COLUMNS = [
+    "sheet",
+    "rater",
+    "id",
+    "system",
+    "against",
+    "texts",
+    "left",
+    "metric",
+    "value",
+    "comment",
+]
 
 
 def group_of(sheet: str) -> str:
@@ -39,14 +53,33 @@ def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
     """
     try:
         key = json.loads(data.used(folder / "key.json").read_text(encoding="utf-8"))
-        items, sheets, rubrics, broken, kind = key["items"], key["sheets"], key["rubrics_sha256"], key["broken"], str(key.setdefault("kind", "dialogues"))
-        shown, turned = [*broken, *(code for codes in sheets.values() for code in codes)], [code for codes in key.setdefault("turned", {}).values() for code in codes]
-        if not (isinstance(key["kit"], str) and {*shown, *turned} <= set(items) and all(isinstance(items[code][name], str) for code in items for name in ("id", "system"))):
+        items, sheets, rubrics, broken, kind = (
+            key["items"],
+            key["sheets"],
+            key["rubrics_sha256"],
+            key["broken"],
+            str(key.setdefault("kind", "dialogues")),
+        )
+        shown, turned = (
+            [*broken, *(code for codes in sheets.values() for code in codes)],
+            [code for codes in key.setdefault("turned", {}).values() for code in codes],
+        )
+        if not (
+            isinstance(key["kit"], str)
+            and {*shown, *turned} <= set(items)
+            and all(
+                isinstance(items[code][name], str) for code in items for name in ("id", "system")
+            )
+        ):
             raise ValueError("its parts do not fit each other")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise EmoError(f"{folder.resolve().name} has no key.json of `emo rating-sheets` or `emo comparison-sheets` ({first_line(error)}); give the folder that it wrote") from None
+        raise EmoError(
+            f"{folder.resolve().name} has no key.json of `emo rating-sheets` or `emo comparison-sheets` ({first_line(error)}); give the folder that it wrote"
+        ) from None
     if kind not in KINDS or rubrics != sha256_json(KINDS[kind]):
-        raise EmoError("the rubrics have changed since these sheets were made, so the ratings mean something else; read them with the version that made them")
+        raise EmoError(
+            "the rubrics have changed since these sheets were made, so the ratings mean something else; read them with the version that made them"
+        )
     returned, left_out, remarks = [], [], []
     for path in sorted((folder / "returned").glob("*.json")):
         try:
@@ -57,22 +90,47 @@ def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
     for name, file in sorted(returned, key=lambda item: str(item[1].get("saved")), reverse=True):
         sheet, rater, comments = file["sheet"], file["rater"], file.get("comments")
         if earlier := seen.get(sheet) or seen.get((group_of(sheet), rater)):
-            left_out.append(f"{name}: " + (f"sheet {sheet} was saved again later" if sheet in seen else f"{rater} rated the same dialogues on another sheet, saved later") + f", in {earlier}")
+            left_out.append(
+                f"{name}: "
+                + (
+                    f"sheet {sheet} was saved again later"
+                    if sheet in seen
+                    else f"{rater} rated the same dialogues on another sheet, saved later"
+                )
+                + f", in {earlier}"
+            )
             continue
         seen[sheet] = seen[group_of(sheet), rater] = name
         if len({value for ratings in file["ratings"].values() for value in ratings.values()}) == 1:
             remarks.append(f"{name}: every rating is the same; look at it before you trust it")
-        said, turned = comments if isinstance(comments, dict) else {}, set(key.get("turned", {}).get(sheet, ()))
+        said, turned = (
+            comments if isinstance(comments, dict) else {},
+            set(key.get("turned", {}).get(sheet, ())),
+        )
         for code, ratings in file["ratings"].items():
             item = {"against": "", "texts": ""} | items[code]
-            left = item["system" if code in turned else "against"]  # a form shows `against` on the left unless it was turned
-            rows += [{"sheet": sheet, "rater": rater} | item | {"left": left, "metric": metric, "value": 6 - value if code in turned else value, "comment": storable(str(said.get(code, "")).strip())}
-                     for metric, value in ratings.items()]
+            left = item[
+                "system" if code in turned else "against"
+            ]  # a form shows `against` on the left unless it was turned
+            rows += [
+                {"sheet": sheet, "rater": rater}
+                | item
+                | {
+                    "left": left,
+                    "metric": metric,
+                    "value": 6 - value if code in turned else value,
+                    "comment": storable(str(said.get(code, "")).strip()),
+                }
+                for metric, value in ratings.items()
+            ]
     if waiting := [name for name in sheets if name not in seen]:
         remarks.append(f"{len(waiting)} of {len(sheets)} sheets have not come back")
     if broken:
         by_system = Counter(items[code]["system"] for code in broken)
-        remarks.append("not on any form, as they lack one of four turns (EmplifAI gives such a dialogue the lowest rating): " + ", ".join(f"{n} of {system}" for system, n in by_system.items()))
+        remarks.append(
+            "not on any form, as they lack one of four turns (EmplifAI gives such a dialogue the lowest rating): "
+            + ", ".join(f"{n} of {system}" for system, n in by_system.items())
+        )
     return pd.DataFrame(rows, columns=_COLUMNS), left_out, remarks
 
 
@@ -85,14 +143,27 @@ def _returned(path: Path, key: dict) -> dict:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise EmoError(f"not a file that a form saves ({type(error).__name__})") from None
     if kit != key["kit"] or not isinstance(sheet, str) or sheet not in key["sheets"]:
-        raise EmoError(f"sheet {str(sheet)[:40]!r} is not of this kit: was it made with other dialogues?")
+        raise EmoError(
+            f"sheet {str(sheet)[:40]!r} is not of this kit: was it made with other dialogues?"
+        )
     if not file["rater"] or not isinstance(given, dict):
         raise EmoError("the rater's code is missing" if not file["rater"] else "it has no ratings")
     codes, rubrics = key["sheets"][sheet], KINDS[key.get("kind", "dialogues")]
-    if set(given) != set(codes) or any(not isinstance(r, dict) or set(r) != set(rubrics) for r in given.values()):
-        missing = len(codes) * len(rubrics) - sum(name in rubrics for code in codes if isinstance(given.get(code), dict) for name in given[code])
-        raise EmoError(f"{missing} ratings are missing" if missing else "it rates what is not on its sheet")
-    if wrong := [v for r in given.values() for v in r.values() if type(v) is not int or v not in LEVELS]:
+    if set(given) != set(codes) or any(
+        not isinstance(r, dict) or set(r) != set(rubrics) for r in given.values()
+    ):
+        missing = len(codes) * len(rubrics) - sum(
+            name in rubrics
+            for code in codes
+            if isinstance(given.get(code), dict)
+            for name in given[code]
+        )
+        raise EmoError(
+            f"{missing} ratings are missing" if missing else "it rates what is not on its sheet"
+        )
+    if wrong := [
+        v for r in given.values() for v in r.values() if type(v) is not int or v not in LEVELS
+    ]:
         raise EmoError(f"a rating is {wrong[0]!r}, not a whole number from 1 to 5")
     return file
 
@@ -105,13 +176,35 @@ def agreement(ratings: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
     """
     rows = []
     for metric, part in ratings.groupby("metric", sort=False):
-        counts = part.assign(one=1).pivot_table(index=["id", "system"], columns="value", values="one", aggfunc="sum", fill_value=0).reindex(columns=LEVELS, fill_value=0)
+        counts = (
+            part.assign(one=1)
+            .pivot_table(
+                index=["id", "system"], columns="value", values="one", aggfunc="sum", fill_value=0
+            )
+            .reindex(columns=LEVELS, fill_value=0)
+        )
         counts = counts[counts.sum(axis=1) > 1]
         value, low, high = stats.krippendorff_alpha(counts.to_numpy()), np.nan, np.nan
         if not np.isnan(value):
-            draws = np.array([stats.krippendorff_alpha(counts.to_numpy()[i]) for i in stats.resample_units(counts.index.get_level_values("id"), seed, 1000)])
-            low, high = stats.interval(draws[~np.isnan(draws)])  # a sample of one and the same rating has none
-        rows.append({"metric": metric, "value": value, "low": low, "high": high, "n": len(counts), "raters": part.rater.nunique()})
+            draws = np.array(
+                [
+                    stats.krippendorff_alpha(counts.to_numpy()[i])
+                    for i in stats.resample_units(counts.index.get_level_values("id"), seed, 1000)
+                ]
+            )
+            low, high = stats.interval(
+                draws[~np.isnan(draws)]
+            )  # a sample of one and the same rating has none
+        rows.append(
+            {
+                "metric": metric,
+                "value": value,
+                "low": low,
+                "high": high,
+                "n": len(counts),
+                "raters": part.rater.nunique(),
+            }
+        )
     return pd.DataFrame(rows, columns=["metric", "value", "low", "high", "n", "raters"])
 
 
@@ -126,9 +219,38 @@ def choices(ratings: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
         side = np.sign(part.groupby("id").value.mean().to_numpy() - 3)
         value, low, high = stats.mean_interval((side + 1) / 2, seed)
         single = part[part.value != 3]
-        rows.append({"metric": metric, "chosen": int((side > 0).sum()), "against": int((side < 0).sum()), "no_difference": int((side == 0).sum()), "value": value} | _enough(low, high, len(side))
-                    | {"n": len(side), "raters": part.rater.nunique(), "left": ((single.value > 3) == (single.left == single.system)).mean(), "n_left": len(single)})
-    return pd.DataFrame(rows, columns=["metric", "chosen", "against", "no_difference", "value", "low", "high", "n", "raters", "left", "n_left"])
+        rows.append(
+            {
+                "metric": metric,
+                "chosen": int((side > 0).sum()),
+                "against": int((side < 0).sum()),
+                "no_difference": int((side == 0).sum()),
+                "value": value,
+            }
+            | _enough(low, high, len(side))
+            | {
+                "n": len(side),
+                "raters": part.rater.nunique(),
+                "left": ((single.value > 3) == (single.left == single.system)).mean(),
+                "n_left": len(single),
+            }
+        )
+    return pd.DataFrame(
+        rows,
+        columns=[
+            "metric",
+            "chosen",
+            "against",
+            "no_difference",
+            "value",
+            "low",
+            "high",
+            "n",
+            "raters",
+            "left",
+            "n_left",
+        ],
+    )
 
 
 def against_scores(ratings: pd.DataFrame, scores: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
@@ -139,19 +261,35 @@ def against_scores(ratings: pd.DataFrame, scores: pd.DataFrame, seed: int = 42) 
     """
     scores = scores.astype({"id": str, "system": str})
     if (twice := scores[scores.duplicated(["id", "system", "metric"])]).size:
-        raise EmoError(f"{twice.metric.iloc[0]} is given twice for the answer of {twice.system.iloc[0]} to {twice.id.iloc[0]!r}")
-    wide = scores.assign(value=pd.to_numeric(scores.value, errors="coerce")).pivot(index=["metric", "id"], columns="system", values="value")
+        raise EmoError(
+            f"{twice.metric.iloc[0]} is given twice for the answer of {twice.system.iloc[0]} to {twice.id.iloc[0]!r}"
+        )
+    wide = scores.assign(value=pd.to_numeric(scores.value, errors="coerce")).pivot(
+        index=["metric", "id"], columns="system", values="value"
+    )
     system, against = ratings.system.iloc[0], ratings.against.iloc[0]
     if not {system, against} <= set(wide.columns):
-        return pd.DataFrame(columns=["metric", "score", "value", "low", "high", "n", "undecided", "unscored"])
+        return pd.DataFrame(
+            columns=["metric", "score", "value", "low", "high", "n", "undecided", "unscored"]
+        )
     higher, rows = np.sign(wide[system] - wide[against]), []
     for metric, part in ratings.groupby("metric", sort=False):
         side = np.sign(part.groupby("id").value.mean() - 3)
         for score in scores.metric.unique():
             both = higher[score].reindex(side.index) * side
             decided = both[both.abs() == 1]
-            value, low, high = stats.mean_interval((decided + 1) / 2, seed) if len(decided) else (np.nan,) * 3
-            rows.append({"metric": metric, "score": score, "value": value} | _enough(low, high, len(decided)) | {"n": len(decided), "undecided": int((both == 0).sum()), "unscored": int(both.isna().sum())})
+            value, low, high = (
+                stats.mean_interval((decided + 1) / 2, seed) if len(decided) else (np.nan,) * 3
+            )
+            rows.append(
+                {"metric": metric, "score": score, "value": value}
+                | _enough(low, high, len(decided))
+                | {
+                    "n": len(decided),
+                    "undecided": int((both == 0).sum()),
+                    "unscored": int(both.isna().sum()),
+                }
+            )
     return pd.DataFrame(rows)
 
 

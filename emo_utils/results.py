@@ -20,10 +20,45 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, FiniteFloat, NonNegativeInt, model_validator
 
 from emo_utils import data, graph, models, parameters
-from emo_utils.project import EmoError, ROOT, checkpoints_dir, given_path, processor, relative, results_dir, sha256_file, sha256_json, write_atomic, write_parquet
+from emo_utils.project import (
+    EmoError,
+    ROOT,
+    checkpoints_dir,
+    given_path,
+    processor,
+    relative,
+    results_dir,
+    sha256_file,
+    sha256_json,
+    write_atomic,
+    write_parquet,
+)
 
-SYSTEMS = ("base", "prompt", "er-sft", "eqsr-sft", "eqsr-dpo", "eqsr-kto", "er-eqsr-sft", "er-eqsr-dpo", "er-eqsr-kto")
-LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "openai", "evaluate", "sacrebleu", "rouge-score", "papermill", "numpy")
+SYSTEMS = (
+    "base",
+    "prompt",
+    "er-sft",
+    "eqsr-sft",
+    "eqsr-dpo",
+    "eqsr-kto",
+    "er-eqsr-sft",
+    "er-eqsr-dpo",
+    "er-eqsr-kto",
+)
+LIBRARIES = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "datasets",
+    "accelerate",
+    "openai",
+    "evaluate",
+    "sacrebleu",
+    "rouge-score",
+    "papermill",
+    "numpy",
+)
 
 
 class Record(BaseModel):
@@ -68,7 +103,11 @@ class Run:
         book_run = os.environ.get("EMO_BOOK_RUN", "")
         self.book, self.given = bool(book_run), given
         self.name = book_run or adhoc_name(notebook, values, given)
-        self.folder = graph.result_folder(self.name, self.profile) if self.book else ROOT / "results" / "adhoc"
+        self.folder = (
+            graph.result_folder(self.name, self.profile)
+            if self.book
+            else ROOT / "results" / "adhoc"
+        )
         self.records: list[Record] = []
         self.items: list[pd.DataFrame] = []
         self.outputs: list[Path] = []
@@ -88,7 +127,9 @@ class Run:
     def checkpoint(self) -> Path:
         """Where this run saves the model that it trains."""
         if self.book:
-            return checkpoints_dir(self.profile) / (f"variants/{self.name}" if self.variant else self.values["system"])
+            return checkpoints_dir(self.profile) / (
+                f"variants/{self.name}" if self.variant else self.values["system"]
+            )
         return ROOT / "checkpoints" / "adhoc" / self.name
 
     @property
@@ -104,18 +145,30 @@ class Run:
         Parameter `init` names them: `base`, a trained system, or a checkpoint's folder; where it is empty the system's
         name does: `er-eqsr-...` starts from `er-sft`, the others from the base model (EmoDoctor, Table 1). A missing one raises EmoError with the command that makes it.
         """
-        init = self.values["init"] or ("er-sft" if self.values["system"].startswith("er-eqsr") else "base")
+        init = self.values["init"] or (
+            "er-sft" if self.values["system"].startswith("er-eqsr") else "base"
+        )
         if init == "base":
             return []
         trained = SYSTEMS[2:]
         path = checkpoints_dir(self.profile) / init if init in trained else given_path(init)
         if init not in trained and not path.is_dir():
-            raise EmoError(f"parameter 'init' is {init!r}: no trained system{parameters.nearest(init, trained)} and no folder; it must be base, one of {', '.join(trained)}, or a checkpoint's folder")
+            raise EmoError(
+                f"parameter 'init' is {init!r}: no trained system{parameters.nearest(init, trained)} and no folder; it must be base, one of {', '.join(trained)}, or a checkpoint's folder"
+            )
         try:
-            before = json.loads((path / "companion.json").read_text(encoding="utf-8"))["starts_from"]
+            before = json.loads((path / "companion.json").read_text(encoding="utf-8"))[
+                "starts_from"
+            ]
         except (OSError, KeyError, ValueError):
-            make = f"; make it with: {make_command(init, self.profile)}" if init in trained else ": that folder does not say what it starts from (companion.json)"
-            raise EmoError(f"the checkpoint of {init} ({self.profile} profile) is missing{make}") from None
+            make = (
+                f"; make it with: {make_command(init, self.profile)}"
+                if init in trained
+                else ": that folder does not say what it starts from (companion.json)"
+            )
+            raise EmoError(
+                f"the checkpoint of {init} ({self.profile} profile) is missing{make}"
+            ) from None
         chain = [*(ROOT / name for name in before), path]
         if lost := [relative(folder) for folder in chain if not folder.is_dir()]:
             raise EmoError(f"{init} starts from {lost[0]}, which is missing; train both again")
@@ -127,18 +180,28 @@ class Run:
         for system in systems:
             path = results_dir(self.profile) / "answers" / f"{system}.parquet"
             if not path.is_file():
-                raise EmoError(f"the answers of {system} ({self.profile} profile) are missing; make them with: {make_command(system, self.profile)}")
+                raise EmoError(
+                    f"the answers of {system} ({self.profile} profile) are missing; make them with: {make_command(system, self.profile)}"
+                )
             frames.append(pd.read_parquet(path))
         if self.values.get("extra"):
             path = given_path(self.values["extra"])
             if not path.is_file():
-                raise EmoError(f"parameter 'extra': there is no file {self.values['extra']}; runs by hand leave theirs in results/adhoc/answers/")
+                raise EmoError(
+                    f"parameter 'extra': there is no file {self.values['extra']}; runs by hand leave theirs in results/adhoc/answers/"
+                )
             frames.append(pd.read_parquet(path).assign(system=path.stem))
         return pd.concat(frames, ignore_index=True)
 
     def save_answers(self, system: str, frame: pd.DataFrame) -> Path:
         """Keep a system's answers (columns id, emotion, system, question, answer, tokens, complete) for the scoring notebooks."""
-        name = system if self.book and not self.variant else self.name if system == self.values.get("system") else f"{self.name}.{system}"
+        name = (
+            system
+            if self.book and not self.variant
+            else self.name
+            if system == self.values.get("system")
+            else f"{self.name}.{system}"
+        )
         path = self.folder / "answers" / f"{name}.parquet"
         write_parquet(path, frame)
         self.outputs.append(path)
@@ -150,12 +213,23 @@ class Run:
         Items that are all alike have a bootstrap interval of no width, which claims too much: a share of none or all, and a number of something never found
         (by their signatures), get the exact ones, binomial and Poisson.
         """
-        if fields["ci_low"] == fields["ci_high"] and fields["n"] and fields.get("interval") != "none":
+        if (
+            fields["ci_low"] == fields["ci_high"]
+            and fields["n"]
+            and fields.get("interval") != "none"
+        ):
             value, how, edge = fields["value"], fields["signature"], 0.025 ** (1 / fields["n"])
             if value in (0, 1) and "share of" in how:
-                fields |= {"ci_low": edge if value else 0.0, "ci_high": 1.0 if value else 1 - edge, "signature": f"{how}; all alike: exact binomial interval"}
+                fields |= {
+                    "ci_low": edge if value else 0.0,
+                    "ci_high": 1.0 if value else 1 - edge,
+                    "signature": f"{how}; all alike: exact binomial interval",
+                }
             elif value == 0 and "number of" in how:
-                fields |= {"ci_high": 3.688879454 / fields["n"], "signature": f"{how}; none found: exact Poisson interval"}  # -ln 0.025
+                fields |= {
+                    "ci_high": 3.688879454 / fields["n"],
+                    "signature": f"{how}; none found: exact Poisson interval",
+                }  # -ln 0.025
         record = Record(**({"seed": self.values["seed"]} | fields))
         self.records.append(record)
         return record
@@ -167,7 +241,9 @@ class Run:
     def table(self) -> pd.DataFrame:
         """The records that this run wrote, as `read` gives those of the book."""
         content = json.loads((self.folder / f"{self.name}.json").read_text(encoding="utf-8"))
-        return pd.DataFrame(content["records"], columns=[*Record.model_fields]).assign(run=self.name)
+        return pd.DataFrame(content["records"], columns=[*Record.model_fields]).assign(
+            run=self.name
+        )
 
     def finish(self) -> Path:
         """Write items, then records with provenance; for a run of the book, check what it read against the graph."""
@@ -182,7 +258,10 @@ class Run:
         if self.held:
             self.held.release(force=True)
             Path(self.held.lock_file).unlink(missing_ok=True)
-        content = {"records": [r.model_dump() for r in self.records], "provenance": self.provenance()}
+        content = {
+            "records": [r.model_dump() for r in self.records],
+            "provenance": self.provenance(),
+        }
         path = self.folder / f"{self.name}.json"
         write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False))
         return path
@@ -190,12 +269,23 @@ class Run:
     def provenance(self) -> dict:
         """Everything that made this run's numbers."""
         return {
-            "run": self.name, "notebook": f"notebooks/{self.notebook}.ipynb", "profile": self.profile, "parameters": self.values,
-            "git_commit": self.git["commit"], "dirty": self.git["dirty"], "seed": self.values.get("seed"),
-            "code_sha256": self.code_sha256, "data_sha256": dict(sorted(data.USED.items())),
-            "models": dict(sorted(models.USED.items())), "versions": {name: version(name) for name in LIBRARIES},
-            "device": device(), "started": self.started.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - self._clock, 1),
-            "peak_memory_mb": peak_memory_mb(), "upstream": self.fingerprint.get("upstream", {}), "outputs": {relative(p): sha256_file(p) for p in self.outputs},
+            "run": self.name,
+            "notebook": f"notebooks/{self.notebook}.ipynb",
+            "profile": self.profile,
+            "parameters": self.values,
+            "git_commit": self.git["commit"],
+            "dirty": self.git["dirty"],
+            "seed": self.values.get("seed"),
+            "code_sha256": self.code_sha256,
+            "data_sha256": dict(sorted(data.USED.items())),
+            "models": dict(sorted(models.USED.items())),
+            "versions": {name: version(name) for name in LIBRARIES},
+            "device": device(),
+            "started": self.started.isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - self._clock, 1),
+            "peak_memory_mb": peak_memory_mb(),
+            "upstream": self.fingerprint.get("upstream", {}),
+            "outputs": {relative(p): sha256_file(p) for p in self.outputs},
             "fingerprint": self.fingerprint,
         }
 
@@ -209,7 +299,9 @@ def start(notebook: str, namespace: dict) -> Run:
         namespace.update(json.loads(os.environ["EMO_VALUES"]))
         return Run(notebook, json.loads(os.environ["EMO_VALUES"]), {})
     given = parameters.given_in_session(notebook, namespace)
-    values = parameters.resolve(notebook, given, os.environ.get("EMO_BOOK_RUN", "").partition("@")[0])
+    values = parameters.resolve(
+        notebook, given, os.environ.get("EMO_BOOK_RUN", "").partition("@")[0]
+    )
     namespace.update(values)
     run = Run(notebook, values, given)
     show_parameters(run, given)
@@ -220,10 +312,17 @@ def show_parameters(run: Run, given: dict) -> None:
     """Print the parameters that hold in this run and where each value comes from."""
     from_profile = parameters.profile_values(run.profile, run.notebook, run.name.partition("@")[0])
     libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "trl"))
-    print(f"run {run.name} · profile {run.profile} · " + ("a run of the book" if run.book else f"by hand: results go to {relative(run.folder)}"))
+    print(
+        f"run {run.name} · profile {run.profile} · "
+        + ("a run of the book" if run.book else f"by hand: results go to {relative(run.folder)}")
+    )
     print(f"{libraries} · {device()}")
     for source in ("given", "profile", "default"):
-        names = [n for n in run.values if source == ("given" if n in given else "profile" if n in from_profile else "default")]
+        names = [
+            n
+            for n in run.values
+            if source == ("given" if n in given else "profile" if n in from_profile else "default")
+        ]
         if names:
             print(f"{source + ':':<9}" + ", ".join(f"{n} = {run.values[n]!r}" for n in names))
 
@@ -262,10 +361,20 @@ def read_variants(profile: str, runs: list[str]) -> pd.DataFrame:
     for run in runs:
         path = graph.result_path(run, profile)
         if not path.is_file():
-            raise EmoError(f"the variant {run} ({profile} profile) is missing; make it with: emo make '{run}'{_profile_flag(profile)}")
+            raise EmoError(
+                f"the variant {run} ({profile} profile) is missing; make it with: emo make '{run}'{_profile_flag(profile)}"
+            )
         content = json.loads(path.read_text(encoding="utf-8"))
-        values, changed = content["provenance"]["parameters"], [name for name, _ in graph.step(run).fixed]
-        rows.append({"run": run} | {name: values[name] for name in changed} | {"seed": values["seed"]} | {r["metric"]: r["value"] for r in content["records"]})
+        values, changed = (
+            content["provenance"]["parameters"],
+            [name for name, _ in graph.step(run).fixed],
+        )
+        rows.append(
+            {"run": run}
+            | {name: values[name] for name in changed}
+            | {"seed": values["seed"]}
+            | {r["metric"]: r["value"] for r in content["records"]}
+        )
     return pd.DataFrame(rows)
 
 
@@ -273,18 +382,24 @@ def read_items(profile: str, run: str) -> pd.DataFrame:
     """Item-level scores of a book run (columns table, id, system, metric, value and what its notebook adds)."""
     path = results_dir(profile) / f"{run}.items.parquet"
     if not path.is_file():
-        raise EmoError(f"the item scores of {run} ({profile} profile) are missing; make them with: emo make {run}{_profile_flag(profile)}")
+        raise EmoError(
+            f"the item scores of {run} ({profile} profile) are missing; make them with: emo make {run}{_profile_flag(profile)}"
+        )
     return pd.read_parquet(path)
 
 
 def git_state() -> dict:
     """Commit and whether the tree differs from it; `unknown` outside a git checkout."""
+
     def git(*arguments):
         done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
         return done.stdout.strip() if done.returncode == 0 else None
 
     commit = git("rev-parse", "HEAD")
-    return {"commit": commit or "unknown", "dirty": bool(git("status", "--porcelain")) if commit else None}
+    return {
+        "commit": commit or "unknown",
+        "dirty": bool(git("status", "--porcelain")) if commit else None,
+    }
 
 
 def device() -> str:
@@ -294,11 +409,21 @@ def device() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     name, flags = processor()
-    units = next((label for flag, label in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16")) if flag in flags), "no bf16 units")
+    units = next(
+        (
+            label
+            for flag, label in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16"))
+            if flag in flags
+        ),
+        "no bf16 units",
+    )
     return f"{name} ({units}), {torch.get_num_threads()} of {os.cpu_count()} cores"
 
 
 def peak_memory_mb() -> int:
     """Largest resident memory of this process or of one of its children, in MB."""
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    peak = max(
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
     return round(peak / (1024 if os.uname().sysname == "Linux" else 1024**2))

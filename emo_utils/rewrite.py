@@ -49,7 +49,13 @@ class SoothedDialogue(BaseModel):
 
 
 SCHEMAS = {"er": EmpatheticAnswer, "eqsr": SoothedDialogue}
-FORMATS = {name: {"type": "json_schema", "json_schema": {"name": name, "schema": schema.model_json_schema(), "strict": True}} for name, schema in SCHEMAS.items()}
+FORMATS = {
+    name: {
+        "type": "json_schema",
+        "json_schema": {"name": name, "schema": schema.model_json_schema(), "strict": True},
+    }
+    for name, schema in SCHEMAS.items()
+}
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,9 @@ class Settings:
 
     def __post_init__(self):
         if min(self.attempts, self.concurrency) < 1:
-            raise EmoError(f"attempts ({self.attempts}) and concurrency ({self.concurrency}) are 1 or more")
+            raise EmoError(
+                f"attempts ({self.attempts}) and concurrency ({self.concurrency}) are 1 or more"
+            )
 
 
 def client(address: str = "", retries: int = 6) -> openai.AsyncOpenAI:
@@ -82,9 +90,16 @@ def client(address: str = "", retries: int = 6) -> openai.AsyncOpenAI:
     local = address.startswith(("http://127.0.0.1", "http://localhost"))
     key = os.environ.get("OPENAI_API_KEY", "").strip() or ("local" if local else "")
     if not key:
-        raise EmoError("no key for the endpoint: set the environment variable OPENAI_API_KEY (keys are never parameters: papermill would write them into the notebook)")
+        raise EmoError(
+            "no key for the endpoint: set the environment variable OPENAI_API_KEY (keys are never parameters: papermill would write them into the notebook)"
+        )
     # aiohttp carries more requests a second than the default transport.
-    return openai.AsyncOpenAI(base_url=address or None, api_key=key, max_retries=retries, http_client=openai.DefaultAioHttpClient())
+    return openai.AsyncOpenAI(
+        base_url=address or None,
+        api_key=key,
+        max_retries=retries,
+        http_client=openai.DefaultAioHttpClient(),
+    )
 
 
 def instruction(task: Task) -> str:
@@ -107,23 +122,41 @@ def parse(text: str, schema: type[BaseModel]) -> BaseModel:
 
 def key(task: Task, settings: Settings) -> str:
     """What a row's replies are stored under: a hash of endpoint, model, parameters, prompt and input."""
-    asked = [settings.endpoint, settings.model, settings.temperature, settings.seed, settings.max_tokens, settings.structured, messages(task)]
+    asked = [
+        settings.endpoint,
+        settings.model,
+        settings.temperature,
+        settings.seed,
+        settings.max_tokens,
+        settings.structured,
+        messages(task),
+    ]
     return sha256_bytes(json.dumps(asked, ensure_ascii=False).encode("utf-8"))
 
 
-def judge_reply(task: Task, text: str, emotion_gate: Callable[[str, str, str], str] | None = None) -> tuple[dict, str]:
+def judge_reply(
+    task: Task, text: str, emotion_gate: Callable[[str, str, str], str] | None = None
+) -> tuple[dict, str]:
     """The fields of a reply and the reason against them: empty when the reply can be kept."""
     try:
         found = parse(text, SCHEMAS[task.name]).model_dump()
     except ValidationError as error:
         if gates.refusal(text):
             return {}, "the reply declines the task"
-        complaint = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'reply'}: {e['msg']}" for e in error.errors())
+        complaint = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'reply'}: {e['msg']}" for e in error.errors()
+        )
         return {}, f"not the asked-for JSON object ({complaint[:160]})"
     for name, value in found.items():
-        if reason := gates.check(name, getattr(task.row, gates.REWRITES[name]), value, instruction(task)):
+        if reason := gates.check(
+            name, getattr(task.row, gates.REWRITES[name]), value, instruction(task)
+        ):
             return found, reason
-    reason = emotion_gate(task.row.question, found["emotional_question"], task.emotion) if emotion_gate and task.emotion else ""
+    reason = (
+        emotion_gate(task.row.question, found["emotional_question"], task.emotion)
+        if emotion_gate and task.emotion
+        else ""
+    )
     return found, reason
 
 
@@ -149,8 +182,12 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self.lock = path, FileLock(path.with_suffix(".lock"))
         try:
-            self.connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-            for left in range(200, -1, -1):  # the change to WAL does not wait for another process, as all else does
+            self.connection = sqlite3.connect(
+                path, timeout=60, isolation_level=None, check_same_thread=False
+            )
+            for left in range(
+                200, -1, -1
+            ):  # the change to WAL does not wait for another process, as all else does
                 try:
                     self.connection.execute("PRAGMA journal_mode=WAL")
                     break
@@ -159,27 +196,50 @@ class Store:
                         raise
                     time.sleep(0.05)
             self.connection.execute("PRAGMA synchronous=NORMAL")
-            self.connection.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT, attempt INTEGER, text TEXT, reason TEXT, final INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, at REAL, PRIMARY KEY (key, attempt))")
+            self.connection.execute(
+                "CREATE TABLE IF NOT EXISTS replies (key TEXT, attempt INTEGER, text TEXT, reason TEXT, final INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, at REAL, PRIMARY KEY (key, attempt))"
+            )
             self.last([""])  # a table of another program has other columns
             if (found := self.connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise sqlite3.DatabaseError(" ".join(found.split()))
         except sqlite3.DatabaseError as error:
-            raise EmoError(f"{path.name} is no store of replies ({error}); move it away to start anew, its replies are lost to this program then") from None
+            raise EmoError(
+                f"{path.name} is no store of replies ({error}); move it away to start anew, its replies are lost to this program then"
+            ) from None
 
     def add(self, name: str, reply: Reply) -> None:
         """Commit one reply."""
-        self.connection.execute("INSERT OR IGNORE INTO replies VALUES (?,?,?,?,?,?,?,?)",
-                                (name, reply.attempt, reply.text, reply.reason, reply.final, reply.prompt_tokens, reply.completion_tokens, time.time()))
+        self.connection.execute(
+            "INSERT OR IGNORE INTO replies VALUES (?,?,?,?,?,?,?,?)",
+            (
+                name,
+                reply.attempt,
+                reply.text,
+                reply.reason,
+                reply.final,
+                reply.prompt_tokens,
+                reply.completion_tokens,
+                time.time(),
+            ),
+        )
 
     def last(self, names: list[str]) -> dict[str, Reply]:
         """The latest reply under each of these keys, where there is one."""
         marks = ",".join("?" * len(names))
-        rows = self.connection.execute(f"SELECT key, attempt, text, reason, final, prompt_tokens, completion_tokens FROM replies WHERE key IN ({marks}) ORDER BY attempt", names)
+        rows = self.connection.execute(
+            f"SELECT key, attempt, text, reason, final, prompt_tokens, completion_tokens FROM replies WHERE key IN ({marks}) ORDER BY attempt",
+            names,
+        )
         return {row[0]: Reply(*row[1:4], bool(row[4]), *row[5:]) for row in rows}
 
     def spent(self) -> tuple[int, int]:
         """Tokens read and written by all committed replies."""
-        return tuple(n or 0 for n in self.connection.execute("SELECT SUM(prompt_tokens), SUM(completion_tokens) FROM replies").fetchone())
+        return tuple(
+            n or 0
+            for n in self.connection.execute(
+                "SELECT SUM(prompt_tokens), SUM(completion_tokens) FROM replies"
+            ).fetchone()
+        )
 
 
 # What it will cost
@@ -192,10 +252,14 @@ def price(model: str, endpoint: str, path: Path = PRICES) -> tuple[float, float]
     try:
         found = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(model)
         if found and not all(0 <= float(found[way]) < math.inf for way in ("input", "output")):
-            raise ValueError(f"a price is a number from 0 on, not {found['input']} and {found['output']}")
+            raise ValueError(
+                f"a price is a number from 0 on, not {found['input']} and {found['output']}"
+            )
         return (float(found["input"]), float(found["output"])) if found else None
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise EmoError(f"{path.name} is no table of prices ({first_line(error)}); a line of it is: {model}: {{input: DOLLARS, output: DOLLARS}}") from None
+        raise EmoError(
+            f"{path.name} is no table of prices ({first_line(error)}); a line of it is: {model}: {{input: DOLLARS, output: DOLLARS}}"
+        ) from None
 
 
 def dollars(tokens: tuple[float, float], rate: tuple[float, float] | None) -> float | None:
@@ -217,7 +281,11 @@ class Plan:
         return dollars((self.tokens_in, self.tokens_out), self.rate)
 
     def __str__(self) -> str:
-        cost = "cost unknown (no price for this model)" if self.cost is None else f"about {self.cost:.2f} US dollars"
+        cost = (
+            "cost unknown (no price for this model)"
+            if self.cost is None
+            else f"about {self.cost:.2f} US dollars"
+        )
         return f"{self.rewrites} rewrites, {self.done} of them in the store; {self.tokens_in / 1e6:.2f} M tokens to read, {self.tokens_out / 1e6:.2f} M to write (estimated), {cost}"
 
 
@@ -232,7 +300,11 @@ def plan(tasks: Iterable[Task], settings: Settings, store: Store, prices: Path =
                 found.done += 1
                 continue
             found.tokens_in += len(messages(task)[0]["content"]) / CHARACTERS_A_TOKEN
-            found.tokens_out += OUTPUT_OVER_INPUT * len(task.row.answer + (task.row.question if task.emotion else "")) / CHARACTERS_A_TOKEN
+            found.tokens_out += (
+                OUTPUT_OVER_INPUT
+                * len(task.row.answer + (task.row.question if task.emotion else ""))
+                / CHARACTERS_A_TOKEN
+            )
     return found
 
 
@@ -257,8 +329,18 @@ class Report:
     failure: str = ""  # why the endpoint gave no reply, the last time
 
 
-def run(tasks: Callable[[], Iterable[Task]], settings: Settings, store: Store, *, limit: float | None = None, prices: Path = PRICES,
-        emotion_gate: Callable[[str, str, str], str] | None = None, api: openai.AsyncOpenAI | None = None, served_as: str = "", desc: str = "rewriting") -> Report:
+def run(
+    tasks: Callable[[], Iterable[Task]],
+    settings: Settings,
+    store: Store,
+    *,
+    limit: float | None = None,
+    prices: Path = PRICES,
+    emotion_gate: Callable[[str, str, str], str] | None = None,
+    api: openai.AsyncOpenAI | None = None,
+    served_as: str = "",
+    desc: str = "rewriting",
+) -> Report:
     """Make every rewrite that is not in the store yet. tasks: gives the tasks anew at each call.
 
     api, served_as: a client and the model's name there, where they differ from `settings` (a server that this process started).
@@ -267,22 +349,40 @@ def run(tasks: Callable[[], Iterable[Task]], settings: Settings, store: Store, *
     does not suffice, when the endpoint refuses key or model, and when it fails for many rows in a row; committed
     replies stay, and the same call goes on from there. Where another process fills the store, this one waits until that has ended.
     """
-    with alone(store.lock, f"another process is filling {store.path.name}, and nothing is to be asked for twice"):
+    with alone(
+        store.lock,
+        f"another process is filling {store.path.name}, and nothing is to be asked for twice",
+    ):
         return _run(tasks, settings, store, limit, prices, emotion_gate, api, served_as, desc)
 
 
 def _run(tasks, settings, store, limit, prices, emotion_gate, api, served_as, desc) -> Report:
     planned = plan(tasks(), settings, store, prices)
     if limit is not None and planned.cost is None:
-        raise EmoError(f"there is a limit of {limit} US dollars and no price for '{settings.model}'; add it to {prices.name} or take the limit away")
+        raise EmoError(
+            f"there is a limit of {limit} US dollars and no price for '{settings.model}'; add it to {prices.name} or take the limit away"
+        )
     if limit is not None and planned.cost > limit:
-        raise EmoError(f"{planned}: more than the limit of {limit} US dollars; ask for fewer rows or raise the limit")
-    run_ = _Run(settings, store, api or client(settings.endpoint), served_as or settings.model, limit, planned, emotion_gate, desc)
+        raise EmoError(
+            f"{planned}: more than the limit of {limit} US dollars; ask for fewer rows or raise the limit"
+        )
+    run_ = _Run(
+        settings,
+        store,
+        api or client(settings.endpoint),
+        served_as or settings.model,
+        limit,
+        planned,
+        emotion_gate,
+        desc,
+    )
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(run_.everything(tasks))
-    with ThreadPoolExecutor(1) as other:  # inside a notebook, whose own event loop is running already
+    with ThreadPoolExecutor(
+        1
+    ) as other:  # inside a notebook, whose own event loop is running already
         try:
             return other.submit(asyncio.run, run_.everything(tasks)).result()
         except KeyboardInterrupt:
@@ -292,10 +392,24 @@ def _run(tasks, settings, store, limit, prices, emotion_gate, api, served_as, de
 
 class _Run:
     def __init__(self, settings, store, api, served_as, limit, planned, emotion_gate, desc):
-        self.settings, self.store, self.api, self.served_as, self.limit, self.planned, self.emotion_gate = settings, store, api, served_as, limit, planned, emotion_gate
+        (
+            self.settings,
+            self.store,
+            self.api,
+            self.served_as,
+            self.limit,
+            self.planned,
+            self.emotion_gate,
+        ) = settings, store, api, served_as, limit, planned, emotion_gate
         self.report, self.failures_in_a_row, self.stop = Report(), 0, ""
         self.one_at_a_time = asyncio.Lock()
-        self.bar = tqdm(total=planned.rewrites - planned.done, desc=desc, unit="row", leave=False, mininterval=0.5)
+        self.bar = tqdm(
+            total=planned.rewrites - planned.done,
+            desc=desc,
+            unit="row",
+            leave=False,
+            mininterval=0.5,
+        )
 
     async def everything(self, tasks) -> Report:
         started = time.monotonic()
@@ -321,7 +435,12 @@ class _Run:
         self.slots = asyncio.Semaphore(self.settings.concurrency)
         async with asyncio.TaskGroup() as group:
             # A few more workers than requests at a time: while one checks and stores a reply, another asks.
-            workers = [group.create_task(self.work(queue, place * RAMP)) for place in range(self.settings.concurrency + min(self.settings.concurrency // 4, 16))]
+            workers = [
+                group.create_task(self.work(queue, place * RAMP))
+                for place in range(
+                    self.settings.concurrency + min(self.settings.concurrency // 4, 16)
+                )
+            ]
             await self.feed(tasks, queue)
             for _ in workers:
                 await queue.put(None)
@@ -344,7 +463,11 @@ class _Run:
             if not self.stop:  # what is under way when a run stops is still waited for and kept
                 await self.row(*item)
             self.bar.update()
-            self.bar.set_postfix_str(f"{self.report.counts['failed']} failed, {self.report.counts['set aside'] + self.report.counts['refused']} set aside" + ("" if self.cost is None else f", ${self.cost:.2f}"), refresh=False)
+            self.bar.set_postfix_str(
+                f"{self.report.counts['failed']} failed, {self.report.counts['set aside'] + self.report.counts['refused']} set aside"
+                + ("" if self.cost is None else f", ${self.cost:.2f}"),
+                refresh=False,
+            )
 
     @property
     def cost(self) -> float | None:
@@ -353,7 +476,9 @@ class _Run:
     async def row(self, name: str, task: Task, before: Reply | None) -> None:
         """Attempts for one row until one is kept or there are no more; each reply is committed at once."""
         first = before.attempt + 1 if before else 1
-        for attempt in range(first, max(first, self.settings.attempts) + 1):  # one more also where fewer attempts are asked for than before
+        for attempt in range(
+            first, max(first, self.settings.attempts) + 1
+        ):  # one more also where fewer attempts are asked for than before
             if self.limit and self.cost >= self.limit:
                 self.stop = f"the limit of {self.limit} US dollars is reached after {self.report.asked} replies; they are kept, and a higher limit goes on from here"
                 return
@@ -363,17 +488,33 @@ class _Run:
                     text, tokens = await self.ask(body)
                 await asyncio.sleep(0)  # the next request goes out before this reply is looked at
             except openai.BadRequestError as error:
-                if not self.report.asked and not self.planned.done:  # nothing has worked yet: the settings may be at fault, not the row
+                if (
+                    not self.report.asked and not self.planned.done
+                ):  # nothing has worked yet: the settings may be at fault, not the row
                     self.fail(error)
                     return
-                text, tokens, reason, final = "", (0, 0), f"the endpoint refused the request ({first_line(error)})", True
+                text, tokens, reason, final = (
+                    "",
+                    (0, 0),
+                    f"the endpoint refused the request ({first_line(error)})",
+                    True,
+                )
             except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-                self.stop = f"the endpoint does not accept the key in OPENAI_API_KEY ({first_line(error)})"
+                self.stop = (
+                    f"the endpoint does not accept the key in OPENAI_API_KEY ({first_line(error)})"
+                )
                 return
             except openai.NotFoundError as error:
                 self.stop = f"the endpoint does not know the model '{self.settings.model}' or the address is wrong ({first_line(error)})"
                 return
-            except (openai.OpenAIError, TimeoutError, ValueError, AttributeError, LookupError, TypeError) as error:
+            except (
+                openai.OpenAIError,
+                TimeoutError,
+                ValueError,
+                AttributeError,
+                LookupError,
+                TypeError,
+            ) as error:
                 self.fail(error)
                 return
             else:
@@ -394,39 +535,67 @@ class _Run:
         async with self.one_at_a_time:
             if self.emotion_gate and task.emotion:  # a model: beside the event loop
                 return (await asyncio.to_thread(judge_reply, task, text, self.emotion_gate))[1]
-            await asyncio.sleep(0)  # one reply in a turn of the event loop: what has come in or is due to go out is seen to in between
+            await asyncio.sleep(
+                0
+            )  # one reply in a turn of the event loop: what has come in or is due to go out is seen to in between
             return judge_reply(task, text)[1]
 
     def fail(self, error: BaseException) -> None:
         """The endpoint gave no reply: the row stays to be asked for; too many in a row end the run."""
         self.report.counts["failed"] += 1
         cause = error
-        while cause.__cause__:  # the client calls a refused connection a timeout; what the system said is at the bottom
+        while (
+            cause.__cause__
+        ):  # the client calls a refused connection a timeout; what the system said is at the bottom
             cause = cause.__cause__
-        odd = "" if isinstance(error, openai.OpenAIError | TimeoutError) else "its answer is no chat completion (a sign-in page? an address without /v1?), "
-        self.report.failure = f"{odd}{type(error).__name__}: {first_line(cause) or first_line(error)}"
+        odd = (
+            ""
+            if isinstance(error, openai.OpenAIError | TimeoutError)
+            else "its answer is no chat completion (a sign-in page? an address without /v1?), "
+        )
+        self.report.failure = (
+            f"{odd}{type(error).__name__}: {first_line(cause) or first_line(error)}"
+        )
         self.failures_in_a_row += 1
         if self.failures_in_a_row >= max(BREAKER, self.settings.concurrency):
-            self.stop = (f"the endpoint failed for {self.failures_in_a_row} rows in a row, last with {self.report.failure}; "
-                         f"{self.report.asked} replies of this run are kept: see to the endpoint and start again")
+            self.stop = (
+                f"the endpoint failed for {self.failures_in_a_row} rows in a row, last with {self.report.failure}; "
+                f"{self.report.asked} replies of this run are kept: see to the endpoint and start again"
+            )
 
     async def ask(self, body: dict) -> tuple[str, tuple[int, int]]:
         # The typed `chat.completions.create` walks through request and answer field by field: half of this process's time at 300 a second.
-        answer = await self.api.post("/chat/completions", cast_to=dict, body=body, options={"timeout": self.settings.timeout})
+        answer = await self.api.post(
+            "/chat/completions", cast_to=dict, body=body, options={"timeout": self.settings.timeout}
+        )
         message = answer["choices"][0]["message"]
         text = text_of(message.get("content"), message.get("refusal"))
         if usage := answer.get("usage"):
             return text, (usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
-        return text, (int(sum(len(m["content"]) for m in body["messages"]) / CHARACTERS_A_TOKEN), int(len(text) / CHARACTERS_A_TOKEN))  # a limit has to hold here, too
+        return text, (
+            int(sum(len(m["content"]) for m in body["messages"]) / CHARACTERS_A_TOKEN),
+            int(len(text) / CHARACTERS_A_TOKEN),
+        )  # a limit has to hold here, too
 
 
 def request(task: Task, before: Reply | None, attempt: int, settings: Settings) -> dict:
     """The body of a chat request; from the second attempt on with the last reply and what was wrong with it."""
     asked = messages(task)
     if before:
-        asked += [{"role": "assistant", "content": before.text or "(nothing)"},
-                  {"role": "user", "content": f"That cannot be used: {before.reason}. Give the whole JSON object again, with this mended, and nothing else."}]
-    body = {"model": settings.model, "messages": asked, "temperature": settings.temperature, "seed": settings.seed + attempt, "max_tokens": settings.max_tokens}
+        asked += [
+            {"role": "assistant", "content": before.text or "(nothing)"},
+            {
+                "role": "user",
+                "content": f"That cannot be used: {before.reason}. Give the whole JSON object again, with this mended, and nothing else.",
+            },
+        ]
+    body = {
+        "model": settings.model,
+        "messages": asked,
+        "temperature": settings.temperature,
+        "seed": settings.seed + attempt,
+        "max_tokens": settings.max_tokens,
+    }
     return body | ({"response_format": FORMATS[task.name]} if settings.structured else {})
 
 
@@ -447,9 +616,25 @@ def outcome_of(reason: str, attempt: int) -> str:
 
 def kind_of(reason: str) -> str:
     """A reason without what is particular to the row, for counting."""
-    for word in ("declines", "JSON object", "not English", "words where", "repeats the original", "repeats the instruction", "lacks", "does not express", "refused the request", "unscored"):
+    for word in (
+        "declines",
+        "JSON object",
+        "not English",
+        "words where",
+        "repeats the original",
+        "repeats the instruction",
+        "lacks",
+        "does not express",
+        "refused the request",
+        "unscored",
+    ):
         if word in reason:
-            return {"lacks": "facts lost", "words where": "length", "JSON object": "not the asked-for JSON object", "declines": "refusal"}.get(word, word)
+            return {
+                "lacks": "facts lost",
+                "words where": "length",
+                "JSON object": "not the asked-for JSON object",
+                "declines": "refusal",
+            }.get(word, word)
     return reason[:60]
 
 
@@ -473,11 +658,27 @@ def export(tasks: Iterable[Task], settings: Settings, store: Store, folder: Path
                 reply = replies.get(name)
                 if reply is None or not reply.final:
                     continue
-                row = {"id": task.row.id, "number": task.row.number} | ({"emotion": task.emotion} if task.emotion else {}) | {"question": task.row.question, "answer": task.row.answer}
+                row = (
+                    {"id": task.row.id, "number": task.row.number}
+                    | ({"emotion": task.emotion} if task.emotion else {})
+                    | {"question": task.row.question, "answer": task.row.answer}
+                )
                 if reply.reason:
-                    target, row = "set_aside", row | {"task": task.name, "reason": reply.reason, "attempts": reply.attempt, "reply": reply.text}
+                    target, row = (
+                        "set_aside",
+                        row
+                        | {
+                            "task": task.name,
+                            "reason": reply.reason,
+                            "attempts": reply.attempt,
+                            "reply": reply.text,
+                        },
+                    )
                 else:
-                    target, row = task.name, row | parse(reply.text, SCHEMAS[task.name]).model_dump()
+                    target, row = (
+                        task.name,
+                        row | parse(reply.text, SCHEMAS[task.name]).model_dump(),
+                    )
                 handles[target].write(json.dumps(row, ensure_ascii=False) + "\n")
                 counts[target] += 1
     finally:
@@ -490,10 +691,33 @@ def export(tasks: Iterable[Task], settings: Settings, store: Store, folder: Path
 
 def summary(report: Report) -> str:
     """A run in words."""
-    counts = ", ".join(f"{report.counts[name]} {name}" for name in ("kept", "repaired", "refused", "unscored", "set aside", "to ask again", "failed", "of another run") if report.counts[name]) or "nothing to do"
+    counts = (
+        ", ".join(
+            f"{report.counts[name]} {name}"
+            for name in (
+                "kept",
+                "repaired",
+                "refused",
+                "unscored",
+                "set aside",
+                "to ask again",
+                "failed",
+                "of another run",
+            )
+            if report.counts[name]
+        )
+        or "nothing to do"
+    )
     reasons = ", ".join(f"{reason} {count}" for reason, count in report.reasons.most_common())
-    return (f"{report.asked} replies in {report.seconds:.1f} s: {counts}" + (f"; turned down: {reasons}" if reasons else "")
-            + (f"; run the same command again for those that failed (last: {report.failure or 'no reply in the batch'})" if report.counts["failed"] else ""))
+    return (
+        f"{report.asked} replies in {report.seconds:.1f} s: {counts}"
+        + (f"; turned down: {reasons}" if reasons else "")
+        + (
+            f"; run the same command again for those that failed (last: {report.failure or 'no reply in the batch'})"
+            if report.counts["failed"]
+            else ""
+        )
+    )
 
 
 # OpenAI's Batch API as a second way

@@ -28,7 +28,9 @@ sys.exit(server.wait())
 
 
 @contextlib.contextmanager
-def transformers_serve(model_folder: Path, dtype: str, log: Path, timeout: float = 300) -> Iterator[str]:
+def transformers_serve(
+    model_folder: Path, dtype: str, log: Path, timeout: float = 300
+) -> Iterator[str]:
     """Start `transformers serve` on a free port of this machine, yield its address (`http://…/v1`), and stop it.
 
     model_folder: weights in the cache, also the model name that requests use. dtype: e.g. `bfloat16`.
@@ -38,9 +40,25 @@ def transformers_serve(model_folder: Path, dtype: str, log: Path, timeout: float
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [str(Path(sys.executable).with_name("transformers")), "serve", str(model_folder), "--host", "127.0.0.1", "--port", str(port), "--dtype", dtype]
+    command = [
+        str(Path(sys.executable).with_name("transformers")),
+        "serve",
+        str(model_folder),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--dtype",
+        dtype,
+    ]
     with open(log, "w") as out:
-        server = subprocess.Popen([sys.executable, "-c", _MINDER, *command], stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT, env=os.environ | {"HF_HUB_OFFLINE": "1"})
+        server = subprocess.Popen(
+            [sys.executable, "-c", _MINDER, *command],
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        )
     try:
         _wait(f"http://127.0.0.1:{port}/health", server, log, timeout)
         yield f"http://127.0.0.1:{port}/v1"
@@ -54,12 +72,17 @@ def _wait(address: str, server: subprocess.Popen, log: Path, timeout: float) -> 
     while time.monotonic() < end:
         if server.poll() is not None:
             break
-        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(address, timeout=2) as answer:
+        with (
+            contextlib.suppress(urllib.error.URLError, OSError),
+            urllib.request.urlopen(address, timeout=2) as answer,
+        ):
             if answer.status == 200:
                 return
         time.sleep(0.5)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
-    raise EmoError(f"the local server did not come up (exit code {server.poll()}); the end of {log.name}:\n{tail}")
+    raise EmoError(
+        f"the local server did not come up (exit code {server.poll()}); the end of {log.name}:\n{tail}"
+    )
 
 
 @contextlib.contextmanager
@@ -68,14 +91,38 @@ def scripted_stub() -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["messages"][0]["content"]
-            question, answer = re.search(r"Patient's question:\n(.*)\n\nDoctor's reply:\n(.*)\n\nGive", asked, re.DOTALL).groups()
-            framed = {name: f"(scripted, no model) {text} (a real model would have said this in words of its own, and with the feeling that was asked for)"
-                      for name, text in (("emotional_question", question), ("soothing_response", answer))}
-            content = json.dumps(framed if "soothing_response" in asked else {"empathetic_response": framed["soothing_response"]})
-            choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}
-            body = json.dumps({"id": "stub", "object": "chat.completion", "created": 0, "model": "scripted-stub", "choices": [choice]})
-            self.wfile.write(f"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{body}".encode())
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["messages"][0][
+                "content"
+            ]
+            question, answer = re.search(
+                r"Patient's question:\n(.*)\n\nDoctor's reply:\n(.*)\n\nGive", asked, re.DOTALL
+            ).groups()
+            framed = {
+                name: f"(scripted, no model) {text} (a real model would have said this in words of its own, and with the feeling that was asked for)"
+                for name, text in (("emotional_question", question), ("soothing_response", answer))
+            }
+            content = json.dumps(
+                framed
+                if "soothing_response" in asked
+                else {"empathetic_response": framed["soothing_response"]}
+            )
+            choice = {
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": content},
+            }
+            body = json.dumps(
+                {
+                    "id": "stub",
+                    "object": "chat.completion",
+                    "created": 0,
+                    "model": "scripted-stub",
+                    "choices": [choice],
+                }
+            )
+            self.wfile.write(
+                f"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{body}".encode()
+            )
 
         def log_message(self, *arguments):
             pass

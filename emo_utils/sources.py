@@ -15,7 +15,11 @@ from pathlib import Path
 from emo_utils.data import EMOTIONS, LONGEST
 from emo_utils.project import EmoError, storable, write_atomic
 
-FIELDS = (("question", "answer"), ("input", "output"), ("input", "answer_icliniq"))  # ours, and the two sets of the paper
+FIELDS = (
+    ("question", "answer"),
+    ("input", "output"),
+    ("input", "answer_icliniq"),
+)  # ours, and the two sets of the paper
 _UNCLEAN = re.compile("[\ud800-\udfff\x00\ufffd]")  # half a character, or a sign that one was lost
 csv.field_size_limit(2**20)  # what an unclosed quote may take in before it is noticed
 
@@ -48,26 +52,44 @@ class Source:
 
     def _row(self, number: int, raw: dict) -> Row:
         name = raw.get("id")
-        name = storable(str(name)) if isinstance(name, str | int) and str(name).strip() else f"row-{number}"
+        name = (
+            storable(str(name))
+            if isinstance(name, str | int) and str(name).strip()
+            else f"row-{number}"
+        )
         fields = self._fields(raw)
         if fields is None:
-            return Row(number, name, reason=f"no field '{self.question_field or 'question'}' or '{self.answer_field or 'answer'}' (it has: {storable(', '.join(map(str, raw)))[:80]})")
+            return Row(
+                number,
+                name,
+                reason=f"no field '{self.question_field or 'question'}' or '{self.answer_field or 'answer'}' (it has: {storable(', '.join(map(str, raw)))[:80]})",
+            )
         texts = []
         for field in fields:
             text = raw[field]
             if text is None or (isinstance(text, str) and not text.strip()):
                 return Row(number, name, reason=f"field '{field}' is empty")
             if not isinstance(text, str):
-                return Row(number, name, reason=f"field '{field}' is {type(text).__name__}, not text")
+                return Row(
+                    number, name, reason=f"field '{field}' is {type(text).__name__}, not text"
+                )
             if len(text) > LONGEST:
-                return Row(number, name, reason=f"field '{field}' has {len(text)} characters, more than {LONGEST}")
+                return Row(
+                    number,
+                    name,
+                    reason=f"field '{field}' has {len(text)} characters, more than {LONGEST}",
+                )
             if _UNCLEAN.search(text):
                 return Row(number, name, reason=f"field '{field}' is not clean UTF-8 text")
             texts.append(text.strip())
         return Row(number, name, *texts)
 
     def _fields(self, raw: dict) -> tuple[str, str] | None:
-        given = ((self.question_field or "question", self.answer_field or "answer"),) if self.question_field or self.answer_field else FIELDS
+        given = (
+            ((self.question_field or "question", self.answer_field or "answer"),)
+            if self.question_field or self.answer_field
+            else FIELDS
+        )
         return next((pair for pair in given if all(field in raw for field in pair)), None)
 
     def _raw(self) -> Iterator[tuple[dict, str]]:
@@ -75,10 +97,16 @@ class Source:
         if path.is_file():
             reader = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}.get(path.suffix.lower())
             if reader is None:
-                raise EmoError(f"{path.name}: a source is a .jsonl, .csv or .parquet file, not '{path.suffix}'")
+                raise EmoError(
+                    f"{path.name}: a source is a .jsonl, .csv or .parquet file, not '{path.suffix}'"
+                )
             return reader(path)
-        if self.place.count("/") != 1 or path.suffix and not self.revision:  # a data set's name may have a dot in it
-            raise EmoError(f"there is no file {self.place} (a data set of the hub is given as owner/name, with its revision)")
+        if (
+            self.place.count("/") != 1 or path.suffix and not self.revision
+        ):  # a data set's name may have a dot in it
+            raise EmoError(
+                f"there is no file {self.place} (a data set of the hub is given as owner/name, with its revision)"
+            )
         return _hub(self.place, self.revision, self.split)
 
 
@@ -98,7 +126,9 @@ def _jsonl(path: Path) -> Iterator[tuple[dict, str]]:
 def _csv(path: Path) -> Iterator[tuple[dict, str]]:
     # surrogateescape: a byte that is no UTF-8 spoils its own row only
     with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as handle:
-        reader = csv.reader(handle, strict=True)  # a quote that is never closed spoils its row, instead of taking in those below
+        reader = csv.reader(
+            handle, strict=True
+        )  # a quote that is never closed spoils its row, instead of taking in those below
         try:
             header = next(reader, None)
         except csv.Error:
@@ -114,7 +144,11 @@ def _csv(path: Path) -> Iterator[tuple[dict, str]]:
                 yield {}, f"not CSV ({error})"
                 continue
             if cells:
-                yield (dict(zip(header, cells, strict=True)), "") if len(cells) == len(header) else ({}, f"{len(cells)} cells where the header has {len(header)}")
+                yield (
+                    (dict(zip(header, cells, strict=True)), "")
+                    if len(cells) == len(header)
+                    else ({}, f"{len(cells)} cells where the header has {len(header)}")
+                )
 
 
 def _parquet(path: Path) -> Iterator[tuple[dict, str]]:
@@ -128,7 +162,9 @@ def _parquet(path: Path) -> Iterator[tuple[dict, str]]:
             except UnicodeDecodeError:
                 yield from (_alone(batch.slice(place, 1)) for place in range(len(batch)))
     except (pyarrow.ArrowException, OSError) as error:
-        raise EmoError(f"{path.name} is no readable Parquet file ({str(error).splitlines()[0][:120]})") from None
+        raise EmoError(
+            f"{path.name} is no readable Parquet file ({str(error).splitlines()[0][:120]})"
+        ) from None
 
 
 def _alone(batch) -> tuple[dict, str]:
@@ -140,13 +176,20 @@ def _alone(batch) -> tuple[dict, str]:
 
 def _hub(name: str, revision: str, split: str) -> Iterator[tuple[dict, str]]:
     if not revision:
-        raise EmoError(f"name the revision of {name} (a commit of the hub): without it the rows may change from one day to the next")
+        raise EmoError(
+            f"name the revision of {name} (a commit of the hub): without it the rows may change from one day to the next"
+        )
     import datasets
 
     try:
-        yield from ((row, "") for row in datasets.load_dataset(name, split=split, revision=revision, streaming=True))
+        yield from (
+            (row, "")
+            for row in datasets.load_dataset(name, split=split, revision=revision, streaming=True)
+        )
     except Exception as error:  # the library raises many kinds; all mean that the set cannot be had
-        raise EmoError(f"{name} at {revision} cannot be read ({type(error).__name__}: {str(error)[:160]})") from None
+        raise EmoError(
+            f"{name} at {revision} cannot be read ({type(error).__name__}: {str(error)[:160]})"
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -197,14 +240,30 @@ def select(source: Source, er_rows: int, eqsr_rows: int, seed: int) -> Selection
         else:
             numbers.append(row.number)
     if min(er_rows, eqsr_rows) < 0:
-        raise EmoError(f"{min(er_rows, eqsr_rows)} rows were asked for; a number of rows is 0 or more")
+        raise EmoError(
+            f"{min(er_rows, eqsr_rows)} rows were asked for; a number of rows is 0 or more"
+        )
     if max(er_rows, eqsr_rows) > len(numbers):
-        raise EmoError(f"{max(er_rows, eqsr_rows)} rows were asked for and {source.place} has {len(numbers)} usable ones ({len(bad)} set aside)")
+        raise EmoError(
+            f"{max(er_rows, eqsr_rows)} rows were asked for and {source.place} has {len(numbers)} usable ones ({len(bad)} set aside)"
+        )
     random.Random(seed).shuffle(numbers)
     drawn = numbers[len(numbers) - eqsr_rows :]
-    return Selection(frozenset(numbers[:er_rows]), {n: EMOTIONS[i % len(EMOTIONS)] for i, n in enumerate(drawn)}, len(numbers), tuple(bad))
+    return Selection(
+        frozenset(numbers[:er_rows]),
+        {n: EMOTIONS[i % len(EMOTIONS)] for i, n in enumerate(drawn)},
+        len(numbers),
+        tuple(bad),
+    )
 
 
 def write_set_aside(rows: tuple[Row, ...], path: Path) -> None:
     """The rows that cannot be used, one JSON object a line: number, id, reason."""
-    write_atomic(path, "".join(json.dumps({"number": r.number, "id": r.id, "reason": r.reason}, ensure_ascii=False) + "\n" for r in rows))
+    write_atomic(
+        path,
+        "".join(
+            json.dumps({"number": r.number, "id": r.id, "reason": r.reason}, ensure_ascii=False)
+            + "\n"
+            for r in rows
+        ),
+    )

@@ -20,15 +20,22 @@ def mean_draws(values, seed: int) -> tuple[float, np.ndarray]:
     """Mean of per-item values and that of each bootstrap sample, shape (RESAMPLES,): those of `resample_indices`, drawn in parts that hold at most `HELD` items, whatever the number of items."""
     values, generator = np.asarray(values, dtype=float), np.random.default_rng(seed)
     part = max(1, HELD // len(values))
-    samples = (generator.integers(0, len(values), size=(min(part, RESAMPLES - start), len(values))) for start in range(0, RESAMPLES, part))
-    return float(values.mean()), np.concatenate([values[indices].mean(axis=1) for indices in samples])
+    samples = (
+        generator.integers(0, len(values), size=(min(part, RESAMPLES - start), len(values)))
+        for start in range(0, RESAMPLES, part)
+    )
+    return float(values.mean()), np.concatenate(
+        [values[indices].mean(axis=1) for indices in samples]
+    )
 
 
 def mean_interval(values, seed: int) -> tuple[float, float, float]:
     """Mean and 95 % interval of per-item values; items are resampled. Raises ValueError without values or with a missing one."""
     values = np.asarray(values, dtype=float)
     if not len(values) or np.isnan(values).any():
-        raise ValueError("every item needs a value: count and leave out the unscored ones first, and keep at least one")
+        raise ValueError(
+            "every item needs a value: count and leave out the unscored ones first, and keep at least one"
+        )
     mean, draws = mean_draws(values, seed)
     return mean, *interval(draws)
 
@@ -39,7 +46,10 @@ def resample_units(units, seed: int, resamples: int = 500) -> list[np.ndarray]:
     for row, unit in enumerate(units):
         found.setdefault(unit, []).append(row)
     rows = [np.array(indices) for indices in found.values()]
-    return [np.concatenate([rows[i] for i in sample]) for sample in resample_indices(len(rows), seed, resamples)]
+    return [
+        np.concatenate([rows[i] for i in sample])
+        for sample in resample_indices(len(rows), seed, resamples)
+    ]
 
 
 def krippendorff_alpha(counts: np.ndarray) -> float:
@@ -51,7 +61,13 @@ def krippendorff_alpha(counts: np.ndarray) -> float:
     given = counts.sum(axis=1, keepdims=True)
     pairs = (counts.T @ (counts / (given - 1))) - np.diag((counts / (given - 1)).sum(axis=0))
     totals = pairs.sum(axis=1)
-    place = np.cumsum(totals) - totals / 2  # so that the distance of two values is the number of ratings between them
+    place = (
+        np.cumsum(totals) - totals / 2
+    )  # so that the distance of two values is the number of ratings between them
     distance = (place[:, None] - place[None]) ** 2
     expected = (np.outer(totals, totals) * distance).sum()
-    return float(1 - (totals.sum() - 1) * (pairs * distance).sum() / expected) if expected else float("nan")
+    return (
+        float(1 - (totals.sum() - 1) * (pairs * distance).sum() / expected)
+        if expected
+        else float("nan")
+    )

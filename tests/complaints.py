@@ -27,15 +27,36 @@ def complaint(capsys, *arguments, shown: bool = True) -> list[str]:
 
 def shown_on_the_page(said: list[str]) -> None:
     """Holds what the page has of this case to what was said now, or keeps it: the first line, or argparse's after its usage."""
-    group, _, case = os.environ["PYTEST_CURRENT_TEST"].partition("::")[2].removesuffix(" (call)").partition("[")
-    name = f"{group.removeprefix('test_').replace('_', ' ')}: {case.removesuffix(']')}".removesuffix(": ")
-    line = next((line for line in said if "error: " in line or " failed; " in line), said[0]) + (f" (and {len(said) - 1} more)" if len(said) > 1 and "usage:" not in said[0] else "")
-    line = re.sub(r"\S*pytest-of-[^/]+/pytest-\d+/(popen-gw\d+/)?[^/\s]+/?", "", line.replace(f"{ROOT}/", ""))
-    for changing, shown in ((r"\b[0-9a-f]{64}\b", "HASH"), (r" in [\d.]+ s:", " in SECONDS:"), (r"has [\d.]+ GB free", "has 1.0 GB free"), (r"(/\.[\w-]+)\.\w{8}/", r"\1.TEMPORARY/")):
+    group, _, case = (
+        os.environ["PYTEST_CURRENT_TEST"].partition("::")[2].removesuffix(" (call)").partition("[")
+    )
+    name = (
+        f"{group.removeprefix('test_').replace('_', ' ')}: {case.removesuffix(']')}".removesuffix(
+            ": "
+        )
+    )
+    line = next((line for line in said if "error: " in line or " failed; " in line), said[0]) + (
+        f" (and {len(said) - 1} more)" if len(said) > 1 and "usage:" not in said[0] else ""
+    )
+    line = re.sub(
+        r"\S*pytest-of-[^/]+/pytest-\d+/(popen-gw\d+/)?[^/\s]+/?", "", line.replace(f"{ROOT}/", "")
+    )
+    for changing, shown in (
+        (r"\b[0-9a-f]{64}\b", "HASH"),
+        (r" in [\d.]+ s:", " in SECONDS:"),
+        (r"has [\d.]+ GB free", "has 1.0 GB free"),
+        (r"(/\.[\w-]+)\.\w{8}/", r"\1.TEMPORARY/"),
+    ):
         line = re.sub(changing, shown, line)
-    line = re.sub(r"127\.0\.0\.1:\d{4,5}", "127.0.0.1:PORT", re.sub(r"\btest_\w+\d\b", "FOLDER", line))
+    line = re.sub(
+        r"127\.0\.0\.1:\d{4,5}", "127.0.0.1:PORT", re.sub(r"\btest_\w+\d\b", "FOLDER", line)
+    )
     kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.is_file() else {}
     if os.environ.get("EMO_COMPLAINTS") == "keep":
-        KEPT.write_text(json.dumps(kept | {name: line}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        KEPT.write_text(
+            json.dumps(kept | {name: line}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
     else:
-        assert kept[name].partition(" (")[0] == line.partition(" (")[0]  # what a library says in brackets is cut where the path before it ends
+        assert (
+            kept[name].partition(" (")[0] == line.partition(" (")[0]
+        )  # what a library says in brackets is cut where the path before it ends

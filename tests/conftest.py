@@ -14,8 +14,25 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import pytest
 
 # Files that train, play chapters, start servers or commands: what takes longest comes first, so that no worker is left alone with it at the end.
-SLOW = ("test_book", "test_training", "test_real_weights", "test_ebd", "test_rewrite", "test_validity", "test_emplifai_chapters", "test_remote", "test_bad_weights",
-        "test_models", "test_losses", "test_fuzz", "test_sweeps", "test_answers", "test_chapters", "test_drift", "test_warm")
+SLOW = (
+    "test_book",
+    "test_training",
+    "test_real_weights",
+    "test_ebd",
+    "test_rewrite",
+    "test_validity",
+    "test_emplifai_chapters",
+    "test_remote",
+    "test_bad_weights",
+    "test_models",
+    "test_losses",
+    "test_fuzz",
+    "test_sweeps",
+    "test_answers",
+    "test_chapters",
+    "test_drift",
+    "test_warm",
+)
 
 
 def pytest_collection_modifyitems(items):

@@ -41,16 +41,33 @@ class Server:
 
     async def answer(self, head: str, body: bytes, writer) -> bool:
         """Answer one request; False when the connection is to be closed."""
-        due = asyncio.get_running_loop().time() + self.latency  # what the server computes itself is part of its latency
+        due = (
+            asyncio.get_running_loop().time() + self.latency
+        )  # what the server computes itself is part of its latency
         asked = json.loads(body or b"{}")
         messages = asked.get("messages", [])
         name = hashlib.sha256(messages[0]["content"].encode()).hexdigest() if messages else ""
         number = int(name[:8] or "0", 16)
         self.seen[name, len(messages)] += 1
         reply = self.reply(messages, number)
-        payload = {"id": "1", "object": "chat.completion", "created": 0, "model": asked.get("model", ""),
-                   "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": reply}}],
-                   "usage": {"prompt_tokens": len(body) // 4, "completion_tokens": len(reply) // 4, "total_tokens": (len(body) + len(reply)) // 4}}
+        payload = {
+            "id": "1",
+            "object": "chat.completion",
+            "created": 0,
+            "model": asked.get("model", ""),
+            "choices": [
+                {
+                    "index": 0,
+                    "finish_reason": "stop",
+                    "message": {"role": "assistant", "content": reply},
+                }
+            ],
+            "usage": {
+                "prompt_tokens": len(body) // 4,
+                "completion_tokens": len(reply) // 4,
+                "total_tokens": (len(body) + len(reply)) // 4,
+            },
+        }
         if self.latency:
             await asyncio.sleep(due - asyncio.get_running_loop().time())
         if "bad-key" in head:
@@ -59,9 +76,15 @@ class Server:
             return self.send(writer, 404, {"error": {"message": "no such model"}})
         if asked.get("model") == "down":
             return self.send(writer, 503, {"error": {"message": "down"}})
-        fault = CONNECTION[number // 7 % len(CONNECTION)] if self.faulty and number % 7 == 0 and self.seen[name, len(messages)] == 1 else ""
+        fault = (
+            CONNECTION[number // 7 % len(CONNECTION)]
+            if self.faulty and number % 7 == 0 and self.seen[name, len(messages)] == 1
+            else ""
+        )
         if fault == "429":
-            return self.send(writer, 429, {"error": {"message": "slow down"}}, "Retry-After: 0.05\r\n")
+            return self.send(
+                writer, 429, {"error": {"message": "slow down"}}, "Retry-After: 0.05\r\n"
+            )
         if fault == "500":
             return self.send(writer, 500, {"error": {"message": "oops"}})
         if fault == "html":
@@ -71,8 +94,13 @@ class Server:
             return False
         if fault in ("cut", "drip"):
             text = json.dumps(payload).encode()
-            writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n".encode() + text[: len(text) // 2])
-            if fault == "drip":  # a byte now and then: no silence long enough for a timeout of the connection
+            writer.write(
+                f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n".encode()
+                + text[: len(text) // 2]
+            )
+            if (
+                fault == "drip"
+            ):  # a byte now and then: no silence long enough for a timeout of the connection
                 for byte in text[len(text) // 2 :]:
                     writer.write(bytes([byte]))
                     await writer.drain()
@@ -84,25 +112,47 @@ class Server:
 
     def reply(self, messages: list[dict], number: int) -> str:
         prompt = messages[0]["content"] if messages else ""
-        parts = re.search(r"Patient's question:\n(.*)\n\nDoctor's reply:\n(.*)\n\nGive one JSON object", prompt, re.DOTALL)
+        parts = re.search(
+            r"Patient's question:\n(.*)\n\nDoctor's reply:\n(.*)\n\nGive one JSON object",
+            prompt,
+            re.DOTALL,
+        )
         question, answer = parts.groups() if parts else ("", "")
         told = f"Waiting has been hard on you, and that is plain from each line (case {number}). {answer} Write again whenever the days feel longer than they should, and bring somebody along."
-        good = {"empathetic_response": told} if "soothing_response" not in prompt else {
-            "emotional_question": f"My hands would not keep still while I typed this (case {number}). {question} Tell me before the night comes, since nobody here will say it.", "soothing_response": told}
-        fault = CONTENT[number // 11 % len(CONTENT)] if self.faulty and number % 11 == 0 and (len(messages) == 1 or number % 55 == 0) else ""
+        good = (
+            {"empathetic_response": told}
+            if "soothing_response" not in prompt
+            else {
+                "emotional_question": f"My hands would not keep still while I typed this (case {number}). {question} Tell me before the night comes, since nobody here will say it.",
+                "soothing_response": told,
+            }
+        )
+        fault = (
+            CONTENT[number // 11 % len(CONTENT)]
+            if self.faulty and number % 11 == 0 and (len(messages) == 1 or number % 55 == 0)
+            else ""
+        )
         if fault == "torn":
             return json.dumps(good)[:40]
         if fault == "refusal":
             return "I'm sorry, but I can't help with medical questions."
         if fault == "language":
-            good = dict.fromkeys(good, "Lo siento mucho por lo que usted cuenta, y comprendo que la espera es dura. " * 2)
+            good = dict.fromkeys(
+                good,
+                "Lo siento mucho por lo que usted cuenta, y comprendo que la espera es dura. " * 2,
+            )
         if fault == "facts":
             good = {field: re.sub(r"\d", "x", text) for field, text in good.items()}
         return "Here you are:\n```json\n" + json.dumps(good) + "\n```"
 
-    def send(self, writer, status: int, payload, extra: str = "", kind: str = "application/json") -> bool:
+    def send(
+        self, writer, status: int, payload, extra: str = "", kind: str = "application/json"
+    ) -> bool:
         text = payload.encode() if isinstance(payload, str) else json.dumps(payload).encode()
-        writer.write(f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(text)}\r\n{extra}\r\n".encode() + text)
+        writer.write(
+            f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(text)}\r\n{extra}\r\n".encode()
+            + text
+        )
         return True
 
 
@@ -116,7 +166,16 @@ async def serve(options) -> None:
 @contextlib.contextmanager
 def running(latency: float = 0.0, faulty: bool = False, log: Path | None = None, hang: float = 3.0):
     """Start the server as a process of its own; yields its address."""
-    command = [sys.executable, __file__, "--latency", str(latency), "--hang", str(hang), *(["--faulty"] if faulty else []), *(["--log", str(log)] if log else [])]
+    command = [
+        sys.executable,
+        __file__,
+        "--latency",
+        str(latency),
+        "--hang",
+        str(hang),
+        *(["--faulty"] if faulty else []),
+        *(["--log", str(log)] if log else []),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"

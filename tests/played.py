@@ -11,7 +11,11 @@ from emo_utils import data, graph, models, parameters, project, prompts, results
 from emo_utils.project import NOTEBOOKS, notebook_cells
 
 # fp32, as the choice by measurement may differ between two runs on a busy machine.
-STEPS, TRAININGS, FILES = graph.STEPS, graph._TRAININGS, data.FILES  # as they are outside of any home
+STEPS, TRAININGS, FILES = (
+    graph.STEPS,
+    graph._TRAININGS,
+    data.FILES,
+)  # as they are outside of any home
 START = {"profile": "smoke", "precision": "fp32", "test_rows": 2, "max_new_tokens": 4}
 
 
@@ -20,15 +24,24 @@ def home_in(folder, patch):
     source = NOTEBOOKS.parent
     for name in ("notebooks", "profiles", "sweeps", "book", "requirements.lock"):
         (folder / name).symlink_to(source / name)
-    shutil.copytree(source / "emo_utils", folder / "emo_utils", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        source / "emo_utils", folder / "emo_utils", ignore=shutil.ignore_patterns("__pycache__")
+    )
     dialogues = folder / "data" / "dialogues"
     dialogues.mkdir(parents=True)
     (folder / "data" / "published").symlink_to(source / "data" / "published")
     for path in (source / "data" / "dialogues").glob("*.jsonl"):
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        cut = [{k: v[: 40 + len(v) % 17] if k in TEXTS else v for k, v in row.items()} for row in rows]
-        (dialogues / path.name).write_text("".join(json.dumps(row) + "\n" for row in cut), encoding="utf-8")
-    moved = {s.run: replace(s, files=tuple(folder / p.relative_to(source) for p in s.files)) for s in STEPS}
+        cut = [
+            {k: v[: 40 + len(v) % 17] if k in TEXTS else v for k, v in row.items()} for row in rows
+        ]
+        (dialogues / path.name).write_text(
+            "".join(json.dumps(row) + "\n" for row in cut), encoding="utf-8"
+        )
+    moved = {
+        s.run: replace(s, files=tuple(folder / p.relative_to(source) for p in s.files))
+        for s in STEPS
+    }
     patch.setattr(graph, "STEPS", tuple(moved.values()))
     patch.setattr(graph, "_TRAININGS", tuple(moved[s.run] for s in TRAININGS))
     for module in (project, results, graph, train):
@@ -44,7 +57,11 @@ def home_in(folder, patch):
 def records_of(played) -> pd.DataFrame:
     """The records that a played notebook wrote, by table, system, metric and group."""
     content = json.loads((played.run.folder / f"{played.run.name}.json").read_text())
-    return pd.DataFrame(content["records"]).set_index(["table", "system", "metric", "group"]).sort_index()
+    return (
+        pd.DataFrame(content["records"])
+        .set_index(["table", "system", "metric", "group"])
+        .sort_index()
+    )
 
 
 TEXTS = ("question", "answer", "emotional_question", "soothing_response", "empathetic_response")
@@ -52,7 +69,11 @@ TEXTS = ("question", "answer", "emotional_question", "soothing_response", "empat
 
 def cell_with(notebook: str, text: str) -> SimpleNamespace:
     """The names that the one cell with this text defines, executed by itself."""
-    [source] = [source for kind, source, _ in notebook_cells(NOTEBOOKS / f"{notebook}.ipynb") if kind == "code" and text in source]
+    [source] = [
+        source
+        for kind, source, _ in notebook_cells(NOTEBOOKS / f"{notebook}.ipynb")
+        if kind == "code" and text in source
+    ]
     namespace: dict = {}
     exec(compile(source, notebook, "exec"), namespace)
     return SimpleNamespace(**{k: v for k, v in namespace.items() if k != "__builtins__"})
@@ -63,8 +84,16 @@ def play(notebook: str, *, until: str = "", before: str = "", **given) -> Simple
     data.USED.clear()  # as in a fresh kernel
     models.USED.clear()
     known = parameters.declared(notebook)
-    given = {name: value for name, value in START.items() if name in known and ("test_rows" in known or name in ("profile", "precision"))} | given
-    cells = [(text, tags) for kind, text, tags in notebook_cells(NOTEBOOKS / f"{notebook}.ipynb") if kind == "code"]
+    given = {
+        name: value
+        for name, value in START.items()
+        if name in known and ("test_rows" in known or name in ("profile", "precision"))
+    } | given
+    cells = [
+        (text, tags)
+        for kind, text, tags in notebook_cells(NOTEBOOKS / f"{notebook}.ipynb")
+        if kind == "code"
+    ]
     injected = "# Parameters\n" + "\n".join(f"{k} = {v!r}" for k, v in given.items())
     namespace: dict = {"In": [""]}
     for text, tags in cells:

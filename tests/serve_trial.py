@@ -26,7 +26,13 @@ from emo import answers
 from emo_utils import data, models, remote, rewrite, serve
 from emo_utils.project import EmoError
 
-QUESTION = {"warm": {"type": "noul", "instructions": "Is this text kind?", "criteria": {"true": "it is", "false": "it is not"}}}
+QUESTION = {
+    "warm": {
+        "type": "noul",
+        "instructions": "Is this text kind?",
+        "criteria": {"true": "it is", "false": "it is not"},
+    }
+}
 
 
 class Relay:
@@ -74,11 +80,26 @@ class Served:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.command = [str(Path(sys.executable).with_name("transformers")), "serve", str(folder), "--host", "127.0.0.1", "--port", str(self.port), "--dtype", "bfloat16"]
+        self.command = [
+            str(Path(sys.executable).with_name("transformers")),
+            "serve",
+            str(folder),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--dtype",
+            "bfloat16",
+        ]
         self.log = log
 
     def start(self) -> None:
-        self.process = subprocess.Popen(self.command, stdout=open(self.log, "a"), stderr=subprocess.STDOUT, start_new_session=True)
+        self.process = subprocess.Popen(
+            self.command,
+            stdout=open(self.log, "a"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         serve._wait(f"http://127.0.0.1:{self.port}/health", self.process, self.log, 300)
 
     def kill(self) -> None:
@@ -88,29 +109,58 @@ class Served:
 
 def rows(count: int) -> list[dict]:
     shipped = data.load("test")
-    return [shipped[i % len(shipped)] | {"id": f"r{i}", "emotional_question": f"({i}) {shipped[i % len(shipped)]['question'][:60]}"} for i in range(count)]
+    return [
+        shipped[i % len(shipped)]
+        | {
+            "id": f"r{i}",
+            "emotional_question": f"({i}) {shipped[i % len(shipped)]['question'][:60]}",
+        }
+        for i in range(count)
+    ]
 
 
 def ask(kind: str, count: int, model: str, address: str, folder: Path) -> int:
     """Everything of a kind that is missing; returns how many are there. Raises EmoError as a user would meet it."""
     if kind == "answers":
-        path = answers.write("trial", answers.Settings(model, address, max_new_tokens=8, concurrency=8, wait=120), rows(count), folder)
+        path = answers.write(
+            "trial",
+            answers.Settings(model, address, max_new_tokens=8, concurrency=8, wait=120),
+            rows(count),
+            folder,
+        )
         return len(answers.pd.read_parquet(path))
     if kind == "judge":
         judge = remote.reader(model, "", folder / "decisions.sqlite", address)
-        return len(judge.decide([row["emotional_question"] for row in rows(count)], QUESTION).query("option == 'true' and probability == probability"))
+        return len(
+            judge.decide([row["emotional_question"] for row in rows(count)], QUESTION).query(
+                "option == 'true' and probability == probability"
+            )
+        )
     source = soak_rewrite.consultations(folder / "rows.jsonl", count)
-    settings, store = rewrite.Settings(model, address, max_tokens=12, attempts=1, concurrency=8), rewrite.Store(folder / "replies.sqlite")
+    settings, store = (
+        rewrite.Settings(model, address, max_tokens=12, attempts=1, concurrency=8),
+        rewrite.Store(folder / "replies.sqlite"),
+    )
     tasks = soak_rewrite.tasks_of(source, count)
     rewrite.run(lambda: tasks, settings, store)
-    return sum(reply.final for part in rewrite.chunks([rewrite.key(task, settings) for task in tasks]) for reply in store.last(part).values())
+    return sum(
+        reply.final
+        for part in rewrite.chunks([rewrite.key(task, settings) for task in tasks])
+        for reply in store.last(part).values()
+    )
 
 
 def trial(kind: str, count: int, kills: int, seed: int, folder: Path, weights: Path) -> None:
     server = Served(weights, folder / "server.log")
     server.start()
     relay = Relay(server.port)
-    places, ended, started, calls, told = sorted(random.Random(seed).sample(range(count // 10, count * 9 // 10), kills)), threading.Event(), time.monotonic(), 0, []
+    places, ended, started, calls, told = (
+        sorted(random.Random(seed).sample(range(count // 10, count * 9 // 10), kills)),
+        threading.Event(),
+        time.monotonic(),
+        0,
+        [],
+    )
 
     def killer() -> None:
         for place in places:
@@ -136,8 +186,11 @@ def trial(kind: str, count: int, kills: int, seed: int, folder: Path, weights: P
     thread.join()
     server.kill()
     twice = {key: n for key, n in relay.delivered.items() if n > 1}
-    print(f"{kind}: {there} of {count} there, {relay.delivered.total()} replies delivered for {len(relay.delivered)} requests, {len(twice)} asked again after a reply; "
-          f"server killed at {', '.join(map(str, places))} replies, {relay.cut} requests cut off; the command was called {calls} times, {time.monotonic() - started:.0f} s", flush=True)
+    print(
+        f"{kind}: {there} of {count} there, {relay.delivered.total()} replies delivered for {len(relay.delivered)} requests, {len(twice)} asked again after a reply; "
+        f"server killed at {', '.join(map(str, places))} replies, {relay.cut} requests cut off; the command was called {calls} times, {time.monotonic() - started:.0f} s",
+        flush=True,
+    )
     print("".join(f"  {line}\n" for line in told), end="", flush=True)
     assert there == count == len(relay.delivered) and not twice
 
@@ -147,7 +200,12 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=500)
     parser.add_argument("--kills", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--kinds", nargs="+", choices=("answers", "judge", "rewrite"), default=["answers", "judge", "rewrite"])
+    parser.add_argument(
+        "--kinds",
+        nargs="+",
+        choices=("answers", "judge", "rewrite"),
+        default=["answers", "judge", "rewrite"],
+    )
     options = parser.parse_args()
     weights = models.fetch("SmolLM2-135M-Instruct")
     for kind in options.kinds:

@@ -16,8 +16,14 @@ from emo_utils.project import ROOT
 PLANTED = """<script>document.title="planted"</script><img src=x onerror="document.title='planted'"><a href="javascript:document.title='planted'">a</a> [b](javascript:document.title='planted') </td></table></pre>\u202etxet\u2066 {{7*7}} =cmd|'/c calc'!A1"""
 KEY = "sk-planted-7d1f0c5e9a"  # in the environment of every command; it must be in no file that one writes
 # Where a text of the data comes to a page: file and fields.
-PLACES = {"data/dialogues/test.jsonl": ("emotional_question", "answer"), "data/dialogues/eqsr_train.jsonl": ("emotional_question", "soothing_response"), "data/dialogues/er_train.jsonl": ("empathetic_response",),
-          "data/caregiver/test.jsonl": ("prompt", "chosen"), "data/caregiver/train.jsonl": ("prompt", "chosen"), "data/emplifai_ja/dialogues.jsonl": ("situation", "gloss")}
+PLACES = {
+    "data/dialogues/test.jsonl": ("emotional_question", "answer"),
+    "data/dialogues/eqsr_train.jsonl": ("emotional_question", "soothing_response"),
+    "data/dialogues/er_train.jsonl": ("empathetic_response",),
+    "data/caregiver/test.jsonl": ("prompt", "chosen"),
+    "data/caregiver/train.jsonl": ("prompt", "chosen"),
+    "data/emplifai_ja/dialogues.jsonl": ("situation", "gloss"),
+}
 
 
 class Copy:
@@ -25,11 +31,24 @@ class Copy:
 
     def __init__(self, folder: Path, cache: Path):
         self.folder = folder
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("EMO_")} | {"PYTHONPATH": str(folder), "EMO_CACHE": str(cache), "OPENAI_API_KEY": KEY}
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("EMO_")} | {
+            "PYTHONPATH": str(folder),
+            "EMO_CACHE": str(cache),
+            "OPENAI_API_KEY": KEY,
+        }
 
-    def call(self, *command: str, cwd: str = ".", stdin=subprocess.DEVNULL) -> subprocess.CompletedProcess:
-        return subprocess.run([sys.executable, "-m", *command], cwd=self.folder / cwd, env=self.environment, stdin=stdin,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    def call(
+        self, *command: str, cwd: str = ".", stdin=subprocess.DEVNULL
+    ) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=self.folder / cwd,
+            env=self.environment,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
     def emo(self, *command: str) -> str:
         done = self.call("emo", *command)
@@ -55,7 +74,12 @@ class Copy:
 
 def sources() -> list[str]:
     """Tracked and untracked files of the project."""
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout
     return sorted(name for name in listed.decode().split("\0") if name and (ROOT / name).is_file())
 
 
@@ -74,7 +98,9 @@ def plant(copy: Copy) -> None:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         for row in rows[:3]:
             row |= {field: row[field] + PLANTED for field in fields}
-        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        path.write_text(
+            "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
+        )
 
 
 def smoke_book(tmp_path_factory, config) -> Copy:

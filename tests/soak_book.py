@@ -23,8 +23,15 @@ import smoke_book
 
 def command(copy: smoke_book.Copy, profile: str, runs: list[str]) -> subprocess.Popen:
     what = ["make", *runs] if runs else ["book"]
-    return subprocess.Popen([sys.executable, "-m", "emo", *what, "--profile", profile], cwd=copy.folder, env=copy.environment, stdin=subprocess.DEVNULL,
-                            stdout=open(copy.folder / "soak.log", "a"), stderr=subprocess.STDOUT, start_new_session=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "emo", *what, "--profile", profile],
+        cwd=copy.folder,
+        env=copy.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=open(copy.folder / "soak.log", "a"),
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 def below(process: subprocess.Popen) -> list[psutil.Process]:
@@ -37,7 +44,9 @@ def below(process: subprocess.Popen) -> list[psutil.Process]:
 def is_kernel(process: psutil.Process) -> bool:
     """Whether it is a kernel that was started as such, or one that `emo.warm` forked."""
     try:
-        return any("ipykernel_launcher" in part for part in process.cmdline()) or any(part.endswith("emo/warm.py") for part in process.parent().cmdline())
+        return any("ipykernel_launcher" in part for part in process.cmdline()) or any(
+            part.endswith("emo/warm.py") for part in process.parent().cmdline()
+        )
     except (psutil.Error, AttributeError):  # AttributeError: its parent has ended
         return False
 
@@ -46,7 +55,9 @@ def kill(process: subprocess.Popen, kernel_alone: bool, die: random.Random) -> s
     """What was killed: everything at once, or one kernel (where none runs: everything)."""
     every = below(process)
     kernels = [each for each in every if is_kernel(each)]
-    chosen = [die.choice(kernels)] if kernel_alone and kernels else [*every, psutil.Process(process.pid)]
+    chosen = (
+        [die.choice(kernels)] if kernel_alone and kernels else [*every, psutil.Process(process.pid)]
+    )
     for each in chosen:
         try:
             each.kill()
@@ -57,23 +68,38 @@ def kill(process: subprocess.Popen, kernel_alone: bool, die: random.Random) -> s
 
 def records(copy: smoke_book.Copy, profile: str) -> dict[str, list]:
     """Every record of every run; a file that cannot be read whole stops here."""
-    return {path.stem: json.loads(path.read_text(encoding="utf-8"))["records"] for path in sorted((copy.folder / "results" / profile).glob("*.json"))}
+    return {
+        path.stem: json.loads(path.read_text(encoding="utf-8"))["records"]
+        for path in sorted((copy.folder / "results" / profile).glob("*.json"))
+    }
 
 
 def differences(found: dict[str, list], wanted: dict[str, list]) -> list[str]:
     """A line for each run that is not the same: how many of its records differ, and the first of them."""
     told = []
     for run in sorted(found.keys() | wanted.keys()):
-        mine, theirs = ({json.dumps(record, sort_keys=True) for record in each.get(run, [])} for each in (found, wanted))
+        mine, theirs = (
+            {json.dumps(record, sort_keys=True) for record in each.get(run, [])}
+            for each in (found, wanted)
+        )
         if mine != theirs:
-            told += [f"{run}: {len(mine - theirs)} of {len(mine)} records differ, such as", *(f"    {sorted(part)[0]}" for part in (mine - theirs, theirs - mine) if part)]
+            told += [
+                f"{run}: {len(mine - theirs)} of {len(mine)} records differ, such as",
+                *(f"    {sorted(part)[0]}" for part in (mine - theirs, theirs - mine) if part),
+            ]
     return told
 
 
 def left_over(copy: smoke_book.Copy, profile: str) -> list[str]:
     """What is lying about of the book that nobody finished."""
-    found = [p for name in ("results", "checkpoints") for p in (copy.folder / name / profile).rglob("*")]
-    return [str(p.relative_to(copy.folder)) for p in found if any(word in p.name for word in ("unfinished", ".tmp", ".saving"))]
+    found = [
+        p for name in ("results", "checkpoints") for p in (copy.folder / name / profile).rglob("*")
+    ]
+    return [
+        str(p.relative_to(copy.folder))
+        for p in found
+        if any(word in p.name for word in ("unfinished", ".tmp", ".saving"))
+    ]
 
 
 def end_running(copy: smoke_book.Copy) -> list[str]:
@@ -98,11 +124,25 @@ def finish(copy: smoke_book.Copy, profile: str, runs: list[str]) -> float:
 
 
 def clear(copy: smoke_book.Copy) -> None:
-    for name in ("results", "checkpoints", "_build", "book/notebooks", "book/generated", ".snakemake"):
+    for name in (
+        "results",
+        "checkpoints",
+        "_build",
+        "book/notebooks",
+        "book/generated",
+        ".snakemake",
+    ):
         shutil.rmtree(copy.folder / name, ignore_errors=True)
 
 
-def disturbed(copy: smoke_book.Copy, profile: str, runs: list[str], kills: int, whole: float, die: random.Random) -> list[str]:
+def disturbed(
+    copy: smoke_book.Copy,
+    profile: str,
+    runs: list[str],
+    kills: int,
+    whole: float,
+    die: random.Random,
+) -> list[str]:
     """Start, kill, start again ..., then let it end; what was killed and when."""
     told = []
     while len(told) < kills:
@@ -116,11 +156,15 @@ def disturbed(copy: smoke_book.Copy, profile: str, runs: list[str], kills: int, 
             break
         told.append(f"{kill(process, die.random() < 0.5, die)} after {after:.1f} s")
         started = time.monotonic()
-        process.wait(900)  # where a kernel is gone, the command has to notice, and ends once the other running steps have
+        process.wait(
+            900
+        )  # where a kernel is gone, the command has to notice, and ends once the other running steps have
         for each in below(process):
             each.kill()
         if "kernel" in told[-1]:
-            told[-1] += f" (the command ended with {process.returncode} in {time.monotonic() - started:.1f} s)"
+            told[-1] += (
+                f" (the command ended with {process.returncode} in {time.monotonic() - started:.1f} s)"
+            )
             assert process.returncode not in (0, 70), told[-1]
     finish(copy, profile, runs)
     return told
@@ -131,18 +175,30 @@ def keep(table: list[dict], what: str, profile: str) -> None:
     import clock
 
     path = smoke_book.ROOT / "book" / "reference" / "speed.json"
-    kept = json.loads(path.read_text(encoding="utf-8")).get("kills", {"table": []})["table"] if path.is_file() else []
-    clock.keep("kills", [row for row in kept if (row["profile"], row["made"]) != (profile, what)] + table)
+    kept = (
+        json.loads(path.read_text(encoding="utf-8")).get("kills", {"table": []})["table"]
+        if path.is_file()
+        else []
+    )
+    clock.keep(
+        "kills", [row for row in kept if (row["profile"], row["made"]) != (profile, what)] + table
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--in-a-row", type=int, default=5, help="kills before a book is finished and compared")
+    parser.add_argument(
+        "--in-a-row", type=int, default=5, help="kills before a book is finished and compared"
+    )
     parser.add_argument("--profile", choices=("smoke", "embedded"), default="smoke")
     parser.add_argument("--runs", nargs="+", default=[], help="runs in place of the whole book")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--keep", action="store_true", help="put the table into book/reference/speed.json, beside what was kept of other profiles and runs")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="put the table into book/reference/speed.json, beside what was kept of other profiles and runs",
+    )
     options = parser.parse_args()
     die, table, what = random.Random(options.seed), [], " ".join(options.runs) or "the whole book"
     done, failed = 0, False
@@ -152,18 +208,49 @@ def main() -> None:
             finish(copy, options.profile, options.runs)
             clear(copy)
         else:
-            copy.environment.pop("EMO_CACHE")  # real weights are not fetched anew: emo fetch has done so
+            copy.environment.pop(
+                "EMO_CACHE"
+            )  # real weights are not fetched anew: emo fetch has done so
         whole = finish(copy, options.profile, options.runs)
         wanted = records(copy, options.profile)
-        print(f"undisturbed: {whole:.0f} s, {sum(map(len, wanted.values()))} records of {len(wanted)} runs", flush=True)
+        print(
+            f"undisturbed: {whole:.0f} s, {sum(map(len, wanted.values()))} records of {len(wanted)} runs",
+            flush=True,
+        )
         while done < options.kills:
             clear(copy)
-            told = disturbed(copy, options.profile, options.runs, min(options.in_a_row, options.kills - done), whole, die)
+            told = disturbed(
+                copy,
+                options.profile,
+                options.runs,
+                min(options.in_a_row, options.kills - done),
+                whole,
+                die,
+            )
             done += len([line for line in told if not line.startswith("ended")])
-            differ, left = differences(records(copy, options.profile), wanted), left_over(copy, options.profile) + end_running(copy)
-            print("\n".join(f"  {line}" for line in told), f"  -> records {'DIFFER' if differ else 'the same'}, left over: {', '.join(left) or 'nothing'}; {done} kills so far", *differ, sep="\n", flush=True)
+            differ, left = (
+                differences(records(copy, options.profile), wanted),
+                left_over(copy, options.profile) + end_running(copy),
+            )
+            print(
+                "\n".join(f"  {line}" for line in told),
+                f"  -> records {'DIFFER' if differ else 'the same'}, left over: {', '.join(left) or 'nothing'}; {done} kills so far",
+                *differ,
+                sep="\n",
+                flush=True,
+            )
             failed = failed or bool(differ or left)
-            table += [{"profile": options.profile, "made": what, "book": len({row["book"] for row in table}) + 1, "killed": line, "records afterwards": "DIFFER" if differ else "the same", "left over": len(left)} for line in told]
+            table += [
+                {
+                    "profile": options.profile,
+                    "made": what,
+                    "book": len({row["book"] for row in table}) + 1,
+                    "killed": line,
+                    "records afterwards": "DIFFER" if differ else "the same",
+                    "left over": len(left),
+                }
+                for line in told
+            ]
             if options.keep:
                 keep(table, what, options.profile)
     sys.exit(1 if failed else 0)

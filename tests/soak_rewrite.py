@@ -49,14 +49,27 @@ def tasks_of(source: sources.Source, rows: int) -> list[sources.Task]:
 
 def child(source: Path, rows: int, store: Path, out: Path, address: str, concurrency: int) -> None:
     """What a killed process runs: everything that is missing, then the export."""
-    tasks, asked, kept = tasks_of(sources.Source(str(source)), rows), settings(address, concurrency), rewrite.Store(store)
+    tasks, asked, kept = (
+        tasks_of(sources.Source(str(source)), rows),
+        settings(address, concurrency),
+        rewrite.Store(store),
+    )
     while rewrite.run(lambda: tasks, asked, kept).counts["failed"]:
         pass
     rewrite.export(tasks, asked, kept, out)
 
 
-def start(source: Path, rows: int, store: Path, out: Path, address: str, concurrency: int = 8) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, __file__, "--child", *map(str, (source, rows, store, out, address, concurrency))])
+def start(
+    source: Path, rows: int, store: Path, out: Path, address: str, concurrency: int = 8
+) -> subprocess.Popen:
+    return subprocess.Popen(
+        [
+            sys.executable,
+            __file__,
+            "--child",
+            *map(str, (source, rows, store, out, address, concurrency)),
+        ]
+    )
 
 
 def log_lines(log: Path) -> list[tuple[str, int]]:
@@ -71,8 +84,15 @@ def exported(folder: Path) -> dict[str, bytes]:
 
 def committed(store: Path, tasks: list[sources.Task], address: str) -> dict[str, rewrite.Reply]:
     """The latest reply of each row in a store, under the name that the server's log gives the row."""
-    names, opened = {rewrite.key(task, settings(address)): name(task) for task in tasks}, rewrite.Store(store)
-    found = {names[key]: reply for part in rewrite.chunks(names) for key, reply in opened.last(part).items()}
+    names, opened = (
+        {rewrite.key(task, settings(address)): name(task) for task in tasks},
+        rewrite.Store(store),
+    )
+    found = {
+        names[key]: reply
+        for part in rewrite.chunks(names)
+        for key, reply in opened.last(part).items()
+    }
     opened.connection.close()
     return found
 
@@ -80,10 +100,19 @@ def committed(store: Path, tasks: list[sources.Task], address: str) -> dict[str,
 def soak(folder: Path, rows: int, kills: int, seed: int, latency: float = 0.03) -> dict:
     """Kill a run `kills` times and resume it; returns figures. `asked_again`: requests for what was committed when a process was killed."""
     source, store, out = folder / "rows.jsonl", folder / "killed.sqlite", folder / "killed"
-    tasks, draw, log = tasks_of(consultations(source, rows), rows), random.Random(seed), folder / "log"
+    tasks, draw, log = (
+        tasks_of(consultations(source, rows), rows),
+        random.Random(seed),
+        folder / "log",
+    )
     known, killed = [], 0
-    with llm_server.running(latency, faulty=True, hang=HANG) as other, llm_server.running(latency, faulty=True, hang=HANG, log=log) as address:
-        undisturbed = start(source, rows, folder / "undisturbed.sqlite", folder / "undisturbed", other)  # meanwhile, with a server of its own
+    with (
+        llm_server.running(latency, faulty=True, hang=HANG) as other,
+        llm_server.running(latency, faulty=True, hang=HANG, log=log) as address,
+    ):
+        undisturbed = start(
+            source, rows, folder / "undisturbed.sqlite", folder / "undisturbed", other
+        )  # meanwhile, with a server of its own
         for kill in range(kills):
             answered = len(log_lines(log))
             share = max(rows - answered, 0) / (kills - kill + 1)
@@ -94,16 +123,31 @@ def soak(folder: Path, rows: int, kills: int, seed: int, latency: float = 0.03) 
             time.sleep(draw.uniform(0, 2 * latency))  # at no particular moment of a request
             process.send_signal(signal.SIGKILL)
             killed += process.wait() == -signal.SIGKILL
-            time.sleep(4 * latency)  # what the dead process asked for is in the log before the next one starts
+            time.sleep(
+                4 * latency
+            )  # what the dead process asked for is in the log before the next one starts
             known.append((len(log_lines(log)), committed(store, tasks, address)))
         if start(source, rows, store, out, address).wait() or undisturbed.wait():
             raise SystemExit("the resumed or the undisturbed run failed")
         replies = committed(store, tasks, address)
     lines = log_lines(log)
-    again = {place for mark, before in known for place in range(mark, len(lines)) if lines[place][0] in before and (before[lines[place][0]].final or lines[place][1] == 1)}
-    return {"rows": rows, "kills": killed, "committed_at_kills": [len(before) for _, before in known], "complete": sum(reply.final for reply in replies.values()), "answered": len(lines),
-            "committed": sum(reply.attempt for reply in replies.values()), "asked_again": len(again), "equal": exported(folder / "undisturbed") == exported(out),
-            "exported": {file: content.count(b"\n") for file, content in exported(out).items()}}
+    again = {
+        place
+        for mark, before in known
+        for place in range(mark, len(lines))
+        if lines[place][0] in before and (before[lines[place][0]].final or lines[place][1] == 1)
+    }
+    return {
+        "rows": rows,
+        "kills": killed,
+        "committed_at_kills": [len(before) for _, before in known],
+        "complete": sum(reply.final for reply in replies.values()),
+        "answered": len(lines),
+        "committed": sum(reply.attempt for reply in replies.values()),
+        "asked_again": len(again),
+        "equal": exported(folder / "undisturbed") == exported(out),
+        "exported": {file: content.count(b"\n") for file, content in exported(out).items()},
+    }
 
 
 def main() -> None:

@@ -24,8 +24,23 @@ def here(monkeypatch):
 
 
 def said(body, text=None, ended="stop"):
-    return 200, {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "usage": {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13},
-                 "choices": [{"index": 0, "finish_reason": ended, "message": {"role": "assistant", "content": text or f"To: {body['messages'][-1]['content'][:30]}"}}]}
+    return 200, {
+        "id": "x",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "usage": {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13},
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": ended,
+                "message": {
+                    "role": "assistant",
+                    "content": text or f"To: {body['messages'][-1]['content'][:30]}",
+                },
+            }
+        ],
+    }
 
 
 def settings(server, **given):
@@ -33,13 +48,36 @@ def settings(server, **given):
 
 
 def test_answers_have_the_form_of_the_books_own(tmp_path):
-    server = Local(lambda path, body: said(body, ended="length" if body["messages"][-1]["content"] == ROWS[1]["emotional_question"] else "stop"))
-    frame = pd.read_parquet(answers.write("mine", settings(server, prompt="comfort", max_new_tokens=7, temperature=0.5), ROWS, tmp_path))
+    server = Local(
+        lambda path, body: said(
+            body,
+            ended="length"
+            if body["messages"][-1]["content"] == ROWS[1]["emotional_question"]
+            else "stop",
+        )
+    )
+    frame = pd.read_parquet(
+        answers.write(
+            "mine",
+            settings(server, prompt="comfort", max_new_tokens=7, temperature=0.5),
+            ROWS,
+            tmp_path,
+        )
+    )
     assert list(frame) == ["id", "emotion", "system", "question", "answer", "tokens", "complete"]
-    assert frame.id.tolist() == [row["id"] for row in ROWS] and set(frame.system) == {"mine"} and set(frame.tokens) == {4}
-    assert frame.answer.tolist() == [f"To: {row['emotional_question'][:30]}".strip() for row in ROWS] and frame.complete.tolist() == [True, False, *[True] * 10]
+    assert (
+        frame.id.tolist() == [row["id"] for row in ROWS]
+        and set(frame.system) == {"mine"}
+        and set(frame.tokens) == {4}
+    )
+    assert frame.answer.tolist() == [
+        f"To: {row['emotional_question'][:30]}".strip() for row in ROWS
+    ] and frame.complete.tolist() == [True, False, *[True] * 10]
     asked = server.asked[0]
-    assert asked["messages"][0] == {"role": "system", "content": prompts.text("comfort")} and (asked["max_tokens"], asked["temperature"]) == (7, 0.5)
+    assert asked["messages"][0] == {"role": "system", "content": prompts.text("comfort")} and (
+        asked["max_tokens"],
+        asked["temperature"],
+    ) == (7, 0.5)
 
 
 def test_nothing_is_asked_twice_and_another_setting_is_asked_anew(tmp_path):
@@ -70,7 +108,9 @@ def test_one_that_stays_away_ends_the_run_in_a_line_and_keeps_what_it_gave(tmp_p
         return said(body) if len(given) <= 5 else (503, {"error": {"message": "gone"}})
 
     server = Local(reply)
-    with pytest.raises(EmoError, match="gave no reply for 0 seconds .*the same command goes on") as error:
+    with pytest.raises(
+        EmoError, match="gave no reply for 0 seconds .*the same command goes on"
+    ) as error:
         answers.write("mine", settings(server, wait=0.3, concurrency=1), ROWS, tmp_path)
     assert "\n" not in str(error.value)
     back = Local(lambda path, body: said(body))
@@ -79,9 +119,18 @@ def test_one_that_stays_away_ends_the_run_in_a_line_and_keeps_what_it_gave(tmp_p
     assert len(asked) == 7
 
 
-@pytest.mark.parametrize("status, content, message", [
-    (401, {"error": {"message": "no such key"}}, "refuses .AuthenticationError"), (404, {"error": {"message": "no such model"}}, "refuses .NotFoundError"), (400, {"error": {"message": "too long"}}, "refuses .BadRequestError"),
-    (200, "<html>Welcome</html>", "did not answer in the form of chat completions|refuses"), (200, {"choices": []}, "did not answer in the form"), (200, {"choices": [{"message": None}]}, "did not answer in the form"), (200, "[1]", "form")])
+@pytest.mark.parametrize(
+    "status, content, message",
+    [
+        (401, {"error": {"message": "no such key"}}, "refuses .AuthenticationError"),
+        (404, {"error": {"message": "no such model"}}, "refuses .NotFoundError"),
+        (400, {"error": {"message": "too long"}}, "refuses .BadRequestError"),
+        (200, "<html>Welcome</html>", "did not answer in the form of chat completions|refuses"),
+        (200, {"choices": []}, "did not answer in the form"),
+        (200, {"choices": [{"message": None}]}, "did not answer in the form"),
+        (200, "[1]", "form"),
+    ],
+)
 def test_what_refuses_or_is_no_such_server_is_named(tmp_path, status, content, message):
     server = Local(lambda path, body: (status, content))
     with pytest.raises(EmoError, match=message) as error:
@@ -107,9 +156,17 @@ def test_a_killed_run_goes_on(tmp_path):
     assert 12 <= len(server.asked) <= 12 + 3  # those under way at the kill, and no other
 
 
-@pytest.mark.parametrize("given, message", [
-    (["../x", "--model", "m", "--endpoint", "http://127.0.0.1:9/v1"], "becomes a file's"), (["x", "--model", " ", "--endpoint", "http://h/v1"], "a model has a name"), (["x", "--model", "m", "--endpoint", "h"], "an endpoint an address"),
-    (["x", "--model", "m", "--rows", "-1"], "--rows is -1"), (["x", "--model", "m", "--concurrency", "0"], "--concurrency is 0"), (["x", "--model", "m"], "OPENAI_API_KEY is not set")])
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        (["../x", "--model", "m", "--endpoint", "http://127.0.0.1:9/v1"], "becomes a file's"),
+        (["x", "--model", " ", "--endpoint", "http://h/v1"], "a model has a name"),
+        (["x", "--model", "m", "--endpoint", "h"], "an endpoint an address"),
+        (["x", "--model", "m", "--rows", "-1"], "--rows is -1"),
+        (["x", "--model", "m", "--concurrency", "0"], "--concurrency is 0"),
+        (["x", "--model", "m"], "OPENAI_API_KEY is not set"),
+    ],
+)
 def test_mistakes_on_the_command_line(given, message, capsys):
     assert cli.main(["answers", *given]) == 2
     told = capsys.readouterr().err
@@ -120,5 +177,11 @@ def test_the_command_names_what_scores_the_answers(tmp_path, monkeypatch, capsys
     server = Local(lambda path, body: said(body))
     monkeypatch.setattr(answers, "FOLDER", tmp_path)
     monkeypatch.setattr(answers.write, "__defaults__", (tmp_path,))
-    assert cli.main(["answers", "mine", "--model", "m", "--endpoint", server.address, "--rows", "5"]) == 0
-    assert "emo run 05_emotion_scoring -p extra" in capsys.readouterr().out and len(pd.read_parquet(tmp_path / "mine.parquet")) == 5
+    assert (
+        cli.main(["answers", "mine", "--model", "m", "--endpoint", server.address, "--rows", "5"])
+        == 0
+    )
+    assert (
+        "emo run 05_emotion_scoring -p extra" in capsys.readouterr().out
+        and len(pd.read_parquet(tmp_path / "mine.parquet")) == 5
+    )

@@ -51,7 +51,9 @@ def good(tiny, tmp_path_factory):
     for kind, rank in (("adapter", 4), ("whole", 0)):
         model, _ = models.load("tiny-llama")
         (get_peft_model(model, train.lora(rank)) if rank else model).save_pretrained(folder / kind)
-        (folder / kind / "companion.json").write_text(json.dumps({"base_model": "tiny-llama", "starts_from": []}))
+        (folder / kind / "companion.json").write_text(
+            json.dumps({"base_model": "tiny-llama", "starts_from": []})
+        )
     return folder
 
 
@@ -84,7 +86,9 @@ def content(change):
 def settings(name: str, **changes):
     def write(folder: Path) -> None:
         said = json.loads((folder / name).read_text()) | changes
-        (folder / name).write_text(json.dumps({key: value for key, value in said.items() if value is not ...}))
+        (folder / name).write_text(
+            json.dumps({key: value for key, value in said.items() if value is not ...})
+        )
 
     return write
 
@@ -113,7 +117,10 @@ def sharded(folder: Path) -> None:
 
 def beyond(said: dict) -> None:
     name = max(said.keys() - {"__metadata__"}, key=lambda name: said[name]["data_offsets"][1])
-    said[name] |= {"shape": [1 << 40], "data_offsets": [said[name]["data_offsets"][0], said[name]["data_offsets"][0] + (1 << 42)]}
+    said[name] |= {
+        "shape": [1 << 40],
+        "data_offsets": [said[name]["data_offsets"][0], said[name]["data_offsets"][0] + (1 << 42)],
+    }
 
 
 def not_a_number(found: dict) -> None:
@@ -126,51 +133,219 @@ def infinite(found: dict) -> None:
 
 TORN = "is no whole safetensors file"
 CHECKPOINTS = {
-    "an adapter cut off": ("adapter", content(lambda b: b[:-100]), f"adapter_model.safetensors {TORN}"),
-    "a whole model cut off": ("whole", content(lambda b: b[: len(b) // 2]), f"model.safetensors {TORN}"),
+    "an adapter cut off": (
+        "adapter",
+        content(lambda b: b[:-100]),
+        f"adapter_model.safetensors {TORN}",
+    ),
+    "a whole model cut off": (
+        "whole",
+        content(lambda b: b[: len(b) // 2]),
+        f"model.safetensors {TORN}",
+    ),
     "a header cut off": ("adapter", content(lambda b: b[:40]), TORN),
     "nothing in the file": ("adapter", content(lambda b: b""), TORN),
     "zeros": ("adapter", content(lambda b: bytes(len(b))), TORN),
     "bytes behind the end": ("adapter", content(lambda b: b + b"more"), TORN),
-    "a header that says it is huge": ("adapter", content(lambda b: struct.pack("<Q", 1 << 62) + b[8:]), TORN),
-    "a header that says it is longer": ("adapter", content(lambda b: struct.pack("<Q", struct.unpack("<Q", b[:8])[0] + 64) + b[8:]), TORN),
+    "a header that says it is huge": (
+        "adapter",
+        content(lambda b: struct.pack("<Q", 1 << 62) + b[8:]),
+        TORN,
+    ),
+    "a header that says it is longer": (
+        "adapter",
+        content(lambda b: struct.pack("<Q", struct.unpack("<Q", b[:8])[0] + 64) + b[8:]),
+        TORN,
+    ),
     "a header that is no JSON": ("adapter", content(lambda b: b[:8] + b"x" * 40 + b[48:]), TORN),
     "a tensor beyond the end": ("whole", lambda folder: header(folder, beyond), TORN),
-    "a shape that does not fit its bytes": ("adapter", lambda folder: header(folder, lambda said: said[f"{LAYER}.lora_A.weight"].update(shape=[4, 63])), TORN),
-    "a type that there is not": ("adapter", lambda folder: header(folder, lambda said: said[f"{LAYER}.lora_A.weight"].update(dtype="F31")), TORN),
+    "a shape that does not fit its bytes": (
+        "adapter",
+        lambda folder: header(
+            folder, lambda said: said[f"{LAYER}.lora_A.weight"].update(shape=[4, 63])
+        ),
+        TORN,
+    ),
+    "a type that there is not": (
+        "adapter",
+        lambda folder: header(
+            folder, lambda said: said[f"{LAYER}.lora_A.weight"].update(dtype="F31")
+        ),
+        TORN,
+    ),
     "a pickle under the name": ("adapter", content(lambda b: pickle.dumps(Trap())), TORN),
-    "a GGUF under the name": ("whole", content(lambda b: b"GGUF" + struct.pack("<IQQ", 3, 1 << 60, 1 << 60)), TORN),
-    "an error page under the name": ("adapter", content(lambda b: b"<!doctype html><html><body>502 Bad Gateway</body></html>" * 9), TORN),
-    "a pointer of git-lfs": ("whole", content(lambda b: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"), TORN),
-    "a pickled adapter": ("adapter", pickled("adapter_model.bin"), "holds no safetensors; pickled weights .* can run code"),
-    "a pickled model": ("whole", pickled("pytorch_model.bin"), "holds no safetensors; pickled weights .* can run code"),
-    "an empty folder": ("adapter", lambda folder: [path.unlink() for path in folder.iterdir()], "holds no safetensors"),
-    "a part missing": ("whole", sharded, "lacks model.layers.*, which model.safetensors.index.json names: a part is missing"),
-    "NaN": ("adapter", lambda folder: tensors(folder, not_a_number), "holds numbers that are not finite, in base_model"),
-    "infinity": ("whole", lambda folder: tensors(folder, infinite), "holds numbers that are not finite, in model"),
-    "a matrix missing": ("adapter", lambda folder: tensors(folder, lambda found: found.pop(f"{LAYER}.lora_B.weight")), f"lacks {LAYER}.lora_B.weight, which tiny-llama needs"),
-    "a layer missing": ("whole", lambda folder: tensors(folder, lambda found: [found.pop(name) for name in list(found) if "layers.1" in name]), "lacks model.layers.1.input_layernorm.weight .and 8 more., which"),
-    "a matrix too many": ("adapter", lambda folder: tensors(folder, lambda found: found.update({"base_model.model.model.embed_tokens.lora_A.weight": np.zeros((4, 64), "float32")})), "holds base_model.model.model.embed_tokens.lora_A.weight, for which tiny-llama has no place"),
-    "a layer too many": ("whole", lambda folder: tensors(folder, lambda found: found.update({"model.layers.2.mlp.up_proj.weight": np.zeros((4, 64), "float32")})), "holds model.layers.2.mlp.up_proj.weight, for which"),
-    "an adapter of a wider model": ("adapter", lambda folder: tensors(folder, lambda found: found.update({f"{LAYER}.lora_A.weight": np.zeros((4, 576), "float32")})), r"lora_A.weight has the shape \(4, 576\); tiny-llama needs \(4, 64\)"),
-    "a smaller vocabulary": ("whole", lambda folder: tensors(folder, lambda found: found.update({"model.embed_tokens.weight": np.zeros((100, 64), "float32")})), r"embed_tokens.weight has the shape \(100, 64\); tiny-llama needs \(4259, 64\)"),
-    "another rank than is said": ("adapter", settings("adapter_config.json", r=8), r"has the shape .* needs"),
-    "a rank that is none": ("adapter", settings("adapter_config.json", r="4"), "is not of plain LoRA adapters"),
+    "a GGUF under the name": (
+        "whole",
+        content(lambda b: b"GGUF" + struct.pack("<IQQ", 3, 1 << 60, 1 << 60)),
+        TORN,
+    ),
+    "an error page under the name": (
+        "adapter",
+        content(lambda b: b"<!doctype html><html><body>502 Bad Gateway</body></html>" * 9),
+        TORN,
+    ),
+    "a pointer of git-lfs": (
+        "whole",
+        content(lambda b: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
+        TORN,
+    ),
+    "a pickled adapter": (
+        "adapter",
+        pickled("adapter_model.bin"),
+        "holds no safetensors; pickled weights .* can run code",
+    ),
+    "a pickled model": (
+        "whole",
+        pickled("pytorch_model.bin"),
+        "holds no safetensors; pickled weights .* can run code",
+    ),
+    "an empty folder": (
+        "adapter",
+        lambda folder: [path.unlink() for path in folder.iterdir()],
+        "holds no safetensors",
+    ),
+    "a part missing": (
+        "whole",
+        sharded,
+        "lacks model.layers.*, which model.safetensors.index.json names: a part is missing",
+    ),
+    "NaN": (
+        "adapter",
+        lambda folder: tensors(folder, not_a_number),
+        "holds numbers that are not finite, in base_model",
+    ),
+    "infinity": (
+        "whole",
+        lambda folder: tensors(folder, infinite),
+        "holds numbers that are not finite, in model",
+    ),
+    "a matrix missing": (
+        "adapter",
+        lambda folder: tensors(folder, lambda found: found.pop(f"{LAYER}.lora_B.weight")),
+        f"lacks {LAYER}.lora_B.weight, which tiny-llama needs",
+    ),
+    "a layer missing": (
+        "whole",
+        lambda folder: tensors(
+            folder, lambda found: [found.pop(name) for name in list(found) if "layers.1" in name]
+        ),
+        "lacks model.layers.1.input_layernorm.weight .and 8 more., which",
+    ),
+    "a matrix too many": (
+        "adapter",
+        lambda folder: tensors(
+            folder,
+            lambda found: found.update(
+                {"base_model.model.model.embed_tokens.lora_A.weight": np.zeros((4, 64), "float32")}
+            ),
+        ),
+        "holds base_model.model.model.embed_tokens.lora_A.weight, for which tiny-llama has no place",
+    ),
+    "a layer too many": (
+        "whole",
+        lambda folder: tensors(
+            folder,
+            lambda found: found.update(
+                {"model.layers.2.mlp.up_proj.weight": np.zeros((4, 64), "float32")}
+            ),
+        ),
+        "holds model.layers.2.mlp.up_proj.weight, for which",
+    ),
+    "an adapter of a wider model": (
+        "adapter",
+        lambda folder: tensors(
+            folder,
+            lambda found: found.update({f"{LAYER}.lora_A.weight": np.zeros((4, 576), "float32")}),
+        ),
+        r"lora_A.weight has the shape \(4, 576\); tiny-llama needs \(4, 64\)",
+    ),
+    "a smaller vocabulary": (
+        "whole",
+        lambda folder: tensors(
+            folder,
+            lambda found: found.update(
+                {"model.embed_tokens.weight": np.zeros((100, 64), "float32")}
+            ),
+        ),
+        r"embed_tokens.weight has the shape \(100, 64\); tiny-llama needs \(4259, 64\)",
+    ),
+    "another rank than is said": (
+        "adapter",
+        settings("adapter_config.json", r=8),
+        r"has the shape .* needs",
+    ),
+    "a rank that is none": (
+        "adapter",
+        settings("adapter_config.json", r="4"),
+        "is not of plain LoRA adapters",
+    ),
     "no rank": ("adapter", settings("adapter_config.json", r=...), "is not of plain LoRA adapters"),
-    "no scale": ("adapter", settings("adapter_config.json", lora_alpha=None), "is not of plain LoRA adapters"),
-    "another kind of adapter": ("adapter", settings("adapter_config.json", peft_type="IA3"), "is not of plain LoRA adapters"),
+    "no scale": (
+        "adapter",
+        settings("adapter_config.json", lora_alpha=None),
+        "is not of plain LoRA adapters",
+    ),
+    "another kind of adapter": (
+        "adapter",
+        settings("adapter_config.json", peft_type="IA3"),
+        "is not of plain LoRA adapters",
+    ),
     "DoRA": ("adapter", settings("adapter_config.json", use_dora=True), "it sets use_dora"),
-    "another scale by rank": ("adapter", settings("adapter_config.json", use_rslora=True), "it sets use_rslora"),
-    "other layers than are said": ("adapter", settings("adapter_config.json", target_modules=["q_proj"]), "holds base_model.model.model.layers.0.mlp.down_proj"),
-    "layers by a pattern": ("adapter", settings("adapter_config.json", target_modules=".*proj"), "is not of plain LoRA adapters"),
-    "an adapter for another base": ("adapter", settings("companion.json", base_model="SmolLM2-135M-Instruct"), "was trained on SmolLM2-135M-Instruct, not on tiny-llama"),
-    "a model of another base": ("whole", settings("companion.json", base_model="Llama-3.2-1B-Instruct"), "was trained on Llama-3.2-1B-Instruct, not on tiny-llama"),
-    "torn settings": ("adapter", written("adapter_config.json", '{"r": 4, "lora'), "adapter_config.json is no JSON object"),
-    "a list of settings": ("adapter", written("adapter_config.json", "[]"), "adapter_config.json is no JSON object"),
-    "settings without end": ("adapter", written("adapter_config.json", "[" * 100_000), "adapter_config.json is no JSON object"),
-    "a model without settings": ("whole", lambda folder: (folder / "config.json").unlink(), "config.json is missing"),
-    "torn settings of a model": ("whole", written("config.json", "{"), "config.json is no JSON object"),
-    "torn origin": ("adapter", written("companion.json", '{"base_'), "companion.json is no JSON object"),
+    "another scale by rank": (
+        "adapter",
+        settings("adapter_config.json", use_rslora=True),
+        "it sets use_rslora",
+    ),
+    "other layers than are said": (
+        "adapter",
+        settings("adapter_config.json", target_modules=["q_proj"]),
+        "holds base_model.model.model.layers.0.mlp.down_proj",
+    ),
+    "layers by a pattern": (
+        "adapter",
+        settings("adapter_config.json", target_modules=".*proj"),
+        "is not of plain LoRA adapters",
+    ),
+    "an adapter for another base": (
+        "adapter",
+        settings("companion.json", base_model="SmolLM2-135M-Instruct"),
+        "was trained on SmolLM2-135M-Instruct, not on tiny-llama",
+    ),
+    "a model of another base": (
+        "whole",
+        settings("companion.json", base_model="Llama-3.2-1B-Instruct"),
+        "was trained on Llama-3.2-1B-Instruct, not on tiny-llama",
+    ),
+    "torn settings": (
+        "adapter",
+        written("adapter_config.json", '{"r": 4, "lora'),
+        "adapter_config.json is no JSON object",
+    ),
+    "a list of settings": (
+        "adapter",
+        written("adapter_config.json", "[]"),
+        "adapter_config.json is no JSON object",
+    ),
+    "settings without end": (
+        "adapter",
+        written("adapter_config.json", "[" * 100_000),
+        "adapter_config.json is no JSON object",
+    ),
+    "a model without settings": (
+        "whole",
+        lambda folder: (folder / "config.json").unlink(),
+        "config.json is missing",
+    ),
+    "torn settings of a model": (
+        "whole",
+        written("config.json", "{"),
+        "config.json is no JSON object",
+    ),
+    "torn origin": (
+        "adapter",
+        written("companion.json", '{"base_'),
+        "companion.json is no JSON object",
+    ),
 }
 
 
@@ -181,12 +356,20 @@ def test_checkpoints_that_cannot_be_used(good, tiny, tmp_path, monkeypatch, case
     folder = shutil.copytree(good / kind, tmp_path / "mine")
     spoil(folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    for use in (lambda: models.load("tiny-llama", checkpoints=[folder]), lambda: list(models.each("tiny-llama", "float32", {"mine": [folder]}))):
-        with pytest.raises(WeightsError, match=f"^checkpoint not used: .*{says}.*Train it again, or name another one") as error:
+    for use in (
+        lambda: models.load("tiny-llama", checkpoints=[folder]),
+        lambda: list(models.each("tiny-llama", "float32", {"mine": [folder]})),
+    ):
+        with pytest.raises(
+            WeightsError,
+            match=f"^checkpoint not used: .*{says}.*Train it again, or name another one",
+        ) as error:
             use()
     shown_on_the_page([f"emo: {error.value}"])
     assert "\n" not in str(error.value) and str(folder) in str(error.value)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before and not (tmp_path / "trap-was-sprung").exists()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before and not (
+        tmp_path / "trap-was-sprung"
+    ).exists()
 
 
 def test_the_trap_would_spring(tmp_path, monkeypatch):
@@ -201,11 +384,21 @@ def test_what_was_spoiled_was_good_before(good, tiny, kind):
     models.load("tiny-llama", checkpoints=[good / kind])
 
 
-def test_a_chapter_that_starts_from_a_torn_checkpoint_says_so_in_its_last_line(good, tiny, tmp_path, capsys):
+def test_a_chapter_that_starts_from_a_torn_checkpoint_says_so_in_its_last_line(
+    good, tiny, tmp_path, capsys
+):
     folder = shutil.copytree(good / "adapter", tmp_path / "mine")
     content(lambda b: b[:-100])(folder)
-    said = complaint(capsys, "run", "03_dpo", "-p", "profile", "smoke", "-p", "init", folder, shown=False)
-    assert pd.Series(said).str.contains("checkpoint not used: .*adapter_model.safetensors is no whole safetensors file").any(), said
+    said = complaint(
+        capsys, "run", "03_dpo", "-p", "profile", "smoke", "-p", "init", folder, shown=False
+    )
+    assert (
+        pd.Series(said)
+        .str.contains(
+            "checkpoint not used: .*adapter_model.safetensors is no whole safetensors file"
+        )
+        .any()
+    ), said
 
 
 def files_of_a_trainer(folder: Path) -> Path:
@@ -220,7 +413,9 @@ def files_of_a_trainer(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("torn", ["", ADAPTER, "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"])
+@pytest.mark.parametrize(
+    "torn", ["", ADAPTER, "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"]
+)
 def test_a_place_to_go_on_from_is_whole_or_is_not_one(tmp_path, torn):
     """A machine that loses its power may keep a file's name and length of nothing; the state is written last, and that alone says nothing."""
     folder = files_of_a_trainer(tmp_path / "checkpoint-2")
@@ -248,13 +443,44 @@ def registry(tmp_path, monkeypatch):
     """An empty cache, a folder of files that the user brought, one entry of each kind, and no package index."""
     sha256 = "0" * 64
     entries = {
-        "by-file": Weights("by-file", "a test", "none", size_mb=1, sha256=sha256, file="by-file.gguf", members=(Member("toy-weights", "1.0.0", "toy/part.bin"),)),
-        "by-zip": Weights("by-zip", "a test", "none", size_mb=1, sha256=sha256, file="by-zip.zip", members=(Member("toy-weights", "1.0.0", "toy/part.bin"),)),
+        "by-file": Weights(
+            "by-file",
+            "a test",
+            "none",
+            size_mb=1,
+            sha256=sha256,
+            file="by-file.gguf",
+            members=(Member("toy-weights", "1.0.0", "toy/part.bin"),),
+        ),
+        "by-zip": Weights(
+            "by-zip",
+            "a test",
+            "none",
+            size_mb=1,
+            sha256=sha256,
+            file="by-zip.zip",
+            members=(Member("toy-weights", "1.0.0", "toy/part.bin"),),
+        ),
         "by-folder": Weights("by-folder", "a test", "none", size_mb=1, hub="nobody/nothing"),
-        "large": Weights("large", "a test", "none", size_mb=10**9, sha256=sha256, file="large.gguf", members=(Member("toy-weights", "1.0.0", "toy/part.bin"),)),
+        "large": Weights(
+            "large",
+            "a test",
+            "none",
+            size_mb=10**9,
+            sha256=sha256,
+            file="large.gguf",
+            members=(Member("toy-weights", "1.0.0", "toy/part.bin"),),
+        ),
     }
     monkeypatch.setattr(models, "REGISTRY", entries | {"tiny-llama": models.REGISTRY["tiny-llama"]})
-    for name, value in {"EMO_CACHE": tmp_path / "cache", "EMO_MODELS": tmp_path / "mine", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": tmp_path, "PIP_CONFIG_FILE": "/dev/null", "HF_HUB_OFFLINE": "1"}.items():
+    for name, value in {
+        "EMO_CACHE": tmp_path / "cache",
+        "EMO_MODELS": tmp_path / "mine",
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": tmp_path,
+        "PIP_CONFIG_FILE": "/dev/null",
+        "HF_HUB_OFFLINE": "1",
+    }.items():
         monkeypatch.setenv(name, str(value))
     (tmp_path / "mine" / "by-folder").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
@@ -265,17 +491,34 @@ def gguf(tensor_count: int, pairs: int, rest: bytes = b"") -> bytes:
     return b"GGUF" + struct.pack("<IQQ", 3, tensor_count, pairs) + rest
 
 
-HASH = "has sha256 [0-9a-f]{64}, the registry pins 0{64}.*it was not used. Copy it again, or remove it"
+HASH = (
+    "has sha256 [0-9a-f]{64}, the registry pins 0{64}.*it was not used. Copy it again, or remove it"
+)
 BROUGHT = {
     "a GGUF that counts wrongly": ("by-file", "by-file.gguf", gguf(1 << 60, 1 << 60), HASH),
-    "a GGUF with a text without end": ("by-file", "by-file.gguf", gguf(0, 1, struct.pack("<Q", 1 << 62)), HASH),
+    "a GGUF with a text without end": (
+        "by-file",
+        "by-file.gguf",
+        gguf(0, 1, struct.pack("<Q", 1 << 62)),
+        HASH,
+    ),
     "a GGUF of another version": ("by-file", "by-file.gguf", b"GGUF" + struct.pack("<I", 99), HASH),
     "an error page": ("by-file", "by-file.gguf", b"<html>404</html>", HASH),
     "an empty file": ("by-file", "by-file.gguf", b"", HASH),
     "a pickle": ("by-file", "by-file.gguf", pickle.dumps(Trap()), HASH),
     "a zip with ../ in it": ("by-zip", "by-zip.zip", None, HASH),
-    "a folder of pickles": ("by-folder", "by-folder/pytorch_model.bin", pickle.dumps(Trap()), "by-folder holds no safetensors; pickled weights"),
-    "a folder with a torn file": ("by-folder", "by-folder/model.safetensors", b"\x08\0\0\0\0\0\0\0{}", "model.safetensors is no whole safetensors file .*Copy it again, or remove .*by-folder: then the hub is asked"),
+    "a folder of pickles": (
+        "by-folder",
+        "by-folder/pytorch_model.bin",
+        pickle.dumps(Trap()),
+        "by-folder holds no safetensors; pickled weights",
+    ),
+    "a folder with a torn file": (
+        "by-folder",
+        "by-folder/model.safetensors",
+        b"\x08\0\0\0\0\0\0\0{}",
+        "model.safetensors is no whole safetensors file .*Copy it again, or remove .*by-folder: then the hub is asked",
+    ),
     "an empty folder": ("by-folder", "by-folder/.keep", b"", "by-folder holds no safetensors"),
 }
 
@@ -291,14 +534,32 @@ def test_weights_that_were_brought_along(registry, capsys, case):
     said = complaint(capsys, "fetch", name)
     assert pd.Series(said).str.contains(says).any(), said
     assert not models.is_cached(name) and (registry / "mine" / place).exists()
-    assert not [path for path in registry.rglob("*") if path.name in ("trap-was-sprung", "outside.json")]
+    assert not [
+        path for path in registry.rglob("*") if path.name in ("trap-was-sprung", "outside.json")
+    ]
 
 
 MACHINE = {
-    "no network": (("fetch", "by-file"), {}, "pip cannot download toy-weights==1.0.0.*Check the network"),
-    "no hub": (("fetch", "by-folder"), {"EMO_MODELS": ""}, "the hub does not give nobody/nothing.*put the folder at"),
-    "no space": (("fetch", "large"), {}, r"large needs 6000000.0 GB for a moment and .* has .* GB free; free some space, or set EMO_CACHE"),
-    "a cache that may not be written": (("fetch", "by-file"), {"EMO_CACHE": "/proc/nowhere"}, "/proc/nowhere"),
+    "no network": (
+        ("fetch", "by-file"),
+        {},
+        "pip cannot download toy-weights==1.0.0.*Check the network",
+    ),
+    "no hub": (
+        ("fetch", "by-folder"),
+        {"EMO_MODELS": ""},
+        "the hub does not give nobody/nothing.*put the folder at",
+    ),
+    "no space": (
+        ("fetch", "large"),
+        {},
+        r"large needs 6000000.0 GB for a moment and .* has .* GB free; free some space, or set EMO_CACHE",
+    ),
+    "a cache that may not be written": (
+        ("fetch", "by-file"),
+        {"EMO_CACHE": "/proc/nowhere"},
+        "/proc/nowhere",
+    ),
     "a cache that is a file": (("fetch", "by-file"), {"EMO_CACHE": "FILE"}, "file"),
     "a cache below a file": (("fetch", "by-file"), {"EMO_CACHE": "FILE/below"}, "file"),
     "a name that is none": (("fetch", "by-fil"), {}, "did you mean 'by-file'"),
@@ -312,13 +573,25 @@ def test_a_machine_that_cannot(registry, capsys, monkeypatch, case):
     for name, value in changes.items():
         monkeypatch.setenv(name, value.replace("FILE", str(registry / "file")))
     said = complaint(capsys, *arguments)
-    assert len(said) == 1 and said[0].startswith("emo: ") and pd.Series(said).str.contains(says).all(), said
+    assert (
+        len(said) == 1 and said[0].startswith("emo: ") and pd.Series(said).str.contains(says).all()
+    ), said
     assert (registry / "file").read_text() == "mine"
 
 
-@pytest.mark.parametrize("number, says", [(errno.ENOSPC, "No space left on device"), (errno.EROFS, "Read-only file system"), (errno.EDQUOT, "Disk quota exceeded"), (errno.EIO, "Input/output error")], ids=lambda v: errno.errorcode.get(v, ""))
+@pytest.mark.parametrize(
+    "number, says",
+    [
+        (errno.ENOSPC, "No space left on device"),
+        (errno.EROFS, "Read-only file system"),
+        (errno.EDQUOT, "Disk quota exceeded"),
+        (errno.EIO, "Input/output error"),
+    ],
+    ids=lambda v: errno.errorcode.get(v, ""),
+)
 def test_a_disk_that_fails_in_the_middle(registry, capsys, monkeypatch, number, says):
     """While a reply's store, a sheet or weights are written: what was there stays, and no half-written file has a name that is read."""
+
     def fail(path, content):
         Path(path).with_name(f".{Path(path).name}.partial").write_bytes(b"half")
         raise OSError(number, os.strerror(number), str(path))
@@ -341,11 +614,31 @@ ENDPOINTS = {
     "a list": (200, [], ODD),
     "no choices": (200, {"choices": []}, ODD),
     "another API": (200, {"result": "ok"}, ODD),
-    "a wrong key": (401, {"error": {"message": "Incorrect API key provided: sk-planted-1"}}, r"^emo: the endpoint does not accept the key in OPENAI_API_KEY .*401.*provided: \(the key\)"),
-    "no right to it": (403, {"error": {"message": "not your project"}}, "^emo: the endpoint does not accept the key .*403.*not your project"),
-    "another path": (404, {"detail": "Not Found"}, "^emo: the endpoint does not know the model 'm' or the address is wrong .*404"),
-    "an unknown model": (404, {"error": {"message": "The model 'm' does not exist", "code": "model_not_found"}}, "^emo: the endpoint does not know the model 'm' .*does not exist"),
-    "too many requests": (429, {"error": {"message": "Rate limit reached"}}, "3 failed; .*last: RateLimitError: .*429 - Rate limit reached"),
+    "a wrong key": (
+        401,
+        {"error": {"message": "Incorrect API key provided: sk-planted-1"}},
+        r"^emo: the endpoint does not accept the key in OPENAI_API_KEY .*401.*provided: \(the key\)",
+    ),
+    "no right to it": (
+        403,
+        {"error": {"message": "not your project"}},
+        "^emo: the endpoint does not accept the key .*403.*not your project",
+    ),
+    "another path": (
+        404,
+        {"detail": "Not Found"},
+        "^emo: the endpoint does not know the model 'm' or the address is wrong .*404",
+    ),
+    "an unknown model": (
+        404,
+        {"error": {"message": "The model 'm' does not exist", "code": "model_not_found"}},
+        "^emo: the endpoint does not know the model 'm' .*does not exist",
+    ),
+    "too many requests": (
+        429,
+        {"error": {"message": "Rate limit reached"}},
+        "3 failed; .*last: RateLimitError: .*429 - Rate limit reached",
+    ),
     "a fault of its own": (500, HTML, "3 failed; .*last: InternalServerError: .*500"),
     "a gateway": (502, HTML, "3 failed; .*last: InternalServerError: .*502"),
 }
@@ -365,9 +658,32 @@ def server():
 
 
 def ask(capsys, tmp_path, address: str) -> list[str]:
-    rows = [{"id": f"a{n}", "question": f"What should I do about knee {n}, which has hurt for a week?", "answer": "Rest it for two days and cool it, then see a doctor if it hurts."} for n in range(3)]
+    rows = [
+        {
+            "id": f"a{n}",
+            "question": f"What should I do about knee {n}, which has hurt for a week?",
+            "answer": "Rest it for two days and cool it, then see a doctor if it hurts.",
+        }
+        for n in range(3)
+    ]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return complaint(capsys, "rewrite", tmp_path / "rows.jsonl", "--er", 3, "--endpoint", address, "--model", "m", "--out", tmp_path / "out", "--attempts", 1, "--timeout", 2)
+    return complaint(
+        capsys,
+        "rewrite",
+        tmp_path / "rows.jsonl",
+        "--er",
+        3,
+        "--endpoint",
+        address,
+        "--model",
+        "m",
+        "--out",
+        tmp_path / "out",
+        "--attempts",
+        1,
+        "--timeout",
+        2,
+    )
 
 
 @pytest.fixture
@@ -384,7 +700,11 @@ def test_endpoints_that_do_not_answer_as_they_should(server, impatient, tmp_path
     status, answer, says = ENDPOINTS[case]
     said = ask(capsys, tmp_path, server(lambda path, body: (status, answer)).address)
     assert pd.Series(said).str.contains(says).any(), said
-    assert "sk-planted-1" not in repr(said) and not [path for path in tmp_path.rglob("*") if path.is_file() and b"sk-planted-1" in path.read_bytes()]
+    assert "sk-planted-1" not in repr(said) and not [
+        path
+        for path in tmp_path.rglob("*")
+        if path.is_file() and b"sk-planted-1" in path.read_bytes()
+    ]
 
 
 @pytest.mark.parametrize("case", ["nobody listens", "hangs up", "says nothing"])
@@ -394,18 +714,54 @@ def test_endpoints_that_do_not_answer(impatient, tmp_path, capsys, case):
         if case != "nobody listens":
             listener.listen(8)
         if case == "hangs up":
-            threading.Thread(target=lambda: [listener.accept()[0].close() for _ in range(9)], daemon=True).start()
+            threading.Thread(
+                target=lambda: [listener.accept()[0].close() for _ in range(9)], daemon=True
+            ).start()
         said = ask(capsys, tmp_path, f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
     assert pd.Series(said).str.contains("3 failed; run the same command again").any(), said
 
 
 def test_what_failed_is_asked_again_and_nothing_else(server, impatient, tmp_path, capsys):
     """A service that was down for a while: the store keeps what it had, and the same command asks for the rest."""
-    good, down = {"choices": [{"message": {"content": json.dumps({"empathetic_answer": "I am sorry that it hurts. Rest it for two days and cool it, then see a doctor if it still hurts."})}}]}, []
-    local = server(lambda path, body: (502, HTML) if down and "knee 0" not in str(body) else (200, good))
+    good, down = (
+        {
+            "choices": [
+                {
+                    "message": {
+                        "content": json.dumps(
+                            {
+                                "empathetic_answer": "I am sorry that it hurts. Rest it for two days and cool it, then see a doctor if it still hurts."
+                            }
+                        )
+                    }
+                }
+            ]
+        },
+        [],
+    )
+    local = server(
+        lambda path, body: (502, HTML) if down and "knee 0" not in str(body) else (200, good)
+    )
     down.append(True)
     ask(capsys, tmp_path, local.address)
     asked = len(local.asked)
     down.clear()
-    cli.main(["rewrite", str(tmp_path / "rows.jsonl"), "--er", "3", "--endpoint", local.address, "--model", "m", "--out", str(tmp_path / "out"), "--attempts", "1"])
-    assert "1 of them in the store" in capsys.readouterr().out and not [body for body in local.asked[asked:] if "knee 0" in str(body)]
+    cli.main(
+        [
+            "rewrite",
+            str(tmp_path / "rows.jsonl"),
+            "--er",
+            "3",
+            "--endpoint",
+            local.address,
+            "--model",
+            "m",
+            "--out",
+            str(tmp_path / "out"),
+            "--attempts",
+            "1",
+        ]
+    )
+    assert "1 of them in the store" in capsys.readouterr().out and not [
+        body for body in local.asked[asked:] if "knee 0" in str(body)
+    ]

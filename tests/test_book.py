@@ -38,7 +38,9 @@ def test_book_is_built_from_every_run(book):
     assert len(pages) == RUNS
     for page in pages:
         text = page.read_text(encoding="utf-8")
-        shown = "embedded" if page.stem in ("11_judge_validity", "12_sweeps") else "smoke"  # kept records stay what they are in every book
+        shown = (
+            "embedded" if page.stem in ("11_judge_validity", "12_sweeps") else "smoke"
+        )  # kept records stay what they are in every book
         assert f"companion-{shown}" in text, f"{page.name} carries no badge of its profile"
         assert "Traceback" not in text
     front = (html / "index.html").read_text(encoding="utf-8")
@@ -47,7 +49,12 @@ def test_book_is_built_from_every_run(book):
 
 def test_executed_notebooks_have_no_errors(book):
     for path in (book.folder / "results/smoke/notebooks").glob("*.ipynb"):
-        outputs = [o for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code" for o in c.outputs]
+        outputs = [
+            o
+            for c in nbformat.read(path, as_version=4).cells
+            if c.cell_type == "code"
+            for o in c.outputs
+        ]
         assert outputs and not [o for o in outputs if o.output_type == "error"]
 
 
@@ -58,28 +65,71 @@ def records(book, run: str) -> list[dict]:
 @pytest.mark.parametrize(
     ("run", "table", "systems", "metrics"),
     [
-        ("05_emotion_scoring", "emodoctor.table1", SYSTEMS, ("empathetic", "comforting", "reassuring", "mean", "max")),
-        ("06_knowledge_scoring", "emodoctor.table2.doctor", SYSTEMS, ("bleu", "bleu1", "rouge1", "rouge2", "rougeL")),
-        ("06_knowledge_scoring", "emodoctor.table2.modified", SYSTEMS, ("bleu", "bleu1", "rouge1", "rouge2", "rougeL")),
-        ("07_preference_ablation", "emodoctor.figure2.knowledge", COMPARED, ("win_share", "strength")),
-        ("07_preference_ablation", "emodoctor.figure2.emotion", COMPARED, ("win_share", "strength")),
+        (
+            "05_emotion_scoring",
+            "emodoctor.table1",
+            SYSTEMS,
+            ("empathetic", "comforting", "reassuring", "mean", "max"),
+        ),
+        (
+            "06_knowledge_scoring",
+            "emodoctor.table2.doctor",
+            SYSTEMS,
+            ("bleu", "bleu1", "rouge1", "rouge2", "rougeL"),
+        ),
+        (
+            "06_knowledge_scoring",
+            "emodoctor.table2.modified",
+            SYSTEMS,
+            ("bleu", "bleu1", "rouge1", "rouge2", "rougeL"),
+        ),
+        (
+            "07_preference_ablation",
+            "emodoctor.figure2.knowledge",
+            COMPARED,
+            ("win_share", "strength"),
+        ),
+        (
+            "07_preference_ablation",
+            "emodoctor.figure2.emotion",
+            COMPARED,
+            ("win_share", "strength"),
+        ),
     ],
 )
 def test_every_system_and_metric_is_recorded(book, run, table, systems, metrics):
-    found = {(r["system"], r["metric"]): r for r in records(book, run) if r["table"] == table and r["group"] == "all"}
+    found = {
+        (r["system"], r["metric"]): r
+        for r in records(book, run)
+        if r["table"] == table and r["group"] == "all"
+    }
     assert set(found) == {(s, m) for s in systems for m in metrics}
     for record in found.values():
-        assert record["ci_low"] <= record["value"] + 1e-9 and record["value"] <= record["ci_high"] + 1e-9
+        assert (
+            record["ci_low"] <= record["value"] + 1e-9
+            and record["value"] <= record["ci_high"] + 1e-9
+        )
         assert record["n"] + record["unscored"] == 5
 
 
 def test_provenance_names_code_data_models_and_upstream(book):
-    about = json.loads((book.folder / "results/smoke/05_emotion_scoring.json").read_text())["provenance"]
+    about = json.loads((book.folder / "results/smoke/05_emotion_scoring.json").read_text())[
+        "provenance"
+    ]
     assert about["models"]["tiny-llama"]["sha256"] and len(about["upstream"]) == 7
-    assert about["parameters"]["scorer_model"] == "tiny-llama" and about["seconds"] > 0 and about["peak_memory_mb"] > 100
-    training = json.loads((book.folder / "results/smoke/03_dpo.er-eqsr-dpo.json").read_text())["provenance"]
+    assert (
+        about["parameters"]["scorer_model"] == "tiny-llama"
+        and about["seconds"] > 0
+        and about["peak_memory_mb"] > 100
+    )
+    training = json.loads((book.folder / "results/smoke/03_dpo.er-eqsr-dpo.json").read_text())[
+        "provenance"
+    ]
     data_file = book.folder / "data/dialogues/eqsr_train.jsonl"
-    assert training["data_sha256"]["data/dialogues/eqsr_train.jsonl"] == hashlib.sha256(data_file.read_bytes()).hexdigest()
+    assert (
+        training["data_sha256"]["data/dialogues/eqsr_train.jsonl"]
+        == hashlib.sha256(data_file.read_bytes()).hexdigest()
+    )
     assert [name for name in training["outputs"] if name.endswith(".safetensors")]
 
 
@@ -93,21 +143,82 @@ def test_nothing_changed_runs_nothing(book):
 @pytest.mark.parametrize(
     ("path", "old", "new", "expected"),
     [
-        ("notebooks/03_dpo.ipynb", "beta: float = 0.1", "beta: float = 0.2", {"03_dpo.eqsr-dpo", "03_dpo.er-eqsr-dpo"}),
-        ("data/dialogues/er_train.jsonl", "plantar heel pain", "heel pain", {"02_sft.er-sft", "01_data_rewriting"}),
-        ("emo_utils/judge.py", "Typed decisions", "Typed Decisions", {"01_data_rewriting", "05_emotion_scoring", "07_preference_ablation", "09_emplifai_judge", "09_emplifai_prediction", "10_ebd_scores", "10_empathy_by_design.ebd-dpo", "11_judge_validity"}),
+        (
+            "notebooks/03_dpo.ipynb",
+            "beta: float = 0.1",
+            "beta: float = 0.2",
+            {"03_dpo.eqsr-dpo", "03_dpo.er-eqsr-dpo"},
+        ),
+        (
+            "data/dialogues/er_train.jsonl",
+            "plantar heel pain",
+            "heel pain",
+            {"02_sft.er-sft", "01_data_rewriting"},
+        ),
+        (
+            "emo_utils/judge.py",
+            "Typed decisions",
+            "Typed Decisions",
+            {
+                "01_data_rewriting",
+                "05_emotion_scoring",
+                "07_preference_ablation",
+                "09_emplifai_judge",
+                "09_emplifai_prediction",
+                "10_ebd_scores",
+                "10_empathy_by_design.ebd-dpo",
+                "11_judge_validity",
+            },
+        ),
         ("book/pages.py", "The book:", "The Book:", set()),
-        ("emo_utils/knowledge.py", "How much", "How Much", {"06_knowledge_scoring", "10_ebd_open", "10_ebd_scores", "10_empathy_by_design.ebd-dpo", "11_judge_validity", "12_sweeps"}),
-        ("emo_utils/prompt_texts/er.txt", "empathy", "Empathy", {"01_data_rewriting", "02_sft.er-sft", "02_sft.eqsr-sft", "02_sft.er-eqsr-sft", "03_dpo.eqsr-dpo",
-                                                                "03_dpo.er-eqsr-dpo", "04_kto.eqsr-kto", "04_kto.er-eqsr-kto", "09_emplifai_finetuning.emplifai-sft",
-                                                                "09_emplifai_finetuning.emplifai-sft-seen", "09_emplifai_prediction", "10_empathy_by_design.ebd-dpo", "10_ebd_open", "10_ebd_scores"}),
-        ("profiles/smoke.yaml", "values:\n", "values:\n  04_kto.eqsr-kto: {beta: 0.3}\n", {"04_kto.eqsr-kto"}),
+        (
+            "emo_utils/knowledge.py",
+            "How much",
+            "How Much",
+            {
+                "06_knowledge_scoring",
+                "10_ebd_open",
+                "10_ebd_scores",
+                "10_empathy_by_design.ebd-dpo",
+                "11_judge_validity",
+                "12_sweeps",
+            },
+        ),
+        (
+            "emo_utils/prompt_texts/er.txt",
+            "empathy",
+            "Empathy",
+            {
+                "01_data_rewriting",
+                "02_sft.er-sft",
+                "02_sft.eqsr-sft",
+                "02_sft.er-eqsr-sft",
+                "03_dpo.eqsr-dpo",
+                "03_dpo.er-eqsr-dpo",
+                "04_kto.eqsr-kto",
+                "04_kto.er-eqsr-kto",
+                "09_emplifai_finetuning.emplifai-sft",
+                "09_emplifai_finetuning.emplifai-sft-seen",
+                "09_emplifai_prediction",
+                "10_empathy_by_design.ebd-dpo",
+                "10_ebd_open",
+                "10_ebd_scores",
+            },
+        ),
+        (
+            "profiles/smoke.yaml",
+            "values:\n",
+            "values:\n  04_kto.eqsr-kto: {beta: 0.3}\n",
+            {"04_kto.eqsr-kto"},
+        ),
     ],
 )
 def test_a_change_makes_exactly_its_own_steps_due(book, path, old, new, expected):
     book.edit(path, old, new)
     try:
-        assert book.due() == expected  # that nothing else is due says, too, that the changes before this one were taken back
+        assert (
+            book.due() == expected
+        )  # that nothing else is due says, too, that the changes before this one were taken back
     finally:
         book.edit(path, new, old)
 
@@ -116,7 +227,9 @@ def test_a_change_that_is_taken_back_leaves_nothing_due(book):
     assert book.due() == set()
 
 
-@pytest.mark.parametrize(("run", "kernel_alone"), [("04_kto.er-eqsr-kto", True), ("06_knowledge_scoring", False)])
+@pytest.mark.parametrize(
+    ("run", "kernel_alone"), [("04_kto.er-eqsr-kto", True), ("06_knowledge_scoring", False)]
+)
 def test_a_killed_step_is_made_again_with_the_same_records(book, run, kernel_alone):
     """Two of the many kills of soak_book.py."""
     path = book.folder / f"results/smoke/{run}.json"
@@ -127,7 +240,9 @@ def test_a_killed_step_is_made_again_with_the_same_records(book, run, kernel_alo
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(1.5)
-    assert soak_book.kill(process, kernel_alone, random.Random(1)) == ("a kernel" if kernel_alone else "everything")
+    assert soak_book.kill(process, kernel_alone, random.Random(1)) == (
+        "a kernel" if kernel_alone else "everything"
+    )
     assert process.wait(60) not in (0, 70) and not path.exists()
     if kernel_alone:
         told = (book.folder / "soak.log").read_text()
@@ -138,15 +253,26 @@ def test_a_killed_step_is_made_again_with_the_same_records(book, run, kernel_alo
 
 def test_a_changed_run_and_a_lost_result_rerun_with_what_depends_on_them(book):
     before = book.state("results/smoke/answers")
-    assert "kept in book/reference/book_smoke.json" in book.emo("drift", "--profile", "smoke", "--keep")
+    assert "kept in book/reference/book_smoke.json" in book.emo(
+        "drift", "--profile", "smoke", "--keep"
+    )
     (book.folder / "results/smoke/06_knowledge_scoring.json").unlink()
     assert book.due() == {"06_knowledge_scoring", "08_qualitative_cases"}
-    book.edit("profiles/smoke.yaml", "values:\n", "values:\n  04_kto.eqsr-kto: {max_new_tokens: 6}\n")
-    assert ran(book.emo("make", "06_knowledge_scoring", "--profile", "smoke")) == {"04_kto.eqsr-kto", "06_knowledge_scoring"}
+    book.edit(
+        "profiles/smoke.yaml", "values:\n", "values:\n  04_kto.eqsr-kto: {max_new_tokens: 6}\n"
+    )
+    assert ran(book.emo("make", "06_knowledge_scoring", "--profile", "smoke")) == {
+        "04_kto.eqsr-kto",
+        "06_knowledge_scoring",
+    }
     after = book.state("results/smoke/answers")
     assert {Path(p).stem for p in before if before[p] != after[p]} == {"eqsr-kto"}
-    said = book.emo("drift", "--profile", "smoke", "--to", "drift.md")  # 0: whatever moved has a reason
-    assert re.search(r"[1-9]\d* (moved|left)", said) and "parameters: max_new_tokens" in (book.folder / "drift.md").read_text(encoding="utf-8")
+    said = book.emo(
+        "drift", "--profile", "smoke", "--to", "drift.md"
+    )  # 0: whatever moved has a reason
+    assert re.search(r"[1-9]\d* (moved|left)", said) and "parameters: max_new_tokens" in (
+        book.folder / "drift.md"
+    ).read_text(encoding="utf-8")
     (book.folder / "book/reference/book_smoke.json").unlink()
     (book.folder / "drift.md").unlink()
     # The other readers of that system's answers wait; 08 shows others only if their item scores differ, and the tiny model's may not.
@@ -156,19 +282,53 @@ def test_a_changed_run_and_a_lost_result_rerun_with_what_depends_on_them(book):
 @pytest.mark.parametrize(
     ("command", "cwd"),
     [
-        (("papermill", "03_dpo.ipynb", "out.ipynb", "-p", "beta", "0.2", "-p", "profile", "smoke"), "notebooks"),
-        (("papermill", "notebooks/09_emplifai.ipynb", "out.ipynb", "-p", "seed", "7", "-p", "profile", "smoke"), "."),
+        (
+            (
+                "papermill",
+                "03_dpo.ipynb",
+                "out.ipynb",
+                "-p",
+                "beta",
+                "0.2",
+                "-p",
+                "profile",
+                "smoke",
+            ),
+            "notebooks",
+        ),
+        (
+            (
+                "papermill",
+                "notebooks/09_emplifai.ipynb",
+                "out.ipynb",
+                "-p",
+                "seed",
+                "7",
+                "-p",
+                "profile",
+                "smoke",
+            ),
+            ".",
+        ),
         (("emo", "run", "06_knowledge_scoring", "-p", "seed", "7", "-p", "profile", "smoke"), "."),
     ],
 )
 def test_a_run_by_hand_leaves_the_book_as_it_was(book, command, cwd):
-    before = book.state("results/smoke") | book.state("checkpoints/smoke") | book.state("_build/html")
+    before = (
+        book.state("results/smoke") | book.state("checkpoints/smoke") | book.state("_build/html")
+    )
     shutil.rmtree(book.folder / "results/adhoc", ignore_errors=True)
     done = book.call(*command, cwd=cwd)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert before == book.state("results/smoke") | book.state("checkpoints/smoke") | book.state("_build/html")
+    assert before == book.state("results/smoke") | book.state("checkpoints/smoke") | book.state(
+        "_build/html"
+    )
     (path,) = (book.folder / "results/adhoc").glob("*.json")
-    given = {"03_dpo.eqsr-dpo.smoke.beta=0.2": ("beta", 0.2), "09_emplifai.smoke.seed=7": ("seed", 7), "06_knowledge_scoring.smoke.seed=7": ("seed", 7)}
+    given = {
+        "03_dpo.eqsr-dpo.smoke.beta=0.2": ("beta", 0.2),
+        "09_emplifai.smoke.seed=7": ("seed", 7),
+        "06_knowledge_scoring.smoke.seed=7": ("seed", 7),
+    }
     name, value = given[path.stem]
     kept = json.loads(path.read_text())
     assert kept["provenance"]["parameters"][name] == value and kept["records"]
@@ -190,9 +350,14 @@ def test_mistakes_stop_at_once_with_one_line(book, given, message):
 
 def test_papermill_stops_in_the_first_cell_for_a_misspelt_parameter(book):
     done = book.call("papermill", "notebooks/03_dpo.ipynb", "out2.ipynb", "-p", "betta", "0.1")
-    assert done.returncode != 0 and "03_dpo has no parameter 'betta'; did you mean 'beta'?" in done.stdout
+    assert (
+        done.returncode != 0
+        and "03_dpo has no parameter 'betta'; did you mean 'beta'?" in done.stdout
+    )
     executed = nbformat.read(book.folder / "out2.ipynb", as_version=4)
-    assert max(c.execution_count or 0 for c in executed.cells if c.cell_type == "code") == 3  # parameters, injected, first call
+    assert (
+        max(c.execution_count or 0 for c in executed.cells if c.cell_type == "code") == 3
+    )  # parameters, injected, first call
 
 
 def test_missing_upstream_names_the_command_that_makes_it(book):
@@ -203,7 +368,12 @@ def test_missing_upstream_names_the_command_that_makes_it(book):
 def test_a_key_of_the_environment_is_in_no_file(book):
     """Notebooks, records, logs, checkpoints, stores and pages of everything that ran before this test."""
     assert book.environment["OPENAI_API_KEY"] == KEY
-    written = [p for name in ("results", "checkpoints", "_build", "book", ".snakemake") for p in (book.folder / name).rglob("*") if p.is_file()]
+    written = [
+        p
+        for name in ("results", "checkpoints", "_build", "book", ".snakemake")
+        for p in (book.folder / name).rglob("*")
+        if p.is_file()
+    ]
     assert len(written) > 300
     assert [p for p in written if KEY.encode() in p.read_bytes()] == []
     assert KEY not in book.output

@@ -16,49 +16,76 @@ ALL = claims.claims()
 
 
 def sums(predicate: str) -> list[str]:
-    return [str(comparison) for test in claims.parse(predicate, COLUMNS) for comparison in test.comparisons]
+    return [
+        str(comparison)
+        for test in claims.parse(predicate, COLUMNS)
+        for comparison in test.comparisons
+    ]
 
 
-@pytest.mark.parametrize(("predicate", "expected"), [
-    ("x > y on t a", ["x minus y > 0 on t a"]),
-    ("x < y on t a", ["y minus x > 0 on t a"]),
-    ("x <= y on t a", ["y minus x >= 0 on t a"]),
-    ("x, y > z on t *", ["x minus z > 0 on t a", "x minus z > 0 on t b", "y minus z > 0 on t a", "y minus z > 0 on t b"]),
-    ("x minus y = 0.03 within 0.005 on t a", ["x minus y = 0.03 within 0.005 on t a"]),
-    ("x >= 0.83 on t a", ["x >= 0.83 on t a"]),
-    ("t/x/a plus u/y/b <= 2 times t/z/a", ["2 times t/z/a minus t/x/a minus u/y/b >= 0"]),
-    ("x, y in a minus 3 times b = 0 on t", ["t/x/a minus 3 times t/x/b = 0", "t/y/a minus 3 times t/y/b = 0"]),
-    ("x > y on t a and y > z on t b", ["x minus y > 0 on t a", "y minus z > 0 on t b"]),
-])
+@pytest.mark.parametrize(
+    ("predicate", "expected"),
+    [
+        ("x > y on t a", ["x minus y > 0 on t a"]),
+        ("x < y on t a", ["y minus x > 0 on t a"]),
+        ("x <= y on t a", ["y minus x >= 0 on t a"]),
+        (
+            "x, y > z on t *",
+            [
+                "x minus z > 0 on t a",
+                "x minus z > 0 on t b",
+                "y minus z > 0 on t a",
+                "y minus z > 0 on t b",
+            ],
+        ),
+        ("x minus y = 0.03 within 0.005 on t a", ["x minus y = 0.03 within 0.005 on t a"]),
+        ("x >= 0.83 on t a", ["x >= 0.83 on t a"]),
+        ("t/x/a plus u/y/b <= 2 times t/z/a", ["2 times t/z/a minus t/x/a minus u/y/b >= 0"]),
+        (
+            "x, y in a minus 3 times b = 0 on t",
+            ["t/x/a minus 3 times t/x/b = 0", "t/y/a minus 3 times t/y/b = 0"],
+        ),
+        ("x > y on t a and y > z on t b", ["x minus y > 0 on t a", "y minus z > 0 on t b"]),
+    ],
+)
 def test_a_predicate_is_written_out(predicate, expected):
     assert sums(predicate) == expected
 
 
 def test_groups_of_systems_are_written_out():
-    assert len(sums("tuned > base on t a")) == 7 and not any("prompt" in line for line in sums("tuned > base on t a"))
+    assert len(sums("tuned > base on t a")) == 7 and not any(
+        "prompt" in line for line in sums("tuned > base on t a")
+    )
     others = sums("eqsr-dpo > others on t a")
     assert others == [f"eqsr-dpo minus {s} > 0 on t a" for s in SYSTEMS if s != "eqsr-dpo"]
 
 
-@pytest.mark.parametrize(("predicate", "what"), [
-    ("x > on t a", "a name is missing before 'on'"),
-    ("x y on t a", "no comparison"),
-    ("x > y", "'x' has no table and column"),
-    ("x > y on t", "'x' has no table and column"),
-    ("x > y within much on t a", "'much' is no number"),
-    ("x > y within", "a name is missing before 'the end'"),
-    ("x > y on t a b", "'b' is not expected"),
-    ("x > y on unknown *", "no published numbers"),
-    ("at least 3 of x > y on t *", "at least 3 of 2 comparisons"),
-    ("at 3 of x > y on t *", "'at' without 'least'"),
-    ("half times x > y on t a", "no whole number"),
-    ("1 > 2 on t a", "numbers alone"),
-    ("", "a name is missing"),
-])
+@pytest.mark.parametrize(
+    ("predicate", "what"),
+    [
+        ("x > on t a", "a name is missing before 'on'"),
+        ("x y on t a", "no comparison"),
+        ("x > y", "'x' has no table and column"),
+        ("x > y on t", "'x' has no table and column"),
+        ("x > y within much on t a", "'much' is no number"),
+        ("x > y within", "a name is missing before 'the end'"),
+        ("x > y on t a b", "'b' is not expected"),
+        ("x > y on unknown *", "no published numbers"),
+        ("at least 3 of x > y on t *", "at least 3 of 2 comparisons"),
+        ("at 3 of x > y on t *", "'at' without 'least'"),
+        ("half times x > y on t a", "no whole number"),
+        ("1 > 2 on t a", "numbers alone"),
+        ("", "a name is missing"),
+    ],
+)
 def test_a_wrong_predicate_is_quoted_with_what_is_wrong(predicate, what):
     with pytest.raises(EmoError) as error:
         claims.parse(predicate, COLUMNS)
-    assert what in str(error.value) and "claims.yaml" in str(error.value) and predicate in str(error.value)
+    assert (
+        what in str(error.value)
+        and "claims.yaml" in str(error.value)
+        and predicate in str(error.value)
+    )
 
 
 def test_nothing_in_a_predicate_is_executed(tmp_path):
@@ -77,30 +104,37 @@ def decided(predicate: str, *intervals) -> bool | None:
     return claims.decide(claims.parse(predicate, COLUMNS), lambda comparison: next(found))[0]
 
 
-@pytest.mark.parametrize(("predicate", "intervals", "expected"), [
-    ("x > y on t a", [(0.01, 0.2)], True),
-    ("x > y on t a", [(-0.2, -0.01)], False),
-    ("x > y on t a", [(-0.1, 0.2)], None),
-    ("x > y on t a", [(0.0, 0.0)], None),  # not one difference: no lead, and no lead the other way
-    ("x > y on t a", [None], None),
-    ("x >= y within 0.1 on t a", [(-0.05, 0.2)], True),
-    ("x >= y within 0.1 on t a", [(-0.3, -0.2)], False),
-    ("x >= y within 0.1 on t a", [(-0.2, 0.2)], None),
-    ("x = y within 0.1 on t a", [(-0.05, 0.1)], True),
-    ("x = y within 0.1 on t a", [(0.15, 0.3)], False),
-    ("x = y within 0.1 on t a", [(0.05, 0.3)], None),
-    ("x > 0.5 on t a", [(0.6, 0.8)], True),
-    ("x > 0.5 on t a", [(0.1, 0.3)], False),
-    ("x > y on t *", [(0.1, 0.2), (0.01, 0.2)], True),
-    ("x > y on t *", [(0.1, 0.2), (-0.1, 0.2)], None),
-    ("x > y on t *", [(0.1, 0.2), (-0.3, -0.2)], False),
-    ("x > y on t *", [None, (-0.3, -0.2)], False),
-    ("x > y on t a and y > z on t a", [(0.1, 0.2), (0.1, 0.2)], True),
-    ("x > y on t a and y > z on t a", [(0.1, 0.2), (-0.3, -0.2)], False),
-    ("at least 1 of x > y on t *", [(0.1, 0.2), (-0.3, -0.2)], True),
-    ("at least 1 of x > y on t *", [(-0.1, 0.2), (-0.3, -0.2)], None),
-    ("at least 1 of x > y on t *", [(-0.3, -0.2), (-0.3, -0.2)], False),
-])
+@pytest.mark.parametrize(
+    ("predicate", "intervals", "expected"),
+    [
+        ("x > y on t a", [(0.01, 0.2)], True),
+        ("x > y on t a", [(-0.2, -0.01)], False),
+        ("x > y on t a", [(-0.1, 0.2)], None),
+        (
+            "x > y on t a",
+            [(0.0, 0.0)],
+            None,
+        ),  # not one difference: no lead, and no lead the other way
+        ("x > y on t a", [None], None),
+        ("x >= y within 0.1 on t a", [(-0.05, 0.2)], True),
+        ("x >= y within 0.1 on t a", [(-0.3, -0.2)], False),
+        ("x >= y within 0.1 on t a", [(-0.2, 0.2)], None),
+        ("x = y within 0.1 on t a", [(-0.05, 0.1)], True),
+        ("x = y within 0.1 on t a", [(0.15, 0.3)], False),
+        ("x = y within 0.1 on t a", [(0.05, 0.3)], None),
+        ("x > 0.5 on t a", [(0.6, 0.8)], True),
+        ("x > 0.5 on t a", [(0.1, 0.3)], False),
+        ("x > y on t *", [(0.1, 0.2), (0.01, 0.2)], True),
+        ("x > y on t *", [(0.1, 0.2), (-0.1, 0.2)], None),
+        ("x > y on t *", [(0.1, 0.2), (-0.3, -0.2)], False),
+        ("x > y on t *", [None, (-0.3, -0.2)], False),
+        ("x > y on t a and y > z on t a", [(0.1, 0.2), (0.1, 0.2)], True),
+        ("x > y on t a and y > z on t a", [(0.1, 0.2), (-0.3, -0.2)], False),
+        ("at least 1 of x > y on t *", [(0.1, 0.2), (-0.3, -0.2)], True),
+        ("at least 1 of x > y on t *", [(-0.1, 0.2), (-0.3, -0.2)], None),
+        ("at least 1 of x > y on t *", [(-0.3, -0.2), (-0.3, -0.2)], False),
+    ],
+)
 def test_intervals_decide(predicate, intervals, expected):
     assert decided(predicate, *intervals) is expected
 
@@ -111,7 +145,12 @@ def test_one_of_many_comparisons_must_lie_clearly_on_the_other_side():
     columns = {"t": [f"m{i}" for i in range(70)]}
     for interval, expected in ((just_below, None), (clearly_below, False)):
         found = iter([(sum(interval) / 2, *interval)] + [(0.2, 0.1, 0.3)] * 69)
-        assert claims.decide(claims.parse("x > y on t *", columns), lambda c, found=found: next(found))[0] is expected
+        assert (
+            claims.decide(
+                claims.parse("x > y on t *", columns), lambda c, found=found: next(found)
+            )[0]
+            is expected
+        )
     assert decided("x > y on t a", just_below) is False
 
 
@@ -144,8 +183,14 @@ def test_every_predicate_can_come_out_true_false_and_undecided(claim, side):
     assert claims.decide(tests, fails)[0] is False
     assert claims.decide(tests, open_)[0] is None
     if side == "printed":  # printed numbers are known: true or false
-        assert claims.decide(tests, lambda c: tuple(map(Decimal, map(str, holds(c)))), exact=True)[0] is True
-        assert claims.decide(tests, lambda c: tuple(map(Decimal, map(str, fails(c)))), exact=True)[0] is False
+        assert (
+            claims.decide(tests, lambda c: tuple(map(Decimal, map(str, holds(c)))), exact=True)[0]
+            is True
+        )
+        assert (
+            claims.decide(tests, lambda c: tuple(map(Decimal, map(str, fails(c)))), exact=True)[0]
+            is False
+        )
 
 
 # The file
@@ -153,21 +198,48 @@ def test_every_predicate_can_come_out_true_false_and_undecided(claim, side):
 
 def test_claims_are_many_and_say_where_they_stand():
     raw = yaml.safe_load(claims.CLAIMS.read_text(encoding="utf-8"))
-    assert len(raw) >= 40 and {c["paper"] for c in raw} == {"emodoctor", "emplifai", "empathy-by-design"}
+    assert len(raw) >= 40 and {c["paper"] for c in raw} == {
+        "emodoctor",
+        "emplifai",
+        "empathy-by-design",
+    }
     assert len({c["id"] for c in raw}) == len({c["claim"] for c in raw}) == len(raw)
     for claim in raw:
-        assert set(claim) <= {"id", "paper", "place", "claim", "printed", "ours", "note", "words"} and claim["place"], claim
-        assert claim["paper"] != "empathy-by-design" or "printed" not in claim, "its tables are not at hand"
+        assert (
+            set(claim) <= {"id", "paper", "place", "claim", "printed", "ours", "note", "words"}
+            and claim["place"]
+        ), claim
+        assert claim["paper"] != "empathy-by-design" or "printed" not in claim, (
+            "its tables are not at hand"
+        )
 
 
 def test_every_claim_that_the_printed_numbers_do_not_bear_out():
     """Checked by hand against the papers' tables; the notes of claims.yaml have the numbers."""
     numbers = claims.published()
-    failed = [claim["id"] for claim in ALL if claims.printed_verdict(claim, numbers)[0] == "not borne out"]
+    failed = [
+        claim["id"] for claim in ALL if claims.printed_verdict(claim, numbers)[0] == "not borne out"
+    ]
     assert failed == [
-        "tuning-beats-prompt", "dpo-gain-max", "er-beats-prompt", "er-first-warms", "tuning-knows-more", "data-adds-up", "emplifai-count-models", "emplifai-table-number",
-        "emplifai-labels", "emplifai-upgraded-slightly", "emplifai-mad-fits", "emplifai-which-llmjp", "emplifai-constant"]
-    in_words = [claim["id"] for claim in ALL if claims.printed_verdict(claim, numbers)[0] == "contradicted in words"]
+        "tuning-beats-prompt",
+        "dpo-gain-max",
+        "er-beats-prompt",
+        "er-first-warms",
+        "tuning-knows-more",
+        "data-adds-up",
+        "emplifai-count-models",
+        "emplifai-table-number",
+        "emplifai-labels",
+        "emplifai-upgraded-slightly",
+        "emplifai-mad-fits",
+        "emplifai-which-llmjp",
+        "emplifai-constant",
+    ]
+    in_words = [
+        claim["id"]
+        for claim in ALL
+        if claims.printed_verdict(claim, numbers)[0] == "contradicted in words"
+    ]
     assert in_words == ["which-start", "emplifai-strict", "emplifai-medical", "emplifai-direction"]
 
 
@@ -177,12 +249,16 @@ def test_printed_numbers_are_compared_as_printed():
     columns = numbers.groupby("table").metric.unique().map(list).to_dict()
 
     def said(predicate):
-        return claims.printed_verdict({"id": "x", "tests": {"printed": claims.parse(predicate, columns)}}, numbers)[0]
+        return claims.printed_verdict(
+            {"id": "x", "tests": {"printed": claims.parse(predicate, columns)}}, numbers
+        )[0]
 
     assert said("eqsr-dpo minus prompt = 0.03 on emodoctor.table1 mean") == "borne out"
     assert said("eqsr-dpo minus prompt > 0.03 on emodoctor.table1 mean") == "not borne out"
     assert said("er-sft > prompt on emodoctor.table1 mean") == "borne out"
-    assert said("er-sft > base on emodoctor.table2.doctor rouge2") == "not borne out"  # 0.02 and 0.02
+    assert (
+        said("er-sft > base on emodoctor.table2.doctor rouge2") == "not borne out"
+    )  # 0.02 and 0.02
     with pytest.raises(EmoError, match="no published table has"):
         said("er-sft > nobody on emodoctor.table1 mean")
 
@@ -202,15 +278,27 @@ class FakeRun:
 
 def test_combinations_are_recorded_with_the_interval_of_the_combination():
     rng = np.random.default_rng(0)
-    items = {(s, m): rng.normal(size=20) for s in SYSTEMS for m in ("empathetic", "comforting", "reassuring", "mean", "max")}
+    items = {
+        (s, m): rng.normal(size=20)
+        for s in SYSTEMS
+        for m in ("empathetic", "comforting", "reassuring", "mean", "max")
+    }
     indices = stats.resample_indices(20, 1)
     run = FakeRun()
-    claims.add_combinations(run, ("emodoctor.table1",), lambda t, s, m: (items[s, m].mean(), items[s, m][indices].mean(axis=1)), n=20, scorer="x")
+    claims.add_combinations(
+        run,
+        ("emodoctor.table1",),
+        lambda t, s, m: (items[s, m].mean(), items[s, m][indices].mean(axis=1)),
+        n=20,
+        scorer="x",
+    )
     rows = {row["system"]: row for row in run.rows}
     assert len(rows) == len(run.rows) > 70
     row = rows["emodoctor.table1/eqsr-dpo/mean - emodoctor.table1/base/mean"]
     value, low, high = stats.mean_interval(items["eqsr-dpo", "mean"] - items["base", "mean"], 1)
-    assert (row["value"], row["ci_low"], row["ci_high"]) == pytest.approx((value, low, high), abs=1e-12)
+    assert (row["value"], row["ci_low"], row["ci_high"]) == pytest.approx(
+        (value, low, high), abs=1e-12
+    )
     run.rows.clear()
     claims.add_combinations(run, ("emodoctor.table1",), None, n=0, scorer="x")
     assert run.rows == []
@@ -221,8 +309,19 @@ def test_the_verdict_on_our_records_says_what_is_missing():
     keys = [c.key for test in claim["tests"]["ours"] for c in test.comparisons]
 
     def verdict(intervals):
-        rows = [{"table": claims.TABLE, "system": key, "value": sum(i) / 2, "ci_low": i[0], "ci_high": i[1]} for key, i in zip(keys, intervals, strict=False)]
-        return claims.our_verdict(claim, pd.DataFrame(rows, columns=["table", "system", "value", "ci_low", "ci_high"]))[0]
+        rows = [
+            {
+                "table": claims.TABLE,
+                "system": key,
+                "value": sum(i) / 2,
+                "ci_low": i[0],
+                "ci_high": i[1],
+            }
+            for key, i in zip(keys, intervals, strict=False)
+        ]
+        return claims.our_verdict(
+            claim, pd.DataFrame(rows, columns=["table", "system", "value", "ci_low", "ci_high"])
+        )[0]
 
     above, below, across = (0.1, 0.2), (-0.3, -0.2), (-0.1, 0.1)
     assert verdict([above] * 4) == "supported"
@@ -235,10 +334,18 @@ def test_the_verdict_on_our_records_says_what_is_missing():
 def test_a_tally_counts_or_shows_the_one_number():
     claim = next(c for c in ALL if c["id"] == "dpo-beats-prompt")
     key = claim["tests"]["ours"][0].comparisons[0].key
-    records = pd.DataFrame([{"table": claims.TABLE, "system": key, "value": 0.05, "ci_low": 0.01, "ci_high": 0.09}])
+    records = pd.DataFrame(
+        [{"table": claims.TABLE, "system": key, "value": 0.05, "ci_low": 0.01, "ci_high": 0.09}]
+    )
     frame = claims.ledger(records)
-    assert claims.tally(frame.set_index("id").ours_evidence["dpo-beats-prompt"]) == "0.050 [0.010, 0.090]"
-    assert claims.tally(frame.set_index("id").printed_evidence["tuning-warms"]) == "35 of 35 hold, 0 do not"
+    assert (
+        claims.tally(frame.set_index("id").ours_evidence["dpo-beats-prompt"])
+        == "0.050 [0.010, 0.090]"
+    )
+    assert (
+        claims.tally(frame.set_index("id").printed_evidence["tuning-warms"])
+        == "35 of 35 hold, 0 do not"
+    )
     assert claims.tally([]) == ""
     chapter = claims.verdicts(records, ("emodoctor.table1",))
     assert set(chapter.here) == {"supported", "not measured"} and len(chapter) > 10

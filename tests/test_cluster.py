@@ -14,6 +14,7 @@ from emo_utils.project import PROFILES, EmoError
 @pytest.fixture
 def asking(monkeypatch):
     """Sets the resources that a profile asks for."""
+
     def ask(**given):
         content = parameters.load_profile("embedded") | {"resources": given}
         monkeypatch.setattr(parameters, "load_profile", lambda name: content)
@@ -29,10 +30,25 @@ def test_without_a_word_a_step_asks_for_its_memory():
 
 
 def test_the_run_says_more_than_its_notebook_and_that_more_than_all(asking):
-    asking(all={"mem_mb": 1000, "gpu": 1, "runtime": 5}, **{"03_dpo": {"mem_mb": 2000, "runtime": 7}, "03_dpo.eqsr-dpo": {"runtime": 9, "cpus_per_task": 4}})
-    assert cluster.resources(DPO, "embedded") == {"mem_mb": 2000, "gpu": 1, "runtime": 9, "cpus_per_task": 4}
+    asking(
+        all={"mem_mb": 1000, "gpu": 1, "runtime": 5},
+        **{
+            "03_dpo": {"mem_mb": 2000, "runtime": 7},
+            "03_dpo.eqsr-dpo": {"runtime": 9, "cpus_per_task": 4},
+        },
+    )
+    assert cluster.resources(DPO, "embedded") == {
+        "mem_mb": 2000,
+        "gpu": 1,
+        "runtime": 9,
+        "cpus_per_task": 4,
+    }
     assert cluster.resources(graph.step("03_dpo.eqsr-dpo@beta=0.2"), "embedded")["runtime"] == 9
-    assert cluster.resources(graph.step("04_kto.eqsr-kto"), "embedded") == {"mem_mb": 1000, "gpu": 1, "runtime": 5}
+    assert cluster.resources(graph.step("04_kto.eqsr-kto"), "embedded") == {
+        "mem_mb": 1000,
+        "gpu": 1,
+        "runtime": 5,
+    }
 
 
 def test_nothing_is_asked_for_with_0(asking):
@@ -40,9 +56,17 @@ def test_nothing_is_asked_for_with_0(asking):
     assert "gpu" not in cluster.resources(DPO, "embedded")
 
 
-@pytest.mark.parametrize("given, message", [
-    ({"3_dpo": {"gpu": 1}}, "no step or notebook '3_dpo'; did you mean '03_dpo'"), ({"all": {"gpus": 1}}, "did you mean 'gpu'"), ({"all": {"gpu": "one"}}, "'gpu: one'"),
-    ({"all": {"mem_mb": -1}}, "'mem_mb: -1'"), ({"all": {"runtime": 1.5}}, "'runtime: 1.5'"), ({"all": {"gpu": True}}, "'gpu: True'")])
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"3_dpo": {"gpu": 1}}, "no step or notebook '3_dpo'; did you mean '03_dpo'"),
+        ({"all": {"gpus": 1}}, "did you mean 'gpu'"),
+        ({"all": {"gpu": "one"}}, "'gpu: one'"),
+        ({"all": {"mem_mb": -1}}, "'mem_mb: -1'"),
+        ({"all": {"runtime": 1.5}}, "'runtime: 1.5'"),
+        ({"all": {"gpu": True}}, "'gpu: True'"),
+    ],
+)
 def test_what_means_nothing_is_named(asking, given, message):
     asking(**given)
     with pytest.raises(EmoError, match=message) as error:
@@ -70,15 +94,31 @@ def test_here_the_steps_share_the_machines_memory_and_gpus():
 def test_on_a_cluster_its_own_profile_limits_them(tmp_path):
     (tmp_path / "config.yaml").write_text("executor: dryrun\njobs: 3\n")
     call = cluster.command("paper", 3, tmp_path, ["book"])
-    assert call[call.index("--workflow-profile") + 1] == str(tmp_path) and "--cores" not in call and "--resources" not in call
+    assert (
+        call[call.index("--workflow-profile") + 1] == str(tmp_path)
+        and "--cores" not in call
+        and "--resources" not in call
+    )
 
 
-@pytest.mark.parametrize("content, message", [
-    (None, "there is no config.yaml in that folder; profiles/slurm has one"), ("executor: zzz\n", "wants the executor 'zzz', which is not installed; install it with: pip install snakemake-executor-plugin-zzz"),
-    ("a: [", "is no YAML with a line"), ("- 1", "is no YAML with a line"), (b"\xff\xfe", "is no YAML with a line")])
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (None, "there is no config.yaml in that folder; profiles/slurm has one"),
+        (
+            "executor: zzz\n",
+            "wants the executor 'zzz', which is not installed; install it with: pip install snakemake-executor-plugin-zzz",
+        ),
+        ("a: [", "is no YAML with a line"),
+        ("- 1", "is no YAML with a line"),
+        (b"\xff\xfe", "is no YAML with a line"),
+    ],
+)
 def test_a_folder_that_is_no_profile_of_a_cluster_is_refused(tmp_path, capsys, content, message):
     if content is not None:
-        (tmp_path / "config.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
+        (tmp_path / "config.yaml").write_bytes(
+            content if isinstance(content, bytes) else content.encode()
+        )
     assert cli.main(["make", "12_sweeps", "--profile", "smoke", "--cluster", str(tmp_path)]) == 2
     told = capsys.readouterr().err.strip()
     assert message in told and len(told.splitlines()) == 1
@@ -94,9 +134,16 @@ def test_the_shipped_slurm_profile_names_what_it_needs():
 def test_accelerate_reads_the_shipped_fsdp_settings():
     """Read by accelerate's own parser; sharding itself wants accelerators."""
     file = PROFILES.parent / parameters.load_profile("paper")["launch"]
-    read, *_ = _validate_launch_command(launch_command_parser().parse_args(["--config_file", str(file), "--num_processes", "8", "training.py"]))
+    read, *_ = _validate_launch_command(
+        launch_command_parser().parse_args(
+            ["--config_file", str(file), "--num_processes", "8", "training.py"]
+        )
+    )
     assert read.use_fsdp and not read.multi_gpu and read.num_processes == 8
-    assert (str(read.fsdp_version), read.fsdp_state_dict_type) == ("2", "FULL_STATE_DICT") and read.fsdp_auto_wrap_policy == "TRANSFORMER_BASED_WRAP"
+    assert (str(read.fsdp_version), read.fsdp_state_dict_type) == (
+        "2",
+        "FULL_STATE_DICT",
+    ) and read.fsdp_auto_wrap_policy == "TRANSFORMER_BASED_WRAP"
 
 
 def test_a_profiles_launch_file_reaches_the_notebook(monkeypatch, tmp_path):
@@ -104,8 +151,18 @@ def test_a_profiles_launch_file_reaches_the_notebook(monkeypatch, tmp_path):
 
     monkeypatch.delenv("EMO_LAUNCH", raising=False)
     seen = []
-    monkeypatch.setattr(papermill, "execute_notebook", lambda *args, **kwargs: seen.append(cli.os.environ.get("EMO_LAUNCH")) or Path(args[1]).write_text("{}"))
+    monkeypatch.setattr(
+        papermill,
+        "execute_notebook",
+        lambda *args, **kwargs: (
+            seen.append(cli.os.environ.get("EMO_LAUNCH")) or Path(args[1]).write_text("{}")
+        ),
+    )
     for profile in ("embedded", "paper"):
         cli.execute("03_dpo", tmp_path / "out.ipynb", {"profile": profile}, progress=False)
-    assert seen[0] is None and seen[1].startswith("--config_file ") and seen[1].endswith("profiles/fsdp.yaml")
+    assert (
+        seen[0] is None
+        and seen[1].startswith("--config_file ")
+        and seen[1].endswith("profiles/fsdp.yaml")
+    )
     monkeypatch.delenv("EMO_LAUNCH", raising=False)

@@ -5,7 +5,16 @@ import json
 import re
 
 import pytest
-from text_measures import card, distinct_2, load_dataset, near_duplicates, read, repeated, sentences, tokens
+from text_measures import (
+    card,
+    distinct_2,
+    load_dataset,
+    near_duplicates,
+    read,
+    repeated,
+    sentences,
+    tokens,
+)
 
 from emo_utils import data, project
 
@@ -35,7 +44,9 @@ def broken(tmp_path, monkeypatch):
         lines = (FOLDER / f"{split}.jsonl").read_text("utf-8").splitlines()
         lines[number - 1] = line
         (tmp_path / "copy.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        monkeypatch.setattr(data, "CAREGIVER_FILES", data.CAREGIVER_FILES | {split: tmp_path / "copy.jsonl"})
+        monkeypatch.setattr(
+            data, "CAREGIVER_FILES", data.CAREGIVER_FILES | {split: tmp_path / "copy.jsonl"}
+        )
 
     return point
 
@@ -55,7 +66,13 @@ def letters_a_word(text: str) -> float:
 def test_rows_have_the_fields_in_order_and_none_is_empty(rows, split):
     for row in rows[split]:
         assert list(row) == FIELDS, row.get("id")
-        assert all(isinstance(value, str) and value.strip() == value != "" and value.isascii() and "\n" not in value for value in row.values()), row["id"]
+        assert all(
+            isinstance(value, str)
+            and value.strip() == value != ""
+            and value.isascii()
+            and "\n" not in value
+            for value in row.values()
+        ), row["id"]
     assert len(rows[split]) >= SPLITS[split]
 
 
@@ -71,7 +88,11 @@ def test_lengths_are_in_their_band(pairs, name):
 
 
 def test_the_answers_of_a_pair_are_about_equally_long(pairs):
-    assert {row["id"]: ratio for row in pairs if not 0.82 <= (ratio := length(row["chosen"]) / length(row["rejected"])) <= 1.22} == {}
+    assert {
+        row["id"]: ratio
+        for row in pairs
+        if not 0.82 <= (ratio := length(row["chosen"]) / length(row["rejected"])) <= 1.22
+    } == {}
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -96,7 +117,11 @@ def test_no_near_duplicates(pairs):
     """Within each column, and between the two answers of a pair."""
     for name in WORDS:
         assert near_duplicates([(row["id"], row[name]) for row in pairs]) == []
-    assert [row["id"] for row in pairs if near_duplicates([("chosen", row["chosen"]), ("rejected", row["rejected"])])] == []
+    assert [
+        row["id"]
+        for row in pairs
+        if near_duplicates([("chosen", row["chosen"]), ("rejected", row["rejected"])])
+    ] == []
 
 
 @pytest.mark.parametrize("name", WORDS)
@@ -105,7 +130,11 @@ def test_wording_is_varied(pairs, name):
 
 
 def test_the_chosen_answers_have_the_plainer_words(pairs):
-    assert [row["id"] for row in pairs if letters_a_word(row["chosen"]) >= letters_a_word(row["rejected"])] == []
+    assert [
+        row["id"]
+        for row in pairs
+        if letters_a_word(row["chosen"]) >= letters_a_word(row["rejected"])
+    ] == []
 
 
 # The loader
@@ -119,7 +148,9 @@ def test_the_loader_knows_the_same_fields_and_splits():
 def test_load_gives_the_rows_of_the_file_and_notes_it(rows, split, monkeypatch):
     monkeypatch.setattr(data, "USED", {})
     assert data.load_caregiver(split) == rows[split]
-    assert data.USED == {f"data/caregiver/{split}.jsonl": project.sha256_file(FOLDER / f"{split}.jsonl")}
+    assert data.USED == {
+        f"data/caregiver/{split}.jsonl": project.sha256_file(FOLDER / f"{split}.jsonl")
+    }
 
 
 def test_an_unknown_split_is_refused():
@@ -132,7 +163,10 @@ def test_an_unknown_split_is_refused():
 @pytest.mark.parametrize("value", ["", "  ", None, 7])
 def test_a_field_that_is_empty_or_no_text_is_named(rows, broken, split, field, value):
     broken(split, 2, json.dumps(rows[split][1] | {field: value}))
-    with pytest.raises(data.DataError, match=rf"copy\.jsonl, row 2: field '{field}' is (missing or empty|no text but \w+)"):
+    with pytest.raises(
+        data.DataError,
+        match=rf"copy\.jsonl, row 2: field '{field}' is (missing or empty|no text but \w+)",
+    ):
         data.load_caregiver(split)
 
 
@@ -140,7 +174,11 @@ def test_other_faults_are_named(rows, broken, tmp_path):
     broken("test", 4, '{"id": "care-test-04", "topic"')
     with pytest.raises(data.DataError, match=r"copy\.jsonl, row 4: not JSON"):
         data.load_caregiver("test")
-    broken("test", 4, json.dumps({key: value for key, value in rows["test"][3].items() if key != "rejected"}))
+    broken(
+        "test",
+        4,
+        json.dumps({key: value for key, value in rows["test"][3].items() if key != "rejected"}),
+    )
     with pytest.raises(data.DataError, match=r"copy\.jsonl, row 4: field 'rejected'"):
         data.load_caregiver("test")
     broken("test", 4, json.dumps(rows["test"][0]))
@@ -156,27 +194,49 @@ def test_other_faults_are_named(rows, broken, tmp_path):
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_one_line_loads_each_file(rows, split, tmp_path):
-    loaded = load_dataset("json", data_files=str(FOLDER / f"{split}.jsonl"), split="train", cache=tmp_path)
+    loaded = load_dataset(
+        "json", data_files=str(FOLDER / f"{split}.jsonl"), split="train", cache=tmp_path
+    )
     assert loaded.column_names == FIELDS and loaded.to_list() == rows[split]
 
 
 def test_the_card_loads_as_a_data_set_of_its_own(rows, tmp_path):
     both = load_dataset(str(FOLDER), cache=tmp_path)
-    assert {split: both[split].num_rows for split in both} == {split: len(rows[split]) for split in SPLITS}
+    assert {split: both[split].num_rows for split in both} == {
+        split: len(rows[split]) for split in SPLITS
+    }
 
 
 def test_the_card_says_what_the_files_hold(rows, pairs, spoken):
     meta, text = card(FOLDER)
-    assert (meta["license"], meta["language"], meta["size_categories"]) == ("cc-by-4.0", ["en"], ["n<1K"])
-    stated = {file: int(count) for file, count in re.findall(r"^\| `(\w+\.jsonl)` \| (\d+) \|", text, re.MULTILINE)}
-    assert stated == {f"{split}.jsonl": len(rows[split]) for split in SPLITS} | {"voices.jsonl": len(spoken)}
+    assert (meta["license"], meta["language"], meta["size_categories"]) == (
+        "cc-by-4.0",
+        ["en"],
+        ["n<1K"],
+    )
+    stated = {
+        file: int(count)
+        for file, count in re.findall(r"^\| `(\w+\.jsonl)` \| (\d+) \|", text, re.MULTILINE)
+    }
+    assert stated == {f"{split}.jsonl": len(rows[split]) for split in SPLITS} | {
+        "voices.jsonl": len(spoken)
+    }
     assert all(f"| `{field}` |" in text for field in FIELDS)
-    changed, of, *parts = map(int, re.search(r"changed (\d+) of the (\d+) rows: (\d+) of `train.jsonl` and (\d+) of `test.jsonl`", text).groups())
+    changed, of, *parts = map(
+        int,
+        re.search(
+            r"changed (\d+) of the (\d+) rows: (\d+) of `train.jsonl` and (\d+) of `test.jsonl`",
+            text,
+        ).groups(),
+    )
     assert changed == sum(parts) and of == len(pairs)
     shorter = sum(length(row["chosen"]) < length(row["rejected"]) for row in pairs)
     assert f"the chosen answer shorter in {shorter} of the {len(pairs)} pairs" in text
     plainer = sum(letters_a_word(row["chosen"]) < letters_a_word(row["rejected"]) for row in pairs)
-    assert f"in {plainer} of the {len(pairs)} pairs the chosen answer has the shorter words on average" in text
+    assert (
+        f"in {plainer} of the {len(pairs)} pairs the chosen answer has the shorter words on average"
+        in text
+    )
 
 
 # Voices
@@ -192,9 +252,14 @@ VOICES = ["teenager", "older", "second_language", "few_words", "clinician", "fam
 
 def test_each_question_has_each_voice_once(spoken, rows):
     asked = [row["id"] for row in rows["test"]][:16]
-    assert [(row["question"], row["voice"]) for row in spoken] == [(question, voice) for question in asked for voice in VOICES]
+    assert [(row["question"], row["voice"]) for row in spoken] == [
+        (question, voice) for question in asked for voice in VOICES
+    ]
     for row in spoken:
-        assert list(row) == ["id", "question", "voice", "prompt"] and row["id"] == f"{row['question']}.{row['voice']}"
+        assert (
+            list(row) == ["id", "question", "voice", "prompt"]
+            and row["id"] == f"{row['question']}.{row['voice']}"
+        )
         assert row["prompt"].strip() == row["prompt"] != "" and "\n" not in row["prompt"]
 
 
@@ -203,9 +268,15 @@ def test_voices_keep_the_numbers_and_about_the_length(spoken, rows):
     for row in spoken:
         ratio = length(row["prompt"]) / length(originals[row["question"]])
         assert 0.5 <= ratio <= 1.35, row["id"]
-        assert set(re.findall(r"\d+(?:\.\d+)?", originals[row["question"]])) <= set(re.findall(r"\d+(?:\.\d+)?", row["prompt"])) , row["id"]
+        assert set(re.findall(r"\d+(?:\.\d+)?", originals[row["question"]])) <= set(
+            re.findall(r"\d+(?:\.\d+)?", row["prompt"])
+        ), row["id"]
 
 
 def test_voices_share_no_sentence_and_no_opening(spoken):
-    assert not repeated(sentence for sentence in sentences([row["prompt"] for row in spoken]) if len(sentence.split()) > 3)
+    assert not repeated(
+        sentence
+        for sentence in sentences([row["prompt"] for row in spoken])
+        if len(sentence.split()) > 3
+    )
     assert not repeated(" ".join(tokens(row["prompt"])[:5]) for row in spoken)

@@ -21,7 +21,9 @@ anger 怒り negative, annoyance 迷惑 negative, disappointment 失望 negative
 embarrassment 恥ずかしさ negative, fear 恐れ negative, grief 嘆き negative, nervousness 緊張 negative, remorse 後悔 negative, sadness 悲しみ negative,
 confusion 混乱 ambiguous, curiosity 好奇心 ambiguous, realization 気づき ambiguous, surprise 驚き ambiguous, neutral 平静 neutral
 """
-LABELS = {english: japanese for english, japanese, _ in (entry.split() for entry in TABLE1.split(","))}
+LABELS = {
+    english: japanese for english, japanese, _ in (entry.split() for entry in TABLE1.split(","))
+}
 SENTIMENTS = Counter(entry.split()[2] for entry in TABLE1.split(","))
 
 
@@ -66,36 +68,61 @@ def test_rows_have_the_fields_in_order_and_none_is_empty(rows):
     for row in rows:
         assert list(row) == FIELDS and len(row["turns"]) == 4, row.get("id")
         for text in (row["id"], row["emotion"], row["situation"], *row["turns"], row["gloss"]):
-            assert isinstance(text, str) and text.strip() == text != "" and "\n" not in text, row["id"]
+            assert isinstance(text, str) and text.strip() == text != "" and "\n" not in text, row[
+                "id"
+            ]
 
 
 def test_every_emotion_has_four_situations_of_two_dialogues_in_the_order_of_table_1(rows):
-    wanted = [f"{emotion}-{situation}{dialogue}" for emotion in LABELS for situation in "1234" for dialogue in "ab"]
+    wanted = [
+        f"{emotion}-{situation}{dialogue}"
+        for emotion in LABELS
+        for situation in "1234"
+        for dialogue in "ab"
+    ]
     assert [row["id"] for row in rows] == wanted and len(rows) == 28 * 4 * 2
     assert all(row["id"].startswith(row["emotion"] + "-") for row in rows)
 
 
 def test_a_situation_is_shared_by_exactly_its_two_dialogues(rows):
-    assert all(first["situation"] == second["situation"] for first, second in zip(rows[::2], rows[1::2], strict=True))
+    assert all(
+        first["situation"] == second["situation"]
+        for first, second in zip(rows[::2], rows[1::2], strict=True)
+    )
     assert set(Counter(row["situation"] for row in rows).values()) == {2}
 
 
 def test_lengths_are_in_their_band(rows):
     """In characters; the gloss in words."""
-    bands = [(row["id"], part, n, band) for row in rows for part, n, band in (
-        *(("turn", len(text), (18, 110)) for text in row["turns"]), ("situation", len(row["situation"]), (20, 70)), ("gloss", len(row["gloss"].split()), (20, 65)))]
+    bands = [
+        (row["id"], part, n, band)
+        for row in rows
+        for part, n, band in (
+            *(("turn", len(text), (18, 110)) for text in row["turns"]),
+            ("situation", len(row["situation"]), (20, 70)),
+            ("gloss", len(row["gloss"].split()), (20, 65)),
+        )
+    ]
     assert [entry for entry in bands if not entry[3][0] <= entry[2] <= entry[3][1]] == []
 
 
 def test_turns_are_japanese_in_full_width_kana_with_plain_digits(rows):
     for row in rows:
         for text in (row["situation"], *row["turns"]):
-            assert re.search("[ぁ-ん]", text) and not re.search(r"[\uff61-\uff9f\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]", text), row["id"]
+            assert re.search("[ぁ-ん]", text) and not re.search(
+                r"[\uff61-\uff9f\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]", text
+            ), row["id"]
         assert row["gloss"].isascii(), row["id"]
 
 
 def test_no_sentence_is_used_twice(rows):
-    sentences = [sentence for row in rows for text in row["turns"] for sentence in re.split(r"(?<=[。！？])", text) if len(sentence) >= 8]
+    sentences = [
+        sentence
+        for row in rows
+        for text in row["turns"]
+        for sentence in re.split(r"(?<=[。！？])", text)
+        if len(sentence) >= 8
+    ]
     assert len(sentences) > 2000
     assert repeated(sentences) == [] == repeated(row["gloss"] for row in rows)
 
@@ -103,14 +130,20 @@ def test_no_sentence_is_used_twice(rows):
 def test_no_near_duplicates(rows):
     """Exact Jaccard overlap of 5-character shingles of the turns, for every pair of dialogues."""
     found = [(row["id"], shingles(row)) for row in rows]
-    assert [(a, b) for (a, x), (b, y) in itertools.combinations(found, 2) if len(x & y) >= 0.5 * len(x | y)] == []
+    assert [
+        (a, b)
+        for (a, x), (b, y) in itertools.combinations(found, 2)
+        if len(x & y) >= 0.5 * len(x | y)
+    ] == []
 
 
 @pytest.mark.parametrize("place", range(4))
 def test_few_turns_of_a_place_open_alike(rows, place):
     """Six characters, shared by no more than 5 % of the turns."""
     openings = Counter(row["turns"][place][:6] for row in rows)
-    assert sum(count for count in openings.values() if count > 1) <= 0.05 * len(rows), openings.most_common(5)
+    assert sum(count for count in openings.values() if count > 1) <= 0.05 * len(rows), (
+        openings.most_common(5)
+    )
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -127,7 +160,9 @@ def test_no_stock_phrases(rows):
 
 
 def test_the_loader_knows_table_1_and_the_fields():
-    assert [" ".join(entry) for entry in data.EMPLIFAI_EMOTIONS] == [" ".join(entry.split()) for entry in TABLE1.split(",")]
+    assert [" ".join(entry) for entry in data.EMPLIFAI_EMOTIONS] == [
+        " ".join(entry.split()) for entry in TABLE1.split(",")
+    ]
     assert list(data.JAPANESE_FIELDS) == FIELDS
 
 
@@ -141,26 +176,48 @@ def test_load_gives_the_rows_of_the_file_and_notes_it(rows, monkeypatch):
 @pytest.mark.parametrize("value", ["", " \u3000", None, 7, ["text"]])
 def test_a_field_that_is_empty_or_no_text_is_named(rows, broken, field, value):
     broken(3, json.dumps(rows[2] | {field: value}))
-    with pytest.raises(data.DataError, match=rf"copy\.jsonl, row 3: field '{field}' is (missing or empty|no text but \w+)"):
+    with pytest.raises(
+        data.DataError,
+        match=rf"copy\.jsonl, row 3: field '{field}' is (missing or empty|no text but \w+)",
+    ):
         data.load_japanese()
 
 
-@pytest.mark.parametrize("value", [None, "text", [], ["a", "b", "c"], ["a", "b", "c", "d", "e"], ["a", "b", "c", " "], ["a", "b", "c", 4], {"a": 1, "b": 2, "c": 3, "d": 4}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "text",
+        [],
+        ["a", "b", "c"],
+        ["a", "b", "c", "d", "e"],
+        ["a", "b", "c", " "],
+        ["a", "b", "c", 4],
+        {"a": 1, "b": 2, "c": 3, "d": 4},
+    ],
+)
 def test_turns_that_are_not_four_texts_are_named(rows, broken, value):
     broken(1, json.dumps(rows[0] | {"turns": value}))
-    with pytest.raises(data.DataError, match=r"copy\.jsonl, row 1: field 'turns' is not a list of four texts"):
+    with pytest.raises(
+        data.DataError, match=r"copy\.jsonl, row 1: field 'turns' is not a list of four texts"
+    ):
         data.load_japanese()
 
 
 def test_other_faults_are_named(rows, broken, tmp_path):
     broken(4, json.dumps(rows[3] | {"emotion": "喜び"}))
-    with pytest.raises(data.DataError, match=r"copy\.jsonl, row 4: emotion '喜び' is none of admiration, amusement"):
+    with pytest.raises(
+        data.DataError, match=r"copy\.jsonl, row 4: emotion '喜び' is none of admiration, amusement"
+    ):
         data.load_japanese()
     broken(4, json.dumps({key: value for key, value in rows[3].items() if key != "turns"}))
     with pytest.raises(data.DataError, match=r"copy\.jsonl, row 4: field 'turns'"):
         data.load_japanese()
     broken(4, "[]")
-    with pytest.raises(data.DataError, match=r"copy\.jsonl, row 4: not a JSON object.*fields id, emotion, situation"):
+    with pytest.raises(
+        data.DataError,
+        match=r"copy\.jsonl, row 4: not a JSON object.*fields id, emotion, situation",
+    ):
         data.load_japanese()
     broken(4, json.dumps(rows[0]))
     with pytest.raises(data.DataError, match=r"copy\.jsonl, row \d+: field 'id' is that of row"):
@@ -181,28 +238,69 @@ def test_one_line_loads_it(rows, tmp_path):
 
 def test_the_card_says_what_the_file_holds(rows):
     meta, text = card(FOLDER)
-    assert (meta["license"], meta["language"], meta["size_categories"]) == ("cc-by-4.0", ["ja", "en"], ["n<1K"])
+    assert (meta["license"], meta["language"], meta["size_categories"]) == (
+        "cc-by-4.0",
+        ["ja", "en"],
+        ["n<1K"],
+    )
     assert f"| `dialogues.jsonl` | {len(rows)} | {len(LABELS)} | 4 | 2 |" in text
-    assert "{positive} positive, {negative} negative, {ambiguous} ambiguous and neutral".format(**SENTIMENTS) in text
+    assert (
+        "{positive} positive, {negative} negative, {ambiguous} ambiguous and neutral".format(
+            **SENTIMENTS
+        )
+        in text
+    )
     assert all(f"| `{field}` |" in text for field in FIELDS)
     named = sum(LABELS[row["emotion"]] in "".join(row["turns"][::2]) for row in rows)
-    assert f"stands in a patient's turn of {named} of the {len(rows)} dialogues, and in no situation" in text
+    assert (
+        f"stands in a patient's turn of {named} of the {len(rows)} dialogues, and in no situation"
+        in text
+    )
     assert not any(LABELS[row["emotion"]] in row["situation"] for row in rows)
     changed, of = map(int, re.search(r"changed (\d+) of the (\d+) rows", text).groups())
     assert changed <= of == len(rows)
-    shares = [round(100 * distinct_2([characters(text) for text in turns(rows, first)])) for first in (0, 1)]
-    assert "{} % are different in the patients' turns and {} % in the supporters'".format(*shares) in text
+    shares = [
+        round(100 * distinct_2([characters(text) for text in turns(rows, first)]))
+        for first in (0, 1)
+    ]
+    assert (
+        "{} % are different in the patients' turns and {} % in the supporters'".format(*shares)
+        in text
+    )
 
 
 def test_planted_cases_differ_in_the_supporters_turns_alone():
-    rows = [json.loads(line) for line in data.SCREENING_FILE.read_text(encoding="utf-8").splitlines()]
+    rows = [
+        json.loads(line) for line in data.SCREENING_FILE.read_text(encoding="utf-8").splitlines()
+    ]
     kinds = {"sound", "harm", "unsafe comfort", "missed"}
     scenes = {scene: [row for row in rows if row["scene"] == scene] for scene in range(1, 21)}
-    assert len(rows) == 80 and all({row["kind"] for row in scene} == kinds for scene in scenes.values())
+    assert len(rows) == 80 and all(
+        {row["kind"] for row in scene} == kinds for scene in scenes.values()
+    )
     for scene in scenes.values():
-        assert len({(row["emotion"], row["situation"], row["turns"][0], row["turns"][2], row["part"]) for row in scene}) == 1
+        assert (
+            len(
+                {
+                    (
+                        row["emotion"],
+                        row["situation"],
+                        row["turns"][0],
+                        row["turns"][2],
+                        row["part"],
+                    )
+                    for row in scene
+                }
+            )
+            == 1
+        )
         assert len({turn for row in scene for turn in row["turns"][1::2]}) == 8
     assert {row["emotion"] for row in rows} <= {emotion for emotion, _, _ in data.EMPLIFAI_EMOTIONS}
-    lengths = {kind: sum(len(t) for row in rows if row["kind"] == kind for t in row["turns"][1::2]) for kind in kinds}
+    lengths = {
+        kind: sum(len(t) for row in rows if row["kind"] == kind for t in row["turns"][1::2])
+        for kind in kinds
+    }
     assert max(lengths.values()) < 1.05 * min(lengths.values())
-    assert not {row["situation"] for row in rows} & {row["situation"] for row in data.load_japanese()}
+    assert not {row["situation"] for row in rows} & {
+        row["situation"] for row in data.load_japanese()
+    }

@@ -142,7 +142,9 @@ def test_the_card_says_how_many_texts_comfort_in_so_many_words(arms):
             plain = sum(bool(comfort.search(row["answer"].lower())) for row in rows)
             named = "-"
             if name != "er":
-                shown = [re.search(NAMED[r["emotion"]], r["emotional_question"].lower()) for r in rows]
+                shown = [
+                    re.search(NAMED[r["emotion"]], r["emotional_question"].lower()) for r in rows
+                ]
                 named = str(sum(map(bool, shown)))
             line = f"| `{arm}` | `{FILES[name]}` | {len(rows)} | {warm} | {plain} | {named} |"
             assert line in said

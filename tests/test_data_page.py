@@ -11,7 +11,9 @@ from text_measures import read
 from emo_utils import data, project
 
 FILES = {
-    "data_dialogues": list(data.FILES.values()), "data_japanese": [data.JAPANESE_FILE], "data_caregiver": list(data.CAREGIVER_FILES.values()),
+    "data_dialogues": list(data.FILES.values()),
+    "data_japanese": [data.JAPANESE_FILE],
+    "data_caregiver": list(data.CAREGIVER_FILES.values()),
 }
 
 
@@ -37,7 +39,11 @@ def test_every_row_is_shown_whole(written):
         shown = set(cells(text))
         for row in (row for file in FILES[name] for row in read(file)):
             assert any(cell.startswith(f"{row['id']} · ") for cell in shown), row["id"]
-            texts = [value for field, value in row.items() if field not in ("id", "topic", "specialty", "emotion", "turns")] + row.get("turns", [])
+            texts = [
+                value
+                for field, value in row.items()
+                if field not in ("id", "topic", "specialty", "emotion", "turns")
+            ] + row.get("turns", [])
             assert len(texts) >= 3 and set(texts) <= shown, row["id"]
 
 
@@ -45,26 +51,49 @@ def test_japanese_is_marked_and_its_gloss_stands_beside_it(written):
     text = written()["data_japanese"]
     row = read(data.JAPANESE_FILE)[0]
     wanted = [f"{row['id']} · {row['emotion']}", row["gloss"], row["situation"], *row["turns"]]
-    assert "".join(f"<td{' lang=ja' if place > 1 else ''}>{html.escape(value)}</td>" for place, value in enumerate(wanted)) in text
-    assert all(f"<td>{english}</td><td lang=ja>{japanese}</td><td>{sentiment}</td><td>8</td>" in text for english, japanese, sentiment in data.EMPLIFAI_EMOTIONS)
+    assert (
+        "".join(
+            f"<td{' lang=ja' if place > 1 else ''}>{html.escape(value)}</td>"
+            for place, value in enumerate(wanted)
+        )
+        in text
+    )
+    assert all(
+        f"<td>{english}</td><td lang=ja>{japanese}</td><td>{sentiment}</td><td>8</td>" in text
+        for english, japanese, sentiment in data.EMPLIFAI_EMOTIONS
+    )
 
 
 def test_counts_and_lengths_are_those_of_the_files(written):
     parts = written()
     rows = [row for file in FILES["data_dialogues"] for row in read(file)]
-    assert parts["data_dialogues"].startswith(f"{len(rows)} rows from {len({row['specialty'] for row in rows})} specialties.")
+    assert parts["data_dialogues"].startswith(
+        f"{len(rows)} rows from {len({row['specialty'] for row in rows})} specialties."
+    )
     lengths = sorted(len(row["answer"].split()) for row in rows)
     found = re.search(r"<th>answer</th>\s*" + r"<td>(\d+)</td>\s*" * 7, parts["data_dialogues"])
     count, mean, low, *_, high = map(int, found.groups())
-    assert (count, mean, low, high) == (len(rows), round(sum(lengths) / len(lengths)), lengths[0], lengths[-1])
-    assert parts["data_caregiver"].startswith("140 pairs; the chosen answer is the shorter one in 71 of them.")
+    assert (count, mean, low, high) == (
+        len(rows),
+        round(sum(lengths) / len(lengths)),
+        lengths[0],
+        lengths[-1],
+    )
+    assert parts["data_caregiver"].startswith(
+        "140 pairs; the chosen answer is the shorter one in 71 of them."
+    )
 
 
 def test_text_of_a_row_is_never_markup(written, tmp_path, monkeypatch):
     lines = data.CAREGIVER_FILES["test"].read_text("utf-8").splitlines()
     row = read(data.CAREGIVER_FILES["test"])[0]
     file = tmp_path / "copy.jsonl"
-    file.write_text("\n".join([lines[0].replace(row["topic"], "<script>alert(1)</script> & ` $x$"), *lines[1:]]), encoding="utf-8")
+    file.write_text(
+        "\n".join(
+            [lines[0].replace(row["topic"], "<script>alert(1)</script> & ` $x$"), *lines[1:]]
+        ),
+        encoding="utf-8",
+    )
     monkeypatch.setattr(data, "CAREGIVER_FILES", data.CAREGIVER_FILES | {"test": file})
     text = written()["data_caregiver"]
     assert "<script>" not in text and "&lt;script&gt;alert(1)&lt;/script&gt; &amp; ` $x$" in text
@@ -74,21 +103,33 @@ def test_no_blank_line_ends_a_table_early(written):
     """A blank line inside a table would make the rest of it Markdown."""
     for text in written().values():
         for block in text.split("\n\n"):
-            assert block.count("<div") == block.count("</div>") and block.count("<table") == block.count("</table>")
+            assert block.count("<div") == block.count("</div>") and block.count(
+                "<table"
+            ) == block.count("</table>")
 
 
 def test_the_page_includes_the_parts_and_names_the_cards():
     page = (project.ROOT / "book" / "data.md").read_text("utf-8")
     assert re.findall(r"\{include\} generated/(\w+)\.md", page) == list(FILES)
     for folder in ("dialogues", "emplifai_ja", "caregiver"):
-        assert f"data/{folder}/README.md" in page and (project.DATA / folder / "README.md").is_file()
+        assert (
+            f"data/{folder}/README.md" in page and (project.DATA / folder / "README.md").is_file()
+        )
 
 
 def test_the_readme_counts_the_rows():
     text = (project.ROOT / "README.md").read_text("utf-8")
     er, eqsr, test = (len(read(data.FILES[name])) for name in ("er", "eqsr", "test"))
-    assert f"| {er} ER, {eqsr} EQ+SR for training, {test} for testing |" in text and f"28 emotions | {len(read(data.JAPANESE_FILE))} |" in text
-    assert "| {} pairs for training, {} for testing |".format(*(len(read(file)) for file in data.CAREGIVER_FILES.values())) in text
+    assert (
+        f"| {er} ER, {eqsr} EQ+SR for training, {test} for testing |" in text
+        and f"28 emotions | {len(read(data.JAPANESE_FILE))} |" in text
+    )
+    assert (
+        "| {} pairs for training, {} for testing |".format(
+            *(len(read(file)) for file in data.CAREGIVER_FILES.values())
+        )
+        in text
+    )
 
 
 def test_datatables_becomes_a_script_that_a_folder_can_load(tmp_path, monkeypatch):
@@ -96,10 +137,17 @@ def test_datatables_becomes_a_script_that_a_folder_can_load(tmp_path, monkeypatc
     monkeypatch.setattr(pages, "GENERATED", tmp_path)
     pages.place_datatables()
     script = (tmp_path / "static" / "datatables.js").read_text(encoding="utf-8")
-    assert script.startswith("(() => {") and script.endswith("})();\n") and ";window.DataTable = " in script and not re.search(r"\bexport\s*\{", script)
+    assert (
+        script.startswith("(() => {")
+        and script.endswith("})();\n")
+        and ";window.DataTable = " in script
+        and not re.search(r"\bexport\s*\{", script)
+    )
     bundle = tmp_path / "html" / "dt_bundle.js"
     bundle.parent.mkdir()
     bundle.write_text("var a=1;export{a as other};")
-    monkeypatch.setattr(pages, "find_spec", lambda name: SimpleNamespace(origin=str(tmp_path / "__init__.py")))
+    monkeypatch.setattr(
+        pages, "find_spec", lambda name: SimpleNamespace(origin=str(tmp_path / "__init__.py"))
+    )
     with pytest.raises(project.EmoError, match="exports nothing by default"):
         pages.place_datatables()

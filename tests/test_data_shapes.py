@@ -10,30 +10,56 @@ from emo_utils.data import DataError
 
 
 def pairs(n: int) -> list[dict]:
-    return [{"id": f"p{i}", "emotion": data.EMOTIONS[i % 5], "question": f"plain {i}", "answer": f"cold {i}",
-             "emotional_question": f"felt {i}", "soothing_response": f"warm {i}"} for i in range(n)]
+    return [
+        {
+            "id": f"p{i}",
+            "emotion": data.EMOTIONS[i % 5],
+            "question": f"plain {i}",
+            "answer": f"cold {i}",
+            "emotional_question": f"felt {i}",
+            "soothing_response": f"warm {i}",
+        }
+        for i in range(n)
+    ]
 
 
 # SFT and DPO
 
 
 def test_sft_rows_answer_the_emotional_question_with_the_soothing_response():
-    assert data.sft_rows(pairs(1), "be a doctor") == [{
-        "prompt": [{"role": "system", "content": "be a doctor"}, {"role": "user", "content": "felt 0"}],
-        "completion": [{"role": "assistant", "content": "warm 0"}],
-    }]
+    assert data.sft_rows(pairs(1), "be a doctor") == [
+        {
+            "prompt": [
+                {"role": "system", "content": "be a doctor"},
+                {"role": "user", "content": "felt 0"},
+            ],
+            "completion": [{"role": "assistant", "content": "warm 0"}],
+        }
+    ]
 
 
 def test_sft_rows_of_er_answer_the_plain_question_with_the_empathetic_response():
-    row = {"id": "e", "topic": "t", "question": "plain", "answer": "cold", "empathetic_response": "kind"}
+    row = {
+        "id": "e",
+        "topic": "t",
+        "question": "plain",
+        "answer": "cold",
+        "empathetic_response": "kind",
+    }
     assert data.sft_rows([row], "s")[0]["prompt"][1]["content"] == "plain"
     assert data.sft_rows([row], "s")[0]["completion"] == [{"role": "assistant", "content": "kind"}]
 
 
 def test_dpo_rows_choose_the_soothing_response_and_reject_the_doctors_own():
     rows = data.dpo_rows(pairs(3), "s")
-    assert [(r["prompt"][1]["content"], r["chosen"][0]["content"], r["rejected"][0]["content"]) for r in rows] == [
-        ("felt 0", "warm 0", "cold 0"), ("felt 1", "warm 1", "cold 1"), ("felt 2", "warm 2", "cold 2")]
+    assert [
+        (r["prompt"][1]["content"], r["chosen"][0]["content"], r["rejected"][0]["content"])
+        for r in rows
+    ] == [
+        ("felt 0", "warm 0", "cold 0"),
+        ("felt 1", "warm 1", "cold 1"),
+        ("felt 2", "warm 2", "cold 2"),
+    ]
     assert {m["role"] for r in rows for m in r["chosen"] + r["rejected"]} == {"assistant"}
 
 
@@ -45,7 +71,23 @@ def kto(n: int, batch_size: int, seed: int = 42) -> list[dict]:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 42])
-@pytest.mark.parametrize("n, batch_size", [(3, 2), (4, 2), (5, 4), (6, 3), (7, 4), (10, 4), (13, 8), (16, 16), (30, 4), (30, 7), (30, 64), (101, 8)])
+@pytest.mark.parametrize(
+    "n, batch_size",
+    [
+        (3, 2),
+        (4, 2),
+        (5, 4),
+        (6, 3),
+        (7, 4),
+        (10, 4),
+        (13, 8),
+        (16, 16),
+        (30, 4),
+        (30, 7),
+        (30, 64),
+        (101, 8),
+    ],
+)
 def test_kto_rows_alternate_and_keep_equal_questions_apart(n, batch_size, seed):
     rows = kto(n, batch_size, seed)
     assert [r["label"] for r in rows] == [True, False] * n
@@ -60,15 +102,22 @@ def test_kto_rows_alternate_and_keep_equal_questions_apart(n, batch_size, seed):
 @pytest.mark.parametrize("n, batch_size", [(5, 4), (30, 4), (30, 7)])
 def test_kto_rows_hold_each_answer_once_with_its_own_question_and_label(n, batch_size):
     rows = kto(n, batch_size)
-    found = Counter((r["prompt"][1]["content"], r["completion"][0]["content"], r["label"]) for r in rows)
-    assert found == Counter([(f"felt {i}", f"warm {i}", True) for i in range(n)] + [(f"felt {i}", f"cold {i}", False) for i in range(n)])
+    found = Counter(
+        (r["prompt"][1]["content"], r["completion"][0]["content"], r["label"]) for r in rows
+    )
+    assert found == Counter(
+        [(f"felt {i}", f"warm {i}", True) for i in range(n)]
+        + [(f"felt {i}", f"cold {i}", False) for i in range(n)]
+    )
     assert all(r["prompt"][0] == {"role": "system", "content": "s"} for r in rows)
 
 
 def test_kto_rows_have_one_order_a_seed():
     assert kto(30, 4, 7) == kto(30, 4, 7)
     assert kto(30, 4, 7) != kto(30, 4, 8)
-    assert [r["prompt"][1]["content"] for r in kto(30, 4)][::2] != [f"felt {i}" for i in range(30)]  # shuffled at all
+    assert [r["prompt"][1]["content"] for r in kto(30, 4)][::2] != [
+        f"felt {i}" for i in range(30)
+    ]  # shuffled at all
 
 
 @pytest.mark.parametrize("n, batch_size", [(1, 2), (1, 4), (2, 4), (5, 1), (13, 5), (6, 11)])
@@ -88,7 +137,9 @@ def test_kto_rows_of_the_shipped_data_fit_every_batch_size_in_use():
 
 
 def test_balanced_takes_the_emotions_in_turn_and_keeps_the_files_order():
-    rows = [{"id": i, "emotion": e} for i, e in enumerate(["fear"] * 4 + ["anxiety"] * 3 + ["distrust"])]
+    rows = [
+        {"id": i, "emotion": e} for i, e in enumerate(["fear"] * 4 + ["anxiety"] * 3 + ["distrust"])
+    ]
     assert [r["id"] for r in data.balanced(rows, 3)] == [0, 4, 7]
     assert [r["id"] for r in data.balanced(rows, 5)] == [0, 4, 7, 1, 5]
     assert [r["id"] for r in data.balanced(rows, 8)] == [0, 4, 7, 1, 5, 2, 6, 3]
@@ -119,7 +170,16 @@ def file(tmp_path, monkeypatch):
     return write
 
 
-GOOD = json.dumps({"id": "1", "topic": "t", "specialty": "s", "question": "q", "answer": "a", "empathetic_response": "e"}).encode()
+GOOD = json.dumps(
+    {
+        "id": "1",
+        "topic": "t",
+        "specialty": "s",
+        "question": "q",
+        "answer": "a",
+        "empathetic_response": "e",
+    }
+).encode()
 
 
 def test_a_good_file_loads_with_or_without_a_last_line_break(file):
@@ -128,16 +188,22 @@ def test_a_good_file_loads_with_or_without_a_last_line_break(file):
         assert data.load("er") == [json.loads(GOOD)]
 
 
-@pytest.mark.parametrize("content, says", [
-    (b"", r"rows\.jsonl is empty"),
-    (b"\n\n", r"rows\.jsonl is empty"),
-    (GOOD + b"\n[1]\n", r"rows\.jsonl, row 2: not a JSON object.*fields id, topic"),
-    (GOOD + b'\n"text"', r"rows\.jsonl, row 2: not a JSON object"),
-    (GOOD + b"\n\n" + GOOD, r"rows\.jsonl, row 2: not JSON"),
-    (GOOD + b"\n\xff\xfe", rf"rows\.jsonl: not UTF-8 at byte {len(GOOD) + 1}"),
-    (GOOD.replace(b'"e"', b'"caf\xe9"'), r"rows\.jsonl: not UTF-8 at byte \d+; save it as UTF-8"),
-    (GOOD + b"\n" + GOOD, r"rows\.jsonl, row \d+: field 'id' is that of row"),
-])
+@pytest.mark.parametrize(
+    "content, says",
+    [
+        (b"", r"rows\.jsonl is empty"),
+        (b"\n\n", r"rows\.jsonl is empty"),
+        (GOOD + b"\n[1]\n", r"rows\.jsonl, row 2: not a JSON object.*fields id, topic"),
+        (GOOD + b'\n"text"', r"rows\.jsonl, row 2: not a JSON object"),
+        (GOOD + b"\n\n" + GOOD, r"rows\.jsonl, row 2: not JSON"),
+        (GOOD + b"\n\xff\xfe", rf"rows\.jsonl: not UTF-8 at byte {len(GOOD) + 1}"),
+        (
+            GOOD.replace(b'"e"', b'"caf\xe9"'),
+            r"rows\.jsonl: not UTF-8 at byte \d+; save it as UTF-8",
+        ),
+        (GOOD + b"\n" + GOOD, r"rows\.jsonl, row \d+: field 'id' is that of row"),
+    ],
+)
 def test_a_file_that_cannot_be_used_says_where(file, content, says):
     file(content)
     with pytest.raises(DataError, match=says):

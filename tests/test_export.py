@@ -42,7 +42,9 @@ def exported(run: str, folder, **given) -> tuple[dict, dict, list[dict]]:
     written = export.write(run, "smoke", folder, FIXED | given)
     assert all(path.is_file() and path.parent == folder.resolve() for path in written)
     settings = yaml.safe_load(written[0].read_text(encoding="utf-8"))
-    entry = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))[settings["dataset"]]
+    entry = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))[
+        settings["dataset"]
+    ]
     return settings, entry, json.loads((folder / entry["file_name"]).read_text(encoding="utf-8"))
 
 
@@ -62,40 +64,94 @@ def test_settings_carry_the_parameters_of_the_run_over(tiny, tmp_path, run):
     values = graph.values(graph.step(run), "smoke")
     settings, entry, _ = exported(run, tmp_path)
     stage = run[3:6]
-    assert settings["stage"] == stage and settings["model_name_or_path"] == str(tiny) and settings["template"] == "smollm2"
-    assert (settings["finetuning_type"], settings["lora_rank"], settings["lora_alpha"]) == ("lora", values["lora_rank"], 2 * values["lora_rank"])
+    assert (
+        settings["stage"] == stage
+        and settings["model_name_or_path"] == str(tiny)
+        and settings["template"] == "smollm2"
+    )
+    assert (settings["finetuning_type"], settings["lora_rank"], settings["lora_alpha"]) == (
+        "lora",
+        values["lora_rank"],
+        2 * values["lora_rank"],
+    )
     assert (settings["lora_target"], settings["lora_dropout"]) == ("all", 0.0)
-    assert settings["learning_rate"] == values["learning_rate"] and settings["num_train_epochs"] == values["epochs"]
-    assert settings["per_device_train_batch_size"] * settings["gradient_accumulation_steps"] == values["batch_size"]
-    assert settings["cutoff_len"] == values["max_length"] and settings["seed"] == settings["data_seed"] == values["seed"]
-    assert (settings["lr_scheduler_type"], settings["warmup_steps"], settings["bf16"]) == ("cosine", 2, False)
-    assert (settings["logging_steps"], settings["save_strategy"], settings["report_to"]) == (1, "no", "none")
-    assert settings["dataset_dir"] == str(tmp_path.resolve()) and "eval_dataset" not in settings and "adapter_name_or_path" not in settings
-    assert (settings.get("pref_beta"), settings.get("pref_loss")) == {"sft": (None, None), "dpo": (values.get("beta"), "sigmoid"), "kto": (values.get("beta"), None)}[stage]
+    assert (
+        settings["learning_rate"] == values["learning_rate"]
+        and settings["num_train_epochs"] == values["epochs"]
+    )
+    assert (
+        settings["per_device_train_batch_size"] * settings["gradient_accumulation_steps"]
+        == values["batch_size"]
+    )
+    assert (
+        settings["cutoff_len"] == values["max_length"]
+        and settings["seed"] == settings["data_seed"] == values["seed"]
+    )
+    assert (settings["lr_scheduler_type"], settings["warmup_steps"], settings["bf16"]) == (
+        "cosine",
+        2,
+        False,
+    )
+    assert (settings["logging_steps"], settings["save_strategy"], settings["report_to"]) == (
+        1,
+        "no",
+        "none",
+    )
+    assert (
+        settings["dataset_dir"] == str(tmp_path.resolve())
+        and "eval_dataset" not in settings
+        and "adapter_name_or_path" not in settings
+    )
+    assert (settings.get("pref_beta"), settings.get("pref_loss")) == {
+        "sft": (None, None),
+        "dpo": (values.get("beta"), "sigmoid"),
+        "kto": (values.get("beta"), None),
+    }[stage]
     assert entry["ranking"] == (stage == "dpo")
 
 
-@pytest.mark.parametrize(("name", "given", "expected"), [
-    ("learning_rate", "1e-4", 1e-4), ("batch_size", "6", 3), ("beta", "0.35", 0.35), ("epochs", "3", 3.0), ("seed", "7", 7), ("lora_rank", "4", 4), ("max_length", "2048", 2048),
-])
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("learning_rate", "1e-4", 1e-4),
+        ("batch_size", "6", 3),
+        ("beta", "0.35", 0.35),
+        ("epochs", "3", 3.0),
+        ("seed", "7", 7),
+        ("lora_rank", "4", 4),
+        ("max_length", "2048", 2048),
+    ],
+)
 def test_a_parameter_given_as_text_replaces_the_runs_own(tiny, tmp_path, name, given, expected):
-    key = {"batch_size": "gradient_accumulation_steps", "beta": "pref_beta", "epochs": "num_train_epochs", "max_length": "cutoff_len"}.get(name, name)
+    key = {
+        "batch_size": "gradient_accumulation_steps",
+        "beta": "pref_beta",
+        "epochs": "num_train_epochs",
+        "max_length": "cutoff_len",
+    }.get(name, name)
     assert exported("03_dpo.eqsr-dpo", tmp_path, **{name: given})[0][key] == expected
 
 
 def test_without_adapters_all_weights_are_trained(tiny, tmp_path):
     settings, *_ = exported("03_dpo.eqsr-dpo", tmp_path, lora_rank=0)
-    assert settings["finetuning_type"] == "full" and not [key for key in settings if key.startswith("lora")]
+    assert settings["finetuning_type"] == "full" and not [
+        key for key in settings if key.startswith("lora")
+    ]
 
 
 def test_processes_share_the_batch(tiny, tmp_path):
     settings, *_ = exported("03_dpo.eqsr-dpo", tmp_path, batch_size=8, device_batch=2, processes=2)
-    assert (settings["per_device_train_batch_size"], settings["gradient_accumulation_steps"]) == (2, 2)
+    assert (settings["per_device_train_batch_size"], settings["gradient_accumulation_steps"]) == (
+        2,
+        2,
+    )
     assert "NPROC_PER_NODE=2" in (tmp_path / "03_dpo.eqsr-dpo.yaml").read_text()
 
 
 def test_kto_keeps_the_order_and_the_pairs_of_the_kl_term(tiny, tmp_path):
-    settings, *_ = exported("04_kto.eqsr-kto", tmp_path, desirable_weight=1.2, undesirable_weight=0.9)
+    settings, *_ = exported(
+        "04_kto.eqsr-kto", tmp_path, desirable_weight=1.2, undesirable_weight=0.9
+    )
     assert settings["disable_shuffling"] is True
     assert settings["preprocessing_batch_size"] == settings["per_device_train_batch_size"] == 4
     assert (settings["kto_chosen_weight"], settings["kto_rejected_weight"]) == (1.2, 0.9)
@@ -103,17 +159,33 @@ def test_kto_keeps_the_order_and_the_pairs_of_the_kl_term(tiny, tmp_path):
 
 def test_what_cannot_be_expressed_is_said_in_a_comment(tiny, tmp_path):
     exported("02_sft.eqsr-sft", tmp_path)
-    comments = [line for line in (tmp_path / "02_sft.eqsr-sft.yaml").read_text().splitlines() if line.startswith("#")]
-    assert "02_sft.eqsr-sft (smoke profile)" in comments[0] and "llamafactory-cli train 02_sft.eqsr-sft.yaml" in comments[0]
+    comments = [
+        line
+        for line in (tmp_path / "02_sft.eqsr-sft.yaml").read_text().splitlines()
+        if line.startswith("#")
+    ]
+    assert (
+        "02_sft.eqsr-sft (smoke profile)" in comments[0]
+        and "llamafactory-cli train 02_sft.eqsr-sft.yaml" in comments[0]
+    )
     assert len([line for line in comments if line.startswith("# differs: ")]) == len(export.DIFFERS)
 
 
-@pytest.mark.parametrize(("model", "template"), [("Llama-3.2-1B-Instruct", "llama3"), ("SmolLM2-135M-Instruct", "smollm2"), ("Qwen2.5-7B-Instruct", "qwen")])
+@pytest.mark.parametrize(
+    ("model", "template"),
+    [
+        ("Llama-3.2-1B-Instruct", "llama3"),
+        ("SmolLM2-135M-Instruct", "smollm2"),
+        ("Qwen2.5-7B-Instruct", "qwen"),
+    ],
+)
 def test_the_template_follows_the_model(tiny, tmp_path, monkeypatch, model, template):
     monkeypatch.setattr(models, "fetch", lambda name: tiny)
     settings, *_ = exported("02_sft.eqsr-sft", tmp_path, base_model=model)
     assert settings["template"] == template
-    assert ("lines on knowledge and date" in (tmp_path / "02_sft.eqsr-sft.yaml").read_text()) == (template == "llama3")
+    assert ("lines on knowledge and date" in (tmp_path / "02_sft.eqsr-sft.yaml").read_text()) == (
+        template == "llama3"
+    )
 
 
 # Rows
@@ -123,21 +195,35 @@ def test_the_template_follows_the_model(tiny, tmp_path, monkeypatch, model, temp
 def test_sft_rows_are_the_notebooks(tiny, tmp_path, run, name):
     _, _, rows = exported(run, tmp_path, train_rows=7)
     expected = data.sft_rows(data.split(name, 7)[0], TASK)
-    assert [row["messages"] for row in rows] == [row["prompt"] + row["completion"] for row in expected] and len(rows) == 7
-    assert [m["role"] for m in rows[0]["messages"]] == ["system", "user", "assistant"] and rows[0]["messages"][0]["content"] == TASK
+    assert [row["messages"] for row in rows] == [
+        row["prompt"] + row["completion"] for row in expected
+    ] and len(rows) == 7
+    assert [m["role"] for m in rows[0]["messages"]] == ["system", "user", "assistant"] and rows[0][
+        "messages"
+    ][0]["content"] == TASK
 
 
 def test_dpo_rows_are_the_notebooks(tiny, tmp_path):
     _, entry, rows = exported("03_dpo.eqsr-dpo", tmp_path, train_rows=6)
     expected = data.dpo_rows(data.split("eqsr", 6)[0], TASK)
-    assert rows == [{"messages": row["prompt"], "chosen": row["chosen"][0], "rejected": row["rejected"][0]} for row in expected]
+    assert rows == [
+        {"messages": row["prompt"], "chosen": row["chosen"][0], "rejected": row["rejected"][0]}
+        for row in expected
+    ]
     assert set(entry["columns"]) == set(rows[0])
 
 
 def test_kto_rows_are_the_notebooks_in_their_order(tiny, tmp_path):
     _, entry, rows = exported("04_kto.eqsr-kto", tmp_path, train_rows=6, seed=3)
     expected = data.kto_rows(data.split("eqsr", 6)[0], TASK, 3, 4)
-    assert rows == [{"messages": row["prompt"] + row["completion"], "kto_tag": row["label"]} for row in expected] and len(rows) == 12
+    assert (
+        rows
+        == [
+            {"messages": row["prompt"] + row["completion"], "kto_tag": row["label"]}
+            for row in expected
+        ]
+        and len(rows) == 12
+    )
     assert set(entry["columns"]) == set(rows[0])
 
 
@@ -145,13 +231,18 @@ def test_all_rows_without_a_limit(tiny, tmp_path):
     assert len(exported("02_sft.er-sft", tmp_path, train_rows=0)[2]) == len(data.load("er"))
 
 
-@pytest.mark.parametrize(("run", "per_row"), [("02_sft.eqsr-sft", 1), ("03_dpo.eqsr-dpo", 1), ("04_kto.eqsr-kto", 2)])
+@pytest.mark.parametrize(
+    ("run", "per_row"), [("02_sft.eqsr-sft", 1), ("03_dpo.eqsr-dpo", 1), ("04_kto.eqsr-kto", 2)]
+)
 def test_held_out_rows_are_a_data_set_of_their_own(tiny, tmp_path, run, per_row):
     settings, *_ = exported(run, tmp_path, train_rows=6, validation_rows=5)
     held_out = json.loads((tmp_path / f"{run}.validation.json").read_text(encoding="utf-8"))
     questions = {row["emotional_question"] for row in data.split("eqsr", 6, 5)[1]}
     assert settings["eval_dataset"] == f"{run}.validation" and settings["eval_strategy"] == "epoch"
-    assert len(held_out) == 5 * per_row and {row["messages"][1]["content"] for row in held_out} == questions
+    assert (
+        len(held_out) == 5 * per_row
+        and {row["messages"][1]["content"] for row in held_out} == questions
+    )
 
 
 def test_runs_share_a_folder(tiny, tmp_path):
@@ -163,7 +254,10 @@ def test_runs_share_a_folder(tiny, tmp_path):
 
 def test_a_variant_is_named_without_signs_that_separate_names(tiny, tmp_path):
     settings, *_ = exported("03_dpo.eqsr-dpo@beta=0.05,seed=43", tmp_path)
-    assert settings["dataset"] == "03_dpo.eqsr-dpo_beta=0.05_seed=43" and (settings["pref_beta"], settings["seed"]) == (0.05, 43)
+    assert settings["dataset"] == "03_dpo.eqsr-dpo_beta=0.05_seed=43" and (
+        settings["pref_beta"],
+        settings["seed"],
+    ) == (0.05, 43)
 
 
 # Starting weights
@@ -173,7 +267,11 @@ def test_a_variant_is_named_without_signs_that_separate_names(tiny, tmp_path):
 def test_er_eqsr_starts_from_the_er_sft_adapter(tiny, home, tmp_path, run):
     folder = checkpoint(home)
     settings, *_ = exported(run, tmp_path / "to")
-    assert (settings["model_name_or_path"], settings["adapter_name_or_path"], settings["create_new_adapter"]) == (str(tiny), str(folder), True)
+    assert (
+        settings["model_name_or_path"],
+        settings["adapter_name_or_path"],
+        settings["create_new_adapter"],
+    ) == (str(tiny), str(folder), True)
     assert export.DIFFERS_ADAPTERS[0] in (tmp_path / "to" / f"{run}.yaml").read_text()
 
 
@@ -181,10 +279,15 @@ def test_adapters_are_merged_in_the_order_in_which_they_were_trained(tiny, home,
     checkpoint(home)
     checkpoint(home, "er-eqsr-sft", starts_from=("checkpoints/smoke/er-sft",))
     settings, *_ = exported("03_dpo.er-eqsr-dpo", tmp_path / "to", init="er-eqsr-sft")
-    assert [path.rpartition("/")[2] for path in settings["adapter_name_or_path"].split(",")] == ["er-sft", "er-eqsr-sft"]
+    assert [path.rpartition("/")[2] for path in settings["adapter_name_or_path"].split(",")] == [
+        "er-sft",
+        "er-eqsr-sft",
+    ]
 
 
-def test_a_checkpoint_with_all_weights_takes_the_base_models_place(tiny, home, tmp_path, monkeypatch):
+def test_a_checkpoint_with_all_weights_takes_the_base_models_place(
+    tiny, home, tmp_path, monkeypatch
+):
     folder = checkpoint(home, adapter=False)
     for path in tiny.glob("*token*"):
         (folder / path.name).write_bytes(path.read_bytes())
@@ -199,20 +302,33 @@ def test_a_checkpoint_with_all_weights_takes_the_base_models_place(tiny, home, t
 @pytest.mark.parametrize("run", ["05_emotion_scoring", "10_empathy_by_design.ebd-dpo"])
 def test_a_run_that_cannot_be_exported_names_those_that_can(tmp_path, run):
     message = refusal(run, tmp_path)
-    assert f"{run} cannot be exported" in message and all(f"{name}" in message for name in RUNS) and len(RUNS) == 7
+    assert (
+        f"{run} cannot be exported" in message
+        and all(f"{name}" in message for name in RUNS)
+        and len(RUNS) == 7
+    )
 
 
 def test_an_unknown_run_names_the_nearest(tmp_path):
     assert "did you mean '03_dpo.eqsr-dpo'" in refusal("03_dpo.eqsr-dpoo", tmp_path)
 
 
-@pytest.mark.parametrize(("given", "said"), [({"bta": 0.1}, "did you mean 'beta'"), ({"beta": -1}, "must be in (0, 10]"), ({"batch_size": 5}, "no multiple of device_batch")])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"bta": 0.1}, "did you mean 'beta'"),
+        ({"beta": -1}, "must be in (0, 10]"),
+        ({"batch_size": 5}, "no multiple of device_batch"),
+    ],
+)
 def test_a_wrong_parameter_is_refused_as_by_the_notebook(tiny, tmp_path, given, said):
     assert said in refusal("03_dpo.eqsr-dpo", tmp_path, **given)
 
 
 def test_a_missing_checkpoint_names_the_command_that_makes_it(tiny, home, tmp_path):
-    assert "emo make 02_sft.er-sft --profile smoke" in refusal("03_dpo.er-eqsr-dpo", tmp_path / "to")
+    assert "emo make 02_sft.er-sft --profile smoke" in refusal(
+        "03_dpo.er-eqsr-dpo", tmp_path / "to"
+    )
 
 
 @pytest.mark.parametrize("given", [{"lora_rank": 0}, {"quantization": "nf4"}])
@@ -238,4 +354,10 @@ def test_a_broken_dataset_info_is_kept(tiny, tmp_path):
 def test_pref_loss_and_weights_belong_to_their_objective_only(tiny, tmp_path):
     keys = {run[3:6]: set(exported(run, tmp_path)[0]) for run in FROM_BASE[1:]}
     assert keys["dpo"] - keys["sft"] == {"pref_beta", "pref_loss"}
-    assert keys["kto"] - keys["sft"] == {"pref_beta", "kto_chosen_weight", "kto_rejected_weight", "disable_shuffling", "preprocessing_batch_size"}
+    assert keys["kto"] - keys["sft"] == {
+        "pref_beta",
+        "kto_chosen_weight",
+        "kto_rejected_weight",
+        "disable_shuffling",
+        "preprocessing_batch_size",
+    }

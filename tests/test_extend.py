@@ -14,7 +14,10 @@ from emo_utils import data, remote, stats
 from emo_utils.project import ROOT, EmoError
 
 PAGE = (ROOT / "book" / "extend.md").read_text(encoding="utf-8")
-EXAMPLES = {name: code for name, code in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", PAGE, flags=re.DOTALL)}
+EXAMPLES = {
+    name: code
+    for name, code in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", PAGE, flags=re.DOTALL)
+}
 
 
 def ran(name: str, **changes: str) -> dict:
@@ -29,7 +32,10 @@ def ran(name: str, **changes: str) -> dict:
 
 def test_the_examples_are_short():
     assert set(EXAMPLES) == {"my_system.py", "my_metric.py", "my_judge.py"}
-    assert all(len([line for line in code.splitlines() if line.strip()]) <= 20 for code in EXAMPLES.values())
+    assert all(
+        len([line for line in code.splitlines() if line.strip()]) <= 20
+        for code in EXAMPLES.values()
+    )
 
 
 def test_a_system_writes_what_the_chapters_read(tmp_path, monkeypatch):
@@ -41,10 +47,14 @@ def test_a_system_writes_what_the_chapters_read(tmp_path, monkeypatch):
 
     monkeypatch.setattr(results, "results_dir", lambda profile: tmp_path)
     (tmp_path / "answers").mkdir()
-    written.head(3).assign(system="base", tokens=9).to_parquet(tmp_path / "answers" / "base.parquet")
+    written.head(3).assign(system="base", tokens=9).to_parquet(
+        tmp_path / "answers" / "base.parquet"
+    )
     values = {"profile": "smoke", "extra": str(tmp_path / "my-system.parquet")}
     both = results.Run("05_emotion_scoring", values, values).answers(["base"])
-    assert both.groupby("system").size().to_dict() == {"base": 3, "my-system": 20} and not both[["id", "emotion", "question", "answer", "complete"]].isna().any(axis=None)
+    assert both.groupby("system").size().to_dict() == {"base": 3, "my-system": 20} and not both[
+        ["id", "emotion", "question", "answer", "complete"]
+    ].isna().any(axis=None)
 
 
 def test_a_metric_prints_means_with_intervals(tmp_path, monkeypatch, capsys):
@@ -54,39 +64,111 @@ def test_a_metric_prints_means_with_intervals(tmp_path, monkeypatch, capsys):
     pd.DataFrame({"answer": ["Why?", "No.", "Yes.", "When?"]}).to_parquet(folder / "base.parquet")
     ran("my_metric.py")
     mean, low, high = stats.mean_interval(np.array([1.0, 0, 0, 1]), 42)
-    assert capsys.readouterr().out.split() == ["base", f"{mean:.2f}", f"[{low:.2f},", f"{high:.2f}],", "n", "=", "4"]
+    assert capsys.readouterr().out.split() == [
+        "base",
+        f"{mean:.2f}",
+        f"[{low:.2f},",
+        f"{high:.2f}],",
+        "n",
+        "=",
+        "4",
+    ]
 
 
 def test_a_judge_answers_over_http():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    names = ran("my_judge.py", **{"8010": str(port), "ThreadingHTTPServer((": "server = ThreadingHTTPServer((", ".serve_forever()": ""})
+    names = ran(
+        "my_judge.py",
+        **{
+            "8010": str(port),
+            "ThreadingHTTPServer((": "server = ThreadingHTTPServer((",
+            ".serve_forever()": "",
+        },
+    )
     names["Server"].log_message = lambda *_: None
     threading.Thread(target=names["server"].serve_forever, daemon=True).start()
-    asked = {"which": {"type": "choice", "instructions": "Which?", "criteria": {"a": "", "b": "", "c": ""}}, "how": {"type": "score", "instructions": "How?", "criteria": ["low", "high"]}, "is": {"type": "noul", "instructions": "Is it?"}}
-    found = remote.reader("mine", "float32", None, f"http://127.0.0.1:{port}/v1").decide(["a text", "another"], asked)
+    asked = {
+        "which": {
+            "type": "choice",
+            "instructions": "Which?",
+            "criteria": {"a": "", "b": "", "c": ""},
+        },
+        "how": {"type": "score", "instructions": "How?", "criteria": ["low", "high"]},
+        "is": {"type": "noul", "instructions": "Is it?"},
+    }
+    found = remote.reader("mine", "float32", None, f"http://127.0.0.1:{port}/v1").decide(
+        ["a text", "another"], asked
+    )
     names["server"].shutdown()
-    assert found.groupby("question").probability.first().to_dict() == {"which": pytest.approx(1 / 3), "how": 0.5, "is": 0.5} and len(found) == 14
+    assert (
+        found.groupby("question").probability.first().to_dict()
+        == {"which": pytest.approx(1 / 3), "how": 0.5, "is": 0.5}
+        and len(found) == 14
+    )
 
 
-GOOD = {"id": "a", "emotion": "fear", "question": "q", "answer": "a", "emotional_question": "eq", "soothing_response": "s"}
+GOOD = {
+    "id": "a",
+    "emotion": "fear",
+    "question": "q",
+    "answer": "a",
+    "emotional_question": "eq",
+    "soothing_response": "s",
+}
 
 
 def file_of(folder, rows) -> str:
     path = folder / "mine.jsonl"
-    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows), encoding="utf-8")
+    path.write_text(
+        "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows),
+        encoding="utf-8",
+    )
     return str(path)
 
 
 def test_rows_of_ones_own_are_checked_row_by_row_and_field_by_field(tmp_path, capsys):
-    assert cli.main(["check-rows", file_of(tmp_path, [GOOD, GOOD | {"id": "b", "emotion": "distrust"}])]) == 0
+    assert (
+        cli.main(
+            ["check-rows", file_of(tmp_path, [GOOD, GOOD | {"id": "b", "emotion": "distrust"}])]
+        )
+        == 0
+    )
     assert capsys.readouterr().out.startswith("2 rows can be trained on, 1 fear, 1 distrust\n")
-    wrong = [GOOD, "{", GOOD, GOOD | {"id": "c", "answer": " "}, GOOD | {"id": "d", "emotion": "joy"}, [1], {k: v for k, v in GOOD.items() if k != "soothing_response"} | {"id": "e"}]
+    wrong = [
+        GOOD,
+        "{",
+        GOOD,
+        GOOD | {"id": "c", "answer": " "},
+        GOOD | {"id": "d", "emotion": "joy"},
+        [1],
+        {k: v for k, v in GOOD.items() if k != "soothing_response"} | {"id": "e"},
+    ]
     assert cli.main(["check-rows", file_of(tmp_path, wrong)]) == 2
     said = capsys.readouterr().err.splitlines()
-    assert [re.search(r"row (\d)", line).group(1) for line in said] == ["2", "3", "4", "5", "6", "7"]
-    assert [part in line for part, line in zip(("not JSON", "field 'id' is that of row 1", "field 'answer'", "emotion 'joy'", "not a JSON object", "field 'soothing_response'"), said)] == [True] * 6
+    assert [re.search(r"row (\d)", line).group(1) for line in said] == [
+        "2",
+        "3",
+        "4",
+        "5",
+        "6",
+        "7",
+    ]
+    assert [
+        part in line
+        for part, line in zip(
+            (
+                "not JSON",
+                "field 'id' is that of row 1",
+                "field 'answer'",
+                "emotion 'joy'",
+                "not a JSON object",
+                "field 'soothing_response'",
+            ),
+            said,
+        )
+    ] == [True] * 6
 
 
 def test_of_many_wrong_rows_the_first_twenty_are_named(tmp_path):

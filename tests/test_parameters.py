@@ -10,7 +10,13 @@ import yaml
 
 from emo import stale
 from emo_utils import graph, parameters, project
-from emo_utils.parameters import ParameterError, declared, given_in_session, parameters_cell, resolve
+from emo_utils.parameters import (
+    ParameterError,
+    declared,
+    given_in_session,
+    parameters_cell,
+    resolve,
+)
 
 NOTEBOOKS = sorted(path.stem for path in project.NOTEBOOKS.glob("*.ipynb"))
 START = 'from emo_utils import results\n\nrun = results.start("03_dpo", globals())'
@@ -32,10 +38,16 @@ def test_there_are_notebooks():
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_every_parameter_is_read_as_python_and_papermill_read_it(notebook, cells):
     ours = declared(notebook)
-    python = {node.target.id: (node.annotation.id, ast.literal_eval(node.value)) for node in cells[notebook].body}
+    python = {
+        node.target.id: (node.annotation.id, ast.literal_eval(node.value))
+        for node in cells[notebook].body
+    }
     assert {name: (p.type, p.default) for name, p in ours.items()} == python
     theirs = papermill.inspect_notebook(str(project.NOTEBOOKS / f"{notebook}.ipynb"))
-    assert {name: (p["inferred_type_name"], ast.literal_eval(p["default"])) for name, p in theirs.items()} == python
+    assert {
+        name: (p["inferred_type_name"], ast.literal_eval(p["default"]))
+        for name, p in theirs.items()
+    } == python
     assert list(ours) == list(theirs)
 
 
@@ -61,8 +73,15 @@ def test_every_notebook_can_be_scaled_and_seeded():
 
 
 def test_a_line_that_declares_nothing_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(parameters, "parameters_cell", lambda notebook: 'beta: float = 0.1  # (0, 10] weight\ngamma = 3')
-    with pytest.raises(project.EmoError, match=r"line 2: expected 'name: type = default  # meaning', got 'gamma = 3'"):
+    monkeypatch.setattr(
+        parameters,
+        "parameters_cell",
+        lambda notebook: "beta: float = 0.1  # (0, 10] weight\ngamma = 3",
+    )
+    with pytest.raises(
+        project.EmoError,
+        match=r"line 2: expected 'name: type = default  # meaning', got 'gamma = 3'",
+    ):
         declared("03_dpo")
 
 
@@ -75,9 +94,19 @@ def test_an_unknown_notebook_is_answered_with_the_nearest():
 # One run's values
 
 
-@pytest.mark.parametrize("typo, right", [("betta", "beta"), ("lerning_rate", "learning_rate"), ("batchsize", "batch_size"), ("Seed", "seed")])
+@pytest.mark.parametrize(
+    "typo, right",
+    [
+        ("betta", "beta"),
+        ("lerning_rate", "learning_rate"),
+        ("batchsize", "batch_size"),
+        ("Seed", "seed"),
+    ],
+)
 def test_an_unknown_name_is_answered_with_the_nearest(typo, right):
-    with pytest.raises(ParameterError, match=f"03_dpo has no parameter '{typo}'; did you mean '{right}'"):
+    with pytest.raises(
+        ParameterError, match=f"03_dpo has no parameter '{typo}'; did you mean '{right}'"
+    ):
         resolve("03_dpo", {typo: 0.1})
 
 
@@ -87,25 +116,28 @@ def test_a_name_like_no_other_is_refused_without_a_guess():
     assert "'qqqqq'" in str(error.value) and "did you mean" not in str(error.value)
 
 
-@pytest.mark.parametrize("name, value, says", [
-    ("beta", "a lot", ["'a lot'", "no float", "(0, 10]", "default 0.1"]),
-    ("batch_size", 2.5, ["2.5", "no int", "[1, 1024]", "default 4"]),
-    ("batch_size", "2.5", ["'2.5'", "no int"]),
-    ("batch_size", True, ["True", "no int"]),
-    ("beta", True, ["True", "no float"]),
-    ("beta", None, ["None", "no float"]),
-    ("base_model", 3, ["3", "no str"]),
-    ("beta", 0, ["0.0", "(0, 10]"]),
-    ("beta", 10.001, ["10.001", "(0, 10]"]),
-    ("beta", float("nan"), ["nan", "(0, 10]"]),
-    ("beta", float("inf"), ["inf", "(0, 10]"]),
-    ("batch_size", 0, ["0", "[1, 1024]"]),
-    ("seed", 2**31, [str(2**31)]),
-    ("precision", "fp16", ["'fp16'", "one of auto, bf16, fp32"]),
-    ("system", "eqsr-dp0", ["'eqsr-dp0'", "did you mean 'eqsr-dpo'"]),
-    ("system", "eqsr-sft", ["one of eqsr-dpo, er-eqsr-dpo"]),
-    ("profile", "smok", ["'smok'", "did you mean 'smoke'"]),
-])
+@pytest.mark.parametrize(
+    "name, value, says",
+    [
+        ("beta", "a lot", ["'a lot'", "no float", "(0, 10]", "default 0.1"]),
+        ("batch_size", 2.5, ["2.5", "no int", "[1, 1024]", "default 4"]),
+        ("batch_size", "2.5", ["'2.5'", "no int"]),
+        ("batch_size", True, ["True", "no int"]),
+        ("beta", True, ["True", "no float"]),
+        ("beta", None, ["None", "no float"]),
+        ("base_model", 3, ["3", "no str"]),
+        ("beta", 0, ["0.0", "(0, 10]"]),
+        ("beta", 10.001, ["10.001", "(0, 10]"]),
+        ("beta", float("nan"), ["nan", "(0, 10]"]),
+        ("beta", float("inf"), ["inf", "(0, 10]"]),
+        ("batch_size", 0, ["0", "[1, 1024]"]),
+        ("seed", 2**31, [str(2**31)]),
+        ("precision", "fp16", ["'fp16'", "one of auto, bf16, fp32"]),
+        ("system", "eqsr-dp0", ["'eqsr-dp0'", "did you mean 'eqsr-dpo'"]),
+        ("system", "eqsr-sft", ["one of eqsr-dpo, er-eqsr-dpo"]),
+        ("profile", "smok", ["'smok'", "did you mean 'smoke'"]),
+    ],
+)
 def test_a_value_outside_its_domain_is_refused_with_what_would_fit(name, value, says):
     with pytest.raises(ParameterError) as error:
         resolve("03_dpo", {name: value})
@@ -113,10 +145,20 @@ def test_a_value_outside_its_domain_is_refused_with_what_would_fit(name, value, 
     assert [part for part in says if part not in str(error.value)] == []
 
 
-@pytest.mark.parametrize("name, value, kept", [
-    ("beta", 10, 10.0), ("beta", "0.25", 0.25), ("beta", 1e-9, 1e-9), ("batch_size", 1, 1), ("batch_size", "8", 8), ("lora_rank", 0, 0),
-    ("temperature", 0, 0.0), ("temperature", 2, 2.0), ("epochs", 3, 3.0),
-])
+@pytest.mark.parametrize(
+    "name, value, kept",
+    [
+        ("beta", 10, 10.0),
+        ("beta", "0.25", 0.25),
+        ("beta", 1e-9, 1e-9),
+        ("batch_size", 1, 1),
+        ("batch_size", "8", 8),
+        ("lora_rank", 0, 0),
+        ("temperature", 0, 0.0),
+        ("temperature", 2, 2.0),
+        ("epochs", 3, 3.0),
+    ],
+)
 def test_a_value_inside_its_domain_is_kept_in_the_declared_type(name, value, kept):
     found = resolve("03_dpo", {name: value})[name]
     assert found == kept and type(found) is type(kept)
@@ -137,30 +179,55 @@ def test_without_anything_given_the_defaults_hold():
 def test_a_profile_overrides_the_defaults_and_what_is_given_overrides_the_profile():
     smoke = yaml.safe_load((project.PROFILES / "smoke.yaml").read_text())["all"]
     found = resolve("03_dpo", {"profile": "smoke", "max_length": 512})
-    assert found["base_model"] == smoke["base_model"] == "tiny-llama" and found["profile"] == "smoke"
-    assert found["max_new_tokens"] == smoke["max_new_tokens"] != declared("03_dpo")["max_new_tokens"].default
+    assert (
+        found["base_model"] == smoke["base_model"] == "tiny-llama" and found["profile"] == "smoke"
+    )
+    assert (
+        found["max_new_tokens"]
+        == smoke["max_new_tokens"]
+        != declared("03_dpo")["max_new_tokens"].default
+    )
     assert found["max_length"] == 512 != smoke["max_length"]
     # A value that equals the default but was given still wins over the profile.
     default = declared("03_dpo")["max_new_tokens"].default
-    assert resolve("03_dpo", {"profile": "smoke", "max_new_tokens": default})["max_new_tokens"] == default
+    assert (
+        resolve("03_dpo", {"profile": "smoke", "max_new_tokens": default})["max_new_tokens"]
+        == default
+    )
 
 
 def test_a_run_overrides_its_notebook_and_the_notebook_overrides_all(monkeypatch):
-    profile = {"all": {"beta": 0.2, "epochs": 2.0, "seed": 1, "no_such": 1},
-               "values": {"03_dpo": {"beta": 0.3, "epochs": 3.0}, "03_dpo.eqsr-dpo": {"beta": 0.4}}}
+    profile = {
+        "all": {"beta": 0.2, "epochs": 2.0, "seed": 1, "no_such": 1},
+        "values": {"03_dpo": {"beta": 0.3, "epochs": 3.0}, "03_dpo.eqsr-dpo": {"beta": 0.4}},
+    }
     monkeypatch.setattr(parameters, "load_profile", lambda name: profile)
-    assert parameters.profile_values("smoke", "03_dpo", "03_dpo.eqsr-dpo") == {"beta": 0.4, "epochs": 3.0, "seed": 1}
-    assert parameters.profile_values("smoke", "03_dpo", "03_dpo.er-eqsr-dpo") == {"beta": 0.3, "epochs": 3.0, "seed": 1}
+    assert parameters.profile_values("smoke", "03_dpo", "03_dpo.eqsr-dpo") == {
+        "beta": 0.4,
+        "epochs": 3.0,
+        "seed": 1,
+    }
+    assert parameters.profile_values("smoke", "03_dpo", "03_dpo.er-eqsr-dpo") == {
+        "beta": 0.3,
+        "epochs": 3.0,
+        "seed": 1,
+    }
     assert parameters.profile_values("smoke", "04_kto") == {"beta": 0.2, "epochs": 2.0, "seed": 1}
     profile["values"]["03_dpo"]["betta"] = 1
-    with pytest.raises(ParameterError, match=r"smoke.yaml sets 'betta' for 03_dpo.*did you mean 'beta'"):
+    with pytest.raises(
+        ParameterError, match=r"smoke.yaml sets 'betta' for 03_dpo.*did you mean 'beta'"
+    ):
         resolve("03_dpo", {"profile": "smoke"})
 
 
 # The profiles
 
 
-@pytest.mark.parametrize("profile, step", list(itertools.product(project.PROFILE_NAMES, graph.STEPS)), ids=lambda v: getattr(v, "run", v))
+@pytest.mark.parametrize(
+    "profile, step",
+    list(itertools.product(project.PROFILE_NAMES, graph.STEPS)),
+    ids=lambda v: getattr(v, "run", v),
+)
 def test_a_profile_gives_every_run_values_that_fit(profile, step):
     found = resolve(step.notebook, dict(step.fixed) | {"profile": profile}, step.run)
     assert list(found) == list(declared(step.notebook))
@@ -170,7 +237,13 @@ def test_a_profile_gives_every_run_values_that_fit(profile, step):
 @pytest.mark.parametrize("profile", project.PROFILE_NAMES)
 def test_a_profile_sets_nothing_that_no_run_has(profile):
     content = yaml.safe_load((project.PROFILES / f"{profile}.yaml").read_text())
-    assert set(content) - {"cap_memory", "gpus", "launch", "resources", "threads"} == {"about", "minutes", "memory_gb", "all", "values"}
+    assert set(content) - {"cap_memory", "gpus", "launch", "resources", "threads"} == {
+        "about",
+        "minutes",
+        "memory_gb",
+        "all",
+        "values",
+    }
     everything = {name for notebook in NOTEBOOKS for name in declared(notebook)}
     assert set(content["all"]) <= everything - {"profile", "seed"}
     for key, values in content["values"].items():
@@ -211,21 +284,32 @@ def test_an_untouched_cell_gives_nothing():
 
 def test_papermills_injected_cell_gives_what_it_assigns():
     injected = '# Parameters\nbeta = 0.5\nprofile = "smoke"\n'
-    assert given_in_session("03_dpo", session(CELL, injected, START)) == {"beta": 0.5, "profile": "smoke"}
+    assert given_in_session("03_dpo", session(CELL, injected, START)) == {
+        "beta": 0.5,
+        "profile": "smoke",
+    }
 
 
 def test_papermills_own_cell_is_recognized(tmp_path):
     """The cell as papermill itself writes it, not as this file imagines it."""
     notebook = papermill.parameterize.parameterize_notebook(
-        papermill.iorw.load_notebook_node(str(project.NOTEBOOKS / "03_dpo.ipynb")), {"beta": 0.1, "lora_rank": 0})
-    sources = [c.source for c in notebook.cells if set(c.metadata.get("tags", [])) & {"parameters", "injected-parameters"}]
+        papermill.iorw.load_notebook_node(str(project.NOTEBOOKS / "03_dpo.ipynb")),
+        {"beta": 0.1, "lora_rank": 0},
+    )
+    sources = [
+        c.source
+        for c in notebook.cells
+        if set(c.metadata.get("tags", [])) & {"parameters", "injected-parameters"}
+    ]
     assert len(sources) == 2
     assert given_in_session("03_dpo", session(*sources, START)) == {"beta": 0.1, "lora_rank": 0}
 
 
 def test_an_injected_value_that_equals_the_default_is_given():
     default = declared("03_dpo")["beta"].default
-    assert given_in_session("03_dpo", session(CELL, f"# Parameters\nbeta = {default}\n", START)) == {"beta": default}
+    assert given_in_session(
+        "03_dpo", session(CELL, f"# Parameters\nbeta = {default}\n", START)
+    ) == {"beta": default}
 
 
 def test_an_injected_typo_is_given_and_refused():
@@ -236,9 +320,14 @@ def test_an_injected_typo_is_given_and_refused():
 
 
 def test_an_edited_cell_gives_what_was_changed_only():
-    edited = CELL.replace("beta: float = 0.1", "beta: float = 0.7").replace('system: str = "eqsr-dpo"', 'system: str = "er-eqsr-dpo"')
+    edited = CELL.replace("beta: float = 0.1", "beta: float = 0.7").replace(
+        'system: str = "eqsr-dpo"', 'system: str = "er-eqsr-dpo"'
+    )
     assert edited != CELL
-    assert given_in_session("03_dpo", session(edited, START)) == {"beta": 0.7, "system": "er-eqsr-dpo"}
+    assert given_in_session("03_dpo", session(edited, START)) == {
+        "beta": 0.7,
+        "system": "er-eqsr-dpo",
+    }
 
 
 def test_a_typo_in_an_edited_cell_is_given_and_refused():
@@ -250,7 +339,9 @@ def test_a_typo_in_an_edited_cell_is_given_and_refused():
 
 
 def test_a_value_set_in_a_cell_of_its_own_counts_and_private_names_do_not():
-    assert given_in_session("03_dpo", session(CELL, "beta = 2.0\n_mine = 3", START)) == {"beta": 2.0}
+    assert given_in_session("03_dpo", session(CELL, "beta = 2.0\n_mine = 3", START)) == {
+        "beta": 2.0
+    }
 
 
 def test_cells_after_the_start_do_not_count():
@@ -270,7 +361,9 @@ def test_outside_a_notebook_nothing_is_given():
 @pytest.mark.parametrize("before, value", [(0.1, 0.7), (0.3, 0.7), (0.3, 0.1)])
 def test_a_cell_edited_and_run_again_in_the_same_kernel_counts(before, value):
     """The student's loop: run the notebook, change a value in its first cell, run it from the top without a restart."""
-    first, second = (CELL.replace("beta: float = 0.1", f"beta: float = {beta}") for beta in (before, value))
+    first, second = (
+        CELL.replace("beta: float = 0.1", f"beta: float = {beta}") for beta in (before, value)
+    )
     given = given_in_session("03_dpo", session(first, START, "rows = 3", second, START))
     assert resolve("03_dpo", given)["beta"] == value
 
@@ -278,7 +371,9 @@ def test_a_cell_edited_and_run_again_in_the_same_kernel_counts(before, value):
 def test_what_the_rest_waits_for_longest_goes_first():
     order = sorted(graph.STEPS, key=stale.longest_chain, reverse=True)
     assert order[0].run == "02_sft.er-sft"  # three trainings start from it
-    assert [s.notebook for s in order[1:3]] == ["04_kto"] * 2  # the longest and largest trainings are not left to end alone
+    assert [s.notebook for s in order[1:3]] == [
+        "04_kto"
+    ] * 2  # the longest and largest trainings are not left to end alone
     # er-sft 115 s, then er-eqsr-kto 140 s, then the preferences 600 s.
     assert stale.longest_chain(graph.step("02_sft.er-sft")) == 855
     assert stale.longest_chain(graph.step("08_qualitative_cases")) == 90

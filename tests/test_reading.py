@@ -12,7 +12,14 @@ from emo_utils import data, reading
 @pytest.fixture
 def bag(monkeypatch):
     """In place of the encoder, counts of words: what a mark learns from can then be said."""
-    words = sorted({word for name in reading.MARKS for row in data.load_sentences(name) for word in row["text"].lower().split()})
+    words = sorted(
+        {
+            word
+            for name in reading.MARKS
+            for row in data.load_sentences(name)
+            for word in row["text"].lower().split()
+        }
+    )
     place = {word: k for k, word in enumerate(words)}
 
     def embed(encoder, texts):
@@ -34,23 +41,33 @@ def test_marks_are_learnt_from_the_training_part_alone(bag, name, monkeypatch):
     assert list(found) == list(reading.MARKS[name]) and set(map(str, found.dtypes)) == {"bool"}
     for mark in found:
         assert (found[mark] == [bool(row[mark]) for row in train]).mean() > 0.85
-    turned = [row if row["part"] == "train" else row | {mark: 1 - row[mark] for mark in reading.MARKS[name]} for row in rows]
+    turned = [
+        row
+        if row["part"] == "train"
+        else row | {mark: 1 - row[mark] for mark in reading.MARKS[name]}
+        for row in rows
+    ]
     monkeypatch.setattr(data, "load_sentences", lambda _: turned)
-    assert reading.marks(None, reading.learn(None, name), [row["text"] for row in train]).equals(found)
+    assert reading.marks(None, reading.learn(None, name), [row["text"] for row in train]).equals(
+        found
+    )
 
 
 def test_no_sentence_has_no_marks(bag):
     assert reading.marks(None, reading.learn(None, "safety"), []).shape == (0, 3)
 
 
-@pytest.mark.parametrize("text, named", [
-    ("Go to the emergency department now.", True),
-    ("If the pain returns, call 999.", True),
-    ("Get seen today.", True),
-    ("Black stools: same day.", True),
-    ("It heals in three weeks, and today you may rest.", False),
-    ("", False),
-])
+@pytest.mark.parametrize(
+    "text, named",
+    [
+        ("Go to the emergency department now.", True),
+        ("If the pain returns, call 999.", True),
+        ("Get seen today.", True),
+        ("Black stools: same day.", True),
+        ("It heals in three weeks, and today you may rest.", False),
+        ("", False),
+    ],
+)
 def test_help_at_once_is_found_where_it_is_named(text, named):
     assert reading.names_urgent_help(text) is named
 
@@ -73,12 +90,28 @@ def test_marked_sentences_are_complete_and_apart(name):
     assert len(test) >= 60
     for mark in reading.MARKS[name]:
         assert {row[mark] for row in rows} == {0, 1} and sum(row[mark] for row in test) >= 20
-        assert {row[f"{mark}_second"] for row in test} == {0, 1}, "the sentences that measure have two readers"
+        assert {row[f"{mark}_second"] for row in test} == {0, 1}, (
+            "the sentences that measure have two readers"
+        )
 
 
 def test_marked_answers_are_escaped_and_marked_by_more_than_colour():
     run = SimpleNamespace(profile="smoke")
-    html = played.cell_with("08_qualitative_cases", "def marked_texts").marked_texts({"SFT": [("<b>You did well.</b>", True, False), ("Take rest.", False, True), ("It heals, so do not worry.", True, True), ("Hm.", False, False)]}, run).data
+    html = (
+        played.cell_with("08_qualitative_cases", "def marked_texts")
+        .marked_texts(
+            {
+                "SFT": [
+                    ("<b>You did well.</b>", True, False),
+                    ("Take rest.", False, True),
+                    ("It heals, so do not worry.", True, True),
+                    ("Hm.", False, False),
+                ]
+            },
+            run,
+        )
+        .data
+    )
     assert "<b>" not in html and "&lt;b&gt;You did well." in html
     assert html.count("♡") == 3 and html.count("✚") == 3  # two sentences each, and the legend
     assert 'title="comfort and knowledge"' in html and 'title="neither"' in html
@@ -86,7 +119,12 @@ def test_marked_answers_are_escaped_and_marked_by_more_than_colour():
 
 def test_sentences_that_speak_to_a_judge_are_what_their_card_says():
     rows = data.load_sentences("addressed")
-    counts = {part: [sum(row["part"] == part and row["addressed"] == mark for row in rows) for mark in (1, 0)] for part in ("train", "test")}
+    counts = {
+        part: [
+            sum(row["part"] == part and row["addressed"] == mark for row in rows) for mark in (1, 0)
+        ]
+        for part in ("train", "test")
+    }
     assert counts == {"train": [120, 120], "test": [40, 40]}
     kinds = {mark: {row["kind"] for row in rows if row["addressed"] == mark} for mark in (0, 1)}
     assert kinds[0] == {"plain", "near"} and len(kinds[1]) == 8

@@ -30,8 +30,11 @@ def loaded(gguf_file):
 def test_converted_tensors_equal_an_independent_dequantization(gguf_file, loaded):
     tensors = {t.name: t for t in gguf.GGUFReader(gguf_file).tensors}
     state = loaded[0].state_dict()
-    pairs = {"token_embd.weight": "model.embed_tokens.weight", "blk.0.ffn_down.weight": "model.layers.0.mlp.down_proj.weight",
-             "blk.29.attn_v.weight": "model.layers.29.self_attn.v_proj.weight"}
+    pairs = {
+        "token_embd.weight": "model.embed_tokens.weight",
+        "blk.0.ffn_down.weight": "model.layers.0.mlp.down_proj.weight",
+        "blk.29.attn_v.weight": "model.layers.29.self_attn.v_proj.weight",
+    }
     for source, target in pairs.items():
         expected = gguf.dequantize(tensors[source].data, tensors[source].tensor_type)
         np.testing.assert_array_equal(state[target].numpy(), expected)
@@ -39,6 +42,7 @@ def test_converted_tensors_equal_an_independent_dequantization(gguf_file, loaded
 
 def test_the_model_knows_english(loaded):
     model, tokenizer = loaded
+
     def loss(text):
         ids = tokenizer(text, return_tensors="pt").input_ids
         with torch.inference_mode():
@@ -56,8 +60,14 @@ def test_decisions_equal_the_library_pipeline(loaded, monkeypatch):
     twin = copy.deepcopy(model)
     twin.name_or_path = twin.config._name_or_path = ""
     pipe = DecisionPipeline(model=twin, tokenizer=copy.deepcopy(tokenizer))
-    questions = {"kind": {"type": "score", "instructions": "How kind is this?", "criteria": ["cold", "polite", "warm"]},
-                 "thanks": {"type": "noul", "instructions": "Does the writer say thanks?"}}
+    questions = {
+        "kind": {
+            "type": "score",
+            "instructions": "How kind is this?",
+            "criteria": ["cold", "polite", "warm"],
+        },
+        "thanks": {"type": "noul", "instructions": "Does the writer say thanks?"},
+    }
     states = ["Thank you so much, you were lovely.", "No. Wait three weeks."]
     ours = reader.decide(states, questions)
     for index, state in enumerate(states):
@@ -74,9 +84,25 @@ def test_a_few_steps_of_sft_lower_the_loss(loaded, tmp_path):
 
     _, tokenizer = loaded
     model, _ = models.load(NAME, "float32")
-    shortest = sorted(data.load("er"), key=lambda row: len(row["question"] + row["empathetic_response"]))[:2]
+    shortest = sorted(
+        data.load("er"), key=lambda row: len(row["question"] + row["empathetic_response"])
+    )[:2]
     rows = data.sft_rows(shortest, prompts.text("task"))
-    shared = train.arguments(tmp_path, learning_rate=2e-3, epochs=4, batch_size=2, seed=0, max_length=640, precision=models.choose_precision("fp32"))
-    trainer = SFTTrainer(model=model, args=SFTConfig(**shared), train_dataset=Dataset.from_list(rows), processing_class=tokenizer, peft_config=train.lora(8))
+    shared = train.arguments(
+        tmp_path,
+        learning_rate=2e-3,
+        epochs=4,
+        batch_size=2,
+        seed=0,
+        max_length=640,
+        precision=models.choose_precision("fp32"),
+    )
+    trainer = SFTTrainer(
+        model=model,
+        args=SFTConfig(**shared),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        peft_config=train.lora(8),
+    )
     log = train.fit(trainer, SimpleNamespace(values={"processes": 1}))
     assert len(log) == 4 and log.loss.iloc[-1] < log.loss.iloc[0] - 0.3

@@ -20,9 +20,22 @@ def made(tmp_path, monkeypatch):
     (results / "06_knowledge_scoring.json").write_text("{}", encoding="utf-8")
     (results / "answers" / "base.parquet").write_bytes(b"answers")
     (results / "decisions.sqlite").write_bytes(b"a store is no record")
-    state = {"due": [], "current": True, "runs": {"06_knowledge_scoring": {"git_commit": "c0ffee", "device": "a machine", "dirty": False, "records": [1, 2, 3]}}}
+    state = {
+        "due": [],
+        "current": True,
+        "runs": {
+            "06_knowledge_scoring": {
+                "git_commit": "c0ffee",
+                "device": "a machine",
+                "dirty": False,
+                "records": [1, 2, 3],
+            }
+        },
+    }
     monkeypatch.setattr(book, "HTML", tmp_path / "html")
-    monkeypatch.setattr(stale, "why", lambda run, profile: ["there is no result yet"] if run in state["due"] else [])
+    monkeypatch.setattr(
+        stale, "why", lambda run, profile: ["there is no result yet"] if run in state["due"] else []
+    )
     monkeypatch.setattr(book, "is_current", lambda profile: state["current"])
     monkeypatch.setattr(drift, "snapshot", lambda profile: state["runs"])
     monkeypatch.setattr(release, "results_dir", lambda profile: results)
@@ -31,15 +44,32 @@ def made(tmp_path, monkeypatch):
 
 def test_a_release_holds_book_records_notes_and_their_checksums(made, tmp_path):
     files = {path.name: path for path in release.write("embedded", tmp_path / "dist")}
-    assert set(files) == {"book-embedded.tar.gz", "records-embedded.tar.gz", "NOTES.md", "SHA256SUMS"}
+    assert set(files) == {
+        "book-embedded.tar.gz",
+        "records-embedded.tar.gz",
+        "NOTES.md",
+        "SHA256SUMS",
+    }
     with tarfile.open(files["book-embedded.tar.gz"]) as tar:
-        assert tar.getnames() == ["html/index.html"] and tar.extractfile("html/index.html").read() == b"<h1>Hello</h1>"
+        assert (
+            tar.getnames() == ["html/index.html"]
+            and tar.extractfile("html/index.html").read() == b"<h1>Hello</h1>"
+        )
     with tarfile.open(files["records-embedded.tar.gz"]) as tar:
-        assert tar.getnames() == ["embedded/06_knowledge_scoring.json", "embedded/answers/base.parquet"]
+        assert tar.getnames() == [
+            "embedded/06_knowledge_scoring.json",
+            "embedded/answers/base.parquet",
+        ]
     sums = dict(line.split("  ")[::-1] for line in files["SHA256SUMS"].read_text().splitlines())
-    assert sums == {name: hashlib.sha256(files[name].read_bytes()).hexdigest() for name in ("book-embedded.tar.gz", "records-embedded.tar.gz", "NOTES.md")}
+    assert sums == {
+        name: hashlib.sha256(files[name].read_bytes()).hexdigest()
+        for name in ("book-embedded.tar.gz", "records-embedded.tar.gz", "NOTES.md")
+    }
     notes = files["NOTES.md"].read_text(encoding="utf-8")
-    assert notes.startswith("## Unreleased") and "3 numbers of 1 runs from c0ffee, on a machine" in notes
+    assert (
+        notes.startswith("## Unreleased")
+        and "3 numbers of 1 runs from c0ffee, on a machine" in notes
+    )
 
 
 def test_equal_content_gives_equal_bytes(made, tmp_path):
@@ -48,17 +78,50 @@ def test_equal_content_gives_equal_bytes(made, tmp_path):
     assert [path.read_bytes() for path in release.write("embedded", tmp_path / "second")] == first
 
 
-@pytest.mark.parametrize(("change", "says"), [({"due": ["03_dpo.eqsr-dpo"]}, "03_dpo.eqsr-dpo is not up to date (there is no result yet)"), ({"current": False}, "call make book first"),
-                                              ({"runs": {"02_sft.er-sft": {"dirty": True}}}, "02_sft.er-sft was made from a tree with local changes")])
-def test_what_is_not_from_a_commit_or_not_up_to_date_is_not_released(made, tmp_path, capsys, change, says):
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            {"due": ["03_dpo.eqsr-dpo"]},
+            "03_dpo.eqsr-dpo is not up to date (there is no result yet)",
+        ),
+        ({"current": False}, "call make book first"),
+        (
+            {"runs": {"02_sft.er-sft": {"dirty": True}}},
+            "02_sft.er-sft was made from a tree with local changes",
+        ),
+    ],
+)
+def test_what_is_not_from_a_commit_or_not_up_to_date_is_not_released(
+    made, tmp_path, capsys, change, says
+):
     made.update(change)
     assert cli.main(["release", "--to", str(tmp_path / "dist")]) == 2
     assert says in capsys.readouterr().err and not (tmp_path / "dist").exists()
 
 
 def test_the_workflows_call_what_is_there():
-    steps = {name: [step.get("run", "") for job in yaml.safe_load((release.ROOT / ".github/workflows" / f"{name}.yml").read_text())["jobs"].values() for step in job["steps"]] for name in ("nightly", "release")}
+    steps = {
+        name: [
+            step.get("run", "")
+            for job in yaml.safe_load(
+                (release.ROOT / ".github/workflows" / f"{name}.yml").read_text()
+            )["jobs"].values()
+            for step in job["steps"]
+        ]
+        for name in ("nightly", "release")
+    }
     targets = (release.ROOT / "Makefile").read_text()
-    for called in {word for runs in steps.values() for run in runs for line in run.splitlines() if line.startswith("make ") for word in line.split()[1:]}:
+    for called in {
+        word
+        for runs in steps.values()
+        for run in runs
+        for line in run.splitlines()
+        if line.startswith("make ")
+        for word in line.split()[1:]
+    }:
         assert f"\n{called}:" in targets
-    assert any("emo drift --to drift.md" in run for run in steps["nightly"]) and json.dumps(steps["release"]).count("make release") == 1
+    assert (
+        any("emo drift --to drift.md" in run for run in steps["nightly"])
+        and json.dumps(steps["release"]).count("make release") == 1
+    )

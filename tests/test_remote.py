@@ -14,8 +14,16 @@ from emo_utils.judge import Judge
 from emo_utils.project import EmoError
 
 QUESTIONS = {
-    "warm": {"type": "score", "instructions": "How warm is it?", "criteria": ["Cold.", "Lukewarm.", "Warm."]},
-    "tone": {"type": "choice", "instructions": "What is the tone?", "criteria": {"calm": "A polite one", "angry": None, "sad": None}},
+    "warm": {
+        "type": "score",
+        "instructions": "How warm is it?",
+        "criteria": ["Cold.", "Lukewarm.", "Warm."],
+    },
+    "tone": {
+        "type": "choice",
+        "instructions": "What is the tone?",
+        "criteria": {"calm": "A polite one", "angry": None, "sad": None},
+    },
 }
 STATES = [f"Take {n} tablets and come back. " * (1 + n % 3) for n in range(9)]
 
@@ -30,7 +38,9 @@ def start(monkeypatch):
     started = []
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     whole = openai.OpenAI
-    monkeypatch.setattr(remote.openai, "OpenAI", lambda **given: whole(**given | {"max_retries": 0, "timeout": 5}))
+    monkeypatch.setattr(
+        remote.openai, "OpenAI", lambda **given: whole(**given | {"max_retries": 0, "timeout": 5})
+    )
 
     def one(reply):
         started.append(Local(reply))
@@ -44,30 +54,70 @@ def start(monkeypatch):
 
 def systemone(judge):
     """/v1/systemone as transformers' own handler words its answers."""
+
     def reply(path, body):
         assert path == "/v1/systemone" and set(body) == {"model", "state", "questions"}
         found = judge._forward(body["state"], body["questions"])
-        return 200, {"model": body["model"], "answers": {name: {"type": body["questions"][name]["type"], "probabilities": p} for name, p in found.items()}}
+        return 200, {
+            "model": body["model"],
+            "answers": {
+                name: {"type": body["questions"][name]["type"], "probabilities": p}
+                for name, p in found.items()
+            },
+        }
 
     return reply
 
 
 def decisions(judge):
     """The Decisions API, worded by hand from the client's types: predicates, choices and levels instead of our questions."""
+
     def reply(path, body):
         assert path == "/v1/decisions"
         answers = []
         for asked in body["questions"]:
             ours = {"type": asked["type"], "instructions": asked["instructions"]}
-            ours["criteria"] = [level["description"] for level in asked["levels"]] if asked["type"] == "score" else {c["value"]: c.get("description") for c in asked["choices"]}
+            ours["criteria"] = (
+                [level["description"] for level in asked["levels"]]
+                if asked["type"] == "score"
+                else {c["value"]: c.get("description") for c in asked["choices"]}
+            )
             found = judge._forward(body["input"], {"q": ours})["q"]
             best = max(found, key=found.get)
             if asked["type"] == "score":
-                answers.append({"type": "score", "name": asked["name"], "confidence": found[best], "score": sum(int(k) * p for k, p in found.items()),
-                                "probabilities": [{"label": asked["levels"][int(k)]["label"], "value": int(k) + 1, "probability": p} for k, p in found.items()]})
+                answers.append(
+                    {
+                        "type": "score",
+                        "name": asked["name"],
+                        "confidence": found[best],
+                        "score": sum(int(k) * p for k, p in found.items()),
+                        "probabilities": [
+                            {
+                                "label": asked["levels"][int(k)]["label"],
+                                "value": int(k) + 1,
+                                "probability": p,
+                            }
+                            for k, p in found.items()
+                        ],
+                    }
+                )
             else:
-                answers.append({"type": "choice", "name": asked["name"], "choice": best, "confidence": found[best], "probabilities": [{"value": k, "probability": p} for k, p in found.items()]})
-        usage = {"input_tokens": 1, "output_tokens": 0, "total_tokens": 1, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
+                answers.append(
+                    {
+                        "type": "choice",
+                        "name": asked["name"],
+                        "choice": best,
+                        "confidence": found[best],
+                        "probabilities": [{"value": k, "probability": p} for k, p in found.items()],
+                    }
+                )
+        usage = {
+            "input_tokens": 1,
+            "output_tokens": 0,
+            "total_tokens": 1,
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "output_tokens_details": {"reasoning_tokens": 0},
+        }
         return 200, {"model": body["model"], "answers": answers, "usage": usage}
 
     return reply
@@ -83,17 +133,27 @@ FORMS = {"systemone": systemone, "decisions": decisions}
 @pytest.mark.parametrize("kind", FORMS)
 def test_a_server_gives_the_probabilities_of_this_process(judge, start, tmp_path, kind):
     local = start(FORMS[kind](judge))
-    reader = remote.reader("tiny", "float32", tmp_path / "kept.sqlite", endpoint(kind, local.address))
+    reader = remote.reader(
+        "tiny", "float32", tmp_path / "kept.sqlite", endpoint(kind, local.address)
+    )
     states = [*STATES, STATES[0]]
     found, ours = reader.decide(states, QUESTIONS), judge.decide(states, QUESTIONS)
     assert found[["state", "question", "option"]].equals(ours[["state", "question", "option"]])
     assert found.probability.tolist() == pytest.approx(ours.probability.tolist(), abs=1e-6)
-    assert len(local.asked) == len(STATES) and reader.asked == 2 * len(STATES), "equal texts are asked about once"
-    again = remote.reader("tiny", "float32", tmp_path / "kept.sqlite", endpoint(kind, local.address))
+    assert len(local.asked) == len(STATES) and reader.asked == 2 * len(STATES), (
+        "equal texts are asked about once"
+    )
+    again = remote.reader(
+        "tiny", "float32", tmp_path / "kept.sqlite", endpoint(kind, local.address)
+    )
     assert again.decide(states, QUESTIONS).equals(found) and len(local.asked) == len(STATES)
-    other = remote.reader("another", "float32", tmp_path / "kept.sqlite", endpoint(kind, local.address))
+    other = remote.reader(
+        "another", "float32", tmp_path / "kept.sqlite", endpoint(kind, local.address)
+    )
     other.decide(states[:1], QUESTIONS)
-    assert len(local.asked) == len(STATES) + 1, "another model's answers are not taken from the store"
+    assert len(local.asked) == len(STATES) + 1, (
+        "another model's answers are not taken from the store"
+    )
 
 
 def test_transformers_serve_gives_the_probabilities_of_this_process(judge, tmp_path, monkeypatch):
@@ -110,9 +170,20 @@ def test_a_server_ends_with_whoever_started_it(end):
     """The kernel that started it may be killed, and then nobody is left to stop it."""
     waiting = [sys.executable, "-c", "import time; time.sleep(600)", "the server"]
     starts = f"import subprocess, sys, time; from emo_utils import serve; subprocess.Popen([sys.executable, '-c', serve._MINDER, *{waiting!r}], stdin=subprocess.PIPE); time.sleep(600)"
-    starter = subprocess.Popen([sys.executable, "-c", starts]) if end == "killed" else subprocess.Popen([sys.executable, "-c", serve._MINDER, *waiting], stdin=subprocess.PIPE)
+    starter = (
+        subprocess.Popen([sys.executable, "-c", starts])
+        if end == "killed"
+        else subprocess.Popen(
+            [sys.executable, "-c", serve._MINDER, *waiting], stdin=subprocess.PIPE
+        )
+    )
     deadline, below = time.monotonic() + 60, []
-    while not any("the server" in each.cmdline() and "sys.exit" not in each.cmdline()[2] for each in below) and time.monotonic() < deadline:
+    while (
+        not any(
+            "the server" in each.cmdline() and "sys.exit" not in each.cmdline()[2] for each in below
+        )
+        and time.monotonic() < deadline
+    ):
         below = psutil.Process(starter.pid).children(recursive=True)
         time.sleep(0.1)
     assert len(below) == (2 if end == "killed" else 1)
@@ -126,18 +197,39 @@ def test_yes_or_no_is_a_predicate_of_the_decisions_api(start):
 
     def reply(path, body):
         seen.append(body["questions"][0])
-        return 200, {"model": "m", "answers": [{"type": "predicate", "name": "safe", "probability": 0.75}],
-                     "usage": {"input_tokens": 1, "output_tokens": 0, "total_tokens": 1, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}}
+        return 200, {
+            "model": "m",
+            "answers": [{"type": "predicate", "name": "safe", "probability": 0.75}],
+            "usage": {
+                "input_tokens": 1,
+                "output_tokens": 0,
+                "total_tokens": 1,
+                "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+                "output_tokens_details": {"reasoning_tokens": 0},
+            },
+        }
 
-    question = {"type": "noul", "instructions": "Is it safe?", "criteria": {"true": "no harm", "false": None}}
-    found = remote.reader("m", "float32", endpoint=f"decisions+{start(reply).address}").decide(["x"], {"safe": question})
+    question = {
+        "type": "noul",
+        "instructions": "Is it safe?",
+        "criteria": {"true": "no harm", "false": None},
+    }
+    found = remote.reader("m", "float32", endpoint=f"decisions+{start(reply).address}").decide(
+        ["x"], {"safe": question}
+    )
     assert dict(zip(found.option, found.probability)) == {"true": 0.75, "false": 0.25}
-    assert seen == [{"type": "predicate", "name": "safe", "instructions": "Is it safe? Yes means: no harm"}]
+    assert seen == [
+        {"type": "predicate", "name": "safe", "instructions": "Is it safe? Yes means: no harm"}
+    ]
 
 
 def test_what_a_server_refuses_is_unscored_and_the_rest_is_scored(judge, start):
     good = systemone(judge)
-    local = start(lambda path, body: (400, {"error": {"message": "too long"}}) if "7" in body["state"] else good(path, body))
+    local = start(
+        lambda path, body: (
+            (400, {"error": {"message": "too long"}}) if "7" in body["state"] else good(path, body)
+        )
+    )
     found = remote.reader("tiny", "float32", endpoint=local.address).decide(STATES, QUESTIONS)
     missing = found[found.probability.isna()]
     assert set(missing.state) == {7} and len(missing) == 6 and len(found) == 6 * len(STATES)
@@ -146,7 +238,11 @@ def test_what_a_server_refuses_is_unscored_and_the_rest_is_scored(judge, start):
 def test_a_text_that_alone_is_left_does_not_stop_a_run(judge, start, tmp_path):
     """After a stop only the text that the server refuses may be left: it is unscored, and not taken for a server that answers nothing."""
     good = systemone(judge)
-    local = start(lambda path, body: (400, {"error": {"message": "too long"}}) if "7" in body["state"] else good(path, body))
+    local = start(
+        lambda path, body: (
+            (400, {"error": {"message": "too long"}}) if "7" in body["state"] else good(path, body)
+        )
+    )
     found = remote.reader("tiny", "float32", endpoint=local.address).decide(STATES[7:8], QUESTIONS)
     assert found.probability.isna().all() and len(found) == 6
 
@@ -159,25 +255,59 @@ def test_a_refusal_of_the_decisions_api_leaves_one_question_unscored(judge, star
         answer["answers"][1] = {"type": "refusal", "name": "tone"}
         return status, answer
 
-    found = remote.reader("tiny", "float32", endpoint=f"decisions+{start(reply).address}").decide(STATES[:2], QUESTIONS)
-    assert found.groupby("question").probability.apply(lambda p: p.notna().all()).to_dict() == {"tone": False, "warm": True}
+    found = remote.reader("tiny", "float32", endpoint=f"decisions+{start(reply).address}").decide(
+        STATES[:2], QUESTIONS
+    )
+    assert found.groupby("question").probability.apply(lambda p: p.notna().all()).to_dict() == {
+        "tone": False,
+        "warm": True,
+    }
 
 
-@pytest.mark.parametrize("status, answer, told", [
-    (400, {"error": {"message": "labels are no single tokens"}}, "does not take these questions for tiny.*labels are no single tokens"),
-    (500, {"error": {"message": "out of memory"}}, "does not answer.*out of memory.*are kept"),
-    (401, {"error": {"message": "no such key sk-secret-1"}}, r"does not answer.*no such key \(the key\)"),
-    (200, {"answers": {"warm": {"type": "score", "probabilities": {"0": 0.5, "1": 0.5}}}}, "did not answer in the form of SystemOne"),
-    (200, {"answers": {"warm": {"type": "noul", "noul": 0.5}}}, "did not answer in the form of SystemOne"),
-    (200, {"answers": {}}, "did not answer in the form of SystemOne"),
-    (200, {"answers": {"warm": {"type": "score", "probabilities": {"0": 0.5, "1": 0.5, "2": 0.5}}}}, "did not answer in the form of SystemOne"),
-    (200, "<html>hello</html>", "did not answer in the form|does not answer"),
-])
+@pytest.mark.parametrize(
+    "status, answer, told",
+    [
+        (
+            400,
+            {"error": {"message": "labels are no single tokens"}},
+            "does not take these questions for tiny.*labels are no single tokens",
+        ),
+        (500, {"error": {"message": "out of memory"}}, "does not answer.*out of memory.*are kept"),
+        (
+            401,
+            {"error": {"message": "no such key sk-secret-1"}},
+            r"does not answer.*no such key \(the key\)",
+        ),
+        (
+            200,
+            {"answers": {"warm": {"type": "score", "probabilities": {"0": 0.5, "1": 0.5}}}},
+            "did not answer in the form of SystemOne",
+        ),
+        (
+            200,
+            {"answers": {"warm": {"type": "noul", "noul": 0.5}}},
+            "did not answer in the form of SystemOne",
+        ),
+        (200, {"answers": {}}, "did not answer in the form of SystemOne"),
+        (
+            200,
+            {
+                "answers": {
+                    "warm": {"type": "score", "probabilities": {"0": 0.5, "1": 0.5, "2": 0.5}}
+                }
+            },
+            "did not answer in the form of SystemOne",
+        ),
+        (200, "<html>hello</html>", "did not answer in the form|does not answer"),
+    ],
+)
 def test_a_failure_is_one_line_that_names_the_endpoint(start, monkeypatch, status, answer, told):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-1")
     local = start(lambda path, body: (status, answer))
     with pytest.raises(EmoError, match=told) as error:
-        remote.reader("tiny", "float32", endpoint=local.address).decide(STATES, {"warm": QUESTIONS["warm"]})
+        remote.reader("tiny", "float32", endpoint=local.address).decide(
+            STATES, {"warm": QUESTIONS["warm"]}
+        )
     said = str(error.value)
     assert local.address in said and "\n" not in said and "sk-secret-1" not in said
 
@@ -191,14 +321,22 @@ def test_nobody_listens(start):
 
 def test_what_was_answered_before_a_failure_is_kept(judge, start, tmp_path):
     good, broken = systemone(judge), []
-    local = start(lambda path, body: good(path, body) if "8" not in body["state"] or broken else (500, {"error": {"message": "down"}}))
+    local = start(
+        lambda path, body: (
+            good(path, body)
+            if "8" not in body["state"] or broken
+            else (500, {"error": {"message": "down"}})
+        )
+    )
     reader = remote.reader("tiny", "float32", tmp_path / "kept.sqlite", local.address)
     with pytest.raises(EmoError, match="does not answer"):
         reader.decide(STATES, QUESTIONS)
     before = len(local.asked)
     broken.append(True)
     whole = reader.decide(STATES, QUESTIONS)
-    assert whole.probability.notna().all() and len(local.asked) - before == 1, "only the text that failed is asked about again"
+    assert whole.probability.notna().all() and len(local.asked) - before == 1, (
+        "only the text that failed is asked about again"
+    )
 
 
 @pytest.mark.parametrize("given", ["ftp+http://127.0.0.1/v1", "somewhere", "decision"])
@@ -220,38 +358,88 @@ def test_no_endpoint_is_this_process(tiny):
 
 
 def completion(text, logprobs=None):
-    top = [{"token": token, "logprob": value, "bytes": None} for token, value in (logprobs or {}).items()]
-    content = [{"token": text[:1], "logprob": 0.0, "bytes": None, "top_logprobs": top}] if logprobs else None
-    return {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}, "logprobs": content and {"content": content}}]}
+    top = [
+        {"token": token, "logprob": value, "bytes": None}
+        for token, value in (logprobs or {}).items()
+    ]
+    content = (
+        [{"token": text[:1], "logprob": 0.0, "bytes": None, "top_logprobs": top}]
+        if logprobs
+        else None
+    )
+    return {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": text},
+                "logprobs": content and {"content": content},
+            }
+        ],
+    }
 
 
-@pytest.mark.parametrize("reply, expected", [
-    (completion("2"), [0.0, 1.0, 0.0]), (completion(" 3.\n"), [0.0, 0.0, 1.0]),
-    (completion("2", {"2": -0.5, " 1": -1.5, "Well": -0.1, "9": -0.2}), [0.26894142, 0.73105858, 0.0]),  # e^-1.5 and e^-0.5 over their sum
-    (completion("It is 2"), None), (completion("7"), None), (completion(""), None), (completion("I cannot", {"2": -3.0, "I": -0.1}), None),
-])
+@pytest.mark.parametrize(
+    "reply, expected",
+    [
+        (completion("2"), [0.0, 1.0, 0.0]),
+        (completion(" 3.\n"), [0.0, 0.0, 1.0]),
+        (
+            completion("2", {"2": -0.5, " 1": -1.5, "Well": -0.1, "9": -0.2}),
+            [0.26894142, 0.73105858, 0.0],
+        ),  # e^-1.5 and e^-0.5 over their sum
+        (completion("It is 2"), None),
+        (completion("7"), None),
+        (completion(""), None),
+        (completion("I cannot", {"2": -3.0, "I": -0.1}), None),
+    ],
+)
 def test_a_chat_service_gives_a_level_or_leaves_it_unscored(start, tmp_path, reply, expected):
     local = start(lambda path, body: (200, reply))
     reader = remote.reader("m", "float32", tmp_path / "kept.sqlite", f"chat+{local.address}")
-    found = reader.decide(["A text with \"quotes\"\n1: Cold."], {"warm": QUESTIONS["warm"]})
-    assert found.probability.isna().all() if expected is None else found.probability.tolist() == pytest.approx(expected)
+    found = reader.decide(['A text with "quotes"\n1: Cold.'], {"warm": QUESTIONS["warm"]})
+    assert (
+        found.probability.isna().all()
+        if expected is None
+        else found.probability.tolist() == pytest.approx(expected)
+    )
     [asked] = local.asked
     content = asked["messages"][0]["content"]
-    assert '"A text with \\"quotes\\"\\n1: Cold."' in content and "2: Lukewarm." in content, "the text cannot pass for a line of the question"
+    assert '"A text with \\"quotes\\"\\n1: Cold."' in content and "2: Lukewarm." in content, (
+        "the text cannot pass for a line of the question"
+    )
     assert asked["temperature"] == 0
-    remote.reader("m", "float32", tmp_path / "kept.sqlite", f"chat+{local.address}").decide(["A text with \"quotes\"\n1: Cold."], {"warm": QUESTIONS["warm"]})
+    remote.reader("m", "float32", tmp_path / "kept.sqlite", f"chat+{local.address}").decide(
+        ['A text with "quotes"\n1: Cold.'], {"warm": QUESTIONS["warm"]}
+    )
     assert len(local.asked) == 1, "answers are kept"
 
 
 def test_choices_are_numbered_with_their_names_or_descriptions(start, tmp_path):
     local = start(lambda path, body: (200, completion("3")))
-    found = remote.reader("m", "float32", tmp_path / "kept.sqlite", f"chat+{local.address}").decide(["x"], {"tone": QUESTIONS["tone"]})
-    assert dict(zip(found.option, found.probability, strict=True)) == {"calm": 0.0, "angry": 0.0, "sad": 1.0}
+    found = remote.reader("m", "float32", tmp_path / "kept.sqlite", f"chat+{local.address}").decide(
+        ["x"], {"tone": QUESTIONS["tone"]}
+    )
+    assert dict(zip(found.option, found.probability, strict=True)) == {
+        "calm": 0.0,
+        "angry": 0.0,
+        "sad": 1.0,
+    }
     assert "1: A polite one\n2: angry\n3: sad" in local.asked[0]["messages"][0]["content"]
 
 
 def test_a_service_without_logprobs_is_asked_without_them_from_then_on(start, tmp_path):
-    local = start(lambda path, body: (400, {"error": {"message": "logprobs is not supported"}}) if "logprobs" in body else (200, completion("1")))
+    local = start(
+        lambda path, body: (
+            (400, {"error": {"message": "logprobs is not supported"}})
+            if "logprobs" in body
+            else (200, completion("1"))
+        )
+    )
     reader = remote.reader("m", "float32", tmp_path / "kept.sqlite", f"chat+{local.address}")
     found = reader.decide(["one", "two"], {"warm": QUESTIONS["warm"]})
     assert found.probability.tolist() == [1.0, 0.0, 0.0] * 2 and not reader.logprobs
@@ -262,7 +450,9 @@ def test_a_model_that_thinks_too_long_stops_the_run_and_nothing_is_kept(start, t
     silent["choices"][0]["finish_reason"] = "length"
     replies = iter([silent, completion("3")])
     local = start(lambda path, body: (200, next(replies)))
-    ask = lambda: remote.reader("m", "float32", tmp_path / "kept.sqlite", f"chat+{local.address}").decide(["one"], {"warm": QUESTIONS["warm"]})  # noqa: E731
+    ask = lambda: remote.reader(
+        "m", "float32", tmp_path / "kept.sqlite", f"chat+{local.address}"
+    ).decide(["one"], {"warm": QUESTIONS["warm"]})  # noqa: E731
     with pytest.raises(EmoError, match="wrote nothing within 2048 tokens"):
         ask()
     assert ask().probability.tolist() == [0.0, 0.0, 1.0]

@@ -14,11 +14,37 @@ from emo_utils import data, graph, models, parameters, project, results
 from emo_utils.parameters import ParameterError
 from emo_utils.project import EmoError
 
-RECORD = {"table": "emodoctor.table1", "system": "base", "metric": "mean", "value": 0.5, "ci_low": 0.4, "ci_high": 0.6, "n": 20,
-          "scorer": "tiny", "seed": 42, "signature": "how"}
+RECORD = {
+    "table": "emodoctor.table1",
+    "system": "base",
+    "metric": "mean",
+    "value": 0.5,
+    "ci_low": 0.4,
+    "ci_high": 0.6,
+    "n": 20,
+    "scorer": "tiny",
+    "seed": 42,
+    "signature": "how",
+}
 # design.md, "Results: one JSON a run"
-PROVENANCE = {"run", "notebook", "profile", "parameters", "git_commit", "dirty", "seed", "code_sha256", "data_sha256", "models", "versions",
-              "device", "started", "seconds", "peak_memory_mb", "upstream"}
+PROVENANCE = {
+    "run",
+    "notebook",
+    "profile",
+    "parameters",
+    "git_commit",
+    "dirty",
+    "seed",
+    "code_sha256",
+    "data_sha256",
+    "models",
+    "versions",
+    "device",
+    "started",
+    "seconds",
+    "peak_memory_mb",
+    "upstream",
+}
 
 
 @pytest.fixture
@@ -44,7 +70,12 @@ def start(notebook: str = "05_emotion_scoring", **given) -> results.Run:
 
 
 def written(home) -> list[str]:
-    return sorted(str(p.relative_to(home)) for folder in ("results", "checkpoints") for p in (home / folder).rglob("*") if p.is_file())
+    return sorted(
+        str(p.relative_to(home))
+        for folder in ("results", "checkpoints")
+        for p in (home / folder).rglob("*")
+        if p.is_file()
+    )
 
 
 # Records
@@ -62,7 +93,9 @@ def test_a_record_has_finite_numbers_only(field, number):
         results.Record(**RECORD | {field: number})
 
 
-@pytest.mark.parametrize("change", [{"vaule": 1.0}, {"note": "x"}, {"interval": "rows"}, {"n": 1.5}, {"n": None}])
+@pytest.mark.parametrize(
+    "change", [{"vaule": 1.0}, {"note": "x"}, {"interval": "rows"}, {"n": 1.5}, {"n": None}]
+)
 def test_a_record_has_known_fields_only(change):
     with pytest.raises(ValidationError, match=next(iter(change))):
         results.Record(**RECORD | change)
@@ -86,31 +119,63 @@ def test_a_runs_records_take_its_seed(home):
 # Names
 
 
-@pytest.mark.parametrize("notebook, given, name", [
-    ("03_dpo", {}, "03_dpo.eqsr-dpo"),
-    ("03_dpo", {"beta": 0.5}, "03_dpo.eqsr-dpo.beta=0.5"),
-    ("03_dpo", {"system": "er-eqsr-dpo", "lora_rank": 0, "beta": 1e-05}, "03_dpo.er-eqsr-dpo.beta=1e-05.lora_rank=0"),
-    ("03_dpo", {"profile": "smoke", "beta": 0.5}, "03_dpo.eqsr-dpo.smoke.beta=0.5"),
-    ("05_emotion_scoring", {}, "05_emotion_scoring"),
-    ("05_emotion_scoring", {"extra": "results/adhoc/answers/mine.parquet"}, "05_emotion_scoring.extra=results_adhoc_answers_mine.parquet"),
-])
+@pytest.mark.parametrize(
+    "notebook, given, name",
+    [
+        ("03_dpo", {}, "03_dpo.eqsr-dpo"),
+        ("03_dpo", {"beta": 0.5}, "03_dpo.eqsr-dpo.beta=0.5"),
+        (
+            "03_dpo",
+            {"system": "er-eqsr-dpo", "lora_rank": 0, "beta": 1e-05},
+            "03_dpo.er-eqsr-dpo.beta=1e-05.lora_rank=0",
+        ),
+        ("03_dpo", {"profile": "smoke", "beta": 0.5}, "03_dpo.eqsr-dpo.smoke.beta=0.5"),
+        ("05_emotion_scoring", {}, "05_emotion_scoring"),
+        (
+            "05_emotion_scoring",
+            {"extra": "results/adhoc/answers/mine.parquet"},
+            "05_emotion_scoring.extra=results_adhoc_answers_mine.parquet",
+        ),
+    ],
+)
 def test_a_run_by_hand_is_named_by_what_was_given(notebook, given, name):
     assert results.adhoc_name(notebook, parameters.resolve(notebook, given), given) == name
 
 
 def test_names_are_safe_for_files_and_differ():
     def name(**given):
-        return results.adhoc_name("01_data_rewriting", parameters.resolve("01_data_rewriting", given), given)
+        return results.adhoc_name(
+            "01_data_rewriting", parameters.resolve("01_data_rewriting", given), given
+        )
 
-    found = [name(), name(endpoint="http://127.0.0.1:8000/v1"), name(endpoint="http://127.0.0.1:8001/v1"), name(seed=1), name(seed=2), name(temperature=1.0),
-             name(rewriter_model="../../etc/passwd"), name(rewriter_model="x" * 300), name(rewriter_model="x" * 301)]
+    found = [
+        name(),
+        name(endpoint="http://127.0.0.1:8000/v1"),
+        name(endpoint="http://127.0.0.1:8001/v1"),
+        name(seed=1),
+        name(seed=2),
+        name(temperature=1.0),
+        name(rewriter_model="../../etc/passwd"),
+        name(rewriter_model="x" * 300),
+        name(rewriter_model="x" * 301),
+    ]
     assert len(set(found)) == len(found)
     assert all(re.fullmatch(r"[\w.=+-]{1,120}", n) for n in found)
 
 
 def test_two_files_of_one_name_are_two_runs():
     given = [{"extra": f"{folder}/mine.parquet"} for folder in ("first", "second")]
-    assert len({results.adhoc_name("05_emotion_scoring", parameters.resolve("05_emotion_scoring", g), g) for g in given}) == 2
+    assert (
+        len(
+            {
+                results.adhoc_name(
+                    "05_emotion_scoring", parameters.resolve("05_emotion_scoring", g), g
+                )
+                for g in given
+            }
+        )
+        == 2
+    )
 
 
 # Places
@@ -122,18 +187,39 @@ def test_a_run_by_hand_writes_to_adhoc_only(home):
     run.save_answers("eqsr-dpo", pd.DataFrame({"id": ["a"], "answer": ["x"]}))
     run.save_answers("base", pd.DataFrame({"id": ["a"], "answer": ["y"]}))
     run.add(**RECORD)
-    run.add_items(pd.DataFrame({"table": ["t"], "id": ["a"], "system": ["base"], "metric": ["mean"], "value": [0.5]}))
+    run.add_items(
+        pd.DataFrame(
+            {"table": ["t"], "id": ["a"], "system": ["base"], "metric": ["mean"], "value": [0.5]}
+        )
+    )
     path = run.finish()
     name = "03_dpo.eqsr-dpo.smoke.beta=0.5"
     assert path == home / "results" / "adhoc" / f"{name}.json"
-    assert written(home) == [f"results/adhoc/{f}" for f in sorted([f"{name}.json", f"{name}.items.parquet", f"answers/{name}.parquet", f"answers/{name}.base.parquet"])]
+    assert written(home) == [
+        f"results/adhoc/{f}"
+        for f in sorted(
+            [
+                f"{name}.json",
+                f"{name}.items.parquet",
+                f"answers/{name}.parquet",
+                f"answers/{name}.base.parquet",
+            ]
+        )
+    ]
     assert run.table().value.tolist() == [0.5]
 
 
 def test_the_values_are_put_into_the_notebook(home):
-    namespace: dict = {"In": ["", '# Parameters\nprofile = "smoke"\n', "start("], "profile": "smoke"}
+    namespace: dict = {
+        "In": ["", '# Parameters\nprofile = "smoke"\n', "start("],
+        "profile": "smoke",
+    }
     run = results.start("03_dpo", namespace)
-    assert namespace["base_model"] == "tiny-llama" and namespace["beta"] == 0.1 and run.values["base_model"] == "tiny-llama"
+    assert (
+        namespace["base_model"] == "tiny-llama"
+        and namespace["beta"] == 0.1
+        and run.values["base_model"] == "tiny-llama"
+    )
 
 
 def test_a_typo_stops_before_anything_is_written(home):
@@ -145,7 +231,11 @@ def test_a_typo_stops_before_anything_is_written(home):
 def test_where_each_value_comes_from_is_printed(home, capsys):
     start("03_dpo", profile="smoke", beta=0.1)
     lines = {line.split(":")[0]: line for line in capsys.readouterr().out.splitlines()}
-    assert "beta = 0.1" in lines["given"] and "max_new_tokens = 16" in lines["profile"] and "learning_rate = 0.001" in lines["default"]
+    assert (
+        "beta = 0.1" in lines["given"]
+        and "max_new_tokens = 16" in lines["profile"]
+        and "learning_rate = 0.001" in lines["default"]
+    )
     assert "beta" not in lines["default"] + lines["profile"]
 
 
@@ -153,10 +243,17 @@ def test_a_run_of_the_book_has_its_fixed_name_and_place(home, monkeypatch):
     monkeypatch.setenv("EMO_BOOK_RUN", "03_dpo.eqsr-dpo")
     monkeypatch.setattr(graph, "fingerprint", lambda run, profile: {"upstream": {}})
     run = start("03_dpo", profile="smoke", system="eqsr-dpo")
-    assert (run.name, run.folder, run.checkpoint) == ("03_dpo.eqsr-dpo", home / "results" / "smoke", home / "checkpoints" / "smoke" / "eqsr-dpo")
+    assert (run.name, run.folder, run.checkpoint) == (
+        "03_dpo.eqsr-dpo",
+        home / "results" / "smoke",
+        home / "checkpoints" / "smoke" / "eqsr-dpo",
+    )
     run.save_answers("eqsr-dpo", pd.DataFrame({"id": ["a"]}))
     run.finish()
-    assert written(home) == ["results/smoke/03_dpo.eqsr-dpo.json", "results/smoke/answers/eqsr-dpo.parquet"]
+    assert written(home) == [
+        "results/smoke/03_dpo.eqsr-dpo.json",
+        "results/smoke/answers/eqsr-dpo.parquet",
+    ]
 
 
 def test_a_run_of_the_book_that_reads_what_the_graph_does_not_know_is_stopped(home, monkeypatch):
@@ -182,12 +279,24 @@ def names_a_real_run(error: EmoError, profile: str) -> str:
 
 
 @pytest.mark.parametrize("profile", ["embedded", "smoke"])
-@pytest.mark.parametrize("system, made_by", [
-    ("base", "02_sft.er-sft"), ("prompt", "02_sft.er-sft"), ("er-sft", "02_sft.er-sft"), ("eqsr-sft", "02_sft.eqsr-sft"), ("eqsr-dpo", "03_dpo.eqsr-dpo"),
-    ("eqsr-kto", "04_kto.eqsr-kto"), ("er-eqsr-sft", "02_sft.er-eqsr-sft"), ("er-eqsr-dpo", "03_dpo.er-eqsr-dpo"), ("er-eqsr-kto", "04_kto.er-eqsr-kto"),
-])
+@pytest.mark.parametrize(
+    "system, made_by",
+    [
+        ("base", "02_sft.er-sft"),
+        ("prompt", "02_sft.er-sft"),
+        ("er-sft", "02_sft.er-sft"),
+        ("eqsr-sft", "02_sft.eqsr-sft"),
+        ("eqsr-dpo", "03_dpo.eqsr-dpo"),
+        ("eqsr-kto", "04_kto.eqsr-kto"),
+        ("er-eqsr-sft", "02_sft.er-eqsr-sft"),
+        ("er-eqsr-dpo", "03_dpo.er-eqsr-dpo"),
+        ("er-eqsr-kto", "04_kto.er-eqsr-kto"),
+    ],
+)
 def test_missing_answers_name_the_command_that_makes_them(home, system, made_by, profile):
-    with pytest.raises(EmoError, match=rf"answers of {system} \({profile} profile\) are missing") as error:
+    with pytest.raises(
+        EmoError, match=rf"answers of {system} \({profile} profile\) are missing"
+    ) as error:
         start(profile=profile).answers([system])
     assert names_a_real_run(error.value, profile) == made_by
 
@@ -219,7 +328,13 @@ def test_answers_are_read_in_the_order_asked_for_with_those_of_a_run_by_hand(hom
     for folder, system in (("smoke", "base"), ("smoke", "prompt"), ("adhoc", "mine")):
         path = home / "results" / folder / "answers" / f"{system}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame({"id": ["a"], "system": ["eqsr-dpo" if system == "mine" else system], "answer": [system]}).to_parquet(path)
+        pd.DataFrame(
+            {
+                "id": ["a"],
+                "system": ["eqsr-dpo" if system == "mine" else system],
+                "answer": [system],
+            }
+        ).to_parquet(path)
     assert start(profile="smoke").answers(["prompt", "base"]).system.tolist() == ["prompt", "base"]
     extra = start(profile="smoke", extra="results/adhoc/answers/mine.parquet").answers(["base"])
     # Its own name, and not that of the book's system that it was trained as.
@@ -238,39 +353,79 @@ def test_provenance_is_complete_and_true(home, tiny):
     answers = run.save_answers("eqsr-dpo", pd.DataFrame({"id": ["a"]}))
     run.add(**RECORD)
     content = json.loads(run.finish().read_text())
-    assert set(content) == {"records", "provenance"} and content["records"][0] == results.Record(**RECORD).model_dump()
+    assert (
+        set(content) == {"records", "provenance"}
+        and content["records"][0] == results.Record(**RECORD).model_dump()
+    )
     about = content["provenance"]
     assert set(about) >= PROVENANCE
-    assert (about["run"], about["notebook"], about["profile"], about["seed"]) == ("03_dpo.eqsr-dpo.smoke.seed=5", "notebooks/03_dpo.ipynb", "smoke", 5)
+    assert (about["run"], about["notebook"], about["profile"], about["seed"]) == (
+        "03_dpo.eqsr-dpo.smoke.seed=5",
+        "notebooks/03_dpo.ipynb",
+        "smoke",
+        5,
+    )
     assert about["parameters"] == parameters.resolve("03_dpo", {"profile": "smoke", "seed": 5})
     file = project.DATA / "dialogues" / "eqsr_train.jsonl"
     assert list(about["data_sha256"].values()) == [hashlib.sha256(file.read_bytes()).hexdigest()]
     manifest = json.loads((tiny / "manifest.json").read_text())
-    assert about["models"] == {"tiny-llama": {"source": manifest["source"], "sha256": project.sha256_json(manifest["files"])}}
+    assert about["models"] == {
+        "tiny-llama": {
+            "source": manifest["source"],
+            "sha256": project.sha256_json(manifest["files"]),
+        }
+    }
     import torch
     import trl
 
-    assert (about["versions"]["torch"].split("+")[0], about["versions"]["trl"]) == (torch.__version__.split("+")[0], trl.__version__)
-    assert about["device"] and about["seconds"] >= 0 and about["peak_memory_mb"] > 100 and re.match(r"\d{4}-\d\d-\d\dT.*\+00:00$", about["started"])
-    assert about["outputs"] == {"results/adhoc/answers/03_dpo.eqsr-dpo.smoke.seed=5.parquet": hashlib.sha256(answers.read_bytes()).hexdigest()}
-    assert about["git_commit"] == "unknown" and about["dirty"] is None  # the folder of this test is no checkout
+    assert (about["versions"]["torch"].split("+")[0], about["versions"]["trl"]) == (
+        torch.__version__.split("+")[0],
+        trl.__version__,
+    )
+    assert (
+        about["device"]
+        and about["seconds"] >= 0
+        and about["peak_memory_mb"] > 100
+        and re.match(r"\d{4}-\d\d-\d\dT.*\+00:00$", about["started"])
+    )
+    assert about["outputs"] == {
+        "results/adhoc/answers/03_dpo.eqsr-dpo.smoke.seed=5.parquet": hashlib.sha256(
+            answers.read_bytes()
+        ).hexdigest()
+    }
+    assert (
+        about["git_commit"] == "unknown" and about["dirty"] is None
+    )  # the folder of this test is no checkout
 
 
 def test_code_that_changes_changes_its_hash(monkeypatch):
     before = {n: graph.code_sha256(n) for n in ("03_dpo", "06_knowledge_scoring")}
     real = graph.sha256_file
-    monkeypatch.setattr(graph, "sha256_file", lambda p: "changed" if p.name == "train.py" else real(p))
+    monkeypatch.setattr(
+        graph, "sha256_file", lambda p: "changed" if p.name == "train.py" else real(p)
+    )
     # Chapter 3 imports train, chapter 6 does not.
-    assert graph.code_sha256("03_dpo") != before["03_dpo"] and graph.code_sha256("06_knowledge_scoring") == before["06_knowledge_scoring"]
+    assert (
+        graph.code_sha256("03_dpo") != before["03_dpo"]
+        and graph.code_sha256("06_knowledge_scoring") == before["06_knowledge_scoring"]
+    )
 
 
 @pytest.mark.parametrize("n", [1, 20, 400])
 def test_a_number_of_none_has_the_exact_interval(home, n):
     """At a rate of 3.69 in n items, none would be found in 2.5 of 100 such samples."""
     run = start("05_emotion_scoring", profile="smoke")
-    none = RECORD | {"value": 0, "ci_low": 0, "ci_high": 0, "n": n, "signature": "number of details in an answer"}
+    none = RECORD | {
+        "value": 0,
+        "ci_low": 0,
+        "ci_high": 0,
+        "n": n,
+        "signature": "number of details in an answer",
+    }
     record = run.add(**none)
-    assert record.ci_low == 0 and record.ci_high == pytest.approx(scipy.stats.chi2.ppf(0.975, 2) / 2 / n)
+    assert record.ci_low == 0 and record.ci_high == pytest.approx(
+        scipy.stats.chi2.ppf(0.975, 2) / 2 / n
+    )
     assert record.signature == "number of details in an answer; none found: exact Poisson interval"
     assert run.add(**none | {"value": 2, "ci_low": 2, "ci_high": 2}).ci_high == 2
 
@@ -280,11 +435,23 @@ def test_a_number_of_none_has_the_exact_interval(home, n):
 def test_a_share_of_none_or_all_has_the_exact_interval(home, value, n):
     """Resampling 20 answers without a flag finds no flag: no news of the next answer."""
     run = start("05_emotion_scoring", profile="smoke")
-    share = RECORD | {"value": value, "ci_low": value, "ci_high": value, "n": n, "signature": "share of answers with a flag"}
+    share = RECORD | {
+        "value": value,
+        "ci_low": value,
+        "ci_high": value,
+        "n": n,
+        "signature": "share of answers with a flag",
+    }
     record = run.add(**share)
-    assert (record.ci_low, record.ci_high) == pytest.approx(tuple(scipy.stats.binomtest(value * n, n).proportion_ci()))
+    assert (record.ci_low, record.ci_high) == pytest.approx(
+        tuple(scipy.stats.binomtest(value * n, n).proportion_ci())
+    )
     assert record.signature == "share of answers with a flag; all alike: exact binomial interval"
-    for other in ({"signature": "numbers per answer"}, {"interval": "none"}, {"n": 0}):  # no share, no interval at all, no items
+    for other in (
+        {"signature": "numbers per answer"},
+        {"interval": "none"},
+        {"n": 0},
+    ):  # no share, no interval at all, no items
         plain = run.add(**share | other)
         assert plain.ci_low == plain.ci_high == value and "exact" not in plain.signature
     wide = run.add(**share | {"value": 0.5, "ci_low": 0.2, "ci_high": 0.8})
@@ -299,6 +466,12 @@ def test_the_books_records_are_read_with_their_run_and_runs_by_hand_are_not(home
     assert results.read("smoke").empty
     book = home / "results" / "smoke" / "05_emotion_scoring.json"
     book.parent.mkdir(parents=True)
-    book.write_text(by_hand.read_text().replace('"run": "05_emotion_scoring.smoke"', '"run": "05_emotion_scoring"'))
+    book.write_text(
+        by_hand.read_text().replace(
+            '"run": "05_emotion_scoring.smoke"', '"run": "05_emotion_scoring"'
+        )
+    )
     found = results.read("smoke")
-    assert found[["system", "value", "run"]].values.tolist() == [["base", 0.5, "05_emotion_scoring"]]
+    assert found[["system", "value", "run"]].values.tolist() == [
+        ["base", 0.5, "05_emotion_scoring"]
+    ]

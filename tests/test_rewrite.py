@@ -37,16 +37,33 @@ from emo_utils.sources import Row, Task
 QUESTION = "My left knee clicks on the stairs after 3 days of walking in the hills. I took ibuprofen 400 mg twice. Is that serious?"
 ANSWER = "Crepitus, harmless by itself. Ibuprofen 400 mg with food for 5 days at most; come back if it swells or locks."
 ER, EQSR = Task(Row(1, "r1", QUESTION, ANSWER)), Task(Row(1, "r1", QUESTION, ANSWER), "fear")
-TOLD = ("What you feel on the stairs is crepitus, harmless by itself, however loud it seems at night. Ibuprofen 400 mg with food for 5 days at most is fine; come back to us if the knee swells or locks, and "
-        "do write again if the worry stays.")
-FELT = ("I lay awake again and listened to my left knee. It clicks on the stairs since those 3 days of walking in the hills, and each time my stomach drops. I took ibuprofen 400 mg twice. "
-        "Is that serious, will I lose the leg?")
-GOOD_ER, GOOD_EQSR = json.dumps({"empathetic_response": TOLD}), json.dumps({"emotional_question": FELT, "soothing_response": TOLD})
+TOLD = (
+    "What you feel on the stairs is crepitus, harmless by itself, however loud it seems at night. Ibuprofen 400 mg with food for 5 days at most is fine; come back to us if the knee swells or locks, and "
+    "do write again if the worry stays."
+)
+FELT = (
+    "I lay awake again and listened to my left knee. It clicks on the stairs since those 3 days of walking in the hills, and each time my stomach drops. I took ibuprofen 400 mg twice. "
+    "Is that serious, will I lose the leg?"
+)
+GOOD_ER, GOOD_EQSR = (
+    json.dumps({"empathetic_response": TOLD}),
+    json.dumps({"emotional_question": FELT, "soothing_response": TOLD}),
+)
 
 
 def many(count: int, tag: str = "") -> list[Task]:
     """Different ER tasks with numbers, units and a drug."""
-    return [Task(Row(i + 1, f"p{i}", f"{QUESTION} That is case {tag}{i}.", f"{ANSWER} That is case {tag}{i}.")) for i in range(count)]
+    return [
+        Task(
+            Row(
+                i + 1,
+                f"p{i}",
+                f"{QUESTION} That is case {tag}{i}.",
+                f"{ANSWER} That is case {tag}{i}.",
+            )
+        )
+        for i in range(count)
+    ]
 
 
 def run(tasks, settings: Settings, store: Store, **options) -> rewrite.Report:
@@ -60,7 +77,11 @@ def outcome(report: rewrite.Report) -> dict[str, int]:
 def kept(tasks, settings: Settings, store: Store, folder) -> list[dict]:
     """Every exported row, the kept ones first."""
     rewrite.export(tasks, settings, store, folder)
-    return [json.loads(line) for file in ("er", "eqsr", "set_aside") for line in (folder / f"{file}.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for file in ("er", "eqsr", "set_aside")
+        for line in (folder / f"{file}.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 @pytest.fixture
@@ -86,7 +107,13 @@ def scripted(*replies):
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            asked.append({"path": self.path, "key": self.headers["Authorization"], **json.loads(self.rfile.read(int(self.headers["Content-Length"])))})
+            asked.append(
+                {
+                    "path": self.path,
+                    "key": self.headers["Authorization"],
+                    **json.loads(self.rfile.read(int(self.headers["Content-Length"]))),
+                }
+            )
             reply = replies[min(len(asked), len(replies)) - 1]
             reply = reply(self.headers) if callable(reply) else reply
             status, payload = reply if isinstance(reply, tuple) else (200, completion(reply))
@@ -110,29 +137,62 @@ def scripted(*replies):
 
 
 def completion(content, usage=None) -> dict:
-    message = {"role": "assistant", "content": None} | content if isinstance(content, dict) else {"role": "assistant", "content": content}
-    return {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": message}]} | ({"usage": usage} if usage else {})
+    message = (
+        {"role": "assistant", "content": None} | content
+        if isinstance(content, dict)
+        else {"role": "assistant", "content": content}
+    )
+    return {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "m",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+    } | ({"usage": usage} if usage else {})
 
 
 # The key that a reply is stored under
 
 
-@pytest.mark.parametrize("change", [{"endpoint": "https://b.example/v1"}, {"model": "n"}, {"temperature": 0.4}, {"seed": 43}, {"max_tokens": 600}, {"structured": False}], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"endpoint": "https://b.example/v1"},
+        {"model": "n"},
+        {"temperature": 0.4},
+        {"seed": 43},
+        {"max_tokens": 600},
+        {"structured": False},
+    ],
+    ids=str,
+)
 def test_the_key_changes_with_what_shapes_a_reply(change):
     plain = Settings("m", "https://a.example/v1")
     for task in (ER, EQSR):
         assert rewrite.key(task, dataclasses.replace(plain, **change)) != rewrite.key(task, plain)
 
 
-@pytest.mark.parametrize("change", [{"concurrency": 3}, {"attempts": 5}, {"timeout": 1.0}, {"deadline": 9.0}], ids=str)
+@pytest.mark.parametrize(
+    "change", [{"concurrency": 3}, {"attempts": 5}, {"timeout": 1.0}, {"deadline": 9.0}], ids=str
+)
 def test_the_key_does_not_change_with_how_a_reply_is_fetched(change):
-    assert rewrite.key(ER, dataclasses.replace(Settings("m"), **change)) == rewrite.key(ER, Settings("m"))
+    assert rewrite.key(ER, dataclasses.replace(Settings("m"), **change)) == rewrite.key(
+        ER, Settings("m")
+    )
 
 
 def test_the_key_changes_with_the_input_and_not_with_its_place():
-    tasks = [ER, EQSR, Task(EQSR.row, "anxiety"), Task(Row(1, "r1", QUESTION + " Now?", ANSWER)), Task(Row(1, "r1", QUESTION, ANSWER + " Rest."))]
+    tasks = [
+        ER,
+        EQSR,
+        Task(EQSR.row, "anxiety"),
+        Task(Row(1, "r1", QUESTION + " Now?", ANSWER)),
+        Task(Row(1, "r1", QUESTION, ANSWER + " Rest.")),
+    ]
     assert len({rewrite.key(task, Settings("m")) for task in tasks}) == len(tasks)
-    assert rewrite.key(Task(Row(9, "other", QUESTION, ANSWER)), Settings("m")) == rewrite.key(ER, Settings("m"))
+    assert rewrite.key(Task(Row(9, "other", QUESTION, ANSWER)), Settings("m")) == rewrite.key(
+        ER, Settings("m")
+    )
 
 
 @pytest.mark.parametrize("name, task", [("er", ER), ("eqsr", EQSR)])
@@ -142,7 +202,9 @@ def test_the_key_changes_with_the_prompt(tmp_path, monkeypatch, name, task):
     with open(tmp_path / "prompts" / f"{name}.txt", "a", encoding="utf-8") as handle:
         handle.write("Be brief.\n")
     monkeypatch.setattr(prompts, "FOLDER", tmp_path / "prompts")
-    assert {t for t in before if rewrite.key({"er": ER, "eqsr": EQSR}[t], Settings("m")) != before[t]} == {name}
+    assert {
+        t for t in before if rewrite.key({"er": ER, "eqsr": EQSR}[t], Settings("m")) != before[t]
+    } == {name}
 
 
 # Requests and replies
@@ -150,30 +212,67 @@ def test_the_key_changes_with_the_prompt(tmp_path, monkeypatch, name, task):
 
 @pytest.mark.parametrize("emotion", ["", *data.EMOTIONS])
 def test_the_request_holds_question_answer_emotion_and_form(emotion):
-    body = rewrite.request(Task(ER.row, emotion), None, 1, Settings("m", temperature=0.5, seed=7, max_tokens=90))
+    body = rewrite.request(
+        Task(ER.row, emotion), None, 1, Settings("m", temperature=0.5, seed=7, max_tokens=90)
+    )
     (message,) = body["messages"]
     fields = {"emotional_question", "soothing_response"} if emotion else {"empathetic_response"}
-    assert message["role"] == "user" and QUESTION in message["content"] and ANSWER in message["content"]
-    assert all(f'"{field}"' in message["content"] for field in fields) and "{emotion}" not in message["content"]
+    assert (
+        message["role"] == "user"
+        and QUESTION in message["content"]
+        and ANSWER in message["content"]
+    )
+    assert (
+        all(f'"{field}"' in message["content"] for field in fields)
+        and "{emotion}" not in message["content"]
+    )
     assert (f"who feels {emotion}" in message["content"]) == bool(emotion)
     assert (body["model"], body["temperature"], body["max_tokens"]) == ("m", 0.5, 90)
     form = body["response_format"]["json_schema"]
-    assert form["strict"] and set(form["schema"]["required"]) == fields and form["schema"]["additionalProperties"] is False
+    assert (
+        form["strict"]
+        and set(form["schema"]["required"]) == fields
+        and form["schema"]["additionalProperties"] is False
+    )
     assert "response_format" not in rewrite.request(ER, None, 1, Settings("m", structured=False))
 
 
-@pytest.mark.parametrize("text", [
-    '{"empathetic_response": "a"}', '  {"empathetic_response": "a"}\n', '```json\n{"empathetic_response": "a"}\n```', 'Sure:\n{"empathetic_response": "a"}\nI hope this helps.',
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"empathetic_response": "a"}',
+        '  {"empathetic_response": "a"}\n',
+        '```json\n{"empathetic_response": "a"}\n```',
+        'Sure:\n{"empathetic_response": "a"}\nI hope this helps.',
+    ],
+)
 def test_an_object_is_found_in_its_reply(text):
     assert rewrite.parse(text, rewrite.EmpatheticAnswer).empathetic_response == "a"
 
 
 def test_braces_inside_the_text_stay():
-    assert rewrite.parse('{"empathetic_response": "a {b} c"}', rewrite.EmpatheticAnswer).empathetic_response == "a {b} c"
+    assert (
+        rewrite.parse(
+            '{"empathetic_response": "a {b} c"}', rewrite.EmpatheticAnswer
+        ).empathetic_response
+        == "a {b} c"
+    )
 
 
-@pytest.mark.parametrize("text", ["", "{}", "none", "[]", '{"empathetic_response": ""}', '{"empathetic_response": 3}', '{"empathetic_response": "a"', "}{", '{"empathetic_response": "a", "b": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "none",
+        "[]",
+        '{"empathetic_response": ""}',
+        '{"empathetic_response": 3}',
+        '{"empathetic_response": "a"',
+        "}{",
+        '{"empathetic_response": "a", "b": 1}',
+    ],
+)
 def test_what_does_not_fit_is_refused(text):
     with pytest.raises(ValidationError):
         rewrite.parse(text, rewrite.EmpatheticAnswer)
@@ -188,43 +287,70 @@ def test_a_good_reply_is_kept(store, tmp_path):
         report = run([ER, EQSR], settings, store)
     assert outcome(report) == {"kept": 2} and report.asked == len(asked) == 2 and not report.reasons
     shared = {"id": "r1", "number": 1, "question": QUESTION, "answer": ANSWER}
-    assert kept([ER, EQSR], settings, store, tmp_path) == [shared | {"empathetic_response": TOLD}, shared | {"emotion": "fear", "emotional_question": FELT, "soothing_response": TOLD}]
+    assert kept([ER, EQSR], settings, store, tmp_path) == [
+        shared | {"empathetic_response": TOLD},
+        shared | {"emotion": "fear", "emotional_question": FELT, "soothing_response": TOLD},
+    ]
 
 
-@pytest.mark.parametrize("bad, reason", [
-    ("Of course! I will.", "not the asked-for JSON object"), (None, "not the asked-for JSON object"), (GOOD_ER[:60], "not the asked-for JSON object"),
-    (json.dumps({"empathetic_response": TOLD, "note": "hi"}), "note"), (json.dumps({"empathetic_response": TOLD.replace("400 mg", "some")}), "lacks 400"),
-    (json.dumps({"empathetic_response": ANSWER}), "only repeats the original"), (json.dumps({"empathetic_response": "So sorry."}), "write more"),
-    ("I'm sorry, but I can't help with that.", "declines"), ({"refusal": "I'm sorry, but I cannot assist with that."}, "declines"),
-])
+@pytest.mark.parametrize(
+    "bad, reason",
+    [
+        ("Of course! I will.", "not the asked-for JSON object"),
+        (None, "not the asked-for JSON object"),
+        (GOOD_ER[:60], "not the asked-for JSON object"),
+        (json.dumps({"empathetic_response": TOLD, "note": "hi"}), "note"),
+        (json.dumps({"empathetic_response": TOLD.replace("400 mg", "some")}), "lacks 400"),
+        (json.dumps({"empathetic_response": ANSWER}), "only repeats the original"),
+        (json.dumps({"empathetic_response": "So sorry."}), "write more"),
+        ("I'm sorry, but I can't help with that.", "declines"),
+        ({"refusal": "I'm sorry, but I cannot assist with that."}, "declines"),
+    ],
+)
 def test_a_bad_reply_is_repaired_with_its_reason(store, bad, reason):
     with scripted(bad, GOOD_ER) as (address, asked):
         report = run([ER], Settings("m", address), store)
     assert outcome(report) == {"repaired": 1} and report.asked == 2 and report.reasons.total() == 1
     first, second = asked
-    assert [m["role"] for m in second["messages"]] == ["user", "assistant", "user"] and second["messages"][0] == first["messages"][0]
+    assert [m["role"] for m in second["messages"]] == ["user", "assistant", "user"] and second[
+        "messages"
+    ][0] == first["messages"][0]
     given = bad if isinstance(bad, str) else (bad or {}).get("refusal", "(nothing)")
     assert second["messages"][1]["content"] == given and reason in second["messages"][2]["content"]
     assert first["seed"] != second["seed"]  # the same seed might give the same reply
 
 
 def test_a_patient_who_cannot_help_worrying_is_no_refusal(store):
-    reply = json.dumps({"emotional_question": "I can't help worrying, I'm sorry but I am scared. " + FELT, "soothing_response": TOLD})
+    reply = json.dumps(
+        {
+            "emotional_question": "I can't help worrying, I'm sorry but I am scared. " + FELT,
+            "soothing_response": TOLD,
+        }
+    )
     with scripted(reply) as (address, _):
         assert outcome(run([EQSR], Settings("m", address), store)) == {"kept": 1}
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 3])
-def test_attempts_are_exhausted_and_the_row_set_aside_with_its_last_reply(store, tmp_path, attempts):
+def test_attempts_are_exhausted_and_the_row_set_aside_with_its_last_reply(
+    store, tmp_path, attempts
+):
     replies = ["no", "still no", '{"empathetic_response": ""}']
     with scripted(*replies) as (address, asked):
         settings = Settings("m", address, attempts=attempts)
         report = run([ER], settings, store)
     assert len(asked) == report.asked == attempts and outcome(report) == {"set aside": 1}
-    assert [len(a["messages"]) for a in asked] == [1, 3, 3][:attempts]  # the last reply only, so that requests do not grow
+    assert [len(a["messages"]) for a in asked] == [1, 3, 3][
+        :attempts
+    ]  # the last reply only, so that requests do not grow
     assert attempts < 3 or asked[2]["messages"][1]["content"] == "still no"
     (row,) = kept([ER], settings, store, tmp_path)
-    assert row["task"] == "er" and row["attempts"] == attempts and row["reply"] == replies[attempts - 1] and "JSON" in row["reason"]
+    assert (
+        row["task"] == "er"
+        and row["attempts"] == attempts
+        and row["reply"] == replies[attempts - 1]
+        and "JSON" in row["reason"]
+    )
 
 
 def test_a_row_that_is_declined_each_time_counts_as_refused(store, tmp_path):
@@ -232,16 +358,37 @@ def test_a_row_that_is_declined_each_time_counts_as_refused(store, tmp_path):
         settings = Settings("m", address, attempts=2)
         assert outcome(run([EQSR], settings, store)) == {"refused": 1} and len(asked) == 2
     (row,) = kept([EQSR], settings, store, tmp_path)
-    assert (row["task"], row["emotion"], row["reason"]) == ("eqsr", "fear", "the reply declines the task")
+    assert (row["task"], row["emotion"], row["reason"]) == (
+        "eqsr",
+        "fear",
+        "the reply declines the task",
+    )
 
 
-@pytest.mark.parametrize("reply, expected", [(GOOD_ER, {"repaired": 1}), ("no", {"set aside": 1})], ids=["good", "bad"])
-def test_a_row_is_finished_also_where_fewer_attempts_are_allowed_than_it_had(store, tmp_path, reply, expected):
+@pytest.mark.parametrize(
+    "reply, expected", [(GOOD_ER, {"repaired": 1}), ("no", {"set aside": 1})], ids=["good", "bad"]
+)
+def test_a_row_is_finished_also_where_fewer_attempts_are_allowed_than_it_had(
+    store, tmp_path, reply, expected
+):
     settings = Settings("m", "local", attempts=3)
     with scripted("no", "no", (500, {})) as (address, _):
-        assert outcome(run([ER], settings, store, api=rewrite.client(address, retries=0))) == {"failed": 1}
+        assert outcome(run([ER], settings, store, api=rewrite.client(address, retries=0))) == {
+            "failed": 1
+        }
     with scripted(reply) as (address, asked):
-        assert outcome(run([ER], dataclasses.replace(settings, attempts=2), store, api=rewrite.client(address))) == expected and len(asked) == 1
+        assert (
+            outcome(
+                run(
+                    [ER],
+                    dataclasses.replace(settings, attempts=2),
+                    store,
+                    api=rewrite.client(address),
+                )
+            )
+            == expected
+            and len(asked) == 1
+        )
     assert len(kept([ER], settings, store, tmp_path)) == 1
 
 
@@ -251,7 +398,17 @@ def test_no_attempt_and_no_concurrency_are_mistakes():
             Settings("m", **wrong)
 
 
-@pytest.mark.parametrize("content", ["half an emoji \ud83d", "a\x00b", "{" * 5000, '{"empathetic_response": "half \\ud83d"}', "é" * 9000], ids=["surrogate", "NUL", "braces", "escaped surrogate", "long"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "half an emoji \ud83d",
+        "a\x00b",
+        "{" * 5000,
+        '{"empathetic_response": "half \\ud83d"}',
+        "é" * 9000,
+    ],
+    ids=["surrogate", "NUL", "braces", "escaped surrogate", "long"],
+)
 def test_an_odd_reply_is_asked_for_again(store, tmp_path, content):
     with scripted(content) as (address, _):
         settings = Settings("m", address, attempts=2)
@@ -259,7 +416,20 @@ def test_an_odd_reply_is_asked_for_again(store, tmp_path, content):
     assert len(kept([ER], settings, store, tmp_path)) == 1
 
 
-@pytest.mark.parametrize("payload", [[], {}, {"choices": []}, {"choices": None}, {"choices": [{"message": None}]}, completion(["a", "list"]), completion(7), "text"], ids=str)
+@pytest.mark.parametrize(
+    "payload",
+    [
+        [],
+        {},
+        {"choices": []},
+        {"choices": None},
+        {"choices": [{"message": None}]},
+        completion(["a", "list"]),
+        completion(7),
+        "text",
+    ],
+    ids=str,
+)
 def test_a_response_that_is_no_completion_is_a_failure_of_the_endpoint(store, payload):
     with scripted((200, payload)) as (address, _):
         report = run([ER], Settings("m", address), store)
@@ -271,17 +441,30 @@ def test_the_emotion_gate_is_asked_about_the_question_and_its_reason_handed_on(s
 
     def gate(plain, rewritten, emotion):
         seen.append((plain, rewritten, emotion))
-        return "" if len(seen) > 1 else "emotional_question does not express fear more than the plain question"
+        return (
+            ""
+            if len(seen) > 1
+            else "emotional_question does not express fear more than the plain question"
+        )
 
     with scripted(GOOD_EQSR, GOOD_EQSR, GOOD_ER) as (address, asked):
         report = run([EQSR, ER], Settings("m", address, concurrency=1), store, emotion_gate=gate)
-    assert outcome(report) == {"repaired": 1, "kept": 1} and seen == [(QUESTION, FELT, "fear")] * 2  # ER has no emotion
-    assert "does not express fear more" in asked[1]["messages"][2]["content"] and report.reasons == {"does not express": 1}
+    assert (
+        outcome(report) == {"repaired": 1, "kept": 1} and seen == [(QUESTION, FELT, "fear")] * 2
+    )  # ER has no emotion
+    assert "does not express fear more" in asked[1]["messages"][2][
+        "content"
+    ] and report.reasons == {"does not express": 1}
 
 
 def test_what_the_emotion_gate_cannot_read_counts_as_unscored(store):
     with scripted(GOOD_EQSR) as (address, _):
-        report = run([EQSR], Settings("m", address, attempts=1), store, emotion_gate=lambda *texts: "unscored: a question is too long")
+        report = run(
+            [EQSR],
+            Settings("m", address, attempts=1),
+            store,
+            emotion_gate=lambda *texts: "unscored: a question is too long",
+        )
     assert outcome(report) == {"unscored": 1}
 
 
@@ -290,7 +473,9 @@ def test_a_server_started_by_this_process_may_know_the_model_by_another_name(sto
     with scripted(GOOD_ER) as (address, asked):
         run([ER], settings, store, api=rewrite.client(address), served_as="/cache/qwen")
         assert [a["model"] for a in asked] == ["/cache/qwen"]
-    assert rewrite.plan([ER], settings, store).done == 1  # the folder and the port are no part of the key
+    assert (
+        rewrite.plan([ER], settings, store).done == 1
+    )  # the folder and the port are no part of the key
 
 
 def test_the_stub_of_the_smoke_profile_passes_the_gates(store):
@@ -309,7 +494,11 @@ def test_a_second_run_asks_nothing(calm, store, tmp_path):
     assert len(log_lines(log)) == before + 40
     first = kept(tasks, settings, store, tmp_path / "first")
     again = run(tasks, settings, Store(store.path))
-    assert again.asked == 0 and "nothing to do" in rewrite.summary(again) and len(log_lines(log)) == before + 40
+    assert (
+        again.asked == 0
+        and "nothing to do" in rewrite.summary(again)
+        and len(log_lines(log)) == before + 40
+    )
     assert kept(tasks, settings, store, tmp_path / "second") == first
     # What is new is asked, what is known is not.
     assert run([*tasks, *many(45, "again")], settings, store).asked == 5
@@ -322,13 +511,19 @@ def test_equal_rows_are_asked_once_and_exported_each(calm, store, tmp_path):
     tasks = [apart[0], apart[0], *apart, apart[0]]  # side by side, and hundreds of rows away
     before = len(log_lines(log))
     assert run(tasks, settings, store).asked == 300
-    assert Counter(log_lines(log)[before:]).most_common(1)[0][1] == 1 and len(log_lines(log)) == before + 300
+    assert (
+        Counter(log_lines(log)[before:]).most_common(1)[0][1] == 1
+        and len(log_lines(log)) == before + 300
+    )
     assert rewrite.export(tasks, settings, store, tmp_path)["er"] == 303
 
 
 def test_another_temperature_is_another_reply(calm, store):
     settings = Settings("m", calm[0])
-    assert [run([ER], s, store).asked for s in (settings, dataclasses.replace(settings, temperature=0.9), settings)] == [1, 1, 0]
+    assert [
+        run([ER], s, store).asked
+        for s in (settings, dataclasses.replace(settings, temperature=0.9), settings)
+    ] == [1, 1, 0]
 
 
 # Endpoints that do not serve
@@ -352,7 +547,10 @@ def test_a_server_that_is_down_ends_the_run_and_what_came_before_is_kept(calm, s
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
-    with pytest.raises(EmoError, match=r"failed for \d+ rows in a row, last with .*Connect call failed.*start again"):
+    with pytest.raises(
+        EmoError,
+        match=r"failed for \d+ rows in a row, last with .*Connect call failed.*start again",
+    ):
         run(tasks, settings, store, api=rewrite.client(closed, retries=0))
     with pytest.raises(EmoError, match="InternalServerError"):
         run(tasks, settings, store, api=rewrite.client(calm[0], retries=0), served_as="down")
@@ -361,14 +559,23 @@ def test_a_server_that_is_down_ends_the_run_and_what_came_before_is_kept(calm, s
 
 def test_a_few_rows_that_fail_are_reported_with_the_cause_and_asked_next_time(calm, store):
     settings = Settings("m", "local")
-    report = run(many(5, "few"), settings, store, api=rewrite.client(calm[0], retries=0), served_as="down")
-    assert outcome(report) == {"failed": 5} and "run the same command again" in rewrite.summary(report) and "503" in rewrite.summary(report)
+    report = run(
+        many(5, "few"), settings, store, api=rewrite.client(calm[0], retries=0), served_as="down"
+    )
+    assert (
+        outcome(report) == {"failed": 5}
+        and "run the same command again" in rewrite.summary(report)
+        and "503" in rewrite.summary(report)
+    )
     assert outcome(run(many(5, "few"), settings, store, api=rewrite.client(calm[0]))) == {"kept": 5}
 
 
 def test_a_request_that_is_refused_at_once_may_be_the_settings_fault(store):
     refusal = (400, {"error": {"message": "Unsupported parameter: 'max_tokens'"}})
-    with scripted(refusal) as (address, _), pytest.raises(EmoError, match="rows in a row, last with BadRequestError.*max_tokens"):
+    with (
+        scripted(refusal) as (address, _),
+        pytest.raises(EmoError, match="rows in a row, last with BadRequestError.*max_tokens"),
+    ):
         run(many(60), Settings("m", "local", concurrency=2), store, api=rewrite.client(address))
     with scripted(GOOD_ER) as (address, _):  # no row was written off
         assert rewrite.plan(many(60), Settings("m", "local"), store).done == 0
@@ -377,7 +584,10 @@ def test_a_request_that_is_refused_at_once_may_be_the_settings_fault(store):
 def test_a_request_that_is_refused_where_others_are_answered_is_the_rows_fault(store, tmp_path):
     with scripted(GOOD_ER, (400, {"error": {"message": "content filter"}})) as (address, asked):
         settings = Settings("m", address, concurrency=1)
-        assert outcome(run([ER, *many(1)], settings, store)) == {"kept": 1, "set aside": 1} and len(asked) == 2
+        assert (
+            outcome(run([ER, *many(1)], settings, store)) == {"kept": 1, "set aside": 1}
+            and len(asked) == 2
+        )
     assert "refused the request" in kept([ER, *many(1)], settings, store, tmp_path)[1]["reason"]
 
 
@@ -395,7 +605,10 @@ def test_the_key_comes_from_the_environment_and_a_local_server_needs_none(monkey
         run([ER], Settings("m", address), store)
         monkeypatch.setenv("OPENAI_API_KEY", "secret-1\n")
         run(many(1), Settings("m", address), store)
-    assert asked[1]["key"] == "Bearer secret-1" != asked[0]["key"] and asked[0]["path"] == "/v1/chat/completions"
+    assert (
+        asked[1]["key"] == "Bearer secret-1" != asked[0]["key"]
+        and asked[0]["path"] == "/v1/chat/completions"
+    )
 
 
 def test_a_key_that_the_server_repeats_is_written_nowhere(monkeypatch, store, tmp_path):
@@ -403,7 +616,10 @@ def test_a_key_that_the_server_repeats_is_written_nowhere(monkeypatch, store, tm
     monkeypatch.setenv("OPENAI_API_KEY", secret)
 
     def repeat(status):
-        return lambda headers: (status, {"error": {"message": f"request with {headers['Authorization']} is not accepted"}})
+        return lambda headers: (
+            status,
+            {"error": {"message": f"request with {headers['Authorization']} is not accepted"}},
+        )
 
     with scripted(repeat(401)) as (address, _), pytest.raises(EmoError) as caught:
         run([ER], Settings("m", address), store)
@@ -412,8 +628,14 @@ def test_a_key_that_the_server_repeats_is_written_nowhere(monkeypatch, store, tm
         report = run([ER, *many(2)], settings, store, api=rewrite.client(address, retries=0))
         assert {a["key"] for a in asked} == {f"Bearer {secret}"}
     kept([ER, *many(2)], settings, store, tmp_path)
-    assert "(the key)" in str(caught.value) and secret not in str(caught.value) + rewrite.summary(report) + str(report)
-    assert [path for path in tmp_path.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()] == []
+    assert "(the key)" in str(caught.value) and secret not in str(caught.value) + rewrite.summary(
+        report
+    ) + str(report)
+    assert [
+        path
+        for path in tmp_path.rglob("*")
+        if path.is_file() and secret.encode() in path.read_bytes()
+    ] == []
 
 
 # Cost
@@ -432,9 +654,15 @@ def test_the_plan_counts_rewrites_tokens_and_dollars(calm, store, prices):
     tasks = [*many(9, "plan"), EQSR]
     planned = rewrite.plan(tasks, PRICED, store, prices)
     assert (planned.rewrites, planned.done) == (10, 0)
-    assert planned.tokens_in == pytest.approx(sum(len(m["content"]) for task in tasks for m in rewrite.messages(task)) / 4)
-    assert planned.cost == pytest.approx((planned.tokens_in + 1000 * planned.tokens_out) / 1e6) and f"{planned.cost:.2f} US dollars" in str(planned)
-    assert planned.tokens_out >= sum(len(task.row.answer) for task in tasks) / 4  # a rewrite is longer than its source
+    assert planned.tokens_in == pytest.approx(
+        sum(len(m["content"]) for task in tasks for m in rewrite.messages(task)) / 4
+    )
+    assert planned.cost == pytest.approx(
+        (planned.tokens_in + 1000 * planned.tokens_out) / 1e6
+    ) and f"{planned.cost:.2f} US dollars" in str(planned)
+    assert (
+        planned.tokens_out >= sum(len(task.row.answer) for task in tasks) / 4
+    )  # a rewrite is longer than its source
     run(tasks[:9], PRICED, store, prices=prices, api=rewrite.client(calm[0]))
     after = rewrite.plan(tasks, PRICED, store, prices)
     assert (after.rewrites, after.done) == (10, 9) and after.cost < planned.cost / 2
@@ -455,19 +683,35 @@ def test_a_limit_below_the_estimate_stops_before_the_first_request(calm, store, 
     before = len(log_lines(calm[1]))
     needed = rewrite.plan(many(20), PRICED, store, prices).cost
     with pytest.raises(EmoError, match="more than the limit"):
-        run(many(20), PRICED, store, limit=needed * 0.99, prices=prices, api=rewrite.client(calm[0]))
+        run(
+            many(20), PRICED, store, limit=needed * 0.99, prices=prices, api=rewrite.client(calm[0])
+        )
     assert len(log_lines(calm[1])) == before
 
 
-def test_a_limit_stops_a_run_that_costs_more_than_estimated_and_a_higher_one_goes_on(calm, store, prices):
+def test_a_limit_stops_a_run_that_costs_more_than_estimated_and_a_higher_one_goes_on(
+    calm, store, prices
+):
     tasks = many(40, "limit")
-    limit = rewrite.plan(tasks, PRICED, store, prices).cost * 1.02  # the server's replies are longer than estimated
-    with pytest.raises(EmoError, match=rf"the limit of {limit} US dollars is reached after \d+ replies"):
+    limit = (
+        rewrite.plan(tasks, PRICED, store, prices).cost * 1.02
+    )  # the server's replies are longer than estimated
+    with pytest.raises(
+        EmoError, match=rf"the limit of {limit} US dollars is reached after \d+ replies"
+    ):
         run(tasks, PRICED, store, limit=limit, prices=prices, api=rewrite.client(calm[0]))
-    spent, done = rewrite.dollars(store.spent(), (1, 1000)), rewrite.plan(tasks, PRICED, store, prices).done
+    spent, done = (
+        rewrite.dollars(store.spent(), (1, 1000)),
+        rewrite.plan(tasks, PRICED, store, prices).done,
+    )
     assert 10 < done < 40
     assert limit <= spent <= limit + 2 * 1.2 * spent / done  # at most what was under way
-    assert run(tasks, PRICED, store, limit=10 * limit, prices=prices, api=rewrite.client(calm[0])).asked == 40 - done
+    assert (
+        run(
+            tasks, PRICED, store, limit=10 * limit, prices=prices, api=rewrite.client(calm[0])
+        ).asked
+        == 40 - done
+    )
 
 
 def test_a_limit_holds_where_the_endpoint_counts_no_tokens(store, prices):
@@ -475,23 +719,55 @@ def test_a_limit_holds_where_the_endpoint_counts_no_tokens(store, prices):
     limit = rewrite.plan(tasks, PRICED, store, prices).cost * 1.02
     long = json.dumps({"empathetic_response": TOLD + " That is for case 0 to 40." * 20})
     for usage in (None, {"prompt_tokens": None, "completion_tokens": 200, "total_tokens": None}):
-        with scripted((200, completion(long, usage))) as (address, _), pytest.raises(EmoError, match="is reached after"):
-            run(tasks, dataclasses.replace(PRICED, seed=len(str(usage))), store, limit=limit, prices=prices, api=rewrite.client(address))
+        with (
+            scripted((200, completion(long, usage))) as (address, _),
+            pytest.raises(EmoError, match="is reached after"),
+        ):
+            run(
+                tasks,
+                dataclasses.replace(PRICED, seed=len(str(usage))),
+                store,
+                limit=limit,
+                prices=prices,
+                api=rewrite.client(address),
+            )
 
 
 def test_a_limit_without_a_price_is_an_error_before_the_first_request(calm, store, prices):
     before = len(log_lines(calm[1]))
     with pytest.raises(EmoError, match="no price for 'm'; add it to prices.yaml"):
-        run([ER], Settings("m", "https://service.example/v1"), store, limit=5.0, prices=prices, api=rewrite.client(calm[0]))
+        run(
+            [ER],
+            Settings("m", "https://service.example/v1"),
+            store,
+            limit=5.0,
+            prices=prices,
+            api=rewrite.client(calm[0]),
+        )
     assert len(log_lines(calm[1])) == before
-    assert run([ER], Settings("m", calm[0]), store, limit=0.0, prices=prices).asked == 1  # nothing is what a local server costs
+    assert (
+        run([ER], Settings("m", calm[0]), store, limit=0.0, prices=prices).asked == 1
+    )  # nothing is what a local server costs
 
 
-@pytest.mark.parametrize("content", [None, "gpt-test: 5\n", "- gpt-test\n", "gpt-test: {input: 1}\n", "{broken", "gpt-test: {input: cheap, output: 1}\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "gpt-test: 5\n",
+        "- gpt-test\n",
+        "gpt-test: {input: 1}\n",
+        "{broken",
+        "gpt-test: {input: cheap, output: 1}\n",
+    ],
+)
 def test_a_price_table_that_cannot_be_read_is_an_error_that_shows_a_line(tmp_path, store, content):
     if content is not None:
         (tmp_path / "p.yaml").write_text(content)
-    with pytest.raises(EmoError, match=r"p.yaml is no table of prices .*gpt-test: \{input: DOLLARS, output: DOLLARS\}") as caught:
+    with pytest.raises(
+        EmoError,
+        match=r"p.yaml is no table of prices .*gpt-test: \{input: DOLLARS, output: DOLLARS\}",
+    ) as caught:
         rewrite.plan([ER], PRICED, store, tmp_path / "p.yaml")
     assert "\n" not in str(caught.value)
 
@@ -511,9 +787,13 @@ def test_a_foreign_or_torn_store_is_an_error_in_one_line(tmp_path):
     content = (tmp_path / "whole.sqlite").read_bytes()
     (tmp_path / "torn.sqlite").write_bytes(content[: len(content) // 2])
     middle = len(content) // 8192 * 4096
-    (tmp_path / "spoilt.sqlite").write_bytes(content[:middle] + bytes(4096) + content[middle + 4096 :])
+    (tmp_path / "spoilt.sqlite").write_bytes(
+        content[:middle] + bytes(4096) + content[middle + 4096 :]
+    )
     for name in ("text", "folder", "other", "torn", "spoilt"):
-        with pytest.raises(EmoError, match=f"{name}.sqlite is no store of replies .*move it away") as caught:
+        with pytest.raises(
+            EmoError, match=f"{name}.sqlite is no store of replies .*move it away"
+        ) as caught:
             Store(tmp_path / f"{name}.sqlite")
         assert "\n" not in str(caught.value)
     assert Store(tmp_path / "whole.sqlite").last(["key 7"])["key 7"].final
@@ -529,7 +809,9 @@ def test_the_latest_reply_counts_and_no_reply_is_overwritten(store):
 def test_many_processes_may_open_a_new_store_at_once(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         for place in range(10):
-            assert [store.last(["k"]) for store in pool.map(Store, [tmp_path / f"{place}.sqlite"] * 8)] == [{}] * 8
+            assert [
+                store.last(["k"]) for store in pool.map(Store, [tmp_path / f"{place}.sqlite"] * 8)
+            ] == [{}] * 8
 
 
 def test_one_process_fills_a_store_while_others_read(tmp_path, capsys):
@@ -537,7 +819,11 @@ def test_one_process_fills_a_store_while_others_read(tmp_path, capsys):
     one.lock.acquire()
     one.add("k", rewrite.Reply(1, "a", "", True))
     assert two.last(["k"])["k"].text == "a"  # read without waiting
-    waiting = threading.Thread(target=lambda: run([], Settings("m", "local"), two, api=rewrite.client("http://127.0.0.1:1")))
+    waiting = threading.Thread(
+        target=lambda: run(
+            [], Settings("m", "local"), two, api=rewrite.client("http://127.0.0.1:1")
+        )
+    )
     waiting.start()
     waiting.join(1.0)
     assert waiting.is_alive() and "another process is filling s.sqlite" in capsys.readouterr().out
@@ -550,7 +836,10 @@ def test_one_process_fills_a_store_while_others_read(tmp_path, capsys):
 
 
 def test_a_run_that_breaks_holds_no_rows_afterwards(calm, store):
-    tasks, settings = [Task(task.row, "fear") for task in many(60, "breaks")], Settings("m", calm[0], concurrency=4)
+    tasks, settings = (
+        [Task(task.row, "fear") for task in many(60, "breaks")],
+        Settings("m", calm[0], concurrency=4),
+    )
 
     def broken(plain, rewritten, emotion):
         raise RuntimeError("the judge is out of memory")
@@ -559,12 +848,15 @@ def test_a_run_that_breaks_holds_no_rows_afterwards(calm, store):
         run(tasks, settings, store, emotion_gate=broken)
     assert "out of memory" in str(caught.value.exceptions)
     started = time.monotonic()
-    assert run(tasks, settings, Store(store.path)).asked == 60  # the same process, as in a notebook whose cell is run again
+    assert (
+        run(tasks, settings, Store(store.path)).asked == 60
+    )  # the same process, as in a notebook whose cell is run again
     assert time.monotonic() - started < 20
 
 
 def inside_a_loop(function):
     """Call a plain function as a notebook's kernel does: with its event loop running."""
+
     async def cell():
         return function()
 
@@ -584,9 +876,17 @@ def test_a_run_works_inside_a_notebook(calm, store):
 
 def test_interrupting_a_cell_ends_the_run_and_running_it_again_goes_on(store, tmp_path, request):
     # A shell starts background jobs with SIGINT ignored, and then Python installs no handler of its own.
-    request.addfinalizer(partial(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.default_int_handler)))
+    request.addfinalizer(
+        partial(
+            signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.default_int_handler)
+        )
+    )
     with llm_server.running(latency=0.05, log=tmp_path / "log") as address:
-        tasks, settings, here = many(1000), Settings("m", address, concurrency=4), threading.get_ident()
+        tasks, settings, here = (
+            many(1000),
+            Settings("m", address, concurrency=4),
+            threading.get_ident(),
+        )
 
         def interrupt():
             while len(log_lines(tmp_path / "log")) < 20:
@@ -598,13 +898,21 @@ def test_interrupting_a_cell_ends_the_run_and_running_it_again_goes_on(store, tm
             inside_a_loop(lambda: run(tasks, settings, store))
         done = rewrite.plan(tasks, settings, store).done
         assert 0 < done < 500
-        rest = inside_a_loop(lambda: run(tasks[: done + 40], settings, Store(store.path), api=rewrite.client(address)))
+        rest = inside_a_loop(
+            lambda: run(
+                tasks[: done + 40], settings, Store(store.path), api=rewrite.client(address)
+            )
+        )
         assert rest.asked == 40 and max(Counter(log_lines(tmp_path / "log")).values()) == 1
 
 
 def test_a_run_killed_three_times_gives_the_same_files_and_asks_for_nothing_committed(tmp_path):
     found = soak_rewrite.soak(tmp_path, rows=200, kills=3, seed=7, latency=0.02)
-    assert found["kills"] == 3 and found["committed_at_kills"] == sorted(found["committed_at_kills"]) and 0 < found["committed_at_kills"][-1] < 200
+    assert (
+        found["kills"] == 3
+        and found["committed_at_kills"] == sorted(found["committed_at_kills"])
+        and 0 < found["committed_at_kills"][-1] < 200
+    )
     assert found["asked_again"] == 0 and found["complete"] == 200 and found["equal"]
     assert sum(found["exported"].values()) == 200 and min(found["exported"].values()) > 0
 
@@ -613,11 +921,18 @@ def test_two_processes_on_one_store_ask_no_row_twice(tmp_path):
     source, rows = tmp_path / "rows.jsonl", 60
     tasks = soak_rewrite.tasks_of(consultations(source, rows), rows)
     with llm_server.running(latency=0.1, log=tmp_path / "log") as address:
-        both = [soak_rewrite.start(source, rows, tmp_path / "s.sqlite", tmp_path / f"out{i}", address, concurrency=2) for i in range(2)]
+        both = [
+            soak_rewrite.start(
+                source, rows, tmp_path / "s.sqlite", tmp_path / f"out{i}", address, concurrency=2
+            )
+            for i in range(2)
+        ]
         assert [process.wait(60) for process in both] == [0, 0]
         replies = soak_rewrite.committed(tmp_path / "s.sqlite", tasks, address)
     assert len(replies) == rows and all(reply.final for reply in replies.values())
-    assert Counter(log_lines(tmp_path / "log")) == {(soak_rewrite.name(task), 1): 1 for task in tasks}
+    assert Counter(log_lines(tmp_path / "log")) == {
+        (soak_rewrite.name(task), 1): 1 for task in tasks
+    }
     assert exported(tmp_path / "out0") == exported(tmp_path / "out1")
 
 
@@ -650,37 +965,76 @@ def test_all_rows_end_complete_on_a_server_that_misbehaves(store, tmp_path):
     numbers = {task: int(soak_rewrite.name(task)[:8], 16) for task in tasks}
     connection = Counter(llm_server.CONNECTION[n // 7 % 6] for n in numbers.values() if n % 7 == 0)
     content = Counter(llm_server.CONTENT[n // 11 % 4] for n in numbers.values() if n % 11 == 0)
-    assert set(connection) == set(llm_server.CONNECTION) and set(content) == set(llm_server.CONTENT)  # every fault strikes
+    assert set(connection) == set(llm_server.CONNECTION) and set(content) == set(
+        llm_server.CONTENT
+    )  # every fault strikes
     with llm_server.running(faulty=True, hang=soak_rewrite.HANG) as address:
         settings = soak_rewrite.settings(address, concurrency=32)
         report = run(tasks, settings, store)
-    hopeless = {task for task, n in numbers.items() if n % 55 == 0}  # their content is wrong each time
+    hopeless = {
+        task for task, n in numbers.items() if n % 55 == 0
+    }  # their content is wrong each time
     assert report.counts["kept"] == sum(n % 11 != 0 for n in numbers.values())
     assert report.counts["repaired"] == sum(n % 11 == 0 for n in numbers.values()) - len(hopeless)
-    assert report.counts["refused"] + report.counts["set aside"] == len(hopeless) > 0 and report.counts["failed"] == 0
+    assert (
+        report.counts["refused"] + report.counts["set aside"] == len(hopeless) > 0
+        and report.counts["failed"] == 0
+    )
     rows = kept(tasks, settings, store, tmp_path)
     assert len(rows) == 400
-    assert {(row["task"], row["number"]) for row in rows if "reason" in row} == {(task.name, task.row.number) for task in hopeless}
+    assert {(row["task"], row["number"]) for row in rows if "reason" in row} == {
+        (task.name, task.row.number) for task in hopeless
+    }
     for row in rows:
         for field, origin in gates.REWRITES.items():
-            assert "reason" in row or field not in row or gates.check(field, row[origin], row[field]) == ""
+            assert (
+                "reason" in row
+                or field not in row
+                or gates.check(field, row[origin], row[field]) == ""
+            )
 
 
 # What comes out
 
 
-def test_the_export_is_in_the_order_of_the_source_whatever_the_order_of_the_replies(store, tmp_path):
+def test_the_export_is_in_the_order_of_the_source_whatever_the_order_of_the_replies(
+    store, tmp_path
+):
     source = consultations(tmp_path / "rows.jsonl", 60)
     tasks = list(sources.select(source, 60, 60, seed=1).tasks(source))
     shuffled = random.Random(1).sample(tasks, len(tasks))
     with llm_server.running() as address:
         settings = Settings("m", address)
         run(shuffled, settings, store)
-    assert rewrite.export(tasks, settings, store, tmp_path) == {"er": 60, "eqsr": 60, "set_aside": 0}
-    for file, fields in (("er", {"id", "number", "question", "answer", "empathetic_response"}), ("eqsr", {"id", "number", "emotion", "question", "answer", "emotional_question", "soothing_response"})):
+    assert rewrite.export(tasks, settings, store, tmp_path) == {
+        "er": 60,
+        "eqsr": 60,
+        "set_aside": 0,
+    }
+    for file, fields in (
+        ("er", {"id", "number", "question", "answer", "empathetic_response"}),
+        (
+            "eqsr",
+            {
+                "id",
+                "number",
+                "emotion",
+                "question",
+                "answer",
+                "emotional_question",
+                "soothing_response",
+            },
+        ),
+    ):
         rows = [json.loads(line) for line in (tmp_path / f"{file}.jsonl").read_text().splitlines()]
-        assert [row["number"] for row in rows] == list(range(1, 61)) and all(set(row) == fields for row in rows)
-        assert all(row["id"] == f"p{row['number'] - 1}" and row["answer"] in row.get("soothing_response", row.get("empathetic_response")) for row in rows)
+        assert [row["number"] for row in rows] == list(range(1, 61)) and all(
+            set(row) == fields for row in rows
+        )
+        assert all(
+            row["id"] == f"p{row['number'] - 1}"
+            and row["answer"] in row.get("soothing_response", row.get("empathetic_response"))
+            for row in rows
+        )
 
 
 def test_an_export_that_breaks_leaves_the_files_of_the_one_before(calm, store, tmp_path):
@@ -713,7 +1067,12 @@ def test_two_exports_at_once_give_whole_files(tmp_path, calm):
         while time.monotonic() < end:
             t.rewrite.export(tasks, settings, store, folder / "out")
     """
-    both = [subprocess.Popen([sys.executable, "-c", code, calm[0], str(tmp_path), *names], cwd=Path(__file__).parent) for names in (("one", "two"), ("two", "one"))]
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, calm[0], str(tmp_path), *names], cwd=Path(__file__).parent
+        )
+        for names in (("one", "two"), ("two", "one"))
+    ]
     assert [process.wait(60) for process in both] == [0, 0]
     rows = [json.loads(line) for line in (tmp_path / "out" / "er.jsonl").read_text().splitlines()]
     assert [row["number"] for row in rows] == list(range(1, 301))
@@ -731,7 +1090,21 @@ def answered(paths, change=lambda row, content: content) -> list[str]:
             asked = json.loads(line)
             assert (asked["method"], asked["url"]) == ("POST", "/v1/chat/completions")
             content = change(asked, server.reply(asked["body"]["messages"], 7))
-            lines.append(json.dumps({"id": "b", "custom_id": asked["custom_id"], "error": None, "response": {"status_code": 200, "body": completion(content, {"prompt_tokens": 100, "completion_tokens": 50})}}))
+            lines.append(
+                json.dumps(
+                    {
+                        "id": "b",
+                        "custom_id": asked["custom_id"],
+                        "error": None,
+                        "response": {
+                            "status_code": 200,
+                            "body": completion(
+                                content, {"prompt_tokens": 100, "completion_tokens": 50}
+                            ),
+                        },
+                    }
+                )
+            )
     return lines
 
 
@@ -744,8 +1117,12 @@ def test_batch_files_are_split_by_rows_and_by_size(store, tmp_path):
     assert [len(path.read_text().splitlines()) for path in by_rows] == [10, 10, 5]
     longest = max(len(line) for path in by_rows for line in path.read_bytes().splitlines()) + 1
     by_size = batches.write_batches(tasks, BATCH, store, tmp_path / "size", size=3 * longest)
-    assert len(by_size) in (8, 9) and all(0 < path.stat().st_size <= 3 * longest for path in by_size)
-    assert len(batches.write_batches(tasks, BATCH, store, tmp_path / "tiny", size=10)) == 25  # a request is never cut
+    assert len(by_size) in (8, 9) and all(
+        0 < path.stat().st_size <= 3 * longest for path in by_size
+    )
+    assert (
+        len(batches.write_batches(tasks, BATCH, store, tmp_path / "tiny", size=10)) == 25
+    )  # a request is never cut
     one = batches.write_batches(tasks, BATCH, store, tmp_path / "one")
     contents = [b"".join(path.read_bytes() for path in paths) for paths in (by_rows, by_size, one)]
     assert len(one) == 1 and contents[0] == contents[1] == contents[2]
@@ -780,12 +1157,28 @@ def test_results_in_any_order_give_what_a_run_gives(store, tmp_path):
         other = Store(tmp_path / "other.sqlite")
         run(tasks, BATCH, other, api=rewrite.client(address))
         rewrite.export(tasks, BATCH, other, tmp_path / "asked")
+
     def plain(folder):
-        return {name: [{k: v.split("(case")[0] if isinstance(v, str) else v for k, v in json.loads(line).items()} for line in content.splitlines()] for name, content in exported(folder).items()}
+        return {
+            name: [
+                {
+                    k: v.split("(case")[0] if isinstance(v, str) else v
+                    for k, v in json.loads(line).items()
+                }
+                for line in content.splitlines()
+            ]
+            for name, content in exported(folder).items()
+        }
 
     assert plain(tmp_path / "out") == plain(tmp_path / "asked")
-    again = batches.read_batch(tmp_path / "result.jsonl", tasks, BATCH, store)  # reading a file twice changes nothing
-    assert outcome(again) == {"kept": 60} and rewrite.plan(tasks, BATCH, store).done == 60 and store.spent() == (6000, 3000)
+    again = batches.read_batch(
+        tmp_path / "result.jsonl", tasks, BATCH, store
+    )  # reading a file twice changes nothing
+    assert (
+        outcome(again) == {"kept": 60}
+        and rewrite.plan(tasks, BATCH, store).done == 60
+        and store.spent() == (6000, 3000)
+    )
 
 
 def test_failed_foreign_and_broken_lines_are_counted_and_their_rows_come_again(store, tmp_path):
@@ -794,35 +1187,75 @@ def test_failed_foreign_and_broken_lines_are_counted_and_their_rows_come_again(s
     ids = [json.loads(line)["custom_id"] for line in lines]
     bad = [
         json.dumps({"custom_id": ids[0], "error": {"code": "batch_expired"}, "response": None}),
-        json.dumps({"custom_id": ids[1], "response": {"status_code": 500, "body": {"error": {"message": "oops"}}}}),
+        json.dumps(
+            {
+                "custom_id": ids[1],
+                "response": {"status_code": 500, "body": {"error": {"message": "oops"}}},
+            }
+        ),
         json.dumps({"custom_id": ids[2], "response": {"status_code": 200, "body": "text"}}),
         json.dumps({"custom_id": 7, "response": {"status_code": 200, "body": completion("x")}}),
-        json.dumps({"custom_id": ids[3], "response": {"status_code": 200, "body": completion(["x"])}}),
-        lines[4][:50], "[]", "", "null",
+        json.dumps(
+            {"custom_id": ids[3], "response": {"status_code": 200, "body": completion(["x"])}}
+        ),
+        lines[4][:50],
+        "[]",
+        "",
+        "null",
     ]
     foreign = [line.replace(ids[5], f"{'0' * 64}.1") for line in lines[5:6]]
-    (tmp_path / "result.jsonl").write_bytes("\n".join([*bad, *foreign, *lines[6:]]).encode() + b"\n\xff\xfe{}\n")
+    (tmp_path / "result.jsonl").write_bytes(
+        "\n".join([*bad, *foreign, *lines[6:]]).encode() + b"\n\xff\xfe{}\n"
+    )
     report = batches.read_batch(tmp_path / "result.jsonl", tasks, BATCH, store)
     assert outcome(report) == {"kept": 14, "failed": len(bad) + 1, "of another run": 1}
     (rest,) = batches.write_batches(tasks, BATCH, store, tmp_path / "rest")
     assert [json.loads(line)["custom_id"] for line in rest.read_text().splitlines()] == ids[:6]
 
 
-def test_a_reply_that_fails_a_gate_is_in_the_next_batch_with_its_reason_then_set_aside(store, tmp_path):
+def test_a_reply_that_fails_a_gate_is_in_the_next_batch_with_its_reason_then_set_aside(
+    store, tmp_path
+):
     tasks = many(10)
     first = batches.write_batches(tasks, BATCH, store, tmp_path / "1")
     spoil = {json.loads(line)["custom_id"] for line in first[0].read_text().splitlines()[:2]}
-    (tmp_path / "1.jsonl").write_text("\n".join(answered(first, lambda asked, content: content.replace("400", "some") if asked["custom_id"] in spoil else content)))
+    (tmp_path / "1.jsonl").write_text(
+        "\n".join(
+            answered(
+                first,
+                lambda asked, content: (
+                    content.replace("400", "some") if asked["custom_id"] in spoil else content
+                ),
+            )
+        )
+    )
     report = batches.read_batch(tmp_path / "1.jsonl", tasks, BATCH, store)
     assert outcome(report) == {"kept": 8, "to ask again": 2} and report.reasons == {"facts lost": 2}
     second = batches.write_batches(tasks, BATCH, store, tmp_path / "2")
     (again, _) = [json.loads(line) for line in second[0].read_text().splitlines()]
-    assert again["custom_id"] not in spoil and "lacks 400" in again["body"]["messages"][2]["content"] and "some mg" in again["body"]["messages"][1]["content"]
+    assert (
+        again["custom_id"] not in spoil
+        and "lacks 400" in again["body"]["messages"][2]["content"]
+        and "some mg" in again["body"]["messages"][1]["content"]
+    )
     worse = {again["custom_id"]}
-    (tmp_path / "2.jsonl").write_text("\n".join(answered(second, lambda asked, content: "no" if asked["custom_id"] in worse else content)))
-    assert outcome(batches.read_batch(tmp_path / "2.jsonl", tasks, BATCH, store)) == {"repaired": 1, "set aside": 1}
+    (tmp_path / "2.jsonl").write_text(
+        "\n".join(
+            answered(
+                second, lambda asked, content: "no" if asked["custom_id"] in worse else content
+            )
+        )
+    )
+    assert outcome(batches.read_batch(tmp_path / "2.jsonl", tasks, BATCH, store)) == {
+        "repaired": 1,
+        "set aside": 1,
+    }
     assert batches.write_batches(tasks, BATCH, store, tmp_path / "3") == []
-    assert rewrite.export(tasks, BATCH, store, tmp_path / "out") == {"er": 9, "eqsr": 0, "set_aside": 1}
+    assert rewrite.export(tasks, BATCH, store, tmp_path / "out") == {
+        "er": 9,
+        "eqsr": 0,
+        "set_aside": 1,
+    }
 
 
 def test_a_run_and_a_batch_share_the_store(calm, store, tmp_path):
@@ -851,7 +1284,19 @@ def command(calm, tmp_path, capsys):
         handle.write('{"question": "half\n')
 
     def call(*arguments, source="rows.jsonl", endpoint=calm[0]):
-        code = cli.main(["rewrite", str(tmp_path / source), "--endpoint", endpoint, "--model", "m", "--out", str(tmp_path / "out"), *map(str, arguments)])
+        code = cli.main(
+            [
+                "rewrite",
+                str(tmp_path / source),
+                "--endpoint",
+                endpoint,
+                "--model",
+                "m",
+                "--out",
+                str(tmp_path / "out"),
+                *map(str, arguments),
+            ]
+        )
         printed = capsys.readouterr()
         return code, printed.out, printed.err
 
@@ -861,9 +1306,17 @@ def command(calm, tmp_path, capsys):
 def test_the_command_rewrites_exports_and_says_what_it_did(command, calm, tmp_path):
     code, out, _ = command("--er", 20, "--eqsr", 15)
     assert code == 0
-    assert "30 usable rows, 1 set aside; 20 for ER, 15 for EQ+SR, 5 of them for both" in out and "35 rewrites, 0 of them in the store" in out and "35 kept" in out
+    assert (
+        "30 usable rows, 1 set aside; 20 for ER, 15 for EQ+SR, 5 of them for both" in out
+        and "35 rewrites, 0 of them in the store" in out
+        and "35 kept" in out
+    )
     assert [content.count(b"\n") for content in exported(tmp_path / "out").values()] == [20, 15, 0]
-    assert json.loads((tmp_path / "out" / "unusable_rows.jsonl").read_text()) == {"number": 31, "id": "row-31", "reason": "not JSON"}
+    assert json.loads((tmp_path / "out" / "unusable_rows.jsonl").read_text()) == {
+        "number": 31,
+        "id": "row-31",
+        "reason": "not JSON",
+    }
     before, files = len(log_lines(calm[1])), exported(tmp_path / "out")
     code, out, _ = command("--er", 20, "--eqsr", 15)
     assert code == 0 and "35 of them in the store" in out and "nothing to do" in out
@@ -882,12 +1335,31 @@ def test_a_plan_needs_no_key(command):
     assert code == 0 and "US dollars" in out
 
 
-@pytest.mark.parametrize("arguments, options, complaint", [
-    ([], {}, "say how many rows"), (["--er", "31"], {}, "31 rows were asked for and .* has 30 usable ones"), (["--er", "-3"], {}, "0 or more"), (["--er", "1"], {"source": "nowhere.jsonl"}, "there is no file"),
-    (["--er", "1", "--question-field", "frage"], {}, "0 usable"), (["--er", "1", "--model", "unknown"], {}, "does not know the model 'unknown'"), (["--er", "1"], {"endpoint": ""}, "OPENAI_API_KEY"),
-    (["--er", "1", "--limit", "1"], {"endpoint": "https://service.example/v1"}, "no price for 'm'"), (["--er", "1", "--attempts", "0"], {}, r"must be in \[1, 10"), (["--er", "1", "--concurrency", "0"], {}, r"must be in \[1, 10"),
-    (["--er", "1", "--read-batch", "nowhere.jsonl"], {}, "there is no file"), (["--er", "1", "--prices", "nowhere.yaml"], {"endpoint": "https://service.example/v1"}, "no table of prices"),
-])
+@pytest.mark.parametrize(
+    "arguments, options, complaint",
+    [
+        ([], {}, "say how many rows"),
+        (["--er", "31"], {}, "31 rows were asked for and .* has 30 usable ones"),
+        (["--er", "-3"], {}, "0 or more"),
+        (["--er", "1"], {"source": "nowhere.jsonl"}, "there is no file"),
+        (["--er", "1", "--question-field", "frage"], {}, "0 usable"),
+        (["--er", "1", "--model", "unknown"], {}, "does not know the model 'unknown'"),
+        (["--er", "1"], {"endpoint": ""}, "OPENAI_API_KEY"),
+        (
+            ["--er", "1", "--limit", "1"],
+            {"endpoint": "https://service.example/v1"},
+            "no price for 'm'",
+        ),
+        (["--er", "1", "--attempts", "0"], {}, r"must be in \[1, 10"),
+        (["--er", "1", "--concurrency", "0"], {}, r"must be in \[1, 10"),
+        (["--er", "1", "--read-batch", "nowhere.jsonl"], {}, "there is no file"),
+        (
+            ["--er", "1", "--prices", "nowhere.yaml"],
+            {"endpoint": "https://service.example/v1"},
+            "no table of prices",
+        ),
+    ],
+)
 def test_a_mistake_ends_in_one_helpful_line(command, arguments, options, complaint):
     code, _, err = command(*arguments, **options)
     assert code == 2 and err.startswith("emo: ") and err.count("\n") == 1
@@ -912,19 +1384,39 @@ def test_batches_by_command(command, calm, tmp_path):
     before = len(log_lines(calm[1]))
     code, out, _ = command("--er", 12, "--write-batches")
     assert code == 0 and "send batch-001.jsonl to the Batch API" in out
-    (tmp_path / "result.jsonl").write_text("\n".join(answered([tmp_path / "out" / "batches" / "batch-001.jsonl"])))
+    (tmp_path / "result.jsonl").write_text(
+        "\n".join(answered([tmp_path / "out" / "batches" / "batch-001.jsonl"]))
+    )
     code, out, _ = command("--er", 12, "--read-batch", tmp_path / "result.jsonl")
-    assert code == 0 and "12 kept" in out and "er.jsonl 12 rows" in out and len(log_lines(calm[1])) == before
+    assert (
+        code == 0
+        and "12 kept" in out
+        and "er.jsonl 12 rows" in out
+        and len(log_lines(calm[1])) == before
+    )
 
 
-def test_the_key_of_the_environment_is_in_no_file_and_no_output(command, monkeypatch, tmp_path, calm):
+def test_the_key_of_the_environment_is_in_no_file_and_no_output(
+    command, monkeypatch, tmp_path, calm
+):
     secret = "sk-planted-7e4b90"
     monkeypatch.setenv("OPENAI_API_KEY", secret)
-    said = [command("--er", 20, "--eqsr", 20), command("--er", 30, "--write-batches"), command("--er", 5, "--model", "unknown"), command("--er", 5, "--plan"), command("--er", 40)]
+    said = [
+        command("--er", 20, "--eqsr", 20),
+        command("--er", 30, "--write-batches"),
+        command("--er", 5, "--model", "unknown"),
+        command("--er", 5, "--plan"),
+        command("--er", 40),
+    ]
     monkeypatch.setenv("OPENAI_API_KEY", f"bad-key-{secret}")
     said.append(command("--er", 30))
     assert [code for code, _, _ in said] == [0, 0, 2, 0, 2, 2]
     assert secret not in repr(said)
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert {path.name for path in written} >= {"er.jsonl", "replies.sqlite", "batch-001.jsonl", "unusable_rows.jsonl"}
+    assert {path.name for path in written} >= {
+        "er.jsonl",
+        "replies.sqlite",
+        "batch-001.jsonl",
+        "unusable_rows.jsonl",
+    }
     assert [path.name for path in (*written, calm[1]) if secret.encode() in path.read_bytes()] == []

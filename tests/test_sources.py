@@ -20,7 +20,14 @@ FORMATS = (".csv", ".jsonl", ".parquet")
 
 
 def consultations(count: int) -> list[dict]:
-    return [{"id": f"p{i}", "question": f'Is "it", case {i},\nserious? é 大', "answer": f"No; {i} days of rest."} for i in range(count)]
+    return [
+        {
+            "id": f"p{i}",
+            "question": f'Is "it", case {i},\nserious? é 大',
+            "answer": f"No; {i} days of rest.",
+        }
+        for i in range(count)
+    ]
 
 
 def write(path: Path, rows: list[dict]) -> Path:
@@ -33,7 +40,9 @@ def write(path: Path, rows: list[dict]) -> Path:
             table.writeheader()
             table.writerows(rows)
     else:
-        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        path.write_text(
+            "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
+        )
     return path
 
 
@@ -51,7 +60,10 @@ def reasons(path: Path, **options) -> list[str]:
 @pytest.mark.parametrize("suffix", [*FORMATS, ".JSONL"])
 def test_rows_are_the_same_from_each_format(tmp_path, suffix):
     found = rows(write(tmp_path / f"x{suffix}", consultations(3)))
-    assert found == [sources.Row(i + 1, f"p{i}", f'Is "it", case {i},\nserious? é 大', f"No; {i} days of rest.") for i in range(3)]
+    assert found == [
+        sources.Row(i + 1, f"p{i}", f'Is "it", case {i},\nserious? é 大', f"No; {i} days of rest.")
+        for i in range(3)
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
@@ -64,12 +76,27 @@ def test_a_byte_order_mark_is_no_part_of_the_first_field(tmp_path, suffix):
 def test_windows_line_ends_are_no_part_of_the_texts(tmp_path):
     (tmp_path / "x.csv").write_bytes(b"question,answer\r\nIs it?,No.\r\n")
     (tmp_path / "x.jsonl").write_bytes(b'{"question": "Is it?", "answer": "No."}\r\n')
-    assert rows(tmp_path / "x.csv") == rows(tmp_path / "x.jsonl") == [sources.Row(1, "row-1", "Is it?", "No.")]
+    assert (
+        rows(tmp_path / "x.csv")
+        == rows(tmp_path / "x.jsonl")
+        == [sources.Row(1, "row-1", "Is it?", "No.")]
+    )
 
 
 def test_texts_are_stripped_and_numbers_serve_as_ids(tmp_path):
-    path = write(tmp_path / "x.jsonl", [{"id": 7, "question": "  Is it?\n", "answer": "\tNo. "}, {"id": " ", "question": "a", "answer": "b"}, {"id": 0.5, "question": "a", "answer": "b"}])
-    assert [(row.id, row.question, row.answer) for row in rows(path)] == [("7", "Is it?", "No."), ("row-2", "a", "b"), ("row-3", "a", "b")]
+    path = write(
+        tmp_path / "x.jsonl",
+        [
+            {"id": 7, "question": "  Is it?\n", "answer": "\tNo. "},
+            {"id": " ", "question": "a", "answer": "b"},
+            {"id": 0.5, "question": "a", "answer": "b"},
+        ],
+    )
+    assert [(row.id, row.question, row.answer) for row in rows(path)] == [
+        ("7", "Is it?", "No."),
+        ("row-2", "a", "b"),
+        ("row-3", "a", "b"),
+    ]
 
 
 # Rows that cannot be used: each with its number and a reason, and the rows after it are read
@@ -82,12 +109,18 @@ BAD_LINES = [
     (b'{"question": "a\x00b", "answer": "No."}', "not JSON"),
     (b'{"question": "a\\u0000b", "answer": "No."}', "field 'question' is not clean UTF-8 text"),
     (b'{"question": "a", "answer": "half \\ud83d"}', "field 'answer' is not clean UTF-8 text"),
-    ('{"question": "read wrongly once: caf\ufffd", "answer": "No."}'.encode(), "field 'question' is not clean UTF-8 text"),
+    (
+        '{"question": "read wrongly once: caf\ufffd", "answer": "No."}'.encode(),
+        "field 'question' is not clean UTF-8 text",
+    ),
     (b'{"question": 3, "answer": "No."}', "field 'question' is int, not text"),
     (b'{"question": "a", "answer": ["No."]}', "field 'answer' is list, not text"),
     (b'{"question": "a", "answer": null}', "field 'answer' is empty"),
     (b'{"question": " \\n", "answer": "No."}', "field 'question' is empty"),
-    (b'{"question": "' + b"x" * 8001 + b'", "answer": "No."}', "field 'question' has 8001 characters"),
+    (
+        b'{"question": "' + b"x" * 8001 + b'", "answer": "No."}',
+        "field 'question' has 8001 characters",
+    ),
     (b'{"question": "a", "reply": "No."}', "it has: question, reply"),
     (b'["Is it?", "No."]', "not a JSON object"),
     (b"", "empty line"),
@@ -98,17 +131,23 @@ BAD_LINES = [
 
 def test_bad_lines_are_set_aside_and_the_others_read(tmp_path):
     path = tmp_path / "x.jsonl"
-    path.write_bytes(b"\n".join(itertools.chain.from_iterable((line, GOOD) for line, _ in BAD_LINES)) + b"\n")
+    path.write_bytes(
+        b"\n".join(itertools.chain.from_iterable((line, GOOD) for line, _ in BAD_LINES)) + b"\n"
+    )
     found = rows(path)
     assert [row.number for row in found] == list(range(1, 2 * len(BAD_LINES) + 1))
     for row, (line, reason) in zip(found[::2], BAD_LINES, strict=True):
         assert reason in row.reason, (line[:60], row.reason)
         assert row.question == row.answer == ""
-    assert all((row.question, row.answer, row.reason) == ("Is it?", "No.", "") for row in found[1::2])
+    assert all(
+        (row.question, row.answer, row.reason) == ("Is it?", "No.", "") for row in found[1::2]
+    )
 
 
 def test_a_text_of_the_greatest_length_is_used(tmp_path):
-    assert reasons(write(tmp_path / "x.jsonl", [{"question": "x" * sources.LONGEST, "answer": "y"}])) == [""]
+    assert reasons(
+        write(tmp_path / "x.jsonl", [{"question": "x" * sources.LONGEST, "answer": "y"}])
+    ) == [""]
 
 
 def test_bad_lines_of_csv_are_set_aside_and_the_others_read(tmp_path):
@@ -123,12 +162,19 @@ def test_bad_lines_of_csv_are_set_aside_and_the_others_read(tmp_path):
         (b"p8," + b"x" * 2_000_000 + b",No.", "not CSV"),
     ]
     path = tmp_path / "x.csv"
-    path.write_bytes(b"id,question,answer\n" + b"".join(line + b"\np,Is it?,No.\n" for line, _ in lines))
+    path.write_bytes(
+        b"id,question,answer\n" + b"".join(line + b"\np,Is it?,No.\n" for line, _ in lines)
+    )
     found = rows(path)
-    assert len(found) == 2 * len(lines) and [row.number for row in found] == list(range(1, len(found) + 1))
+    assert len(found) == 2 * len(lines) and [row.number for row in found] == list(
+        range(1, len(found) + 1)
+    )
     for row, (line, reason) in zip(found[::2], lines, strict=True):
         assert reason in row.reason, (line[:60], row.reason)
-    assert all((row.id, row.question, row.answer, row.reason) == ("p", "Is it?", "No.", "") for row in found[1::2])
+    assert all(
+        (row.id, row.question, row.answer, row.reason) == ("p", "Is it?", "No.", "")
+        for row in found[1::2]
+    )
 
 
 def test_blank_lines_of_csv_are_no_rows(tmp_path):
@@ -137,7 +183,9 @@ def test_blank_lines_of_csv_are_no_rows(tmp_path):
 
 
 def test_a_csv_cut_in_the_middle_of_a_quoted_text_gives_no_half_answer(tmp_path):
-    (tmp_path / "x.csv").write_text('question,answer\nIs it?,No.\nAnd now?,"Take one tablet, but nev')
+    (tmp_path / "x.csv").write_text(
+        'question,answer\nIs it?,No.\nAnd now?,"Take one tablet, but nev'
+    )
     assert [row.reason.split(" (")[0] for row in rows(tmp_path / "x.csv")] == ["", "not CSV"]
 
 
@@ -146,11 +194,15 @@ def test_a_quote_that_is_never_closed_does_not_swallow_the_file(tmp_path):
     lines[10] = '"Question 10?,"Answer 10."'
     (tmp_path / "x.csv").write_text("question,answer\n" + "\n".join(lines) + "\n")
     found = rows(tmp_path / "x.csv")
-    assert sum(not row.reason for row in found) >= 48 and any(row.reason.startswith("not CSV") for row in found)
+    assert sum(not row.reason for row in found) >= 48 and any(
+        row.reason.startswith("not CSV") for row in found
+    )
     assert found[-1].question == "Question 49?"
 
 
-@pytest.mark.parametrize("content", [b"", b"question,answer,question\na,b,c\n", b'"question,answer\na,b\n'])
+@pytest.mark.parametrize(
+    "content", [b"", b"question,answer,question\na,b,c\n", b'"question,answer\na,b\n']
+)
 def test_a_csv_without_a_usable_header_is_an_error(tmp_path, content):
     (tmp_path / "x.csv").write_bytes(content)
     with pytest.raises(EmoError, match="x.csv: the first line must name the columns"):
@@ -159,8 +211,15 @@ def test_a_csv_without_a_usable_header_is_an_error(tmp_path, content):
 
 def test_bad_values_of_parquet_are_set_aside_and_the_others_read(tmp_path):
     broken = pa.array([b"fine", b"caf\xe9", b"fine", b""]).view(pa.string())
-    parquet.write_table(pa.table({"question": broken, "answer": ["a", "b", None, "d"]}), tmp_path / "x.parquet")
-    assert [reason.split(" of")[0] for reason in reasons(tmp_path / "x.parquet")] == ["", "not UTF-8 at byte 3", "field 'answer' is empty", "field 'question' is empty"]
+    parquet.write_table(
+        pa.table({"question": broken, "answer": ["a", "b", None, "d"]}), tmp_path / "x.parquet"
+    )
+    assert [reason.split(" of")[0] for reason in reasons(tmp_path / "x.parquet")] == [
+        "",
+        "not UTF-8 at byte 3",
+        "field 'answer' is empty",
+        "field 'question' is empty",
+    ]
     parquet.write_table(pa.table({"question": [b"bytes"], "answer": ["a"]}), tmp_path / "y.parquet")
     parquet.write_table(pa.table({"question": ["a"], "answer": [1.5]}), tmp_path / "z.parquet")
     assert reasons(tmp_path / "y.parquet") == ["field 'question' is bytes, not text"]
@@ -173,8 +232,15 @@ def test_names_that_no_file_can_hold_do_not_stop_the_list_of_bad_rows(tmp_path):
     (tmp_path / "x.csv").write_bytes(b"q\xff,answer\na,b\n")
     bad = (*rows(path), *rows(tmp_path / "x.csv"))
     sources.write_set_aside(bad, tmp_path / "bad.jsonl")
-    written = [json.loads(line) for line in (tmp_path / "bad.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [(row["number"], bool(row["reason"])) for row in written] == [(1, True), (2, True), (1, True)]
+    written = [
+        json.loads(line)
+        for line in (tmp_path / "bad.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    assert [(row["number"], bool(row["reason"])) for row in written] == [
+        (1, True),
+        (2, True),
+        (1, True),
+    ]
     assert set(written[0]) == {"number", "id", "reason"}
 
 
@@ -208,7 +274,9 @@ def test_an_unknown_suffix_is_an_error_that_names_the_known_ones(tmp_path, name)
         rows(tmp_path / name)
 
 
-@pytest.mark.parametrize("place", ["rows.jsonl", "data/rows.csv", "/no/such/rows.parquet", "rows", "a/b/c"])
+@pytest.mark.parametrize(
+    "place", ["rows.jsonl", "data/rows.csv", "/no/such/rows.parquet", "rows", "a/b/c"]
+)
 def test_a_missing_file_is_an_error_that_names_it(tmp_path, monkeypatch, place):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(EmoError, match=f"there is no file {place}"):
@@ -238,31 +306,71 @@ def test_a_hub_data_set_is_streamed_at_its_revision(monkeypatch):
     import datasets
 
     asked = []
-    monkeypatch.setattr(datasets, "load_dataset", lambda name, **options: asked.append((name, options)) or ({"input": f"q{i}", "output": f"a{i}"} for i in itertools.count()))
+    monkeypatch.setattr(
+        datasets,
+        "load_dataset",
+        lambda name, **options: (
+            asked.append((name, options))
+            or ({"input": f"q{i}", "output": f"a{i}"} for i in itertools.count())
+        ),
+    )
     found = list(itertools.islice(Source("owner/set-v1.1", "abc", split="test").rows(), 3))
     assert asked == [("owner/set-v1.1", {"split": "test", "revision": "abc", "streaming": True})]
-    assert [(row.number, row.question, row.answer) for row in found] == [(1, "q0", "a0"), (2, "q1", "a1"), (3, "q2", "a2")]
+    assert [(row.number, row.question, row.answer) for row in found] == [
+        (1, "q0", "a0"),
+        (2, "q1", "a1"),
+        (3, "q2", "a2"),
+    ]
 
 
 # Fields
 
 
-@pytest.mark.parametrize("names", [("question", "answer"), ("input", "output"), ("input", "answer_icliniq")])
+@pytest.mark.parametrize(
+    "names", [("question", "answer"), ("input", "output"), ("input", "answer_icliniq")]
+)
 def test_the_fields_of_the_papers_sets_are_found(tmp_path, names):
-    path = write(tmp_path / "x.csv", [{"instruction": "If you are a doctor ...", names[0]: "Is it?", names[1]: "No.", "answer_chatgpt": "As an AI ..."}])
+    path = write(
+        tmp_path / "x.csv",
+        [
+            {
+                "instruction": "If you are a doctor ...",
+                names[0]: "Is it?",
+                names[1]: "No.",
+                "answer_chatgpt": "As an AI ...",
+            }
+        ],
+    )
     assert rows(path) == [sources.Row(1, "row-1", "Is it?", "No.")]
 
 
 def test_given_fields_are_used_and_only_they(tmp_path):
-    path = write(tmp_path / "x.jsonl", [{"question": "ours", "answer": "ours", "frage": "Ist es?", "antwort": "Nein."}, {"question": "ours", "answer": "ours"}])
-    assert [(r.question, r.answer) for r in rows(path, question_field="frage", answer_field="antwort")] == [("Ist es?", "Nein."), ("", "")]
-    assert reasons(path, question_field="frage", answer_field="antwort")[1].startswith("no field 'frage' or 'antwort'")
+    path = write(
+        tmp_path / "x.jsonl",
+        [
+            {"question": "ours", "answer": "ours", "frage": "Ist es?", "antwort": "Nein."},
+            {"question": "ours", "answer": "ours"},
+        ],
+    )
+    assert [
+        (r.question, r.answer) for r in rows(path, question_field="frage", answer_field="antwort")
+    ] == [("Ist es?", "Nein."), ("", "")]
+    assert reasons(path, question_field="frage", answer_field="antwort")[1].startswith(
+        "no field 'frage' or 'antwort'"
+    )
 
 
 def test_one_given_field_is_not_overlooked(tmp_path):
-    path = write(tmp_path / "x.jsonl", [{"question": "ours", "answer": "ours", "frage": "Ist es?", "antwort": "Nein."}])
-    assert [(r.question, r.answer) for r in rows(path, question_field="frage")] == [("Ist es?", "ours")]
-    assert [(r.question, r.answer) for r in rows(path, answer_field="antwort")] == [("ours", "Nein.")]
+    path = write(
+        tmp_path / "x.jsonl",
+        [{"question": "ours", "answer": "ours", "frage": "Ist es?", "antwort": "Nein."}],
+    )
+    assert [(r.question, r.answer) for r in rows(path, question_field="frage")] == [
+        ("Ist es?", "ours")
+    ]
+    assert [(r.question, r.answer) for r in rows(path, answer_field="antwort")] == [
+        ("ours", "Nein.")
+    ]
     assert reasons(path, question_field="fragen")[0].startswith("no field 'fragen' or 'answer'")
 
 
@@ -272,7 +380,10 @@ def test_one_given_field_is_not_overlooked(tmp_path):
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_file_is_not_held_in_memory(tmp_path, suffix):
     count = 12_000
-    path = write(tmp_path / f"x{suffix}", [{"question": f"{i} " + "q" * 700, "answer": f"{i} " + "a" * 700} for i in range(count)])
+    path = write(
+        tmp_path / f"x{suffix}",
+        [{"question": f"{i} " + "q" * 700, "answer": f"{i} " + "a" * 700} for i in range(count)],
+    )
     pool, arrow = pa.default_memory_pool(), 0
     before = pool.bytes_allocated()
     tracemalloc.start()
@@ -294,7 +405,9 @@ def test_rows_and_tasks_come_one_by_one(tmp_path):
     chosen = sources.select(Source(str(path)), 20, 20, seed=1)
     tasks = chosen.tasks(Source(str(path)))
     assert next(tasks).row.number == 1
-    with open(path, "a") as handle:  # were the file read already, what is added now would not be seen
+    with open(
+        path, "a"
+    ) as handle:  # were the file read already, what is added now would not be seen
         handle.write("{broken\n" * 50_000)
     found = Source(str(path)).rows()
     assert next(found).number == 1 and sum(1 for _ in found) == 50_019
@@ -308,7 +421,10 @@ def hundred(tmp_path):
     return Source(str(write(tmp_path / "x.jsonl", consultations(100))))
 
 
-@pytest.mark.parametrize("er, eqsr, both", [(60, 40, 0), (60, 50, 10), (100, 100, 100), (0, 30, 0), (30, 0, 0), (100, 1, 1), (0, 0, 0)])
+@pytest.mark.parametrize(
+    "er, eqsr, both",
+    [(60, 40, 0), (60, 50, 10), (100, 100, 100), (0, 30, 0), (30, 0, 0), (100, 1, 1), (0, 0, 0)],
+)
 def test_the_subsets_share_only_the_rows_they_must(hundred, er, eqsr, both):
     chosen = sources.select(hundred, er, eqsr, seed=3)
     assert (len(chosen.er), len(chosen.eqsr), chosen.both, chosen.usable) == (er, eqsr, both, 100)
@@ -340,7 +456,10 @@ def test_emotions_are_balanced_to_within_one(hundred, count):
 def test_more_rows_than_there_are_is_an_error_with_the_numbers(hundred, er, eqsr):
     with open(hundred.place, "a") as handle:
         handle.write("{broken\n")
-    with pytest.raises(EmoError, match=rf"{max(er, eqsr)} rows were asked for and .* has 100 usable ones \(1 set aside\)"):
+    with pytest.raises(
+        EmoError,
+        match=rf"{max(er, eqsr)} rows were asked for and .* has 100 usable ones \(1 set aside\)",
+    ):
         sources.select(hundred, er, eqsr, seed=1)
 
 
@@ -357,15 +476,30 @@ def test_bad_rows_are_never_drawn_and_keep_their_numbers(tmp_path):
     (tmp_path / "x.jsonl").write_text("\n".join(lines) + "\n")
     chosen = sources.select(Source(str(tmp_path / "x.jsonl")), 37, 37, seed=1)
     assert chosen.er == set(chosen.eqsr) == set(range(1, 41)) - {4, 18, 40}
-    assert [(row.number, row.reason) for row in chosen.set_aside] == [(4, "not JSON"), (18, "not JSON"), (40, "not JSON")]
+    assert [(row.number, row.reason) for row in chosen.set_aside] == [
+        (4, "not JSON"),
+        (18, "not JSON"),
+        (40, "not JSON"),
+    ]
     sources.write_set_aside(chosen.set_aside, tmp_path / "bad.jsonl")
-    assert [json.loads(line)["number"] for line in (tmp_path / "bad.jsonl").read_text().splitlines()] == [4, 18, 40]
+    assert [
+        json.loads(line)["number"] for line in (tmp_path / "bad.jsonl").read_text().splitlines()
+    ] == [4, 18, 40]
 
 
 def test_tasks_come_in_the_order_of_the_source_er_first(hundred):
     chosen = sources.select(hundred, 70, 60, seed=4)
     tasks = list(chosen.tasks(hundred))
-    assert [(task.row.number, task.name) for task in tasks] == sorted([(n, "er") for n in chosen.er] + [(n, "eqsr") for n in chosen.eqsr], key=lambda pair: (pair[0], pair[1] == "eqsr"))
-    assert all(task.emotion == (chosen.eqsr[task.row.number] if task.name == "eqsr" else "") for task in tasks)
-    assert all(task.row.question == f'Is "it", case {task.row.number - 1},\nserious? é 大' for task in tasks)
+    assert [(task.row.number, task.name) for task in tasks] == sorted(
+        [(n, "er") for n in chosen.er] + [(n, "eqsr") for n in chosen.eqsr],
+        key=lambda pair: (pair[0], pair[1] == "eqsr"),
+    )
+    assert all(
+        task.emotion == (chosen.eqsr[task.row.number] if task.name == "eqsr" else "")
+        for task in tasks
+    )
+    assert all(
+        task.row.question == f'Is "it", case {task.row.number - 1},\nserious? é 大'
+        for task in tasks
+    )
     assert list(chosen.tasks(hundred)) == tasks

@@ -5,21 +5,129 @@ import json
 import pages
 import pytest
 
-ABOUT = {"device": "two <cores>", "commit": "0123456789abcdef", "dirty": True, "measured": "2026-01-02"}
-WAY = {"low": 90.0, "high": 110.0, "memory_mb": 2500, "share_of_peak": 0.314, "loss_first": 0.6931, "loss_last": 0.5, "loss_difference": 0.004, "steps": 6, "rounds": 2, "tokens_a_row": 281.6}
+ABOUT = {
+    "device": "two <cores>",
+    "commit": "0123456789abcdef",
+    "dirty": True,
+    "measured": "2026-01-02",
+}
+WAY = {
+    "low": 90.0,
+    "high": 110.0,
+    "memory_mb": 2500,
+    "share_of_peak": 0.314,
+    "loss_first": 0.6931,
+    "loss_last": 0.5,
+    "loss_difference": 0.004,
+    "steps": 6,
+    "rounds": 2,
+    "tokens_a_row": 281.6,
+}
 KEPT = {
-    "comparison": [{"objective": "dpo", "way": "ours", "rate": 300.0} | WAY, {"objective": "dpo", "way": "stock TRL", "rate": 100.0} | WAY, {"objective": "dpo", "way": "LLaMA-Factory", "rate": 120.0} | WAY],
-    "shares": [{"objective": "sft", "without": "nothing", "meaning": "as it is", "rate": 500.0, "factor": 1, "memory_mb": 2000},
-               {"objective": "sft", "without": "packing", "meaning": "padded", "rate": 250.0, "factor": 2.0, "memory_mb": 3000}],
-    "growth": [{"objective": o, "what": w, "factor": f, "seconds": 2.0 * f, "tokens": 1000 * f, "memory_mb": 2000 + f} for o in ("sft", "dpo") for w in ("rows", "length") for f in (1, 4)],
-    "generation": [{"format": "float32", "pipeline_rate": 5.0, "rate": 50.0, "same": 9, "compared": 10, "load_each_s": 9.0, "one_base_s": 3.0}],
+    "comparison": [
+        {"objective": "dpo", "way": "ours", "rate": 300.0} | WAY,
+        {"objective": "dpo", "way": "stock TRL", "rate": 100.0} | WAY,
+        {"objective": "dpo", "way": "LLaMA-Factory", "rate": 120.0} | WAY,
+    ],
+    "shares": [
+        {
+            "objective": "sft",
+            "without": "nothing",
+            "meaning": "as it is",
+            "rate": 500.0,
+            "factor": 1,
+            "memory_mb": 2000,
+        },
+        {
+            "objective": "sft",
+            "without": "packing",
+            "meaning": "padded",
+            "rate": 250.0,
+            "factor": 2.0,
+            "memory_mb": 3000,
+        },
+    ],
+    "growth": [
+        {
+            "objective": o,
+            "what": w,
+            "factor": f,
+            "seconds": 2.0 * f,
+            "tokens": 1000 * f,
+            "memory_mb": 2000 + f,
+        }
+        for o in ("sft", "dpo")
+        for w in ("rows", "length")
+        for f in (1, 4)
+    ],
+    "generation": [
+        {
+            "format": "float32",
+            "pipeline_rate": 5.0,
+            "rate": 50.0,
+            "same": 9,
+            "compared": 10,
+            "load_each_s": 9.0,
+            "one_base_s": 3.0,
+        }
+    ],
     "startup": [{"what": "import emo_utils", "seconds": 0.012}],
     "judging": [{"way": "contrast", "times_this_package": 0.034}],
-    "hundredfold": [{"step": "06", "factor": f, "done": True, "seconds": t, "memory_mb": 300.0 + f, "disk_mb": 0.5 * f} for f, t in ((1, 4.0), (10, 8.0), (100, 80.0))]
-    + [{"step": "07", "factor": 1, "done": True, "seconds": 5.0, "memory_mb": 400.0, "disk_mb": 1.0}, {"step": "07", "factor": 10, "done": False, "seconds": 900.2, "memory_mb": None, "disk_mb": 0.0}],
-    "kills": [{"profile": "smoke", "made": "the whole book", "book": 1, "killed": "a kernel after 3.2 s", "records afterwards": "the same", "left over": 0}],
-    "determinism": [{"run": "02_sft.er-sft", "profile": "embedded", "setting": "one core", "numbers": 20, "only in one": 0, "moved": 3, "largest share of half an interval": 0.0123, "which": "loss of er-sft"}],
-    "books": [{"compared": "made twice", "first": "A", "second": "A", "numbers": 12, "the same": 12}, {"compared": "elsewhere", "first": "B", "second": "A", "numbers": 12, "the same": 3}],
+    "hundredfold": [
+        {
+            "step": "06",
+            "factor": f,
+            "done": True,
+            "seconds": t,
+            "memory_mb": 300.0 + f,
+            "disk_mb": 0.5 * f,
+        }
+        for f, t in ((1, 4.0), (10, 8.0), (100, 80.0))
+    ]
+    + [
+        {
+            "step": "07",
+            "factor": 1,
+            "done": True,
+            "seconds": 5.0,
+            "memory_mb": 400.0,
+            "disk_mb": 1.0,
+        },
+        {
+            "step": "07",
+            "factor": 10,
+            "done": False,
+            "seconds": 900.2,
+            "memory_mb": None,
+            "disk_mb": 0.0,
+        },
+    ],
+    "kills": [
+        {
+            "profile": "smoke",
+            "made": "the whole book",
+            "book": 1,
+            "killed": "a kernel after 3.2 s",
+            "records afterwards": "the same",
+            "left over": 0,
+        }
+    ],
+    "determinism": [
+        {
+            "run": "02_sft.er-sft",
+            "profile": "embedded",
+            "setting": "one core",
+            "numbers": 20,
+            "only in one": 0,
+            "moved": 3,
+            "largest share of half an interval": 0.0123,
+            "which": "loss of er-sft",
+        }
+    ],
+    "books": [
+        {"compared": "made twice", "first": "A", "second": "A", "numbers": 12, "the same": 12},
+        {"compared": "elsewhere", "first": "B", "second": "A", "numbers": 12, "the same": 3},
+    ],
 }
 
 
@@ -27,25 +135,40 @@ KEPT = {
 def written(tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "GENERATED", tmp_path)
     monkeypatch.setattr(pages, "SPEED", tmp_path / "speed.json")
-    (tmp_path / "speed.json").write_text(json.dumps({name: {"about": ABOUT, "table": table} for name, table in KEPT.items()}))
+    (tmp_path / "speed.json").write_text(
+        json.dumps({name: {"about": ABOUT, "table": table} for name, table in KEPT.items()})
+    )
     pages.write_speed()
-    return {name: (tmp_path / f"speed_{name.replace(' ', '_')}.md").read_text() for name in pages.SPEED_TABLES}
+    return {
+        name: (tmp_path / f"speed_{name.replace(' ', '_')}.md").read_text()
+        for name in pages.SPEED_TABLES
+    }
 
 
 def cells(text: str) -> list[list[str]]:
     """The body's rows of an HTML table."""
-    return [[cell.split("</td>")[0] for cell in row.split("<td>")[1:]] for row in text.split("<tbody>")[1].split("<tr>")[1:]]
+    return [
+        [cell.split("</td>")[0] for cell in row.split("<td>")[1:]]
+        for row in text.split("<tbody>")[1].split("<tr>")[1:]
+    ]
 
 
 def test_the_comparison_gives_the_ratio_to_the_better_of_the_others(written):
     rows = cells(written["comparison"])
-    assert [row[1:4] for row in rows] == [["this package", "300 [90, 110]", "2.50"], ["stock TRL", "100 [90, 110]", ""], ["LLaMA-Factory", "120 [90, 110]", ""]]
+    assert [row[1:4] for row in rows] == [
+        ["this package", "300 [90, 110]", "2.50"],
+        ["stock TRL", "100 [90, 110]", ""],
+        ["LLaMA-Factory", "120 [90, 110]", ""],
+    ]
     assert rows[0][4:6] == ["2.5", "31%"] and "0.6931, 0.5000" in rows[0]
 
 
 def test_every_table_says_where_and_when(written):
     for name in KEPT:
-        assert "Measured 2026-01-02 on two &lt;cores&gt;, commit 0123456789 with local changes." in written[name]
+        assert (
+            "Measured 2026-01-02 on two &lt;cores&gt;, commit 0123456789 with local changes."
+            in written[name]
+        )
     for name in set(pages.SPEED_TABLES) - set(KEPT):
         assert written[name] == "Not measured yet.\n"
 
@@ -55,9 +178,23 @@ def test_the_other_tables(written):
     assert [row[4:6] for row in cells(written["growth"])][:2] == [["2.0", "500"], ["8.0", "500"]]
     assert cells(written["generation"])[0][1:5] == ["5.0", "50.0", "10.0", "9 of 10"]
     assert cells(written["startup"]) == [["import emo_utils", "0.01"]]
-    assert cells(written["judging"]) == [["contrast", "0.03"]] and "<th>times this package</th>" in written["judging"]
-    assert cells(written["kills"]) == [["smoke", "the whole book", "1", "a kernel after 3.2 s", "the same", "0"]]
-    assert cells(written["books"]) == [["first", "A", "B"], ["second", "A", "A"], ["numbers", "12", "12"], ["the same", "12", "3"]] and "<th>made twice</th>" in written["books"]
+    assert (
+        cells(written["judging"]) == [["contrast", "0.03"]]
+        and "<th>times this package</th>" in written["judging"]
+    )
+    assert cells(written["kills"]) == [
+        ["smoke", "the whole book", "1", "a kernel after 3.2 s", "the same", "0"]
+    ]
+    assert (
+        cells(written["books"])
+        == [
+            ["first", "A", "B"],
+            ["second", "A", "A"],
+            ["numbers", "12", "12"],
+            ["the same", "12", "3"],
+        ]
+        and "<th>made twice</th>" in written["books"]
+    )
     assert cells(written["determinism"])[0][3:] == ["20", "0", "3", "0.01", "loss of er-sft"]
 
 
@@ -65,16 +202,37 @@ def test_growth_is_drawn_and_nothing_measured_is_no_error(written, tmp_path, mon
     assert (tmp_path / "growth.svg").stat().st_size > 5000
     monkeypatch.setattr(pages, "SPEED", tmp_path / "none.json")
     pages.write_speed()
-    assert {(tmp_path / f"speed_{name.replace(' ', '_')}.md").read_text() for name in pages.SPEED_TABLES} == {"Not measured yet.\n"}
+    assert {
+        (tmp_path / f"speed_{name.replace(' ', '_')}.md").read_text() for name in pages.SPEED_TABLES
+    } == {"Not measured yet.\n"}
 
 
 def test_the_growth_of_a_step_is_the_exponent_between_its_last_two_sizes(written):
     text = written["hundredfold"]
     heads = [head.split("</th>")[0] for head in text.split("<th>")[1:]]
-    assert heads == ["step", "s, x1", "s, x10", "s, x100", "MB, x1", "MB, x10", "MB, x100", "MB on disk, x1", "MB on disk, x10", "MB on disk, x100", "growth"]
+    assert heads == [
+        "step",
+        "s, x1",
+        "s, x10",
+        "s, x100",
+        "MB, x1",
+        "MB, x10",
+        "MB, x100",
+        "MB on disk, x1",
+        "MB on disk, x10",
+        "MB on disk, x100",
+        "growth",
+    ]
     first, second = (dict(zip(heads, row, strict=True)) for row in cells(text))
-    assert first["growth"] == "1.00" and first["s, x100"] == "80.0" and first["MB on disk, x100"] == "50.0"
-    assert second["s, x10"] == "over 900, stopped" and second["growth"] == second["MB, x10"] == second["s, x100"] == ""
+    assert (
+        first["growth"] == "1.00"
+        and first["s, x100"] == "80.0"
+        and first["MB on disk, x100"] == "50.0"
+    )
+    assert (
+        second["s, x10"] == "over 900, stopped"
+        and second["growth"] == second["MB, x10"] == second["s, x100"] == ""
+    )
 
 
 def test_the_table_of_attacks_says_what_was_measured(tmp_path, monkeypatch):
@@ -82,25 +240,61 @@ def test_the_table_of_attacks_says_what_was_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "ATTACKS", tmp_path / "attacks.json")
     pages.write_attacks()
     assert (tmp_path / "attacks.md").read_text() == "Not measured yet.\n"
-    row = {"step": "rewriting", "what": "the reply holds <word>", "value": 0.25, "ci_low": 0.0625, "ci_high": 0.5, "n": 16, "scorer": "model"}
+    row = {
+        "step": "rewriting",
+        "what": "the reply holds <word>",
+        "value": 0.25,
+        "ci_low": 0.0625,
+        "ci_high": 0.5,
+        "n": 16,
+        "scorer": "model",
+    }
     never = row | {"what": "never", "value": 0.0, "ci_low": 0.0, "ci_high": 0.0}
-    (tmp_path / "attacks.json").write_text(json.dumps({"steps": {"rewriting": {"about": ABOUT | {"texts": 3}, "table": [row, never], "items": []}}}))
+    (tmp_path / "attacks.json").write_text(
+        json.dumps(
+            {
+                "steps": {
+                    "rewriting": {"about": ABOUT | {"texts": 3}, "table": [row, never], "items": []}
+                }
+            }
+        )
+    )
     pages.write_attacks()
     text = (tmp_path / "attacks.md").read_text()
-    assert cells(text) == [["rewriting", "the reply holds &lt;word&gt;", "0.25 [0.06, 0.50]", "16", "model"], ["rewriting", "never", f"0.00 [0.00, {1 - 0.025 ** (1 / 16):.2f}]", "16", "model"]]
-    assert "Rewriting: measured 2026-01-02 on two &lt;cores&gt;, commit 0123456789 with local changes." in text
+    assert cells(text) == [
+        ["rewriting", "the reply holds &lt;word&gt;", "0.25 [0.06, 0.50]", "16", "model"],
+        ["rewriting", "never", f"0.00 [0.00, {1 - 0.025 ** (1 / 16):.2f}]", "16", "model"],
+    ]
+    assert (
+        "Rewriting: measured 2026-01-02 on two &lt;cores&gt;, commit 0123456789 with local changes."
+        in text
+    )
     assert "Not measured yet: score, preference, safety." in text
 
 
 def test_the_table_of_complaints_is_escaped_and_has_the_kept_lines(tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "GENERATED", tmp_path)
     pages.write_complaints()
-    text, kept = (tmp_path / "complaints.md").read_text(), json.loads(pages.ATTACKS.with_name("complaints.json").read_text(encoding="utf-8"))
-    assert text.count("<tr>") == len(kept) + 1 >= 120 and "emo: mine.jsonl, row 2: field &#x27;id&#x27; is that of row 1, &#x27;a0&#x27;" in text
+    text, kept = (
+        (tmp_path / "complaints.md").read_text(),
+        json.loads(pages.ATTACKS.with_name("complaints.json").read_text(encoding="utf-8")),
+    )
+    assert (
+        text.count("<tr>") == len(kept) + 1 >= 120
+        and "emo: mine.jsonl, row 2: field &#x27;id&#x27; is that of row 1, &#x27;a0&#x27;" in text
+    )
     assert not any("pytest" in line or "/tmp" in line for line in kept.values())
 
 
 def test_there_are_sixteen_different_attacks_for_each_step():
-    rows = [json.loads(line) for line in (pages.ROOT / "tests" / "attacks.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (pages.ROOT / "tests" / "attacks.jsonl")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    ]
     assert len({row["text"] for row in rows}) == len({row["id"] for row in rows}) == 64
-    assert {step: len({row["kind"] for row in rows if row["step"] == step}) for step in ("rewriting", "score", "preference", "safety")} == dict.fromkeys(("rewriting", "score", "preference", "safety"), 16)
+    assert {
+        step: len({row["kind"] for row in rows if row["step"] == step})
+        for step in ("rewriting", "score", "preference", "safety")
+    } == dict.fromkeys(("rewriting", "score", "preference", "safety"), 16)

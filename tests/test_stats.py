@@ -16,7 +16,14 @@ from rouge_score import rouge_scorer
 import played
 from emo_utils import knowledge, stats
 
-CHAPTER_5, RANKS, CHAPTER_12 = (played.cell_with(*where) for where in (("05_emotion_scoring", "def holm"), ("05_emotion_scoring", "def spearman_interval"), ("12_sweeps", "def mean_interval_over_seeds")))
+CHAPTER_5, RANKS, CHAPTER_12 = (
+    played.cell_with(*where)
+    for where in (
+        ("05_emotion_scoring", "def holm"),
+        ("05_emotion_scoring", "def spearman_interval"),
+        ("12_sweeps", "def mean_interval_over_seeds"),
+    )
+)
 
 PREDICTIONS = [
     "Rest the knee, use ice and see a doctor if it swells.",
@@ -46,12 +53,16 @@ def samples() -> np.ndarray:
 @pytest.mark.parametrize("n", [12, 60, 400])
 def test_mean_interval_agrees_with_scipy(n):
     values = np.random.default_rng(n).exponential(size=n)
-    reference = scipy.stats.bootstrap((values,), np.mean, method="percentile", n_resamples=20000, rng=np.random.default_rng(1)).confidence_interval
+    reference = scipy.stats.bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=20000, rng=np.random.default_rng(1)
+    ).confidence_interval
     mean, low, high = stats.mean_interval(values, seed=3)
     # The ends of 2,000 draws scatter by about 0.06 standard errors around their limit.
     tolerance = 0.2 * values.std() / math.sqrt(n)
     assert mean == pytest.approx(values.mean())
-    assert low == pytest.approx(reference.low, abs=tolerance) and high == pytest.approx(reference.high, abs=tolerance)
+    assert low == pytest.approx(reference.low, abs=tolerance) and high == pytest.approx(
+        reference.high, abs=tolerance
+    )
 
 
 @pytest.mark.parametrize("held", [1, 60, 1000, 59_999, 10**9])
@@ -121,16 +132,23 @@ def offline(monkeypatch, tmp_path):
 def test_bleu_is_sacrebleu(order, offline):
     metric = sacrebleu.BLEU(max_ngram_order=order)
     expected = metric.corpus_score(PREDICTIONS, [REFERENCES]).score
-    result = knowledge.Bleu(**offline).compute(predictions=PREDICTIONS, references=REFERENCES, max_order=order)
+    result = knowledge.Bleu(**offline).compute(
+        predictions=PREDICTIONS, references=REFERENCES, max_order=order
+    )
     assert 0 < expected < 100 and result["bleu"] == pytest.approx(expected, abs=1e-9)
     assert result["signature"] == str(metric.get_signature()) and "version:" in result["signature"]
     if order == 4:
-        assert knowledge.Bleu(**offline).compute(predictions=PREDICTIONS, references=REFERENCES)["bleu"] == pytest.approx(expected, abs=1e-9)
+        assert knowledge.Bleu(**offline).compute(predictions=PREDICTIONS, references=REFERENCES)[
+            "bleu"
+        ] == pytest.approx(expected, abs=1e-9)
 
 
 def test_rouge_is_rouge_score(offline):
     scorer = rouge_scorer.RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)
-    scored = [scorer.score(target=reference, prediction=prediction) for prediction, reference in zip(PREDICTIONS, REFERENCES)]
+    scored = [
+        scorer.score(target=reference, prediction=prediction)
+        for prediction, reference in zip(PREDICTIONS, REFERENCES)
+    ]
     items = knowledge.rouge_items(PREDICTIONS, REFERENCES)
     result = knowledge.Rouge(**offline).compute(predictions=PREDICTIONS, references=REFERENCES)
     for name in ("rouge1", "rouge2", "rougeL"):
@@ -140,23 +158,40 @@ def test_rouge_is_rouge_score(offline):
     assert list(items) == ["rouge1", "rouge2", "rougeL"] and "signature" in result
 
 
-@pytest.mark.parametrize("prediction, precision, brevity", [
-    ("the the the the the the the", 2 / 7, 1.0),  # seven words, two of them in the reference; longer than it
-    ("the the the", 2 / 3, math.exp(1 - 6 / 3)),  # three words for six
-    ("the cat is on the mat", 1.0, 1.0),
-])
+@pytest.mark.parametrize(
+    "prediction, precision, brevity",
+    [
+        (
+            "the the the the the the the",
+            2 / 7,
+            1.0,
+        ),  # seven words, two of them in the reference; longer than it
+        ("the the the", 2 / 3, math.exp(1 - 6 / 3)),  # three words for six
+        ("the cat is on the mat", 1.0, 1.0),
+    ],
+)
 def test_bleu1_by_hand(prediction, precision, brevity, offline):
-    result = knowledge.Bleu(**offline).compute(predictions=[prediction], references=["the cat is on the mat"], max_order=1)
+    result = knowledge.Bleu(**offline).compute(
+        predictions=[prediction], references=["the cat is on the mat"], max_order=1
+    )
     assert result["bleu"] == pytest.approx(100 * precision * brevity)
 
 
 def test_rouge_by_hand():
-    items = knowledge.rouge_items(["the cat sat", "two dogs", "no"], ["the cat is on the mat", "two dog", "yes"])
+    items = knowledge.rouge_items(
+        ["the cat sat", "two dogs", "no"], ["the cat is on the mat", "two dog", "yes"]
+    )
     # First item: two of 3 words and two of 6 are shared; one of 2 pairs and one of 5; a common subsequence of two.
     # Second item: the stem counts, "dogs" is "dog". Third: nothing is shared.
-    assert items["rouge1"].tolist() == pytest.approx([2 * (2 / 3) * (2 / 6) / (2 / 3 + 2 / 6), 1.0, 0.0])
-    assert items["rouge2"].tolist() == pytest.approx([2 * (1 / 2) * (1 / 5) / (1 / 2 + 1 / 5), 1.0, 0.0])
-    assert items["rougeL"].tolist() == pytest.approx([2 * (2 / 3) * (2 / 6) / (2 / 3 + 2 / 6), 1.0, 0.0])
+    assert items["rouge1"].tolist() == pytest.approx(
+        [2 * (2 / 3) * (2 / 6) / (2 / 3 + 2 / 6), 1.0, 0.0]
+    )
+    assert items["rouge2"].tolist() == pytest.approx(
+        [2 * (1 / 2) * (1 / 5) / (1 / 2 + 1 / 5), 1.0, 0.0]
+    )
+    assert items["rougeL"].tolist() == pytest.approx(
+        [2 * (2 / 3) * (2 / 6) / (2 / 3 + 2 / 6), 1.0, 0.0]
+    )
 
 
 def test_rouge_refuses_lists_of_different_length():
@@ -168,20 +203,45 @@ def test_rouge_refuses_lists_of_different_length():
 def test_bleu_draws_are_corpus_scores_of_the_resampled_texts(order):
     metric = sacrebleu.BLEU(max_ngram_order=order)
     # The third sample has no 4-gram at all, the fourth none in common with its reference (smoothed).
-    indices = np.vstack([np.arange(5), [4, 3, 2, 1, 0], [2, 2, 2, 2, 2], [1, 1, 1, 1, 1], np.random.default_rng(0).integers(0, 5, size=(20, 5))])
+    indices = np.vstack(
+        [
+            np.arange(5),
+            [4, 3, 2, 1, 0],
+            [2, 2, 2, 2, 2],
+            [1, 1, 1, 1, 1],
+            np.random.default_rng(0).integers(0, 5, size=(20, 5)),
+        ]
+    )
     draws = knowledge.bleu_draws(PREDICTIONS, REFERENCES, order, indices)
-    expected = [metric.corpus_score([PREDICTIONS[i] for i in sample], [[REFERENCES[i] for i in sample]]).score for sample in indices]
+    expected = [
+        metric.corpus_score(
+            [PREDICTIONS[i] for i in sample], [[REFERENCES[i] for i in sample]]
+        ).score
+        for sample in indices
+    ]
     assert draws.shape == (24,) and draws.tolist() == pytest.approx(expected, abs=1e-9)
     assert draws[0] == pytest.approx(draws[1])  # the corpus itself, in either order
     assert draws[0] == pytest.approx(metric.corpus_score(PREDICTIONS, [REFERENCES]).score, abs=1e-9)
     # A mean of item scores is another number: the draws must not be that.
-    assert abs(draws[0] - np.mean([metric.corpus_score([p], [[r]]).score for p, r in zip(PREDICTIONS, REFERENCES)])) > 0.5
+    assert (
+        abs(
+            draws[0]
+            - np.mean(
+                [metric.corpus_score([p], [[r]]).score for p, r in zip(PREDICTIONS, REFERENCES)]
+            )
+        )
+        > 0.5
+    )
 
 
 def test_bleu_interval_holds_the_corpus_score():
-    draws = knowledge.bleu_draws(PREDICTIONS, REFERENCES, 1, stats.resample_indices(5, seed=1, resamples=300))
+    draws = knowledge.bleu_draws(
+        PREDICTIONS, REFERENCES, 1, stats.resample_indices(5, seed=1, resamples=300)
+    )
     low, high = stats.interval(draws)
-    assert low < sacrebleu.BLEU(max_ngram_order=1).corpus_score(PREDICTIONS, [REFERENCES]).score < high
+    assert (
+        low < sacrebleu.BLEU(max_ngram_order=1).corpus_score(PREDICTIONS, [REFERENCES]).score < high
+    )
 
 
 def test_scores_combine_without_the_hub(offline):
@@ -191,7 +251,9 @@ def test_scores_combine_without_the_hub(offline):
     result = both.compute(predictions=PREDICTIONS, references=REFERENCES)
     alone = knowledge.rouge_items(PREDICTIONS, REFERENCES)
     assert result["bleu"] == pytest.approx(sacrebleu.corpus_bleu(PREDICTIONS, [REFERENCES]).score)
-    assert {name: result[name] for name in knowledge.ROUGE_TYPES} == pytest.approx({name: alone[name].mean() for name in knowledge.ROUGE_TYPES})
+    assert {name: result[name] for name in knowledge.ROUGE_TYPES} == pytest.approx(
+        {name: alone[name].mean() for name in knowledge.ROUGE_TYPES}
+    )
 
 
 def test_metric_names_are_those_of_the_published_table():
@@ -211,10 +273,14 @@ def test_an_interval_over_seeds_holds_the_spread_of_both():
     # Means of three draws out of 1, 2, 4: 1 and 4 have a probability of 1/27 each, above 2.5 %.
     assert (value, low, high) == (pytest.approx(7 / 3), pytest.approx(1.0), pytest.approx(4.0))
     _, low, high = CHAPTER_12.mean_interval_over_seeds(alike + steady, 5)
-    assert high - low == pytest.approx(3.0, rel=0.1)  # the seeds, three draws of far values, outweigh forty items
+    assert high - low == pytest.approx(
+        3.0, rel=0.1
+    )  # the seeds, three draws of far values, outweigh forty items
 
 
-@pytest.mark.parametrize("values", [[[1.0, 2.0]], [1.0, 2.0], [[1.0, float("nan")], [1.0, 2.0]], [[], []]])
+@pytest.mark.parametrize(
+    "values", [[[1.0, 2.0]], [1.0, 2.0], [[1.0, float("nan")], [1.0, 2.0]], [[], []]]
+)
 def test_an_interval_over_seeds_needs_two_whole_rows(values):
     with pytest.raises(ValueError, match="at least two seeds"):
         CHAPTER_12.mean_interval_over_seeds(values, 0)
@@ -225,10 +291,19 @@ def test_the_permutation_test_is_that_of_all_sign_patterns():
     import itertools
 
     d = [0.3, -0.1, 0.4, 0.25, 0.05, 0.6]
-    means = [sum(s * x for s, x in zip(signs, d)) / 6 for signs in itertools.product([1, -1], repeat=6)]
-    exact = 2 * min(sum(m >= means[0] - 1e-12 for m in means), sum(m <= means[0] + 1e-12 for m in means)) / 64
+    means = [
+        sum(s * x for s, x in zip(signs, d)) / 6 for signs in itertools.product([1, -1], repeat=6)
+    ]
+    exact = (
+        2
+        * min(sum(m >= means[0] - 1e-12 for m in means), sum(m <= means[0] + 1e-12 for m in means))
+        / 64
+    )
     assert CHAPTER_5.permutation_p(d, 0) == pytest.approx(min(exact, 1.0))
-    assert CHAPTER_5.permutation_p([0.0] * 8, 0) == 1.0 and CHAPTER_5.permutation_p(np.full(30, 0.2), 1) < 0.001
+    assert (
+        CHAPTER_5.permutation_p([0.0] * 8, 0) == 1.0
+        and CHAPTER_5.permutation_p(np.full(30, 0.2), 1) < 0.001
+    )
 
 
 def test_holm_on_a_hand_computed_case():
@@ -240,9 +315,13 @@ def test_holm_on_a_hand_computed_case():
 def test_the_detectable_difference_is_found_as_often_as_it_says():
     """Of many samples around a true difference of that size, about 80 % have a t-test below 5 %."""
     rng = np.random.default_rng(0)
-    size = CHAPTER_5.detectable(rng.normal(size=100_000)) * np.sqrt(100_000 / 60)  # for 60 pairs of standard deviation 1
+    size = CHAPTER_5.detectable(rng.normal(size=100_000)) * np.sqrt(
+        100_000 / 60
+    )  # for 60 pairs of standard deviation 1
     samples = rng.normal(size, 1, size=(4000, 60))
-    assert (scipy.stats.ttest_1samp(samples, 0, axis=1).pvalue < 0.05).mean() == pytest.approx(0.8, abs=0.03)
+    assert (scipy.stats.ttest_1samp(samples, 0, axis=1).pvalue < 0.05).mean() == pytest.approx(
+        0.8, abs=0.03
+    )
 
 
 def test_rank_correlation_resamples_whole_units():
@@ -252,7 +331,10 @@ def test_rank_correlation_resamples_whole_units():
     assert RANKS.spearman_interval(frame, "a", "b", "id", seed=1) == pytest.approx((1, 1, 1))
     noisy = frame.assign(b=np.random.default_rng(0).normal(size=24))
     value, low, high = RANKS.spearman_interval(noisy, "a", "b", "id", seed=1)
-    assert value == pytest.approx(scipy.stats.spearmanr(noisy.a, noisy.b).statistic) and -1 <= low < value < high <= 1
+    assert (
+        value == pytest.approx(scipy.stats.spearmanr(noisy.a, noisy.b).statistic)
+        and -1 <= low < value < high <= 1
+    )
     assert RANKS.spearman_interval(frame.assign(b=3.0), "a", "b", "id", seed=1) == (0.0, 0.0, 0.0)
     with pytest.raises(ValueError, match="no row has both"):
         RANKS.spearman_interval(frame.assign(b=math.nan), "a", "b", "id", seed=1)

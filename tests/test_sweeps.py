@@ -21,7 +21,12 @@ def home(tmp_path, monkeypatch, tiny):
 
 
 def files(folder) -> set[str]:
-    return {str(p.relative_to(folder)) for part in ("results", "checkpoints") for p in (folder / part).rglob("*") if p.is_file()}
+    return {
+        str(p.relative_to(folder))
+        for part in ("results", "checkpoints")
+        for p in (folder / part).rglob("*")
+        if p.is_file()
+    }
 
 
 # Names
@@ -31,7 +36,11 @@ def test_a_variants_name_gives_its_values_in_their_types():
     step = graph.step("03_dpo.eqsr-dpo@beta=0.05,seed=43,epochs=2")
     values = graph.values(step, "smoke")
     book = graph.values(graph.step("03_dpo.eqsr-dpo"), "smoke")
-    assert {k: v for k, v in values.items() if v != book[k]} == {"beta": 0.05, "seed": 43, "epochs": 2.0}
+    assert {k: v for k, v in values.items() if v != book[k]} == {
+        "beta": 0.05,
+        "seed": 43,
+        "epochs": 2.0,
+    }
     assert all(type(values[k]) is type(book[k]) for k in book)
     assert (step.run, step.notebook) == ("03_dpo.eqsr-dpo@beta=0.05,seed=43,epochs=2", "03_dpo")
 
@@ -42,30 +51,36 @@ def test_a_variant_does_not_answer_for_the_untuned_models():
     assert graph.step("02_sft.er-sft@seed=43").answers == ("er-sft",)
 
 
-@pytest.mark.parametrize("name, message", [
-    ("03_dop.eqsr-dpo@beta=0.05", "no run '03_dop.eqsr-dpo'; did you mean '03_dpo.eqsr-dpo'"),
-    ("03_dpo.eqsr-dop@beta=0.05", "no run '03_dpo.eqsr-dop'; did you mean '03_dpo.eqsr-dpo'"),
-    ("03_dpo.eqsr-dpo@betta=0.05", "no parameter 'betta'; did you mean 'beta'"),
-    ("03_dpo.eqsr-dpo@beta=0.05,sead=43", "no parameter 'sead'; did you mean 'seed'"),
-    ("03_dpo.eqsr-dpo@beta=much", "parameter 'beta' is 'much', which is no float"),
-    ("03_dpo.eqsr-dpo@beta=0", "parameter 'beta' is 0.0; it must be in"),
-    ("03_dpo.eqsr-dpo@beta", "'beta' says no parameters"),
-    ("04_kto.eqsr-kto@seed=1.5", "parameter 'seed' is '1.5', which is no int"),
-])
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("03_dop.eqsr-dpo@beta=0.05", "no run '03_dop.eqsr-dpo'; did you mean '03_dpo.eqsr-dpo'"),
+        ("03_dpo.eqsr-dop@beta=0.05", "no run '03_dpo.eqsr-dop'; did you mean '03_dpo.eqsr-dpo'"),
+        ("03_dpo.eqsr-dpo@betta=0.05", "no parameter 'betta'; did you mean 'beta'"),
+        ("03_dpo.eqsr-dpo@beta=0.05,sead=43", "no parameter 'sead'; did you mean 'seed'"),
+        ("03_dpo.eqsr-dpo@beta=much", "parameter 'beta' is 'much', which is no float"),
+        ("03_dpo.eqsr-dpo@beta=0", "parameter 'beta' is 0.0; it must be in"),
+        ("03_dpo.eqsr-dpo@beta", "'beta' says no parameters"),
+        ("04_kto.eqsr-kto@seed=1.5", "parameter 'seed' is '1.5', which is no int"),
+    ],
+)
 def test_a_mistake_in_a_variants_name_is_answered(name, message):
     with pytest.raises(EmoError, match=re.escape(message)) as error:
         graph.values(graph.step(name), "smoke")
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("run, needs", [
-    ("03_dpo.eqsr-dpo@beta=0.05", ()),
-    ("03_dpo.eqsr-dpo@init=eqsr-sft", ("02_sft.eqsr-sft",)),
-    ("04_kto.eqsr-kto@init=er-sft,seed=43", ("02_sft.er-sft",)),
-    ("03_dpo.er-eqsr-dpo@seed=43", ("02_sft.er-sft",)),
-    ("03_dpo.er-eqsr-dpo@init=base", ()),
-    ("03_dpo.eqsr-dpo@init=er-eqsr-sft", ("02_sft.er-eqsr-sft",)),
-])
+@pytest.mark.parametrize(
+    "run, needs",
+    [
+        ("03_dpo.eqsr-dpo@beta=0.05", ()),
+        ("03_dpo.eqsr-dpo@init=eqsr-sft", ("02_sft.eqsr-sft",)),
+        ("04_kto.eqsr-kto@init=er-sft,seed=43", ("02_sft.er-sft",)),
+        ("03_dpo.er-eqsr-dpo@seed=43", ("02_sft.er-sft",)),
+        ("03_dpo.er-eqsr-dpo@init=base", ()),
+        ("03_dpo.eqsr-dpo@init=er-eqsr-sft", ("02_sft.er-eqsr-sft",)),
+    ],
+)
 def test_a_variant_needs_the_run_that_makes_its_start(run, needs):
     assert graph.step(run).needs == needs
     assert set(graph.fingerprint(run, "smoke")["upstream"]) == set(needs)
@@ -77,8 +92,14 @@ def test_a_variant_needs_the_run_that_makes_its_start(run, needs):
 @pytest.mark.parametrize("name", SWEEPS)
 def test_every_sweep_is_made_of_runs_and_values_that_exist(name):
     content = graph.sweep(name)
-    assert set(content) <= {"about", "notebook", "x", "parts", "variants"} and len(content["about"].split()) > 3
-    count = sum(len(part["runs"]) * len(pd.MultiIndex.from_product(part["grid"].values())) for part in content["parts"])
+    assert (
+        set(content) <= {"about", "notebook", "x", "parts", "variants"}
+        and len(content["about"].split()) > 3
+    )
+    count = sum(
+        len(part["runs"]) * len(pd.MultiIndex.from_product(part["grid"].values()))
+        for part in content["parts"]
+    )
     assert len(content["variants"]) == len(set(content["variants"])) == count > 1
     runs = {s.run for s in graph.STEPS}
     for variant in content["variants"]:
@@ -103,9 +124,17 @@ def test_seeds_given_replace_those_of_the_file(name):
     assert {graph.values(graph.step(v), "smoke")["seed"] for v in seeded} == {7, 8}
 
     def without(names):
-        return {(v.split("@")[0], *sorted(p for p in v.split("@")[1].split(",") if not p.startswith("seed="))) for v in names}
+        return {
+            (
+                v.split("@")[0],
+                *sorted(p for p in v.split("@")[1].split(",") if not p.startswith("seed=")),
+            )
+            for v in names
+        }
 
-    assert without(seeded) == without(plain) and len(seeded) == len(set(seeded)) == 2 * len(without(plain))
+    assert without(seeded) == without(plain) and len(seeded) == len(set(seeded)) == 2 * len(
+        without(plain)
+    )
 
 
 def test_an_unknown_sweep_is_answered_with_the_nearest():
@@ -114,12 +143,17 @@ def test_an_unknown_sweep_is_answered_with_the_nearest():
     assert all(name in str(error.value) for name in SWEEPS)
 
 
-@pytest.mark.parametrize("part, message", [
-    ({"runs": ["03_dpo.eqsr-dop"], "grid": {"beta": [0.1]}}, "did you mean '03_dpo.eqsr-dpo'"),
-    ({"runs": ["03_dpo.eqsr-dpo"], "grid": {"bta": [0.1]}}, "did you mean 'beta'"),
-    ({"runs": ["03_dpo.eqsr-dpo"], "grid": {"beta": [0.1, 20]}}, "parameter 'beta' is 20.0"),
-])
-def test_a_mistake_in_a_sweep_stops_before_anything_is_trained(tmp_path, monkeypatch, capsys, part, message):
+@pytest.mark.parametrize(
+    "part, message",
+    [
+        ({"runs": ["03_dpo.eqsr-dop"], "grid": {"beta": [0.1]}}, "did you mean '03_dpo.eqsr-dpo'"),
+        ({"runs": ["03_dpo.eqsr-dpo"], "grid": {"bta": [0.1]}}, "did you mean 'beta'"),
+        ({"runs": ["03_dpo.eqsr-dpo"], "grid": {"beta": [0.1, 20]}}, "parameter 'beta' is 20.0"),
+    ],
+)
+def test_a_mistake_in_a_sweep_stops_before_anything_is_trained(
+    tmp_path, monkeypatch, capsys, part, message
+):
     monkeypatch.setattr(graph, "SWEEPS", tmp_path)
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"about": "mine", "parts": [part]}))
     assert main(["sweep", "mine", "--profile", "smoke"]) == 2
@@ -136,36 +170,65 @@ def run_variant(name: str, profile: str = "smoke"):
     values = graph.values(step, profile)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMO_BOOK_RUN", name)
-        return play(step.notebook, **{k: values[k] for k in (*dict(step.fixed), "profile")} | {k: START[k] for k in START if k != "profile"})
+        return play(
+            step.notebook,
+            **{k: values[k] for k in (*dict(step.fixed), "profile")}
+            | {k: START[k] for k in START if k != "profile"},
+        )
 
 
 def small(patch, **more) -> None:
     """The smoke profile with the few and short answers of these tests, so that a run's values are its step's."""
     real = parameters.load_profile
-    patch.setattr(parameters, "load_profile", lambda name: real(name) | {"all": real(name)["all"] | START | {"train_rows": 4}} | more)
+    patch.setattr(
+        parameters,
+        "load_profile",
+        lambda name: real(name) | {"all": real(name)["all"] | START | {"train_rows": 4}} | more,
+    )
 
 
 def test_a_variant_lies_apart_from_the_book(home, monkeypatch):
     small(monkeypatch)
     book = run_variant("02_sft.er-sft")
     before, records = files(home), results.read("smoke")
-    assert {"results/smoke/02_sft.er-sft.json", "checkpoints/smoke/er-sft/README.md"} <= before and len(records) == 5
+    assert {
+        "results/smoke/02_sft.er-sft.json",
+        "checkpoints/smoke/er-sft/README.md",
+    } <= before and len(records) == 5
     name = "02_sft.er-sft@learning_rate=0.01,seed=43"
     variant = run_variant(name)
     assert variant.run.variant and not book.run.variant
-    assert variant.run.values == graph.values(graph.step(name), "smoke") and variant.run.values["seed"] == 43
+    assert (
+        variant.run.values == graph.values(graph.step(name), "smoke")
+        and variant.run.values["seed"] == 43
+    )
     new = files(home) - before
     assert {p for p in new if "variants" not in p} == set()
-    assert {f"results/smoke/variants/{name}.json", f"results/smoke/variants/answers/{name}.parquet", f"checkpoints/smoke/variants/{name}/README.md"} <= new
+    assert {
+        f"results/smoke/variants/{name}.json",
+        f"results/smoke/variants/answers/{name}.parquet",
+        f"checkpoints/smoke/variants/{name}/README.md",
+    } <= new
     # Nothing that the book's tables read has changed, and the untuned models did not answer again.
     pd.testing.assert_frame_equal(results.read("smoke"), records)
     assert set(records.run) == {"02_sft.er-sft"}
-    assert [p for p in new if p.endswith(".parquet")] == [f"results/smoke/variants/answers/{name}.parquet"]
+    assert [p for p in new if p.endswith(".parquet")] == [
+        f"results/smoke/variants/answers/{name}.parquet"
+    ]
     about = json.loads((home / f"results/smoke/variants/{name}.json").read_text())["provenance"]
-    assert about["run"] == name and about["fingerprint"] == json.loads(json.dumps(graph.fingerprint(name, "smoke")))
+    assert about["run"] == name and about["fingerprint"] == json.loads(
+        json.dumps(graph.fingerprint(name, "smoke"))
+    )
     (table,) = results.read_variants("smoke", [name]).to_dict("records")
-    assert (table["run"], table["system"], table["learning_rate"], table["seed"]) == (name, "er-sft", 0.01, 43)
-    assert table["final_loss"] == next(r.value for r in variant.run.records if r.metric == "final_loss")
+    assert (table["run"], table["system"], table["learning_rate"], table["seed"]) == (
+        name,
+        "er-sft",
+        0.01,
+        43,
+    )
+    assert table["final_loss"] == next(
+        r.value for r in variant.run.records if r.metric == "final_loss"
+    )
 
 
 def test_a_variant_keeps_what_its_profile_sets_for_its_run(home, monkeypatch):
@@ -174,12 +237,17 @@ def test_a_variant_keeps_what_its_profile_sets_for_its_run(home, monkeypatch):
     values = graph.values(graph.step(name), "smoke")
     assert values["learning_rate"] == 0.003
     monkeypatch.setenv("EMO_BOOK_RUN", name)
-    run = play("03_dpo", before="logsigmoid", **{k: values[k] for k in ("system", "beta", "profile")}).run
+    run = play(
+        "03_dpo", before="logsigmoid", **{k: values[k] for k in ("system", "beta", "profile")}
+    ).run
     assert run.values["learning_rate"] == values["learning_rate"]
 
 
 def test_a_missing_variant_names_the_command_that_makes_it(home):
-    with pytest.raises(EmoError, match=re.escape("make it with: emo make '03_dpo.eqsr-dpo@beta=0.05' --profile smoke")):
+    with pytest.raises(
+        EmoError,
+        match=re.escape("make it with: emo make '03_dpo.eqsr-dpo@beta=0.05' --profile smoke"),
+    ):
         results.read_variants("smoke", ["03_dpo.eqsr-dpo@beta=0.05"])
 
 
@@ -187,16 +255,35 @@ def test_the_chapter_compares_the_variants_of_a_sweep(home, monkeypatch, tmp_pat
     small(monkeypatch)
     monkeypatch.setattr(graph, "SWEEPS", home / "mine")
     (home / "mine").mkdir()
-    (home / "mine/few.yaml").write_text(yaml.safe_dump({"about": "two betas", "x": "beta", "parts": [{"runs": ["03_dpo.eqsr-dpo"], "grid": {"beta": [0.1, 0.5]}}]}))
+    (home / "mine/few.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "about": "two betas",
+                "x": "beta",
+                "parts": [{"runs": ["03_dpo.eqsr-dpo"], "grid": {"beta": [0.1, 0.5]}}],
+            }
+        )
+    )
     names = graph.sweep("few")["variants"]
     trained = {name: run_variant(name) for name in names}
     names_of = play("12_sweeps", sweep="few")
     records = pd.DataFrame([r.model_dump() for r in names_of.run.records])
     assert set(records.system) == set(names) and set(records.table) == {"sweep.few"}
-    assert {"warmth", "bleu1", "complete", "repeated", "tokens", "final_loss", "final_margin"} <= set(records.metric)
+    assert {
+        "warmth",
+        "bleu1",
+        "complete",
+        "repeated",
+        "tokens",
+        "final_loss",
+        "final_margin",
+    } <= set(records.metric)
     for name in names:
         mine = records[records.system == name].set_index("metric")
-        assert mine.value["tokens"] == trained[name].answers.tokens.mean() and mine.n["tokens"] == START["test_rows"]
+        assert (
+            mine.value["tokens"] == trained[name].answers.tokens.mean()
+            and mine.n["tokens"] == START["test_rows"]
+        )
         margin = next(r.value for r in trained[name].run.records if r.metric == "final_margin")
         assert mine.value["final_margin"] == margin and mine.interval["final_margin"] == "none"
     assert results.read("smoke").empty
@@ -211,14 +298,30 @@ def test_the_chapter_joins_the_seeds_of_a_system(home, monkeypatch):
     small(monkeypatch)
     monkeypatch.setattr(graph, "SWEEPS", home / "mine")
     (home / "mine").mkdir()
-    (home / "mine/seeds.yaml").write_text(yaml.safe_dump({"about": "two seeds", "parts": [{"runs": ["02_sft.er-sft"], "grid": {"seed": [42, 43]}}]}))
+    (home / "mine/seeds.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "about": "two seeds",
+                "parts": [{"runs": ["02_sft.er-sft"], "grid": {"seed": [42, 43]}}],
+            }
+        )
+    )
     for name in graph.sweep("seeds")["variants"]:
         run_variant(name)
     names_of = play("12_sweeps", sweep="seeds")
     records = pd.DataFrame([r.model_dump() for r in names_of.run.records])
-    single, joined = (records[(records.group == group) & (records.metric == "warmth")] for group in ("all", "all seeds"))
+    single, joined = (
+        records[(records.group == group) & (records.metric == "warmth")]
+        for group in ("all", "all seeds")
+    )
     assert len(single) == 2 and len(joined) == 1 and joined.iloc[0].system == "02_sft.er-sft@"
-    assert joined.iloc[0].value == pytest.approx(single.value.mean()) and joined.iloc[0].n == START["test_rows"]
+    assert (
+        joined.iloc[0].value == pytest.approx(single.value.mean())
+        and joined.iloc[0].n == START["test_rows"]
+    )
     table = names_of.spread(records).set_index("metric")
-    assert table.over_seeds["warmth"] == pytest.approx(1.96 * single.value.std(), abs=5e-4) and table.seeds["warmth"] == 2
+    assert (
+        table.over_seeds["warmth"] == pytest.approx(1.96 * single.value.std(), abs=5e-4)
+        and table.seeds["warmth"] == 2
+    )
     assert table.training["warmth"] == "02_sft.er-sft@"

@@ -45,7 +45,11 @@ def train_only(notebook: str, **given) -> SimpleNamespace:
 # The same again
 
 
-@pytest.mark.parametrize("notebook, rank", [("02_sft", 4), ("03_dpo", 4), ("04_kto", 4), ("03_dpo", 0)], ids=["sft", "dpo", "kto", "dpo-full"])
+@pytest.mark.parametrize(
+    "notebook, rank",
+    [("02_sft", 4), ("03_dpo", 4), ("04_kto", 4), ("03_dpo", 0)],
+    ids=["sft", "dpo", "kto", "dpo-full"],
+)
 def test_a_seed_gives_the_same_bytes_and_another_seed_others(home, notebook, rank):
     made = [weights(train_only(notebook, lora_rank=rank, seed=seed).path) for seed in (42, 42, 43)]
     assert made[0] == made[1]
@@ -85,7 +89,9 @@ def same_curve(log: pd.DataFrame, other: pd.DataFrame) -> None:
 
 @pytest.mark.parametrize("notebook", METHODS)
 def test_a_stopped_training_goes_on_and_ends_as_one_that_was_not(home, capsys, notebook):
-    given = {k: v for k, v in LONG.items() if k != "device_batch" or notebook != "04_kto"} | ({"train_rows": 12} if notebook == "04_kto" else {})
+    given = {k: v for k, v in LONG.items() if k != "device_batch" or notebook != "04_kto"} | (
+        {"train_rows": 12} if notebook == "04_kto" else {}
+    )
     whole = train_only(notebook, **given)
     expected = weights(whole.path)
     assert len(whole.log) == 6 and "going on" not in capsys.readouterr().out
@@ -112,7 +118,13 @@ def test_a_training_of_the_book_that_is_killed_goes_on(home, capsys, monkeypatch
     for name, value in (START | given).items():
         command += ["-p", name, str(value)]
     folder = run.unfinished
-    child = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(home)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    child = subprocess.Popen(
+        command,
+        env=os.environ | {"PYTHONPATH": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     try:
         deadline = time.monotonic() + 120
         while not list(folder.glob("checkpoint-*/trainer_state.json")):
@@ -123,7 +135,9 @@ def test_a_training_of_the_book_that_is_killed_goes_on(home, capsys, monkeypatch
         killed = [*psutil.Process(child.pid).children(recursive=True), psutil.Process(child.pid)]
         for process in killed:
             process.kill()
-        psutil.wait_procs(killed, timeout=30)  # the kernel holds the lock of its training until it is gone
+        psutil.wait_procs(
+            killed, timeout=30
+        )  # the kernel holds the lock of its training until it is gone
     done = max(int(p.name.split("-")[1]) for p in folder.glob("checkpoint-*"))
     assert 0 < done < 12 and not whole.path.exists()
     capsys.readouterr()
@@ -191,7 +205,9 @@ def book_checkpoint(system: str, **given):
     """A system's checkpoint in the smoke profile's book: three steps, as the first of the warm-up moves nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMO_BOOK_RUN", f"02_sft.{system}")
-        return train_only("02_sft", system=system, train_rows=6, batch_size=2, learning_rate=0.01, **given).path
+        return train_only(
+            "02_sft", system=system, train_rows=6, batch_size=2, learning_rate=0.01, **given
+        ).path
 
 
 @pytest.fixture(scope="module")
@@ -220,16 +236,30 @@ def test_init_names_base_a_system_or_a_folder(home, er_sft):
         assert [p.resolve() for p in run_with(init=written).start_checkpoints()] == [mine]
 
 
-@pytest.mark.parametrize("init, right", [("er-sfd", "er-sft"), ("eqsr_dpo", "eqsr-dpo"), ("ereqsr-kto", "er-eqsr-kto")])
+@pytest.mark.parametrize(
+    "init, right", [("er-sfd", "er-sft"), ("eqsr_dpo", "eqsr-dpo"), ("ereqsr-kto", "er-eqsr-kto")]
+)
 def test_a_misspelt_start_is_answered_with_the_nearest(home, init, right):
-    with pytest.raises(EmoError, match=f"parameter 'init' is '{init}'.*did you mean '{right}'") as error:
+    with pytest.raises(
+        EmoError, match=f"parameter 'init' is '{init}'.*did you mean '{right}'"
+    ) as error:
         run_with(init=init).start_checkpoints()
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("init, made_by", [("er-sft", "02_sft.er-sft"), ("eqsr-sft", "02_sft.eqsr-sft"), ("er-eqsr-kto", "04_kto.er-eqsr-kto")])
+@pytest.mark.parametrize(
+    "init, made_by",
+    [
+        ("er-sft", "02_sft.er-sft"),
+        ("eqsr-sft", "02_sft.eqsr-sft"),
+        ("er-eqsr-kto", "04_kto.er-eqsr-kto"),
+    ],
+)
 def test_a_missing_start_names_the_command_that_makes_it(home, init, made_by):
-    with pytest.raises(EmoError, match=rf"checkpoint of {init} \(smoke profile\) is missing; make it with: emo make {re.escape(made_by)} --profile smoke$"):
+    with pytest.raises(
+        EmoError,
+        match=rf"checkpoint of {init} \(smoke profile\) is missing; make it with: emo make {re.escape(made_by)} --profile smoke$",
+    ):
         run_with(init=init).start_checkpoints()
 
 
@@ -237,12 +267,16 @@ def test_a_folder_that_is_no_checkpoint_is_refused(home):
     (home / "checkpoints/adhoc/empty").mkdir(parents=True)
     with pytest.raises(EmoError, match="does not say what it starts from"):
         run_with(init="checkpoints/adhoc/empty").start_checkpoints()
-    (home / "checkpoints/adhoc/empty/README.md").touch()  # such as one of before these folders told their start
+    (
+        home / "checkpoints/adhoc/empty/README.md"
+    ).touch()  # such as one of before these folders told their start
     with pytest.raises(EmoError, match="companion.json"):
         run_with(init="checkpoints/adhoc/empty").start_checkpoints()
 
 
-def test_a_folder_beside_the_notebook_is_found_again_by_what_starts_from_it(home, er_sft, monkeypatch):
+def test_a_folder_beside_the_notebook_is_found_again_by_what_starts_from_it(
+    home, er_sft, monkeypatch
+):
     """A notebook in Jupyter runs in notebooks/, from where ../checkpoints/... is a folder too."""
     mine = shutil.copytree(er_sft, home / "checkpoints/adhoc/mine")
     (home / "elsewhere").mkdir()
@@ -259,13 +293,26 @@ def test_a_system_that_is_not_trained_is_no_start(home):
 def test_a_chain_of_starts_is_applied_in_order(home, er_sft):
     """An adapter on the base, all weights after it, and DPO from there: the whole model replaces what came before it."""
     second = book_checkpoint("er-eqsr-sft", lora_rank=0)
-    assert json.loads((second / "companion.json").read_text()) == {"base_model": "tiny-llama", "starts_from": ["checkpoints/smoke/er-sft"], "run": "02_sft.er-eqsr-sft"}
+    assert json.loads((second / "companion.json").read_text()) == {
+        "base_model": "tiny-llama",
+        "starts_from": ["checkpoints/smoke/er-sft"],
+        "run": "02_sft.er-eqsr-sft",
+    }
     names = train_only("03_dpo", init="er-eqsr-sft", train_rows=4)
     assert names.before == [er_sft, second]
     start = {n: p for n, p in models.load("tiny-llama", checkpoints=[second])[0].named_parameters()}
-    frozen = {n.replace("base_model.model.", "").replace(".base_layer", ""): p for n, p in names.trainer.model.named_parameters() if "lora" not in n}
-    assert frozen.keys() == start.keys() and all(torch.equal(p, start[n]) for n, p in frozen.items())
-    assert json.loads((names.path / "companion.json").read_text())["starts_from"] == ["checkpoints/smoke/er-sft", "checkpoints/smoke/er-eqsr-sft"]
+    frozen = {
+        n.replace("base_model.model.", "").replace(".base_layer", ""): p
+        for n, p in names.trainer.model.named_parameters()
+        if "lora" not in n
+    }
+    assert frozen.keys() == start.keys() and all(
+        torch.equal(p, start[n]) for n, p in frozen.items()
+    )
+    assert json.loads((names.path / "companion.json").read_text())["starts_from"] == [
+        "checkpoints/smoke/er-sft",
+        "checkpoints/smoke/er-eqsr-sft",
+    ]
     assert names.log["rewards/margins"].iloc[0] == pytest.approx(0, abs=1e-6)
     # Adapters on adapters: each adds to what came before.
     third = run_with(init=str(names.path)).start_checkpoints()
@@ -285,7 +332,10 @@ def test_the_margin_at_step_0_is_0_wherever_training_starts(home, er_sft, notebo
         assert log.loss.iloc[0] == pytest.approx(loss, abs=1e-4)
         first[init] = log["logps/chosen"].iloc[0]
     # It does start elsewhere: the adapter moved the answers' probabilities.
-    assert first["er-sft"] == pytest.approx(first[str(mine)], abs=1e-3) and abs(first["er-sft"] - first["base"]) > 1
+    assert (
+        first["er-sft"] == pytest.approx(first[str(mine)], abs=1e-3)
+        and abs(first["er-sft"] - first["base"]) > 1
+    )
 
 
 # Held-out rows
@@ -301,12 +351,16 @@ def test_held_out_rows_are_balanced_and_trained_on_by_nobody(count):
     rows, held_out = data.split("eqsr", 40, count)
     emotions = pd.Series([r["emotion"] for r in held_out]).value_counts()
     assert len(rows) == 40 and emotions.tolist() == [count // 5] * 5
-    assert not set(ids(rows)) & set(ids(held_out)) and set(ids(rows) + ids(held_out)) <= set(ids(everything))
+    assert not set(ids(rows)) & set(ids(held_out)) and set(ids(rows) + ids(held_out)) <= set(
+        ids(everything)
+    )
     assert pd.Series([r["emotion"] for r in rows]).value_counts().tolist() == [8] * 5
     for train_rows in (0, 5, 60):
         assert data.split("eqsr", train_rows, count)[1] == held_out
     rest, _ = data.split("eqsr", 0, count)
-    assert len(rest) == len(everything) - count and sorted(ids(rest) + ids(held_out)) == sorted(ids(everything))
+    assert len(rest) == len(everything) - count and sorted(ids(rest) + ids(held_out)) == sorted(
+        ids(everything)
+    )
     assert data.split("eqsr", 25) == (data.load("eqsr", 25), [])
 
 
@@ -318,7 +372,14 @@ def test_rows_that_cannot_be_had_are_refused():
         data.split("er", 0, everything + 1)
 
 
-@pytest.mark.parametrize("notebook, scores", [("02_sft", {"loss"}), ("03_dpo", {"loss", "margin", "accuracy"}), ("04_kto", {"loss", "margin"})])
+@pytest.mark.parametrize(
+    "notebook, scores",
+    [
+        ("02_sft", {"loss"}),
+        ("03_dpo", {"loss", "margin", "accuracy"}),
+        ("04_kto", {"loss", "margin"}),
+    ],
+)
 def test_held_out_rows_are_scored_and_answered_in_place_of_the_test(home, notebook, scores):
     names = play(notebook, validation_rows=5, train_rows=8, epochs=2.0)
     assert not any("test" in name for name in data.USED), "the test questions were read"
@@ -330,19 +391,31 @@ def test_held_out_rows_are_scored_and_answered_in_place_of_the_test(home, notebo
     history = [e for e in names.trainer.state.log_history if "eval_loss" in e]
     assert len(history) == 2, "one score an epoch"
     record = found["validation_loss"]
-    assert record.value == pytest.approx(history[-1]["eval_loss"]) and record.n == 5 and record.interval == "none"
+    assert (
+        record.value == pytest.approx(history[-1]["eval_loss"])
+        and record.n == 5
+        and record.interval == "none"
+    )
     assert "held-out" in found["answer_tokens"].signature
     if notebook == "02_sft":  # the same number by one forward pass a row over the saved weights
         model, tokenizer = models.load("tiny-llama", "float32", [names.path])
         losses, tokens = 0.0, 0
         for row in data.sft_rows(data.split("eqsr", 8, 5)[1], names.task):
-            prompt = tokenizer.apply_chat_template(row["prompt"], add_generation_prompt=True, return_dict=True)["input_ids"]
-            whole = tokenizer.apply_chat_template(row["prompt"] + row["completion"], return_dict=True)["input_ids"]
+            prompt = tokenizer.apply_chat_template(
+                row["prompt"], add_generation_prompt=True, return_dict=True
+            )["input_ids"]
+            whole = tokenizer.apply_chat_template(
+                row["prompt"] + row["completion"], return_dict=True
+            )["input_ids"]
             with torch.inference_mode():
-                scored = model(torch.tensor([whole])).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+                scored = (
+                    model(torch.tensor([whole])).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+                )
             losses -= scored.gather(1, torch.tensor(whole[len(prompt) :])[:, None]).sum().item()
             tokens += len(whole) - len(prompt)
-        assert record.value == pytest.approx(losses / tokens, abs=0.02)  # the trainer averages over batches
+        assert record.value == pytest.approx(
+            losses / tokens, abs=0.02
+        )  # the trainer averages over batches
 
 
 # What a row becomes
@@ -364,18 +437,37 @@ def test_the_tiny_template_can_be_trained_on(tiny, example, capsys):
     for row in (example, data.dpo_rows(data.load("eqsr", 1), "Be a doctor.")[0]):
         train.check_tokens(row, tokenizer)
         said = capsys.readouterr().out
-        prompt = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in row["prompt"]) + "<|im_start|>assistant\n"
+        prompt = (
+            "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in row["prompt"])
+            + "<|im_start|>assistant\n"
+        )
         (answer,) = row.get("completion") or row["chosen"]
-        length = [len(tokenizer(text, add_special_tokens=False).input_ids) for text in (prompt, f"{answer['content']}<|im_end|>\n")]
-        assert said.startswith(f"first row: {length[0]} tokens of prompt") and f"a loss on the {length[1]} of its answer, <|im_end|> included" in said
+        length = [
+            len(tokenizer(text, add_special_tokens=False).input_ids)
+            for text in (prompt, f"{answer['content']}<|im_end|>\n")
+        ]
+        assert (
+            said.startswith(f"first row: {length[0]} tokens of prompt")
+            and f"a loss on the {length[1]} of its answer, <|im_end|> included" in said
+        )
 
 
-@pytest.mark.parametrize("template, says", [
-    (models.CHATML.replace("<|im_end|>", ""), "does not end the answer"),
-    ("{{ bos_token }}{{ bos_token }}" + models.CHATML, "writes the first token twice"),
-    (models.CHATML.replace("<|im_start|>assistant\n", "<|im_start|>doctor\n"), "prompt is not how prompt and answer begin"),
-    ("{% if not add_generation_prompt %}whole: {% endif %}" + models.CHATML, "prompt is not how prompt and answer begin"),
-], ids=["no end", "first token twice", "another generation prompt", "another beginning"])
+@pytest.mark.parametrize(
+    "template, says",
+    [
+        (models.CHATML.replace("<|im_end|>", ""), "does not end the answer"),
+        ("{{ bos_token }}{{ bos_token }}" + models.CHATML, "writes the first token twice"),
+        (
+            models.CHATML.replace("<|im_start|>assistant\n", "<|im_start|>doctor\n"),
+            "prompt is not how prompt and answer begin",
+        ),
+        (
+            "{% if not add_generation_prompt %}whole: {% endif %}" + models.CHATML,
+            "prompt is not how prompt and answer begin",
+        ),
+    ],
+    ids=["no end", "first token twice", "another generation prompt", "another beginning"],
+)
 def test_a_template_that_teaches_something_else_is_refused(tiny, example, template, says):
     tokenizer = with_template(models.load("tiny-llama")[1], template)
     tokenizer.bos_token = "<|endoftext|>"
@@ -399,15 +491,23 @@ def test_a_date_in_the_prompt_is_pinned(tiny, tmp_path, monkeypatch, example, da
     (folder / "chat_template.jinja").write_text(dated + models.CHATML)
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["files"]["chat_template.jinja"] = project.sha256_file(folder / "chat_template.jinja")
-    (folder / "manifest.json").write_text(json.dumps(manifest))  # else the changed template would be refused
+    (folder / "manifest.json").write_text(
+        json.dumps(manifest)
+    )  # else the changed template would be refused
 
     def on_two_days(tokenizer):
         texts = []
         for year in (2024, 2031):
-            monkeypatch.setattr(clock, "datetime", SimpleNamespace(now=lambda year=year: datetime(year, 5, 6)))
+            monkeypatch.setattr(
+                clock, "datetime", SimpleNamespace(now=lambda year=year: datetime(year, 5, 6))
+            )
             for cached in vars(clock).values():  # a compiled template keeps its clock
                 getattr(cached, "cache_clear", lambda: None)()
-            texts.append(tokenizer.apply_chat_template(example["prompt"], tokenize=False, add_generation_prompt=True))
+            texts.append(
+                tokenizer.apply_chat_template(
+                    example["prompt"], tokenize=False, add_generation_prompt=True
+                )
+            )
         return texts
 
     loaded = models.load("tiny-llama")[1]
@@ -420,11 +520,19 @@ def test_a_date_in_the_prompt_is_pinned(tiny, tmp_path, monkeypatch, example, da
 # Several processes
 
 
-@pytest.mark.parametrize("notebook, given", [
-    pytest.param("02_sft", {"train_rows": 12, "validation_rows": 4, "device_batch": 1}, marks=pytest.mark.night),
-    ("03_dpo", {"train_rows": 12, "init": "er-sft", "validation_rows": 4, "device_batch": 1}),
-    pytest.param("04_kto", {"train_rows": 8, "lora_rank": 0}, marks=pytest.mark.night),
-], ids=["sft", "dpo", "kto"])
+@pytest.mark.parametrize(
+    "notebook, given",
+    [
+        pytest.param(
+            "02_sft",
+            {"train_rows": 12, "validation_rows": 4, "device_batch": 1},
+            marks=pytest.mark.night,
+        ),
+        ("03_dpo", {"train_rows": 12, "init": "er-sft", "validation_rows": 4, "device_batch": 1}),
+        pytest.param("04_kto", {"train_rows": 8, "lora_rank": 0}, marks=pytest.mark.night),
+    ],
+    ids=["sft", "dpo", "kto"],
+)
 def test_two_processes_take_the_steps_of_one(home, er_sft, notebook, given):
     one = train_only(notebook, **given)
     one.run.finish()  # else the next would go on where it ended
@@ -432,12 +540,19 @@ def test_two_processes_take_the_steps_of_one(home, er_sft, notebook, given):
     assert two.log.index.tolist() == one.log.index.tolist()
     assert two.log.loss.tolist() == pytest.approx(one.log.loss.tolist(), abs=1e-3)
     # What is saved is what the processes trained, not what this one started with.
-    model, other = (models.load("tiny-llama", checkpoints=[*n.before, n.path])[0].state_dict() for n in (two, one))
+    model, other = (
+        models.load("tiny-llama", checkpoints=[*n.before, n.path])[0].state_dict()
+        for n in (two, one)
+    )
     start = models.load("tiny-llama", checkpoints=one.before)[0].state_dict()
     moved = max((model[n] - start[n]).abs().max().item() for n in model)
-    assert moved > 1e-5 and max((model[n] - other[n]).abs().max().item() for n in model) < 0.2 * moved
+    assert (
+        moved > 1e-5 and max((model[n] - other[n]).abs().max().item() for n in model) < 0.2 * moved
+    )
     if "validation_rows" in given:
-        both = [train.validation_scores(n.trainer.state.log_history).loss.tolist() for n in (one, two)]
+        both = [
+            train.validation_scores(n.trainer.state.log_history).loss.tolist() for n in (one, two)
+        ]
         assert len(both[0]) == 1 and both[1] == pytest.approx(both[0], abs=1e-2)
     two.run.finish()
     assert not list((home / "checkpoints/adhoc").glob(".*"))
@@ -455,29 +570,49 @@ trainer.add_callback(Break())
 
 @pytest.mark.night
 @pytest.mark.parametrize("first, then", [(1, 2), (2, 1)])
-def test_a_training_goes_on_with_another_number_of_processes(home, monkeypatch, capsys, first, then):
+def test_a_training_goes_on_with_another_number_of_processes(
+    home, monkeypatch, capsys, first, then
+):
     """Stopped at step 5 with a checkpoint at 4, then started with more or fewer processes: steps, losses and weights of one that was not stopped."""
     given = LONG | {"precision": "fp32"}
     whole = train_only("03_dpo", **given)
-    other, start = (models.load("tiny-llama", checkpoints=paths)[0].state_dict() for paths in ([whole.path], []))
+    other, start = (
+        models.load("tiny-llama", checkpoints=paths)[0].state_dict() for paths in ([whole.path], [])
+    )
     whole.run.finish()
     if first == 1:
         stopped("03_dpo", 5, **given)
     else:
         cells = project.notebook_cells
-        with monkeypatch.context() as patch, pytest.raises(EmoError, match="ConnectionError: a machine went away"):
+        with (
+            monkeypatch.context() as patch,
+            pytest.raises(EmoError, match="ConnectionError: a machine went away"),
+        ):
             names = play("03_dpo", before="train.fit(", **given | {"processes": first})
-            patch.setattr(train, "notebook_cells", lambda path: [(kind, BREAK + text if kind == "code" and "train.fit(" in text else text, tags) for kind, text, tags in cells(path)])
+            patch.setattr(
+                train,
+                "notebook_cells",
+                lambda path: [
+                    (kind, BREAK + text if kind == "code" and "train.fit(" in text else text, tags)
+                    for kind, text, tags in cells(path)
+                ],
+            )
             train.fit(names.trainer, names.run)
         del names
     capsys.readouterr()
     again = train_only("03_dpo", **given | ({"processes": then} if then > 1 else {}))
-    told = capsys.readouterr().out + (train.scratch(again.run) / "processes.log").read_text() if then > 1 else capsys.readouterr().out
+    told = (
+        capsys.readouterr().out + (train.scratch(again.run) / "processes.log").read_text()
+        if then > 1
+        else capsys.readouterr().out
+    )
     assert "going on from step 4\n" in told
     same_curve(again.log, whole.log)
     model = models.load("tiny-llama", checkpoints=[again.path])[0].state_dict()
     moved = max((model[n] - start[n]).abs().max().item() for n in model)
-    assert moved > 1e-5 and max((model[n] - other[n]).abs().max().item() for n in model) < 1e-3 * moved
+    assert (
+        moved > 1e-5 and max((model[n] - other[n]).abs().max().item() for n in model) < 1e-3 * moved
+    )
     again.run.finish()
     assert not list((home / "checkpoints/adhoc").glob(".*"))
 
@@ -486,12 +621,27 @@ def test_a_second_process_does_not_train_the_same_run(home):
     """Two at once would write the same checkpoints."""
     folder, run = scratch_of(train_rows=8)
     other = "from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire(timeout=0)"
-    assert subprocess.run([sys.executable, "-c", f"import sys; {other}", f"{folder}.lock"], capture_output=True).returncode
+    assert subprocess.run(
+        [sys.executable, "-c", f"import sys; {other}", f"{folder}.lock"], capture_output=True
+    ).returncode
     run.held.release(force=True)
-    held = subprocess.Popen([sys.executable, "-c", f"import sys; {other}; print('held', flush=True); sys.stdin.read()", f"{folder}.lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    held = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"import sys; {other}; print('held', flush=True); sys.stdin.read()",
+            f"{folder}.lock",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert held.stdout.readline() == "held\n"
-        with pytest.raises(EmoError, match=r"03_dpo.eqsr-dpo.*is being trained by another process.*it goes on from there") as error:
+        with pytest.raises(
+            EmoError,
+            match=r"03_dpo.eqsr-dpo.*is being trained by another process.*it goes on from there",
+        ) as error:
             train.scratch(run)
         assert "\n" not in str(error.value)
     finally:
@@ -499,23 +649,66 @@ def test_a_second_process_does_not_train_the_same_run(home):
     assert train.scratch(run) == folder
 
 
-@pytest.mark.parametrize("given", [{"batch_size": 3, "device_batch": 2}, {"batch_size": 5, "processes": 2}, {"batch_size": 4, "device_batch": 2, "processes": 3}, {"batch_size": 1, "processes": 2}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"batch_size": 3, "device_batch": 2},
+        {"batch_size": 5, "processes": 2},
+        {"batch_size": 4, "device_batch": 2, "processes": 3},
+        {"batch_size": 1, "processes": 2},
+    ],
+)
 def test_a_batch_that_cannot_be_divided_is_refused(tmp_path, given):
-    with pytest.raises(EmoError, match=f"batch_size {given['batch_size']} is no multiple of device_batch .*; choose divisors") as error:
-        train.arguments(tmp_path, learning_rate=1e-3, epochs=1.0, seed=1, max_length=64, precision=models.Precision("float32", ""), **given)
+    with pytest.raises(
+        EmoError,
+        match=f"batch_size {given['batch_size']} is no multiple of device_batch .*; choose divisors",
+    ) as error:
+        train.arguments(
+            tmp_path,
+            learning_rate=1e-3,
+            epochs=1.0,
+            seed=1,
+            max_length=64,
+            precision=models.Precision("float32", ""),
+            **given,
+        )
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("batch, device, processes, parts", [(4, 0, 1, (4, 1)), (4, 2, 1, (2, 2)), (4, 0, 2, (2, 1)), (8, 1, 2, (1, 4)), (32, 4, 8, (4, 1))])
+@pytest.mark.parametrize(
+    "batch, device, processes, parts",
+    [
+        (4, 0, 1, (4, 1)),
+        (4, 2, 1, (2, 2)),
+        (4, 0, 2, (2, 1)),
+        (8, 1, 2, (1, 4)),
+        (32, 4, 8, (4, 1)),
+    ],
+)
 def test_a_batch_is_divided_over_parts_and_processes(tmp_path, batch, device, processes, parts):
-    made = train.arguments(tmp_path, learning_rate=1e-3, epochs=1.0, batch_size=batch, seed=1, max_length=64, precision=models.Precision("float32", ""), device_batch=device, processes=processes)
+    made = train.arguments(
+        tmp_path,
+        learning_rate=1e-3,
+        epochs=1.0,
+        batch_size=batch,
+        seed=1,
+        max_length=64,
+        precision=models.Precision("float32", ""),
+        device_batch=device,
+        processes=processes,
+    )
     assert (made["per_device_train_batch_size"], made["gradient_accumulation_steps"]) == parts
 
 
 def test_parts_of_a_batch_give_the_step_of_the_whole(home):
     """device_batch decides the memory, not the result."""
-    logs = [play("03_dpo", until="train.fit(", train_rows=8, device_batch=size).log for size in (1, 4)]
-    assert logs[0].loss.tolist() == pytest.approx(logs[1].loss.tolist(), abs=1e-5) and len(logs[0]) == 2
+    logs = [
+        play("03_dpo", until="train.fit(", train_rows=8, device_batch=size).log for size in (1, 4)
+    ]
+    assert (
+        logs[0].loss.tolist() == pytest.approx(logs[1].loss.tolist(), abs=1e-5)
+        and len(logs[0]) == 2
+    )
 
 
 @pytest.fixture(scope="module")
@@ -524,7 +717,11 @@ def failure(tmp_path_factory, tiny):
     with pytest.MonkeyPatch.context() as patch:
         home_in(tmp_path_factory.mktemp("failing"), patch)
         names = play("03_dpo", before="train.fit(", processes=2, train_rows=8)
-        broken = [("markdown", "train.fit( here nothing runs", []), ("code", "raise MemoryError('no room left')  # train.fit(", []), ("code", "never", [])]
+        broken = [
+            ("markdown", "train.fit( here nothing runs", []),
+            ("code", "raise MemoryError('no room left')  # train.fit(", []),
+            ("code", "never", []),
+        ]
         patch.setattr(train, "notebook_cells", lambda path: broken)
         with pytest.raises(EmoError, match="training in 2 processes failed") as error:
             train.fit(names.trainer, names.run)
@@ -550,7 +747,10 @@ def trained(tmp_path_factory, tiny):
     """The three chapters to their end, with more steps than a card shows."""
     with pytest.MonkeyPatch.context() as patch:
         home_in(tmp_path_factory.mktemp("trained"), patch)
-        yield {notebook: play(notebook, train_rows=24 if notebook == "04_kto" else 48) for notebook in METHODS}
+        yield {
+            notebook: play(notebook, train_rows=24 if notebook == "04_kto" else 48)
+            for notebook in METHODS
+        }
 
 
 @pytest.mark.parametrize("notebook", METHODS)
@@ -559,17 +759,27 @@ def test_the_card_says_what_it_is_and_how_it_was_made(trained, notebook):
     card = (names.path / "README.md").read_text(encoding="utf-8")
     assert len(names.log) == 12
     about = f"(run `{names.run.name}`) from tiny-llama on {len(names.rows)} "
-    assert about in card and f"`notebooks/{notebook}.ipynb`" in card and card.startswith("---\nbase_model: tiny-llama\n")
+    assert (
+        about in card
+        and f"`notebooks/{notebook}.ipynb`" in card
+        and card.startswith("---\nbase_model: tiny-llama\n")
+    )
     for name, value in names.run.values.items():
         assert f"- `{name}`: {value}\n" in card
     headings = re.findall(r"^## (.+)$", card, re.MULTILINE)
     assert headings == ["Parameters", "Curves", "Intended use", "Limits"]
     table = [line for line in card.splitlines() if line.startswith("| ")]
     head, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
-    assert head[:2] == ["step", "loss"] and ("rewards/margins" in head) == (notebook != "02_sft") and rows[0] == ["---"] * len(head)
+    assert (
+        head[:2] == ["step", "loss"]
+        and ("rewards/margins" in head) == (notebook != "02_sft")
+        and rows[0] == ["---"] * len(head)
+    )
     assert len(rows) - 1 <= 10 and [float(r[0]) for r in (rows[1], rows[-1])] == [1, 12]
     shown = {int(float(r[0])): float(r[1]) for r in rows[1:]}
-    assert all(loss == pytest.approx(names.log.loss[step], abs=1e-5) for step, loss in shown.items())
+    assert all(
+        loss == pytest.approx(names.log.loss[step], abs=1e-5) for step, loss in shown.items()
+    )
     assert "Not a medical device" in card and "synthetic" in card
     for path in (project.NOTEBOOKS.parent, names.path.parents[2], "/home/", "/root/", "/tmp/"):
         assert str(path) not in card, "a path of this machine"
@@ -578,37 +788,78 @@ def test_the_card_says_what_it_is_and_how_it_was_made(trained, notebook):
 def test_the_card_of_a_start_in_a_folder_holds_no_path_of_this_machine(home, er_sft):
     mine = shutil.copytree(er_sft, home / "checkpoints/adhoc/mine")
     path = train_only("03_dpo", init=str(mine), train_rows=4).path
-    assert "checkpoints/adhoc/mine" in (path / "README.md").read_text() and str(home) not in (path / "README.md").read_text()
+    assert (
+        "checkpoints/adhoc/mine" in (path / "README.md").read_text()
+        and str(home) not in (path / "README.md").read_text()
+    )
 
 
 @pytest.mark.parametrize("notebook", METHODS)
 def test_what_is_saved_loads_elsewhere(trained, notebook):
     names = trained[notebook]
-    assert json.loads((names.path / "adapter_config.json").read_text())["base_model_name_or_path"] == "tiny-llama"
-    assert list(names.path.glob("*.safetensors")) and not [p for p in names.path.iterdir() if p.suffix in (".bin", ".pt", ".pkl")]
+    assert (
+        json.loads((names.path / "adapter_config.json").read_text())["base_model_name_or_path"]
+        == "tiny-llama"
+    )
+    assert list(names.path.glob("*.safetensors")) and not [
+        p for p in names.path.iterdir() if p.suffix in (".bin", ".pt", ".pkl")
+    ]
     assert len([e for e in json.loads((names.path / "log.json").read_text()) if "loss" in e]) == 12
     model, tokenizer = models.load("tiny-llama", "float32", [names.path])
-    again = generate.answer_questions(model, tokenizer, data.load("test", START["test_rows"]), prompts.text("task"), names.system, max_new_tokens=START["max_new_tokens"],
-                                      temperature=0.0, batch_size=START["test_rows"], seed=42)
+    again = generate.answer_questions(
+        model,
+        tokenizer,
+        data.load("test", START["test_rows"]),
+        prompts.text("task"),
+        names.system,
+        max_new_tokens=START["max_new_tokens"],
+        temperature=0.0,
+        batch_size=START["test_rows"],
+        seed=42,
+    )
     assert again.answer.tolist() == names.answers.answer.tolist()
-    assert {r.metric for r in names.run.records} == {"final_loss", "answer_tokens", "kl_per_token", "gain_per_token", "test_accuracy"} | (set() if notebook == "02_sft" else {"final_margin"})
+    assert {r.metric for r in names.run.records} == {
+        "final_loss",
+        "answer_tokens",
+        "kl_per_token",
+        "gain_per_token",
+        "test_accuracy",
+    } | (set() if notebook == "02_sft" else {"final_margin"})
 
 
-@pytest.mark.parametrize("notebook, panels", [
-    ("02_sft", ["training loss"]),
-    ("03_dpo", ["training loss", "rewards", "log-probability of an answer", "share of pairs with a positive margin"]),
-    ("04_kto", ["training loss", "rewards", "log-probability of an answer", "KL term"]),
-])
+@pytest.mark.parametrize(
+    "notebook, panels",
+    [
+        ("02_sft", ["training loss"]),
+        (
+            "03_dpo",
+            [
+                "training loss",
+                "rewards",
+                "log-probability of an answer",
+                "share of pairs with a positive margin",
+            ],
+        ),
+        ("04_kto", ["training loss", "rewards", "log-probability of an answer", "KL term"]),
+    ],
+)
 def test_the_figure_has_the_panels_of_its_method(trained, notebook, panels):
     log, beta = trained[notebook].log, trained[notebook].run.values.get("beta", 0.0)
     figure = report.training_figure(log, beta)
     titles = [axis.get_title() for axis in figure.axes]
-    assert len(titles) == len(panels) and all(title.startswith(start) for title, start in zip(titles, panels))
+    assert len(titles) == len(panels) and all(
+        title.startswith(start) for title, start in zip(titles, panels)
+    )
     first = figure.axes[0].lines[0]
-    assert first.get_xdata().tolist() == log.index.tolist() and first.get_ydata().tolist() == log.loss.tolist()
+    assert (
+        first.get_xdata().tolist() == log.index.tolist()
+        and first.get_ydata().tolist() == log.loss.tolist()
+    )
     if len(panels) > 1:
         # A reward is beta times the log-ratio: the third panel is the second without beta.
-        legends = [[text.get_text() for text in axis.get_legend().get_texts()] for axis in figure.axes[1:3]]
+        legends = [
+            [text.get_text() for text in axis.get_legend().get_texts()] for axis in figure.axes[1:3]
+        ]
         assert legends == [["chosen", "rejected", "margin"], ["chosen", "rejected"]]
         reward, nats = (figure.axes[i].lines[0].get_ydata() for i in (1, 2))
         assert nats == pytest.approx(reward / beta)
@@ -626,24 +877,49 @@ def test_movement_is_that_of_one_plain_pass_a_text(trained, notebook):
     assert moved.id.tolist() == names.answers.id.tolist() and (moved.kl > 0).all()
     for row, answer, found in zip(rows, names.answers.answer, moved.itertuples(), strict=True):
         question = row.get("emotional_question") or row["question"]
-        prompt = tokenizer.apply_chat_template(data.messages(task, question), add_generation_prompt=True, tokenize=False)
+        prompt = tokenizer.apply_chat_template(
+            data.messages(task, question), add_generation_prompt=True, tokenize=False
+        )
         sums = {}
-        for name, text in {"own": answer, "wanted": row.get("soothing_response"), "doctor": row["answer"]}.items():
-            ids = tokenizer(prompt + text + tokenizer.eos_token, return_tensors="pt", add_special_tokens=False).input_ids
+        for name, text in {
+            "own": answer,
+            "wanted": row.get("soothing_response"),
+            "doctor": row["answer"],
+        }.items():
+            ids = tokenizer(
+                prompt + text + tokenizer.eos_token, return_tensors="pt", add_special_tokens=False
+            ).input_ids
             begin = len(tokenizer(prompt, add_special_tokens=False).input_ids)
             with torch.no_grad():
-                after, before = (model(ids).logits[0, begin - 1 : -1].log_softmax(-1) for model in (tuned, start))
+                after, before = (
+                    model(ids).logits[0, begin - 1 : -1].log_softmax(-1) for model in (tuned, start)
+                )
             gain = (after - before).gather(1, ids[0, begin:, None]).sum()
-            sums[name] = float((after.exp() * (after - before)).sum()) if name == "own" else float(gain)
-        assert [found.kl, found.wanted, found.doctor] == pytest.approx(list(sums.values()), abs=2e-4)
+            sums[name] = (
+                float((after.exp() * (after - before)).sum()) if name == "own" else float(gain)
+            )
+        assert [found.kl, found.wanted, found.doctor] == pytest.approx(
+            list(sums.values()), abs=2e-4
+        )
 
 
 def test_a_model_has_not_moved_from_itself(trained):
     names = trained["03_dpo"]
     start, tokenizer = models.load("tiny-llama", "float32")
-    moved = train.movement(start, start, tokenizer, data.load("test", START["test_rows"]), prompts.text("task"), names.answers)
-    assert moved.kl.tolist() == [0.0] * len(moved) and moved.wanted.tolist() == moved.doctor.tolist() == [0.0] * len(moved)
-    assert {metric: items.mean() for metric, (items, _) in train.movement_records(moved).items()} == {"kl_per_token": 0.0, "gain_per_token": 0.0, "test_accuracy": 0.0}
+    moved = train.movement(
+        start,
+        start,
+        tokenizer,
+        data.load("test", START["test_rows"]),
+        prompts.text("task"),
+        names.answers,
+    )
+    assert moved.kl.tolist() == [0.0] * len(
+        moved
+    ) and moved.wanted.tolist() == moved.doctor.tolist() == [0.0] * len(moved)
+    assert {
+        metric: items.mean() for metric, (items, _) in train.movement_records(moved).items()
+    } == {"kl_per_token": 0.0, "gain_per_token": 0.0, "test_accuracy": 0.0}
 
 
 # Four bits
@@ -654,15 +930,27 @@ def test_adapters_are_trained_on_weights_of_four_bits(home, notebook):
     """The linear layers hold 4 bits a weight and stay as they are; the adapters move. A preference starts at its reference: log 2, or 1/2 for KTO."""
     before = play(notebook, until="models.load(", quantization="nf4", lora_rank=4).model
     names = play(notebook, until="train.fit(", quantization="nf4", lora_rank=4, train_rows=12)
-    packed = {n: m.weight for n, m in names.trainer.model.named_modules() if type(m).__name__ == "Linear4bit"}
+    packed = {
+        n: m.weight
+        for n, m in names.trainer.model.named_modules()
+        if type(m).__name__ == "Linear4bit"
+    }
     kept = {n: m.weight for n, m in before.named_modules() if type(m).__name__ == "Linear4bit"}
-    assert len(kept) == 14 and all(w.dtype is torch.uint8 and w.quant_state.quant_type == "nf4" for w in kept.values())
+    assert len(kept) == 14 and all(
+        w.dtype is torch.uint8 and w.quant_state.quant_type == "nf4" for w in kept.values()
+    )
     for name, weight in packed.items():
         (same,) = [w for n, w in kept.items() if name.removesuffix(".base_layer").endswith(n)]
         assert (weight == same).all() and weight.numel() == math.prod(weight.quant_state.shape) // 2
-    assert [n for n, p in names.trainer.model.named_parameters() if p.requires_grad and "lora_B" in n and p.abs().sum() > 0]
+    assert [
+        n
+        for n, p in names.trainer.model.named_parameters()
+        if p.requires_grad and "lora_B" in n and p.abs().sum() > 0
+    ]
     if notebook != "02_sft":
-        assert names.log.loss.iloc[0] == pytest.approx(math.log(2) if notebook == "03_dpo" else 0.5, abs=1e-6)
+        assert names.log.loss.iloc[0] == pytest.approx(
+            math.log(2) if notebook == "03_dpo" else 0.5, abs=1e-6
+        )
 
 
 def test_gradients_through_four_bits_are_those_of_the_weights_they_stand_for(tiny):
@@ -675,7 +963,9 @@ def test_gradients_through_four_bits_are_those_of_the_weights_they_stand_for(tin
     plain = models.load("tiny-llama")[0]
     for name, module in small.named_modules():
         if type(module).__name__ == "Linear4bit":
-            plain.get_submodule(name).weight.data = dequantize_4bit(module.weight.data, module.weight.quant_state).float()
+            plain.get_submodule(name).weight.data = dequantize_4bit(
+                module.weight.data, module.weight.quant_state
+            ).float()
     inputs = tokenizer("Rest, and drink a glass of water.", return_tensors="pt").input_ids
     with torch.no_grad():
         close = (small(inputs).logits - plain(inputs).logits).abs().max()
@@ -688,7 +978,9 @@ def test_gradients_through_four_bits_are_those_of_the_weights_they_stand_for(tin
             if "lora_B" in name:
                 torch.nn.init.normal_(weight, std=0.05)
         adapted(inputs, labels=inputs).loss.backward()
-        found.append({n: p.grad.float().flatten() for n, p in adapted.named_parameters() if p.requires_grad})
+        found.append(
+            {n: p.grad.float().flatten() for n, p in adapted.named_parameters() if p.requires_grad}
+        )
     assert len(found[0]) == 28 and set(found[0]) == set(found[1])
     for name, ours in found[0].items():
         theirs = found[1][name]
@@ -697,9 +989,14 @@ def test_gradients_through_four_bits_are_those_of_the_weights_they_stand_for(tin
 
 
 def test_four_bits_without_adapters_or_without_the_package_are_refused(home, monkeypatch):
-    with pytest.raises(EmoError, match="parameter 'quantization' is 'nf4', and weights in 4 bits are not trained themselves: give 'lora_rank' above 0"):
+    with pytest.raises(
+        EmoError,
+        match="parameter 'quantization' is 'nf4', and weights in 4 bits are not trained themselves: give 'lora_rank' above 0",
+    ):
         play("03_dpo", until="models.load(", quantization="nf4", lora_rank=0)
     monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(EmoError, match="needs the package bitsandbytes, which is not installed here") as error:
+    with pytest.raises(
+        EmoError, match="needs the package bitsandbytes, which is not installed here"
+    ) as error:
         models.load("tiny-llama", quantization="nf4")
     assert "\n" not in str(error.value)

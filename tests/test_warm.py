@@ -35,7 +35,13 @@ def warmed(monkeypatch, factory):
 
 def printed(client, code: str) -> str:
     found = []
-    client.execute_interactive(code, timeout=30, output_hook=lambda message: found.append(message["content"].get("text", str(message["content"].get("evalue", "")))))
+    client.execute_interactive(
+        code,
+        timeout=30,
+        output_hook=lambda message: found.append(
+            message["content"].get("text", str(message["content"].get("evalue", "")))
+        ),
+    )
     return "".join(found).strip()
 
 
@@ -48,23 +54,35 @@ def gone(process: int) -> bool:
     return True
 
 
-def test_a_kernel_has_the_libraries_the_environment_and_the_folder_of_whoever_asks(warmed, monkeypatch, tmp_path):
+def test_a_kernel_has_the_libraries_the_environment_and_the_folder_of_whoever_asks(
+    warmed, monkeypatch, tmp_path
+):
     monkeypatch.setenv("EMO_TRIED", "yes")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.chdir(tmp_path)
     manager, client = start_new_kernel()
     try:
-        told = printed(client, """
+        told = printed(
+            client,
+            """
 import os, sys, threadpoolctl
 print("numpy" in sys.modules, "emo_utils" in sys.modules, os.environ["EMO_TRIED"], os.getcwd(), os.getpgid(0) == os.getpid(), sys.argv[0])
-print({pool["num_threads"] for pool in threadpoolctl.threadpool_info()}, __name__, any(path.endswith("/emo") for path in sys.path))""")
-        assert told.splitlines() == [f"True False yes {tmp_path} True ipykernel_launcher", "{1} __main__ False"]
-        assert int(printed(client, "print(os.getpid())")) == manager.provisioner.pid and isinstance(manager.provisioner, warm.Forked)
+print({pool["num_threads"] for pool in threadpoolctl.threadpool_info()}, __name__, any(path.endswith("/emo") for path in sys.path))""",
+        )
+        assert told.splitlines() == [
+            f"True False yes {tmp_path} True ipykernel_launcher",
+            "{1} __main__ False",
+        ]
+        assert int(printed(client, "print(os.getpid())")) == manager.provisioner.pid and isinstance(
+            manager.provisioner, warm.Forked
+        )
         assert manager.is_alive()
         # Each is a process of its own.
         printed(client, "left = 1")
         other, second = start_new_kernel()
-        assert "left" in printed(second, "left") and other.provisioner.pid != manager.provisioner.pid
+        assert (
+            "left" in printed(second, "left") and other.provisioner.pid != manager.provisioner.pid
+        )
         second.stop_channels()
         other.shutdown_kernel(now=True)
     finally:
@@ -95,7 +113,12 @@ time.sleep(600)
 
 def test_a_kernel_ends_with_whoever_asked_and_all_with_the_process_that_forks(factory):
     with warm.kernels(dict(os.environ), FEW) as environment:
-        asking = [subprocess.Popen([sys.executable, "-c", ASKS], env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        asking = [
+            subprocess.Popen(
+                [sys.executable, "-c", ASKS], env=environment, stdout=subprocess.PIPE, text=True
+            )
+            for _ in range(2)
+        ]
         kernels = [int(process.stdout.readline()) for process in asking]
         asking[0].kill()
         assert gone(kernels[0]) and psutil.pid_exists(kernels[1])
@@ -116,7 +139,10 @@ def test_kernels_start_as_ever_where_no_process_forks_them(monkeypatch, factory,
     else:
         warm.use()
         manager, client = start_new_kernel()
-    assert isinstance(manager.provisioner.process, subprocess.Popen) and printed(client, "print(6 * 7)") == "42"
+    assert (
+        isinstance(manager.provisioner.process, subprocess.Popen)
+        and printed(client, "print(6 * 7)") == "42"
+    )
     client.stop_channels()
     manager.shutdown_kernel(now=True)
 

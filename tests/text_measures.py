@@ -28,7 +28,11 @@ def numbers(text: str) -> set[str]:
 
 def sentences(texts: list[str]) -> list[str]:
     """Every sentence of English texts, in lower case and without punctuation."""
-    return [" ".join(tokens(sentence)) for text in texts for sentence in re.split(r"(?<=[.!?])\s+", text)]
+    return [
+        " ".join(tokens(sentence))
+        for text in texts
+        for sentence in re.split(r"(?<=[.!?])\s+", text)
+    ]
 
 
 def repeated(items) -> list[str]:
@@ -37,8 +41,14 @@ def repeated(items) -> list[str]:
 
 def near_duplicates(texts: list[tuple[str, str]], share: float = 0.5) -> list[tuple[str, str]]:
     """Pairs of (id, text) whose 5-word shingles overlap by `share` or more: exact Jaccard, of which MinHash is an estimate."""
-    shingles = [(key, set(zip(*(tokens(text)[start:] for start in range(5))))) for key, text in texts]
-    return [(a, b) for (a, first), (b, second) in itertools.combinations(shingles, 2) if len(first & second) >= share * len(first | second)]
+    shingles = [
+        (key, set(zip(*(tokens(text)[start:] for start in range(5))))) for key, text in texts
+    ]
+    return [
+        (a, b)
+        for (a, first), (b, second) in itertools.combinations(shingles, 2)
+        if len(first & second) >= share * len(first | second)
+    ]
 
 
 def distinct_2(words: list[list[str]]) -> float:

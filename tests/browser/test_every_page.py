@@ -23,10 +23,15 @@ class Opened:
     """A page with what it asked for and complained of."""
 
     def __init__(self, browser, path, size, scheme="light"):
-        self.context = browser.new_context(viewport=size, offline=True, color_scheme=scheme, accept_downloads=True)
+        self.context = browser.new_context(
+            viewport=size, offline=True, color_scheme=scheme, accept_downloads=True
+        )
         self.page, self.asked, self.said = self.context.new_page(), [], []
         self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("console", lambda message: self.said.append(message.text) if message.type == "error" else None)
+        self.page.on(
+            "console",
+            lambda message: self.said.append(message.text) if message.type == "error" else None,
+        )
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.goto(path.as_uri())
         self.page.wait_for_load_state("load")
@@ -50,7 +55,9 @@ HALVES = pytest.mark.parametrize("half", [0, 1])  # of the pages, so that two wo
 
 
 @HALVES
-def test_no_page_asks_for_anything_elsewhere_breaks_scrolls_sideways_or_runs_what_was_planted(html, chromium, half):
+def test_no_page_asks_for_anything_elsewhere_breaks_scrolls_sideways_or_runs_what_was_planted(
+    html, chromium, half
+):
     found, shown = [], 0
     for path in pages(html)[half::2]:
         with Opened(chromium, path, DESK) as opened:
@@ -61,11 +68,20 @@ def test_no_page_asks_for_anything_elsewhere_breaks_scrolls_sideways_or_runs_wha
                 if (width := page.evaluate("document.documentElement.scrollWidth")) > size["width"]:
                     found.append(f"{path.name} is {width} wide on {size['width']}")
             found += [f"{path.name}: {said[:200]}" for said in opened.said]
-            found += [f"{path.name} asks for {url}" for url in opened.asked if not url.startswith(("file:", "data:"))]
-            assert page.title() != "planted" and not page.query_selector("img[src='x'], a[href^='javascript:']"), path.name
+            found += [
+                f"{path.name} asks for {url}"
+                for url in opened.asked
+                if not url.startswith(("file:", "data:"))
+            ]
+            assert page.title() != "planted" and not page.query_selector(
+                "img[src='x'], a[href^='javascript:']"
+            ), path.name
             shown += page.inner_text("body").count("document.title=")
             policy = page.get_attribute("meta[http-equiv='Content-Security-Policy']", "content")
-            assert "default-src 'none'" in policy and "'unsafe-inline'" not in policy.split("style-src")[0], path.name
+            assert (
+                "default-src 'none'" in policy
+                and "'unsafe-inline'" not in policy.split("style-src")[0]
+            ), path.name
             # The second line of defence: a script that came through would not run.
             page.evaluate("""() => { const s = document.createElement("script"); s.textContent = "document.title = 'planted'"; document.body.append(s);
                                      const i = document.createElement("div"); i.innerHTML = "<img src=y onerror=\\"document.title='planted'\\">"; document.body.append(i); }""")
@@ -77,19 +93,42 @@ def test_no_page_asks_for_anything_elsewhere_breaks_scrolls_sideways_or_runs_wha
 
 def test_no_page_names_a_folder_of_the_machine_that_made_it(html):
     folder = re.compile(r"(?<![\w.*])/(?:home|root|tmp|Users|work|usr|mnt|opt)/[\w./-]+")
-    assert {path.name: found[:3] for path in pages(html) if (found := folder.findall(path.read_text(encoding="utf-8")))} == {}
+    assert {
+        path.name: found[:3]
+        for path in pages(html)
+        if (found := folder.findall(path.read_text(encoding="utf-8")))
+    } == {}
 
 
 def faults(chromium, path, size, scheme, options=None):
     """Serious findings of axe on a page; of what is made alike, many times, it reads the first ones, as it takes time for each element."""
     with Opened(chromium, path, size, scheme) as opened:
-        opened.page.evaluate("""() => document.querySelectorAll("tbody tr:nth-child(n+9), dl.py:nth-of-type(n+4)").forEach(e => e.remove())""")
-        found = Axe().run(opened.page, options={"resultTypes": ["violations"]} | (options or {})).response["violations"]
-    return [f"{path.name}: {fault['id']}, {len(fault['nodes'])} times, first {fault['nodes'][0]['html'][:120]}" for fault in found if fault["impact"] in ("serious", "critical")]
+        opened.page.evaluate(
+            """() => document.querySelectorAll("tbody tr:nth-child(n+9), dl.py:nth-of-type(n+4)").forEach(e => e.remove())"""
+        )
+        found = (
+            Axe()
+            .run(opened.page, options={"resultTypes": ["violations"]} | (options or {}))
+            .response["violations"]
+        )
+    return [
+        f"{path.name}: {fault['id']}, {len(fault['nodes'])} times, first {fault['nodes'][0]['html'][:120]}"
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+    ]
 
 
 # A page of each kind; the night looks at every page.
-KINDS = ("index", "claims", "items", "data", "03_dpo", "05_emotion_scoring", "08_qualitative_cases", "10_ebd_open")
+KINDS = (
+    "index",
+    "claims",
+    "items",
+    "data",
+    "03_dpo",
+    "05_emotion_scoring",
+    "08_qualitative_cases",
+    "10_ebd_open",
+)
 OTHER_KINDS = ("current", "licences", "09_emplifai_judge", "12_sweeps")
 
 
@@ -101,7 +140,11 @@ def chosen(html, kinds):
 
 @HALVES
 def test_axe_finds_nothing_serious(html, chromium, half):
-    assert not [fault for path in chosen(html, KINDS)[half::2] for fault in faults(chromium, path, DESK, "light")]
+    assert not [
+        fault
+        for path in chosen(html, KINDS)[half::2]
+        for fault in faults(chromium, path, DESK, "light")
+    ]
 
 
 @pytest.mark.night
@@ -114,32 +157,53 @@ DARK = {"runOnly": ["color-contrast"]}  # only colours differ in the dark
 
 @HALVES
 def test_axe_finds_enough_contrast_in_the_dark(html, chromium, half):
-    assert not [fault for path in chosen(html, KINDS)[half::2] for fault in faults(chromium, path, PHONE, "dark", DARK)]
+    assert not [
+        fault
+        for path in chosen(html, KINDS)[half::2]
+        for fault in faults(chromium, path, PHONE, "dark", DARK)
+    ]
 
 
 @pytest.mark.night
 def test_axe_finds_enough_contrast_in_the_dark_on_the_other_kinds(html, chromium):
-    assert not [fault for path in chosen(html, OTHER_KINDS) for fault in faults(chromium, path, PHONE, "dark", DARK)]
+    assert not [
+        fault
+        for path in chosen(html, OTHER_KINDS)
+        for fault in faults(chromium, path, PHONE, "dark", DARK)
+    ]
 
 
 def test_the_book_and_its_first_page_are_small(html, chromium):
     assert sum(path.stat().st_size for path in html.rglob("*") if path.is_file()) < 30e6
     with Opened(chromium, html / "index.html", DESK) as opened:
         opened.page.wait_for_timeout(200)
-        files = {re.sub(r"[?#].*", "", url).removeprefix("file://") for url in opened.asked if url.startswith("file:")}
+        files = {
+            re.sub(r"[?#].*", "", url).removeprefix("file://")
+            for url in opened.asked
+            if url.startswith("file:")
+        }
     assert sum((html / path).stat().st_size for path in files) < 1e6
 
 
 def test_the_theme_still_works_without_what_was_taken_out(html, chromium):
     with Opened(chromium, html / "index.html", DESK) as opened:
-        assert opened.page.locator(".theme-switch:visible").count() == 1 and not opened.page.locator("[class*='fa-solid']:not(svg), .fas:not(svg)").count()
-        drawn = opened.page.evaluate("""() => [...document.querySelectorAll("svg.svg-inline--fa")].map(s => s.getBoundingClientRect()).filter(b => b.width).map(b => b.height)""")
+        assert (
+            opened.page.locator(".theme-switch:visible").count() == 1
+            and not opened.page.locator("[class*='fa-solid']:not(svg), .fas:not(svg)").count()
+        )
+        drawn = opened.page.evaluate(
+            """() => [...document.querySelectorAll("svg.svg-inline--fa")].map(s => s.getBoundingClientRect()).filter(b => b.width).map(b => b.height)"""
+        )
         assert len(drawn) >= 10 and all(8 <= height <= 30 for height in drawn)
         opened.page.keyboard.press("Control+k")
         opened.page.keyboard.type("papermill")
         opened.page.keyboard.press("Enter")
         opened.page.wait_for_selector("#search-results li")
-    formulas = [path for path in pages(html) if re.search(r'class="[^"]*\bmath\b', path.read_text(encoding="utf-8"))]
+    formulas = [
+        path
+        for path in pages(html)
+        if re.search(r'class="[^"]*\bmath\b', path.read_text(encoding="utf-8"))
+    ]
     assert formulas
     with Opened(chromium, formulas[0], DESK) as opened:
         opened.page.wait_for_selector("mjx-container svg")
@@ -147,24 +211,37 @@ def test_the_theme_still_works_without_what_was_taken_out(html, chromium):
 
 def test_the_first_screen_says_what_was_claimed_and_what_holds(html, chromium):
     with Opened(chromium, html / "index.html", DESK) as opened:
-        top = opened.page.evaluate("""() => [".companion-badge", ".companion-table table", "figure img"].map(s => document.querySelector(".bd-article " + s).getBoundingClientRect().top)""")
+        top = opened.page.evaluate(
+            """() => [".companion-badge", ".companion-table table", "figure img"].map(s => document.querySelector(".bd-article " + s).getBoundingClientRect().top)"""
+        )
         assert top == sorted(top) and top[2] < DESK["height"]
         for heading in ("by the paper's numbers", "by ours", "by longer runs"):
             assert heading in opened.page.inner_text(".companion-table")
-        assert opened.page.evaluate("""() => { const box = document.querySelector(".companion-table"); return box.scrollWidth <= box.clientWidth; }""")
+        assert opened.page.evaluate(
+            """() => { const box = document.querySelector(".companion-table"); return box.scrollWidth <= box.clientWidth; }"""
+        )
         assert opened.page.locator("table a[href*='notebooks/']").count() >= 15
 
 
 def test_tables_of_chapters_are_ordered_by_a_press_and_saved_as_csv(html, chromium, tmp_path):
     with Opened(chromium, html / "index.html", DESK) as opened:
         table = opened.page.locator("table.companion").nth(1)
-        minutes = lambda: [float(text) for text in table.locator("tbody tr td:nth-child(3)").all_inner_texts()]  # noqa: E731
+        minutes = lambda: [
+            float(text) for text in table.locator("tbody tr td:nth-child(3)").all_inner_texts()
+        ]  # noqa: E731
         as_made, head = minutes(), table.locator("th", has_text="minutes")
-        assert not any("datatables" in url for url in opened.asked)  # 0.6 MB that the first screen does not need
+        assert not any(
+            "datatables" in url for url in opened.asked
+        )  # 0.6 MB that the first screen does not need
         head.scroll_into_view_if_needed()
         head.locator("[role=button]").focus()
         opened.page.keyboard.press("Enter")  # by keyboard
-        assert soon(lambda: minutes() == sorted(as_made) != as_made and table.locator("th[aria-sort=ascending]").count() == 1)
+        assert soon(
+            lambda: (
+                minutes() == sorted(as_made) != as_made
+                and table.locator("th[aria-sort=ascending]").count() == 1
+            )
+        )
         head.click()
         assert soon(lambda: minutes() == sorted(as_made, reverse=True)) and len(as_made) >= 15
         head.click()
@@ -173,61 +250,97 @@ def test_tables_of_chapters_are_ordered_by_a_press_and_saved_as_csv(html, chromi
             table.locator("xpath=following::a[@class='companion-download'][1]").click()
         download.value.save_as(tmp_path / "table.csv")
     rows = list(csv.reader(open(tmp_path / "table.csv", encoding="utf-8-sig", newline="")))
-    assert rows[0] == ["chapter", "runs", "minutes", "memory, GB", "weights, MB"] and len(rows) == len(minutes_of(html)) + 1
+    assert (
+        rows[0] == ["chapter", "runs", "minutes", "memory, GB", "weights, MB"]
+        and len(rows) == len(minutes_of(html)) + 1
+    )
 
 
 def test_tables_beside_the_papers_are_ordered_by_the_lower_line_of_heads(html, chromium):
     """By the paper's column: with the tiny model ours may be all alike. Cells with an interval: `test_numbers_are_read_with_their_signs_and_thousands`."""
     with Opened(chromium, html / "book/notebooks/05_emotion_scoring.html", DESK) as opened:
-        table = opened.page.locator("table.companion", has=opened.page.locator("thead tr:nth-child(2)")).first
-        shown = lambda: [float(text) for text in table.locator("tbody tr > :nth-child(2)").all_inner_texts()]  # noqa: E731
+        table = opened.page.locator(
+            "table.companion", has=opened.page.locator("thead tr:nth-child(2)")
+        ).first
+        shown = lambda: [
+            float(text) for text in table.locator("tbody tr > :nth-child(2)").all_inner_texts()
+        ]  # noqa: E731
         before, head = shown(), table.locator("thead tr").last.locator("th").nth(1)
         table.scroll_into_view_if_needed()
         table.locator("[role=button]").first.wait_for()
-        assert head.inner_text().startswith("paper") and table.locator("thead tr").first.locator("[role=button]").count() == 0
+        assert (
+            head.inner_text().startswith("paper")
+            and table.locator("thead tr").first.locator("[role=button]").count() == 0
+        )
         head.click()
         assert soon(lambda: shown() == sorted(before) != before) and len(before) >= 9
 
 
 def minutes_of(html):
-    return re.findall(r'<tr><td><a href="book/notebooks/', (html / "index.html").read_text(encoding="utf-8"))
+    return re.findall(
+        r'<tr><td><a href="book/notebooks/', (html / "index.html").read_text(encoding="utf-8")
+    )
 
 
 def test_figures_come_with_their_svg_and_the_page_with_its_records(html, chromium):
     page = html / "book/notebooks/05_emotion_scoring.html"
     with Opened(chromium, page, DESK) as opened:
-        links = opened.page.evaluate("""() => [...document.querySelectorAll("a.companion-download")].map(a => [a.textContent, a.href])""")
+        links = opened.page.evaluate(
+            """() => [...document.querySelectorAll("a.companion-download")].map(a => [a.textContent, a.href])"""
+        )
     figures = [href for text, href in links if text == "SVG"]
-    assert figures and all("<svg" in open(href.removeprefix("file://"), encoding="utf-8").read(2000) for href in figures)
+    assert figures and all(
+        "<svg" in open(href.removeprefix("file://"), encoding="utf-8").read(2000)
+        for href in figures
+    )
     [records] = {href for text, href in links if "records" in text}
     rows = list(csv.DictReader(open(records.removeprefix("file://"), encoding="utf-8")))
-    assert {"value", "ci_low", "ci_high", "n", "signature"} <= set(rows[0]) and {row["table"] for row in rows} >= {"emodoctor.table1"}
+    assert {"value", "ci_low", "ci_high", "n", "signature"} <= set(rows[0]) and {
+        row["table"] for row in rows
+    } >= {"emodoctor.table1"}
 
 
 def test_formulas_in_a_table_are_text_in_its_csv(html, chromium, tmp_path):
     page = tmp_path / "formulas.html"
-    page.write_text(f"""<script>DOCUMENTATION_OPTIONS = {{pagename: "x"}}</script><main class="bd-article"><table class="companion"><thead><tr><th>a</th><th>b</th></tr></thead>
-<tbody><tr><td>=1+1</td><td>-0.5</td></tr><tr><td>@x</td><td>say "no", twice</td></tr></tbody></table></main>{scripts(html)}""", encoding="utf-8")
+    page.write_text(
+        f"""<script>DOCUMENTATION_OPTIONS = {{pagename: "x"}}</script><main class="bd-article"><table class="companion"><thead><tr><th>a</th><th>b</th></tr></thead>
+<tbody><tr><td>=1+1</td><td>-0.5</td></tr><tr><td>@x</td><td>say "no", twice</td></tr></tbody></table></main>{scripts(html)}""",
+        encoding="utf-8",
+    )
     with Opened(chromium, page, DESK) as opened:
         with opened.page.expect_download() as download:
             opened.page.click("a.companion-download")
         download.value.save_as(tmp_path / "table.csv")
-    assert list(csv.reader(open(tmp_path / "table.csv", encoding="utf-8-sig", newline=""))) == [["a", "b"], ["'=1+1", "-0.5"], ["'@x", 'say "no", twice']]
+    assert list(csv.reader(open(tmp_path / "table.csv", encoding="utf-8-sig", newline=""))) == [
+        ["a", "b"],
+        ["'=1+1", "-0.5"],
+        ["'@x", 'say "no", twice'],
+    ]
 
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_wide_tables_scroll_in_themselves_and_by_keyboard(html, chromium, width):
     with Opened(chromium, html / "book/claims.html", {"width": width, "height": 800}) as opened:
-        boxes = opened.page.evaluate("""() => [...document.querySelectorAll(".companion-table")].filter(b => b.scrollWidth > b.clientWidth + 1).map(b => b.tabIndex)""")
+        boxes = opened.page.evaluate(
+            """() => [...document.querySelectorAll(".companion-table")].filter(b => b.scrollWidth > b.clientWidth + 1).map(b => b.tabIndex)"""
+        )
     assert boxes == [0] * len(boxes) and (boxes or width == 1280)
 
 
 def test_a_row_of_a_long_table_is_a_card_on_a_phone(html, chromium):
     with Opened(chromium, html / "book/claims.html", PHONE) as opened:
         row = opened.page.locator("table[data-browse] tbody tr").first
-        boxes = row.evaluate("""row => [...row.cells].filter(cell => cell.textContent).map(cell => { const b = cell.getBoundingClientRect(); return [b.left, b.top, b.right]; })""")
-        assert len({left for left, _, _ in boxes}) == 1 and [top for _, top, _ in boxes] == sorted({top for _, top, _ in boxes}) and max(right for _, _, right in boxes) <= PHONE["width"]
-        assert row.evaluate("""row => [...row.cells].map(cell => getComputedStyle(cell, "::before").content)""")[:3] == ['"paper: "', '"place: "', '"claim: "']
+        boxes = row.evaluate(
+            """row => [...row.cells].filter(cell => cell.textContent).map(cell => { const b = cell.getBoundingClientRect(); return [b.left, b.top, b.right]; })"""
+        )
+        assert (
+            len({left for left, _, _ in boxes}) == 1
+            and [top for _, top, _ in boxes] == sorted({top for _, top, _ in boxes})
+            and max(right for _, _, right in boxes) <= PHONE["width"]
+        )
+        assert row.evaluate(
+            """row => [...row.cells].map(cell => getComputedStyle(cell, "::before").content)"""
+        )[:3] == ['"paper: "', '"place: "', '"claim: "']
         violations = Axe().run(opened.page).response["violations"]
     assert not [v["id"] for v in violations if v["impact"] in ("serious", "critical")]
 

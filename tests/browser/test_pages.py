@@ -14,8 +14,16 @@ def dom(*given) -> str:
 def test_first_page_shows_badge_figure_and_verdicts(html, tmp_path):
     text = dom(html / "index.html", tmp_path)
     assert re.search(r'class="companion-badge companion-smoke">smoke profile<', text)
-    assert text.count("<td>undecided</td>") + text.count("<td>supported</td>") + text.count("<td>contradicted</td>") >= 20
-    image = re.search(r'<img[^>]*alt="Mean emotion score[^"]*"[^>]*src="([^"]+)"|<img[^>]*src="([^"]+)"[^>]*alt="Mean emotion score', text)
+    assert (
+        text.count("<td>undecided</td>")
+        + text.count("<td>supported</td>")
+        + text.count("<td>contradicted</td>")
+        >= 20
+    )
+    image = re.search(
+        r'<img[^>]*alt="Mean emotion score[^"]*"[^>]*src="([^"]+)"|<img[^>]*src="([^"]+)"[^>]*alt="Mean emotion score',
+        text,
+    )
     assert image and (html / (image[1] or image[2])).is_file()
 
 
@@ -25,7 +33,9 @@ PRESS = "<script>const wait = setInterval(() => { if (document.querySelector('th
 
 def shown(text: str, table: str) -> list[str]:
     """The rows that are in the document, of the table with this class."""
-    body = re.search(rf'<table class="[^"]*{table}[^"]*".*?<tbody>(.*?)</tbody>', text, re.DOTALL)[1]
+    body = re.search(rf'<table class="[^"]*{table}[^"]*".*?<tbody>(.*?)</tbody>', text, re.DOTALL)[
+        1
+    ]
     return re.findall(r"<tr>.*?</tr>", body, re.DOTALL)
 
 
@@ -33,48 +43,99 @@ def test_the_scoreboard_filters_by_its_address(html, tmp_path):
     whole = dom(html / "book/claims.html", tmp_path / "1")
     found = int(re.search(r"(\d+) of (\d+) rows", whole)[1])
     assert found == int(re.search(r"(\d+) of (\d+) rows", whole)[2]) > 50
-    part = dom(html / "book/claims.html", tmp_path / "2", "#paper=EmplifAI&printed+numbers=not+borne+out")
+    part = dom(
+        html / "book/claims.html", tmp_path / "2", "#paper=EmplifAI&printed+numbers=not+borne+out"
+    )
     rows = shown(part, "companion-claims")
-    assert 5 < len(rows) < found and all("<td>EmplifAI</td>" in row and "<td>not borne out</td>" in row for row in rows)
+    assert 5 < len(rows) < found and all(
+        "<td>EmplifAI</td>" in row and "<td>not borne out</td>" in row for row in rows
+    )
     assert f"{len(rows)} of {found} rows" in part and "<details>" in rows[0]
 
 
 def test_every_answer_can_be_found(html, tmp_path):
     page = html / "book/items.html"
-    assert len(shown(dom(page, tmp_path / "1"), "companion-items")) == 45  # nine systems, five questions
+    assert (
+        len(shown(dom(page, tmp_path / "1"), "companion-items")) == 45
+    )  # nine systems, five questions
     rows = shown(dom(page, tmp_path / "2", "#system=eqsr-dpo&emotion=fear"), "companion-items")
     assert len(rows) == 1 and "<td>eqsr-dpo</td><td>fear</td>" in rows[0]
     chapter = (html / "book/notebooks/05_emotion_scoring.html").read_text(encoding="utf-8")
     assert "../items.html#system=eqsr-dpo" in chapter
-    assert "no row fits" in shown(dom(page, tmp_path / "3", "#warmth=2"), "companion-items")[0]  # no score lies above 1
+    assert (
+        "no row fits" in shown(dom(page, tmp_path / "3", "#warmth=2"), "companion-items")[0]
+    )  # no score lies above 1
     assert len(shown(dom(page, tmp_path / "4", "#warmth=-1"), "companion-items")) == 45
-    assert len(shown(dom(page, tmp_path / "5", "#all-answers"), "companion-items")) == 45  # an anchor is no filter
+    assert (
+        len(shown(dom(page, tmp_path / "5", "#all-answers"), "companion-items")) == 45
+    )  # an anchor is no filter
 
 
 def test_a_table_of_ten_thousand_rows_opens_and_filters(html, tmp_path):
     cells = "".join(f"<tr><td>s{k % 9}</td><td>{'word ' * 60}{k}</td></tr>" for k in range(10_000))
     page = tmp_path / "many.html"
-    page.write_text(f"<table class='many' data-browse><thead><tr><th data-choose>system</th><th>text</th></tr></thead><tbody>{cells}</tbody></table>{scripts(html)}", encoding="utf-8")
+    page.write_text(
+        f"<table class='many' data-browse><thead><tr><th data-choose>system</th><th>text</th></tr></thead><tbody>{cells}</tbody></table>{scripts(html)}",
+        encoding="utf-8",
+    )
     text = dom(page, tmp_path / "1", "#system=s3")
-    assert "1,111 of 10,000 rows" in text and text.count("<tr><td>s3</td>") == 50 and re.search(r'<button[^>]*class="dt-paging-button"[^>]*>23<', text)
+    assert (
+        "1,111 of 10,000 rows" in text
+        and text.count("<tr><td>s3</td>") == 50
+        and re.search(r'<button[^>]*class="dt-paging-button"[^>]*>23<', text)
+    )
 
 
 def test_filters_read_cells_that_list_several_and_orders_put_empty_cells_last(html, tmp_path):
-    rows = "".join(f"<tr><td>{name}</td><td>{score}</td><td>{flags}</td></tr>" for name, score, flags in (("a", "0.2", "none"), ("b", "", "claims, calm"), ("c", "-0.1", "claims")))
+    rows = "".join(
+        f"<tr><td>{name}</td><td>{score}</td><td>{flags}</td></tr>"
+        for name, score, flags in (
+            ("a", "0.2", "none"),
+            ("b", "", "claims, calm"),
+            ("c", "-0.1", "claims"),
+        )
+    )
     page = tmp_path / "few.html"
-    page.write_text(f"<table data-browse><thead><tr><th>name</th><th data-number>score</th><th data-choose>flags</th></tr></thead><tbody>{rows}</tbody></table>{scripts(html)}{PRESS}", encoding="utf-8")
+    page.write_text(
+        f"<table data-browse><thead><tr><th>name</th><th data-number>score</th><th data-choose>flags</th></tr></thead><tbody>{rows}</tbody></table>{scripts(html)}{PRESS}",
+        encoding="utf-8",
+    )
     assert re.findall(r"<tr><td>(\w)</td>", dom(page, tmp_path / "1")) == ["c", "a", "b"]
-    assert re.findall(r"<tr><td>(\w)</td>", dom(page, tmp_path / "2", "#flags=claims")) == ["c", "b"]
-    assert re.findall(r"<tr><td>(\w)</td>", dom(page, tmp_path / "3", "#flags=unknown")) == ["c", "a", "b"]
+    assert re.findall(r"<tr><td>(\w)</td>", dom(page, tmp_path / "2", "#flags=claims")) == [
+        "c",
+        "b",
+    ]
+    assert re.findall(r"<tr><td>(\w)</td>", dom(page, tmp_path / "3", "#flags=unknown")) == [
+        "c",
+        "a",
+        "b",
+    ]
     assert re.findall(r"<tr><td>(\w)</td>", dom(page, tmp_path / "4", "#text=calm")) == ["b"]
-    page.write_text(page.read_text().replace("[1].click()", "[1].click() || document.querySelectorAll('th')[1].click()"), encoding="utf-8")
-    assert re.findall(r"<tr><td>(\w)</td>", dom(page, tmp_path / "5")) == ["a", "c", "b"]  # downwards, too
+    page.write_text(
+        page.read_text().replace(
+            "[1].click()", "[1].click() || document.querySelectorAll('th')[1].click()"
+        ),
+        encoding="utf-8",
+    )
+    assert re.findall(r"<tr><td>(\w)</td>", dom(page, tmp_path / "5")) == [
+        "a",
+        "c",
+        "b",
+    ]  # downwards, too
 
 
 def test_numbers_are_read_with_their_signs_and_thousands(html, tmp_path):
-    rows = "".join(f"<tr><td>{k}</td><td>{cell}</td></tr>" for k, cell in enumerate(("1,200 rows", "−0.50 [−1.00, 0.10]", "0.31 [0.20, 0.40]", "none", "12")))
+    rows = "".join(
+        f"<tr><td>{k}</td><td>{cell}</td></tr>"
+        for k, cell in enumerate(
+            ("1,200 rows", "−0.50 [−1.00, 0.10]", "0.31 [0.20, 0.40]", "none", "12")
+        )
+    )
     page = tmp_path / "numbers.html"
-    page.write_text(f"<table class='companion'><thead><tr><th>k</th><th>value</th></tr></thead><tbody>{rows}</tbody></table>{scripts(html)}{PRESS}", encoding="utf-8")
+    page.write_text(
+        f"<table class='companion'><thead><tr><th>k</th><th>value</th></tr></thead><tbody>{rows}</tbody></table>{scripts(html)}{PRESS}",
+        encoding="utf-8",
+    )
     assert re.findall(r"<tr><td>(\d)</td>", dom(page, tmp_path / "1")) == ["1", "2", "4", "0", "3"]
 
 
@@ -85,5 +146,8 @@ def test_equations_are_rendered_without_a_network(html, tmp_path):
 
 def test_no_page_loads_scripts_or_styles_from_elsewhere(html):
     for page in html.rglob("*.html"):
-        found = re.findall(r'<(?:script|link)[^>]+(?:src|href)="(https?://[^"]+\.(?:js|css)[^"]*)"', page.read_text(encoding="utf-8"))
+        found = re.findall(
+            r'<(?:script|link)[^>]+(?:src|href)="(https?://[^"]+\.(?:js|css)[^"]*)"',
+            page.read_text(encoding="utf-8"),
+        )
         assert not found, f"{page.name}: {found}"
