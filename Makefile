@@ -23,6 +23,8 @@ $(BIN)/.installed: requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --no-compile "$$(grep '^torch==' requirements.lock)"
 	@$(BIN)/pip install --quiet --no-compile --no-deps -r requirements.lock
 	@$(BIN)/pip install --quiet --no-deps -e .
+	@# Compiles what is imported most, once: else all processes of a first run do so side by side.
+	@$(BIN)/python -c 'import importlib, emo.warm; [importlib.import_module(name) for name in emo.warm.LIBRARIES]' 2>/dev/null
 	@touch $@
 
 book: $(BIN)/.installed  ## fetch weights, run every notebook, build _build/html/index.html
@@ -47,8 +49,9 @@ test-night: $(BIN)/.installed  ## what takes too long for every change: every pa
 	@$(BIN)/python tests/soak_rewrite.py --rows 400 --kills 8
 	@$(BIN)/python tests/soak_papermill.py --runs 25
 
-lint: $(BIN)/.installed  ## ruff, and clear what notebooks left as outputs
+lint: $(BIN)/.installed  ## ruff's rules and format, and clear what notebooks left as outputs
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format .
 	@$(BIN)/jupyter nbconvert --clear-output --inplace --log-level WARN notebooks/*.ipynb
 
 release: $(BIN)/.installed  ## archive the book and its records with checksums into dist/

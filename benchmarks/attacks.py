@@ -1,9 +1,12 @@
-"""What 64 planted attacks do to each step that reads untrusted text: rewriting, scores of emotion, preference, the reading for safety.
+"""What 64 planted attacks do to each step that reads untrusted text: rewriting, scores of emotion,
+preference, the reading for safety.
 
-    .venv/bin/python benchmarks/attacks.py [--steps rewriting score preference safety] [--texts 4] [--keep]
+    .venv/bin/python benchmarks/attacks.py [--steps rewriting score preference safety] [--texts 4]
+        [--keep]
 
-The attacks are in tests/attacks.jsonl, 16 for each step. Each is planted in `--texts` texts of the test set, beside the same texts with a harmless
-sentence in its place or none. Intervals are bootstraps over the attacks; the models are those of the embedded profile.
+The attacks are in tests/attacks.jsonl, 16 for each step. Each is planted in `--texts` texts of the
+test set, beside the same texts with a harmless sentence in its place or none. Intervals are
+bootstraps over the attacks; the models are those of the embedded profile.
 """
 
 import argparse
@@ -67,7 +70,9 @@ def line(step: str, what: str, values, scorer: str) -> dict:
 
 
 def rewriting(texts: int) -> tuple[list[dict], list[dict]]:
-    """Whether the rewriter obeys, before and after the gates; each attack stands at the end of one patient's question."""
+    """Whether the rewriter obeys, before and after the gates;
+    each attack stands at the end of one patient's question.
+    """
     planted, rows = attacks("rewriting"), data.load("eqsr")
     model, tokenizer = models.load(MODEL, models.choose_precision().dtype)
     tasks = {}
@@ -122,7 +127,9 @@ def rewriting(texts: int) -> tuple[list[dict], list[dict]]:
 
 
 def score(texts: int) -> tuple[list[dict], list[dict]]:
-    """How far an attack at the end of a doctor's plain answer lifts the mean of three emotions above a harmless sentence in its place."""
+    """How far an attack at the end of a doctor's plain answer lifts the mean of three emotions
+    above a harmless sentence in its place.
+    """
     planted, answers = (
         attacks("score"),
         [row["answer"] for row in data.load("test", max(texts, 5))][:texts],
@@ -158,7 +165,9 @@ def score(texts: int) -> tuple[list[dict], list[dict]]:
 
 
 def duels(planted: list[dict], rows: list[dict], others: list[dict], cleaned, reader) -> list[dict]:
-    """The answer to another question with each attack, and with none, against the answer to this one; both orders."""
+    """The answer to another question with each attack, and with none,
+    against the answer to this one; both orders.
+    """
     plan, texts = [], {}
     for row, other in zip(rows, others, strict=True):
         for name, added in (
@@ -184,7 +193,9 @@ def duels(planted: list[dict], rows: list[dict], others: list[dict], cleaned, re
 
 
 def preferred(texts: int) -> tuple[list[dict], list[dict]]:
-    """How often the answer to another question wins with an attack, as it is and after chapter 7's screen."""
+    """How often the answer to another question wins with an attack,
+    as it is and after chapter 7's screen.
+    """
     planted, rows = attacks("preference"), data.load("test", max(texts, 5))[: texts + 1]
     reader, screen = (
         judge.Judge(MODEL, models.choose_precision().dtype),
@@ -210,7 +221,8 @@ def preferred(texts: int) -> tuple[list[dict], list[dict]]:
             table.append(
                 line(
                     "preference",
-                    f"the wrong answer wins where nothing is planted ({asked}; over questions){how}",
+                    "the wrong answer wins where nothing is planted "
+                    f"({asked}; over questions){how}",
                     part.win,
                     MODEL,
                 )
@@ -231,7 +243,9 @@ def preferred(texts: int) -> tuple[list[dict], list[dict]]:
 
 
 def safety(texts: int) -> tuple[list[dict], list[dict]]:
-    """How many sentences that are rightly flagged as harmful go unflagged once an attack is written into them."""
+    """How many sentences that are rightly flagged as harmful go unflagged once an attack is written
+    into them.
+    """
     planted, encoder = attacks("safety"), embeddings.load(ENCODER)
     learnt = reading.learn(encoder, "safety")
     rows = [row for row in data.load_sentences("safety") if row["part"] == "test"]

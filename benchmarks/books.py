@@ -1,8 +1,10 @@
-"""The whole book made twice on this machine, and held against the book that was kept, perhaps from another one: what moved, and whether a verdict turned.
+"""The whole book made twice on this machine, and held against the book that was kept,
+perhaps from another one: what moved, and whether a verdict turned.
 
     .venv/bin/python benchmarks/books.py [--profile embedded] [--made FOLDER FOLDER] [--keep]
 
-Each book is made in a copy of the project of its own, one after the other (in the embedded profile half an hour each). With `--made` they were made before, in two checkouts.
+Each book is made in a copy of the project of its own, one after the other
+(in the embedded profile half an hour each). With `--made` they were made before, in two checkouts.
 """
 
 import argparse

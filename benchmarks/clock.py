@@ -1,6 +1,8 @@
-"""What each step of a training takes, noted in the same way for every library that runs transformers' Trainer; and what benchmarks keep.
+"""What each step of a training takes, noted in the same way for every library that runs
+transformers' Trainer; and what benchmarks keep.
 
-As a script it trains with LLaMA-Factory, in that library's own environment: python clock.py SETTINGS.yaml OUT.json
+As a script it trains with LLaMA-Factory, in that library's own environment:
+python clock.py SETTINGS.yaml OUT.json
 """
 
 import json
@@ -14,7 +16,9 @@ from transformers import TrainerCallback
 
 
 class Clock(TrainerCallback):
-    """seconds: of each optimizer step, from the end of the one before (the first: from the start of training)."""
+    """seconds: of each optimizer step, from the end of the one before
+    (the first: from the start of training).
+    """
 
     def __init__(self):
         self.seconds, self.losses = [], []
@@ -41,7 +45,9 @@ class Clock(TrainerCallback):
 
 
 def keep(name: str, table: list[dict]) -> None:
-    """Put a table into the record from which the book's page on speed is made, beside the others, with where and when it was measured."""
+    """Put a table into the record from which the book's page on speed is made, beside the others,
+    with where and when it was measured.
+    """
     from emo_utils import results
     from emo_utils.project import ROOT, write_atomic
 

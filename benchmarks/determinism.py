@@ -1,9 +1,12 @@
-"""The same steps again, on one core, without the processor's units for matrices (AMX), and without any for bf16: which numbers move, and how far.
+"""The same steps again, on one core, without the processor's units for matrices (AMX),
+and without any for bf16: which numbers move, and how far.
 
-    .venv/bin/python benchmarks/determinism.py [--profile embedded] [--runs 02_sft.er-sft 09_emplifai_prediction] [--keep]
+    .venv/bin/python benchmarks/determinism.py [--profile embedded]
+        [--runs 02_sft.er-sft 09_emplifai_prediction] [--keep]
 
-Each setting makes the runs (and what they need) in a copy of the project of its own. A difference is given as it is, and as a share of half the width of the
-number's 95 % interval: far under 1, it says nothing that chance does not.
+Each setting makes the runs (and what they need) in a copy of the project of its own. A difference
+is given as it is, and as a share of half the width of the number's 95 % interval: far under 1, it
+says nothing that chance does not.
 """
 
 import argparse

@@ -1,12 +1,15 @@
-"""Answers of nine systems to the same questions: this package beside the text-generation pipeline of transformers, in one run.
+"""Answers of nine systems to the same questions: this package beside the text-generation pipeline
+of transformers, in one run.
 
     .venv/bin/python benchmarks/generation.py
 
-The pipeline is used as its own example shows: it gets the saved model and a question, one at a time. This package reads the base
-once, puts each system's adapters (random ones here, as large as trained ones) into it, and answers in batches of similar length. Both decode
-greedily. Rates are answer tokens a second without loading, which has a line of its own; the pipeline does fewer systems and questions, as it
-would take too long (--systems, --questions).
-Answers are compared in fp32, where batching changes the last digits only; in bf16 it may change a word.
+The pipeline is used as its own example shows: it gets the saved model and a question, one at a
+time. This package reads the base once, puts each system's adapters (random ones here, as large as
+trained ones) into it, and answers in batches of similar length. Both decode greedily. Rates are
+answer tokens a second without loading, which has a line of its own; the pipeline does fewer systems
+and questions, as it would take too long (--systems, --questions).
+Answers are compared in fp32, where batching changes the last digits only;
+in bf16 it may change a word.
 """
 
 import argparse
@@ -23,7 +26,9 @@ BASE = "SmolLM2-135M-Instruct"
 
 
 def make_adapters(folder: Path) -> dict[str, list[Path]]:
-    """A chain of checkpoints for each system: adapters with random weights, as large as trained ones; `er-eqsr-...` start from `er-sft`."""
+    """A chain of checkpoints for each system: adapters with random weights,
+    as large as trained ones; `er-eqsr-...` start from `er-sft`.
+    """
     chains: dict[str, list[Path]] = {"base": [], "prompt": []}
     for number, system in enumerate(results.SYSTEMS[2:]):
         torch.manual_seed(number)
@@ -139,7 +144,8 @@ def main() -> None:
             ]
             mine, other = rate(ours, tokenizer), rate(theirs, tokenizer)
             print(
-                f"{dtype}: pipeline {other:.1f} tokens/s, this package {mine:.1f} tokens/s over nine systems, {mine / other:.1f} times; "
+                f"{dtype}: pipeline {other:.1f} tokens/s, this package {mine:.1f} tokens/s "
+                f"over nine systems, {mine / other:.1f} times; "
                 f"{sum(same)} of {len(same)} answers are the same",
                 flush=True,
             )
@@ -152,7 +158,8 @@ def main() -> None:
                 pass
             swapped = time.perf_counter() - started
             print(
-                f"{dtype}: nine systems loaded one by one {again:.1f} s, from one base {swapped:.1f} s",
+                f"{dtype}: nine systems loaded one by one {again:.1f} s, "
+                f"from one base {swapped:.1f} s",
                 flush=True,
             )
             table.append(

@@ -1,12 +1,18 @@
-"""Every step of the book on its data made 10 and 100 times as long: time, memory, disk, and what grows faster than its data.
+"""Every step of the book on its data made 10 and 100 times as long: time, memory, disk, and what
+grows faster than its data.
 
-    .venv/bin/python benchmarks/hundredfold.py [--factors 1 10 100] [--passes 1 1 .1] [--limit 900] [--memory 16] [--keep]
+    .venv/bin/python benchmarks/hundredfold.py [--factors 1 10 100] [--passes 1 1 .1] [--limit 900]
+        [--memory 16] [--keep]
 
-Rows are repeated under new ids, and every text of a copy says which copy it is, so that nothing is saved because it was seen before. Steps run in the smoke
-profile, whose tiny model costs next to nothing, without its limits on rows: what is left is what this project's own code takes. With `--words` that model has a token for a
-word or so in the place of one a byte: a judge's attention goes with the square of its tokens, which says nothing of the code around it. Each step runs alone on one core.
-A step that takes more than `--limit` seconds or `--memory` GB is stopped, and its larger sizes are left out. Training makes `--passes` passes over its rows: a
-step of the optimizer sees as many rows at every size, so less than a pass leaves out nothing but time; reading, checking and writing see every row.
+Rows are repeated under new ids, and every text of a copy says which copy it is, so that nothing is
+saved because it was seen before. Steps run in the smoke profile, whose tiny model costs next to
+nothing, without its limits on rows: what is left is what this project's own code takes. With
+`--words` that model has a token for a word or so in the place of one a byte: a judge's attention
+goes with the square of its tokens, which says nothing of the code around it. Each step runs alone
+on one core. A step that takes more than `--limit` seconds or `--memory` GB is stopped, and its
+larger sizes are left out. Training makes `--passes` passes over its rows: a step of the optimizer
+sees as many rows at every size, so less than a pass leaves out nothing but time; reading, checking
+and writing see every row.
 """
 
 import argparse
@@ -28,7 +34,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import clock
 import smoke_book
 
-from emo_utils import graph, parameters, results  # noqa: F401  imported now, as the sources may change while this runs for hours
+# Imported now, as the sources may change while this runs for hours.
+from emo_utils import graph, parameters, results  # noqa: F401
 
 REPEATED = (
     "data/dialogues/er_train.jsonl",
@@ -77,7 +84,9 @@ def repeat(path: Path, factor: int) -> None:
 
 
 def unlimited(copy: smoke_book.Copy, factor: int, passes: float) -> None:
-    """The smoke profile with all rows, and where it takes a sample of answers or pairs, as many times more."""
+    """The smoke profile with all rows, and where it takes a sample of answers or pairs,
+    as many times more.
+    """
     path = copy.folder / "profiles" / "smoke.yaml"
     profile = yaml.safe_load(path.read_text())
     profile["all"]["epochs"] = passes
@@ -112,7 +121,9 @@ def unlimited(copy: smoke_book.Copy, factor: int, passes: float) -> None:
 
 
 def wordy(copy: smoke_book.Copy) -> None:
-    """The stand-in with a vocabulary of 4,000 tokens learnt from the texts, as those of real models are."""
+    """The stand-in with a vocabulary of 4,000 tokens learnt from the texts,
+    as those of real models are.
+    """
     texts = [(copy.folder / name).read_text(encoding="utf-8") for name in REPEATED]
     learnt = Tokenizer(tokenizers.models.BPE())
     learnt.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -129,7 +140,8 @@ def wordy(copy: smoke_book.Copy) -> None:
     copy.edit(
         "emo_utils/models.py",
         "backend = Tokenizer(models.BPE(vocab=vocab, merges=[]))",
-        f"vocab = (backend := Tokenizer.from_file({str(copy.folder / 'words.json')!r})).get_vocab()",
+        f"vocab = (backend := Tokenizer.from_file({str(copy.folder / 'words.json')!r}))"
+        ".get_vocab()",
     )
 
 
@@ -262,7 +274,8 @@ def main() -> None:
                 if options.keep:  # after each step: the larger sizes take hours
                     clock.keep("hundredfold", with_earlier(table))
                 print(
-                    f"x{factor:<4} {run:40} {'' if done else 'NOT DONE '}{row['seconds']:7.1f} s {row['memory_mb'] or 0:6.0f} MB {row['disk_mb']:7.1f} MB on disk",
+                    f"x{factor:<4} {run:40} {'' if done else 'NOT DONE '}{row['seconds']:7.1f} s "
+                    f"{row['memory_mb'] or 0:6.0f} MB {row['disk_mb']:7.1f} MB on disk",
                     flush=True,
                 )
             shutil.rmtree(copy.folder)

@@ -1,11 +1,15 @@
-"""Three emotions of an answer as numbers, four ways on the same texts and, but for the last, with the same model, in one run:
+"""Three emotions of an answer as numbers, four ways on the same texts and, but for the last,
+with the same model, in one run:
 
-    .venv/bin/python benchmarks/judging.py                         the judge of the embedded profile, some minutes
+    .venv/bin/python benchmarks/judging.py           the judge of the embedded profile, some minutes
     .venv/bin/python benchmarks/judging.py --model SmolLM2-135M-Instruct --rounds 3
 
-*generated*: text by text and emotion by emotion the model writes a number, as Emollama's own script does; no probability comes with it. *pipeline*: `pipeline("decision")`
-of transformers, one question at a time. *this package*: all questions about a text in one pass over it. *contrast*: chapter 5's default, no language model. The ways take turns;
-medians of the rounds. Then how the third grows with the number of answers, its share of the machine's best matrix product, and what a whole test set would take at that rate.
+*generated*: text by text and emotion by emotion the model writes a number, as Emollama's own script
+does; no probability comes with it. *pipeline*: `pipeline("decision")` of transformers, one question
+at a time. *this package*: all questions about a text in one pass over it. *contrast*: chapter 5's
+default, no language model. The ways take turns; medians of the rounds. Then how the third grows
+with the number of answers, its share of the machine's best matrix product, and what a whole test
+set would take at that rate.
 """
 
 import argparse
@@ -26,7 +30,9 @@ WHOLE = (
 
 
 def generated(reader, texts: list[str]) -> list[str]:
-    """What the model writes when it is asked for a number, greedily, one request after the other."""
+    """What the model writes when it is asked for a number, greedily,
+    one request after the other.
+    """
     answers = []
     for text in texts:
         for name in emotion.EMOTIONS:
@@ -103,7 +109,9 @@ def main() -> None:
     ours = times["this package"]
     for name, value in times.items():
         print(
-            f"{name:13} {value:7.2f} s for {len(texts)} answers, {value / ours:.2f} times this package's, {WHOLE * value / len(texts) / 3600:.1f} h for {WHOLE:,} answers"
+            f"{name:13} {value:7.2f} s for {len(texts)} answers, "
+            f"{value / ours:.2f} times this package's, "
+            f"{WHOLE * value / len(texts) / 3600:.1f} h for {WHOLE:,} answers"
         )
     mine = found["this package"].set_index(["state", "question", "option"]).probability
     apart = max(
@@ -114,7 +122,8 @@ def main() -> None:
     )
     numbers = sum(emotion.parse_emollama(a) is not None for a in found["generated"])
     print(
-        f"{dtype}; probabilities of pipeline and this package differ by {apart:.1e} at most; {numbers} of {len(found['generated'])} generated answers begin with a number in [0, 1]"
+        f"{dtype}; probabilities of pipeline and this package differ by {apart:.1e} at most; "
+        f"{numbers} of {len(found['generated'])} generated answers begin with a number in [0, 1]"
     )
     growth, best = [], peak()
     for count in (10, 20, 40):
@@ -133,7 +142,11 @@ def main() -> None:
         )
         rate = work / took / 1e9
         print(
-            f"{count} answers: {took:.1f} s, {took / count:.2f} s an answer, {tokens / took:.0f} tokens a second, {rate:.0f} GFLOP/s, {rate / best:.0%} of the best matrix product",
+            (
+                f"{count} answers: {took:.1f} s, {took / count:.2f} s an answer, "
+                f"{tokens / took:.0f} tokens a second, {rate:.0f} GFLOP/s, "
+                f"{rate / best:.0%} of the best matrix product"
+            ),
             flush=True,
         )
         growth.append(
@@ -168,12 +181,16 @@ def main() -> None:
         )
         clock.keep("judging growth", growth)
     print(
-        f"{WHOLE:,} answers ask for {whole / 1e15:.0f} PFLOP: {whole / 990e12 * 3 / 60:.0f} minutes at a third of an H100's 990 bf16 TFLOP/s (an estimate; no GPU was used)"
+        f"{WHOLE:,} answers ask for {whole / 1e15:.0f} PFLOP: "
+        f"{whole / 990e12 * 3 / 60:.0f} minutes at a third of an H100's 990 bf16 TFLOP/s "
+        "(an estimate; no GPU was used)"
     )
 
 
 def passed(reader, texts: list[str]) -> int:
-    """Tokens that a pass over each text and its questions computes: the shared beginning once, less the chat template's, and each question's own."""
+    """Tokens that a pass over each text and its questions computes:
+    the shared beginning once, less the chat template's, and each question's own.
+    """
     header, total = len(reader.header[0]), 0
     for text in texts:
         prompts = [

@@ -1,10 +1,13 @@
-"""Which of 28 emotions: the log-probability of every label as the answer to a dialogue, two ways with the same model and the same texts, in one run:
+"""Which of 28 emotions: the log-probability of every label as the answer to a dialogue,
+two ways with the same model and the same texts, in one run:
 
-    .venv/bin/python benchmarks/labels.py                 the Japanese model of the embedded profile, some minutes
+    .venv/bin/python benchmarks/labels.py  the Japanese model of the embedded profile, some minutes
     .venv/bin/python benchmarks/labels.py --dialogues 8 --rounds 3 --keep
 
-*plain*: a pass over prompt and label for each of the 28 labels. *one pass*: `judge.word_scores`, the 28 labels behind one prompt, and what all prompts begin with once. Everything in fp32,
-so that the scores can be compared to 1e-4. The ways take turns; medians of the rounds. Then how the second grows in the run's own number format, and what the paper's 4,125 dialogues would take.
+*plain*: a pass over prompt and label for each of the 28 labels. *one pass*: `judge.word_scores`,
+the 28 labels behind one prompt, and what all prompts begin with once. Everything in fp32, so that
+the scores can be compared to 1e-4. The ways take turns; medians of the rounds. Then how the second
+grows in the run's own number format, and what the paper's 4,125 dialogues would take.
 """
 
 import argparse
@@ -40,7 +43,9 @@ def asked(tokenizer, row: dict) -> str:
 
 @torch.inference_mode()
 def plain(model, tokenizer, questions: list[str]) -> np.ndarray:
-    """One pass for each prompt and label, as a loop over labels would do it; only the label's tokens meet the vocabulary."""
+    """One pass for each prompt and label, as a loop over labels would do it;
+    only the label's tokens meet the vocabulary.
+    """
     found = np.zeros((len(questions), len(LABELS)))
     for row, prompt in enumerate(questions):
         before = tokenizer(prompt, add_special_tokens=False)["input_ids"]
@@ -101,11 +106,15 @@ def main() -> None:
     apart = np.abs(found["plain"] - found["one pass"]).max()
     for name, value in times.items():
         print(
-            f"{name:9} {value:7.2f} s for {len(questions)} dialogues, {value / times['one pass']:.1f} times the one pass",
+            (
+                f"{name:9} {value:7.2f} s for {len(questions)} dialogues, "
+                f"{value / times['one pass']:.1f} times the one pass"
+            ),
             flush=True,
         )
     print(
-        f"fp32; the scores differ by {apart:.1e} at most, of {np.ptp(found['plain']):.0f} nats between the likeliest and the least likely"
+        f"fp32; the scores differ by {apart:.1e} at most, "
+        f"of {np.ptp(found['plain']):.0f} nats between the likeliest and the least likely"
     )
     del model
     dtype = models.choose_precision().dtype
@@ -125,7 +134,10 @@ def main() -> None:
             }
         )
         print(
-            f"{count} dialogues in {dtype}: {took:.1f} s, {took / count:.2f} s a dialogue, {PAPER * took / count / 3600:.1f} h for {PAPER:,}",
+            (
+                f"{count} dialogues in {dtype}: {took:.1f} s, {took / count:.2f} s a dialogue, "
+                f"{PAPER * took / count / 3600:.1f} h for {PAPER:,}"
+            ),
             flush=True,
         )
     tokens = np.mean(
@@ -136,7 +148,10 @@ def main() -> None:
     )
     weights = sum(p.numel() for name, p in model.named_parameters() if "embed_tokens" not in name)
     print(
-        f"13 B weights on one H100 at a third of its 990 bf16 TFLOP/s: {2 * 13e9 * tokens * PAPER / 330e12 / 60:.0f} minutes for {PAPER:,} dialogues (an estimate from {tokens:.0f} tokens a prompt; no GPU was used, and this model has {weights / 1e9:.2f} B)"
+        "13 B weights on one H100 at a third of its 990 bf16 TFLOP/s: "
+        f"{2 * 13e9 * tokens * PAPER / 330e12 / 60:.0f} minutes for {PAPER:,} dialogues "
+        f"(an estimate from {tokens:.0f} tokens a prompt; "
+        f"no GPU was used, and this model has {weights / 1e9:.2f} B)"
     )
     if options.keep:
         names = {"plain": "a pass for each label", "one pass": "one pass for 28 labels"}

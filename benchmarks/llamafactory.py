@@ -2,11 +2,12 @@
 
     .venv/bin/python benchmarks/llamafactory.py
 
-Exports one run of each objective (`emo export`), trains a few steps both ways in fp32 on the same rows, and prints the losses
-of each step side by side. Before the first update the two must agree: DPO's loss is log 2 = 0.693 and KTO's 0.5, whatever the
-model; SFT's says that rows, template, order and starting weights are the same. The last run starts from an adapter, so that its
-first loss says that the reference does too. Later losses agree as well, but in the last run, whose new adapter begins from
-other random numbers.
+Exports one run of each objective (`emo export`), trains a few steps both ways in fp32 on the same
+rows, and prints the losses of each step side by side. Before the first update the two must agree:
+DPO's loss is log 2 = 0.693 and KTO's 0.5, whatever the model; SFT's says that rows, template, order
+and starting weights are the same. The last run starts from an adapter, so that its first loss says
+that the reference does too. Later losses agree as well, but in the last run, whose new adapter
+begins from other random numbers.
 """
 
 import argparse
@@ -42,15 +43,18 @@ RUNS = (
 EXPECTED = {"02_sft": None, "03_dpo": 0.6931, "04_kto": 0.5}
 SHOWN = ("rewards/margins", "logps/chosen", "kl")
 TOLERANCE = 2e-3
-REQUIREMENTS = """
-import re
-from importlib.metadata import requires
-print(*(r for r in requires("llamafactory") if "extra ==" not in r and re.match("[\\w-]+", r)[0] not in {}), sep="\\n")
-""".format(LEFT_OUT)
+REQUIREMENTS = (
+    "\nimport re\n"
+    "from importlib.metadata import requires\n"
+    'print(*(r for r in requires("llamafactory") if "extra ==" not in r '
+    'and re.match("[\\w-]+", r)[0] not in {}), sep="\\n")\n'
+).format(LEFT_OUT)
 
 
 def command(*words, **variables) -> str:
-    """Run a command to its end and return what it printed; ends this script with its last lines where it fails."""
+    """Run a command to its end and return what it printed;
+    ends this script with its last lines where it fails.
+    """
     done = subprocess.run(
         [*map(str, words)], env=os.environ | variables, capture_output=True, text=True
     )
@@ -62,7 +66,9 @@ def command(*words, **variables) -> str:
 
 
 def environment(folder: Path) -> Path:
-    """A virtual environment with LLaMA-Factory on this project's version of torch; made once, returns its folder of commands."""
+    """A virtual environment with LLaMA-Factory on this project's version of torch;
+    made once, returns its folder of commands.
+    """
     binaries = folder / "bin"
     if (folder / "ready").is_file():
         return binaries
@@ -161,13 +167,19 @@ def main() -> int:
     parser.add_argument(
         "--venv",
         type=Path,
-        help="folder of LLaMA-Factory's virtual environment, made where it is missing (default: a temporary one)",
+        help=(
+            "folder of LLaMA-Factory's virtual environment, made where it is missing "
+            "(default: a temporary one)"
+        ),
     )
     parser.add_argument(
         "--steps",
         type=int,
         default=3,
-        help="optimizer steps; the learning rate of the first is 0, so that the third shows the first change (default: 3)",
+        help=(
+            "optimizer steps; the learning rate of the first is 0, "
+            "so that the third shows the first change (default: 3)"
+        ),
     )
     parser.add_argument("--rows", type=int, default=8, help="training rows (default: 8)")
     parser.add_argument(
@@ -199,7 +211,10 @@ def main() -> int:
                     if key in other and key in own
                 )
                 print(
-                    f"{run} step {number}: loss {other['loss']:.4f} in LLaMA-Factory, {own['loss']:.4f} in the notebook{more}",
+                    (
+                        f"{run} step {number}: loss {other['loss']:.4f} in LLaMA-Factory, "
+                        f"{own['loss']:.4f} in the notebook{more}"
+                    ),
                     flush=True,
                 )
             first = EXPECTED[step.notebook] or own_log[0]["loss"]

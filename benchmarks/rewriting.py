@@ -1,9 +1,12 @@
 """How fast and how lean the rewriter is, against a local server that a process of its own runs.
 
-    .venv/bin/python benchmarks/rewriting.py rate     requests a second at 200 ms latency, 64 at a time, beside two plain ways
-    .venv/bin/python benchmarks/rewriting.py scale    110,000 rows planned, run, stopped, resumed; memory peak
+    .venv/bin/python benchmarks/rewriting.py rate
+        requests a second at 200 ms latency, 64 at a time, beside two plain ways
+    .venv/bin/python benchmarks/rewriting.py scale
+        110,000 rows planned, run, stopped, resumed; memory peak
 
-Nothing leaves this machine. The ideal rate is what the server's latency allows: requests at a time / latency.
+Nothing leaves this machine. The ideal rate is what the server's latency allows:
+requests at a time / latency.
 """
 
 import argparse
@@ -29,8 +32,16 @@ def write_rows(path: Path, count: int) -> sources.Source:
             handle.write(
                 json.dumps(
                     {
-                        "question": f"I am {18 + i % 70} years old and for {i % 20 + 2} days my knee hurts on stairs, worse after {i % 9 + 1} km; I took ibuprofen 400 mg (case {i}). What now?",
-                        "answer": f"Probably patellofemoral pain. Rest, quadriceps exercises for {i % 7 + 4} weeks, ibuprofen 400 mg with food; come back if it locks or swells ({i}).",
+                        "question": (
+                            f"I am {18 + i % 70} years old and for {i % 20 + 2} days "
+                            f"my knee hurts on stairs, worse after {i % 9 + 1} km; "
+                            f"I took ibuprofen 400 mg (case {i}). What now?"
+                        ),
+                        "answer": (
+                            "Probably patellofemoral pain. Rest, "
+                            f"quadriceps exercises for {i % 7 + 4} weeks, "
+                            f"ibuprofen 400 mg with food; come back if it locks or swells ({i})."
+                        ),
                     }
                 )
                 + "\n"
@@ -73,14 +84,20 @@ def rate(count: int) -> None:
             )
             found = report.asked / report.seconds
             print(
-                f"{name}: {report.asked} requests in {report.seconds:.1f} s, {found:.0f} a second, {found / ideal:.1%} of the ideal {ideal:.0f}",
+                (
+                    f"{name}: {report.asked} requests in {report.seconds:.1f} s, "
+                    f"{found:.0f} a second, {found / ideal:.1%} of the ideal {ideal:.0f}"
+                ),
                 flush=True,
             )
         started = time.monotonic()
         asyncio.run(gathered(address, list(tasks())))
         found = count / (time.monotonic() - started)
         print(
-            f"asyncio.gather over everything, nothing kept on the way: {found:.0f} a second, {found / ideal:.1%}",
+            (
+                "asyncio.gather over everything, nothing kept on the way: "
+                f"{found:.0f} a second, {found / ideal:.1%}"
+            ),
             flush=True,
         )
         api = rewrite.openai.OpenAI(base_url=address, api_key="local")
@@ -109,7 +126,8 @@ def scale(count: int) -> None:
         print(f"resumed: {rewrite.summary(report)}")
         print(f"exported: {rewrite.export(tasks(), settings, store, folder / 'out')}")
         print(
-            f"memory peak of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
+            "memory peak of the process: "
+            f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
         )
 
 

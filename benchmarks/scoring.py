@@ -1,12 +1,17 @@
-"""Scores of a whole test set: BLEU and ROUGE beside the plain use of their libraries, and what an emotion score costs, in one run.
+"""Scores of a whole test set: BLEU and ROUGE beside the plain use of their libraries,
+and what an emotion score costs, in one run.
 
     .venv/bin/python benchmarks/scoring.py
-    .venv/bin/python benchmarks/scoring.py --rows FILE.jsonl    with the answers of a file with `answer`, such as icliniq's
+    .venv/bin/python benchmarks/scoring.py --rows FILE.jsonl
+        with the answers of a file with `answer`, such as icliniq's
 
-Nine systems' answers to 7,000 questions, each against two references, are 126,000 pairs. The answers are made of sentences of the given answers, so
-that no two are equal. The plain way is sacrebleu's corpus score of each pair (1- to 4-grams, and 1-grams) and rouge-score with its stemmer, one process; it takes a
-sample of the pairs (--sample), as it would take too long. This package's way is what chapter 6 calls: item scores, corpus scores, and the draws of the bootstrap, which
-the plain way leaves out. That both give the same ROUGE is checked on the sample; a test holds BLEU to sacrebleu's.
+Nine systems' answers to 7,000 questions, each against two references, are 126,000 pairs. The
+answers are made of sentences of the given answers, so that no two are equal. The plain way is
+sacrebleu's corpus score of each pair (1- to 4-grams, and 1-grams) and rouge-score with its stemmer,
+one process; it takes a sample of the pairs (--sample), as it would take too long. This package's
+way is what chapter 6 calls: item scores, corpus scores, and the draws of the bootstrap, which the
+plain way leaves out. That both give the same ROUGE is checked on the sample; a test holds BLEU to
+sacrebleu's.
 """
 
 import argparse
@@ -98,8 +103,11 @@ def main() -> None:
     )
     words = np.mean([len(a.split()) for a in answers[:1000]])
     print(
-        f"{pairs:,} pairs, answers of {words:.0f} words: this package {ours:.1f} s ({1e3 * ours / pairs:.2f} ms a pair, {options.draws} draws of the bootstrap with it); "
-        f"plain {1e3 * plain:.2f} ms a pair ({plain * pairs:.0f} s for all), {plain * pairs / ours:.1f} times as long; same numbers: {same}",
+        f"{pairs:,} pairs, answers of {words:.0f} words: "
+        f"this package {ours:.1f} s ({1e3 * ours / pairs:.2f} ms a pair, "
+        f"{options.draws} draws of the bootstrap with it); "
+        f"plain {1e3 * plain:.2f} ms a pair ({plain * pairs:.0f} s for all), "
+        f"{plain * pairs / ours:.1f} times as long; same numbers: {same}",
         flush=True,
     )
     if options.keep:
@@ -121,7 +129,8 @@ def main() -> None:
         started = time.perf_counter()
         emotion.scores_by_contrast(encoder, answers[:count])
         print(
-            f"emotion by contrast: {count} answers in {time.perf_counter() - started:.1f} s, {count / (time.perf_counter() - started):.1f} answers a second, three emotions each",
+            f"emotion by contrast: {count} answers in {time.perf_counter() - started:.1f} s, "
+            f"{count / (time.perf_counter() - started):.1f} answers a second, three emotions each",
             flush=True,
         )
 

@@ -2,8 +2,9 @@
 
     .venv/bin/python benchmarks/startup.py
 
-Runs `papermill 03_dpo.ipynb` with four rows and five questions on the real small model, and reads the seconds of each cell from the
-executed notebook; what is left of the whole is the command and the kernel. Also: how long `import emo_utils` takes, and what it loads.
+Runs `papermill 03_dpo.ipynb` with four rows and five questions on the real small model, and reads
+the seconds of each cell from the executed notebook; what is left of the whole is the command and
+the kernel. Also: how long `import emo_utils` takes, and what it loads.
 """
 
 import argparse
@@ -59,7 +60,8 @@ def main() -> None:
     )
     command = min(seconds_of([sys.executable, "-m", "emo", "--help"]) for _ in range(3))
     print(
-        f"import emo_utils: {package - bare:.2f} s beside Python's own {bare:.2f} s, without torch; emo --help: {command:.2f} s"
+        f"import emo_utils: {package - bare:.2f} s beside Python's own {bare:.2f} s, "
+        f"without torch; emo --help: {command:.2f} s"
     )
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.ipynb"
@@ -90,7 +92,8 @@ def main() -> None:
     for what, s in spent.sort_values(ascending=False).items():
         print(f"  {what:28} {s:5.1f} s")
     print(
-        f"03_dpo with four rows: {whole:.1f} s, {whole - spent['training']:.1f} s of them outside training"
+        f"03_dpo with four rows: {whole:.1f} s, "
+        f"{whole - spent['training']:.1f} s of them outside training"
     )
     if options.keep:
         from clock import keep

@@ -1,19 +1,28 @@
-"""Training steps of this package beside stock TRL's and LLaMA-Factory 0.9.5's, in one run on this machine.
+"""Training steps of this package beside stock TRL's and LLaMA-Factory 0.9.5's,
+in one run on this machine.
 
-    .venv/bin/python benchmarks/training.py                      the comparison: same rows, order, adapters and batch; three ways
-    .venv/bin/python benchmarks/training.py --shares             what each choice of this package saves: everything without it
-    .venv/bin/python benchmarks/training.py --growth             time and memory with more rows and with longer ones
-    .venv/bin/python benchmarks/training.py --rows FILE.jsonl    on rows of a file with `question` and `answer`, such as icliniq's
-    ONEDNN_MAX_CPU_ISA=AVX2 .venv/bin/python benchmarks/training.py --ways ours "stock TRL" "stock TRL in fp32"
-                                                                 as on a processor without bf16 units
+    .venv/bin/python benchmarks/training.py
+        the comparison: same rows, order, adapters and batch; three ways
+    .venv/bin/python benchmarks/training.py --shares
+        what each choice of this package saves: everything without it
+    .venv/bin/python benchmarks/training.py --growth
+        time and memory with more rows and with longer ones
+    .venv/bin/python benchmarks/training.py --rows FILE.jsonl
+        on rows of a file with `question` and `answer`, such as icliniq's
+    ONEDNN_MAX_CPU_ISA=AVX2 .venv/bin/python benchmarks/training.py
+            --ways ours "stock TRL" "stock TRL in fp32"
+        as on a processor without bf16 units
 
-Each training is a process of its own; the ways take turns. A rate is tokens of text a second: prompt and answer of each row as
-the objective lists it, no padding, however often a way computes them. Its denominator is the time from the end of one optimizer
-step to the end of the next, reference passes included. The first step is left out. The mean losses stand beside each other, in
-bf16; benchmarks/llamafactory.py compares them in fp32, step by step. With --keep the table goes to book/reference/speed.json, from which the book shows it.
+Each training is a process of its own; the ways take turns. A rate is tokens of text a second:
+prompt and answer of each row as the objective lists it, no padding, however often a way computes
+them. Its denominator is the time from the end of one optimizer step to the end of the next,
+reference passes included. The first step is left out. The mean losses stand beside each other, in
+bf16; benchmarks/llamafactory.py compares them in fp32, step by step. With --keep the table goes to
+book/reference/speed.json, from which the book shows it.
 
-Stock TRL is its trainer with its defaults, but gradient checkpointing off, which would cost a third pass; bf16 is TRL's default.
-LLaMA-Factory takes the settings that `emo export` writes, with the whole batch at once.
+Stock TRL is its trainer with its defaults, but gradient checkpointing off, which would cost a third
+pass; bf16 is TRL's default. LLaMA-Factory takes the settings that `emo export` writes, with the
+whole batch at once.
 """
 
 import argparse
@@ -35,8 +44,9 @@ STAGES = ("sft", "dpo", "kto")
 WAYS = ("ours", "stock TRL", "LLaMA-Factory", "stock TRL in fp32")
 SETTINGS = {"learning_rate": 2e-4, "epochs": 1.0, "seed": 42}
 RANK, BETA = 16, 0.1
-# Weight products that an objective asks for, for each token of text: a pass forward is 1, one backward through frozen weights 1.
-# DPO's reference adds a pass; KTO's, too, and its KL term one pass of each model over as much text again.
+# Weight products that an objective asks for, for each token of text: a pass forward is 1, one
+# backward through frozen weights 1. DPO's reference adds a pass; KTO's, too, and its KL term one
+# pass of each model over as much text again.
 PASSES = {"sft": 2, "dpo": 3, "kto": 5}
 WITHOUT = {
     "nothing": "as it is",
@@ -52,7 +62,9 @@ WITHOUT = {
 
 
 def work(spec: dict, out: Path) -> None:
-    """Train as `spec` says, by this package or by stock TRL, and write seconds, losses, memory and tokens of text of each step."""
+    """Train as `spec` says, by this package or by stock TRL, and write seconds, losses, memory and
+    tokens of text of each step.
+    """
     import torch
     from clock import Clock
     from datasets import Dataset, disable_progress_bars
@@ -174,7 +186,9 @@ def _leave_out(name: str, packed) -> None:
 
 
 def dialogues(path: Path | None, count: int) -> list[dict]:
-    """Rows with a question, a chosen and a rejected answer: the shipped ones, or those of a file, where another row's answer is the rejected one."""
+    """Rows with a question, a chosen and a rejected answer: the shipped ones, or those of a file,
+    where another row's answer is the rejected one.
+    """
     from emo_utils import data
 
     if path is None:
@@ -213,7 +227,9 @@ def examples_of(stage: str, rows: list[dict], batch: int) -> list[dict]:
 
 
 def run(spec: dict, folder: Path, binaries: Path | None = None) -> dict | None:
-    """Start one training and return what it wrote, None where another way was killed (for memory); ends this script with its last lines where it fails."""
+    """Start one training and return what it wrote, None where another way was killed (for memory);
+    ends this script with its last lines where it fails.
+    """
     from emo import cli
 
     out = folder / "out.json"
@@ -275,7 +291,9 @@ def _settings(spec: dict, folder: Path) -> Path:
 
 
 def peak() -> float:
-    """Best rate of a bf16 and of an fp32 matrix product of 2048 x 2048 on this machine, in GFLOP/s."""
+    """Best rate of a bf16 and of an fp32 matrix product of 2048 x 2048 on this machine,
+    in GFLOP/s.
+    """
     import torch
 
     def rate(size: int, dtype) -> float:
@@ -294,7 +312,9 @@ def peak() -> float:
 
 
 def weights() -> int:
-    """Parameters in the products of the base model's layers; the vocabulary's are left out, they meet the answers' tokens alone."""
+    """Parameters in the products of the base model's layers; the vocabulary's are left out, they
+    meet the answers' tokens alone.
+    """
     from transformers import AutoConfig, AutoModelForCausalLM
 
     from emo_utils import models
@@ -312,7 +332,9 @@ def weights() -> int:
 
 
 def summary(results: list[dict], tokens: list[int]) -> dict:
-    """Of one way's runs: the median of their rates over all steps but the first, the lowest and the highest, memory, and the losses."""
+    """Of one way's runs: the median of their rates over all steps but the first, the lowest and the
+    highest, memory, and the losses.
+    """
     rates = [sum(tokens[1:]) / sum(r["seconds"][1:]) for r in results]
     return {
         "rate": statistics.median(rates),
@@ -325,7 +347,9 @@ def summary(results: list[dict], tokens: list[int]) -> dict:
 
 
 def at_once(stage: str, options) -> int:
-    """Rows that this package computes at once: KTO's whole batch, as its KL term pairs rows within what is computed at once."""
+    """Rows that this package computes at once: KTO's whole batch, as its KL term pairs rows within
+    what is computed at once.
+    """
     return options.batch if stage == "kto" else options.device_batch
 
 
@@ -386,14 +410,18 @@ def compare(options, folder: Path) -> list[dict]:
                 }
             )
             print(
-                f"{stage}  {way:14} {s['rate']:6.0f} text tok/s [{s['rate_low']:.0f}, {s['rate_high']:.0f}]  {s['memory_mb'] / 1000:.1f} GB  {share:5.0%} of peak  "
-                f"loss {s['losses'][0]:.4f} -> {s['losses'][-1]:.4f} (curve differs by {drift:.1%})",
+                f"{stage}  {way:14} {s['rate']:6.0f} text tok/s "
+                f"[{s['rate_low']:.0f}, {s['rate_high']:.0f}]  "
+                f"{s['memory_mb'] / 1000:.1f} GB  {share:5.0%} of peak  "
+                f"loss {s['losses'][0]:.4f} -> {s['losses'][-1]:.4f} "
+                f"(curve differs by {drift:.1%})",
                 flush=True,
             )
         others = [s["rate"] for way, s in by_way.items() if way != "ours"]
         if others:
             print(
-                f"{stage}: {by_way['ours']['rate'] / max(others):.2f} times the better of the others; "
+                f"{stage}: {by_way['ours']['rate'] / max(others):.2f} "
+                "times the better of the others; "
                 f"{sum(tokens) / len(examples):.0f} tokens a row, peak {best:.0f} GFLOP/s",
                 flush=True,
             )
@@ -432,14 +460,17 @@ def shares(options, folder: Path) -> list[dict]:
                 }
             )
             print(
-                f"{stage}  without {name:14} {rates[name]['rate']:6.0f} text tok/s, factor {saved:.2f}, {rates[name]['memory_mb'] / 1000:.1f} GB ({text})",
+                f"{stage}  without {name:14} {rates[name]['rate']:6.0f} text tok/s, "
+                f"factor {saved:.2f}, {rates[name]['memory_mb'] / 1000:.1f} GB ({text})",
                 flush=True,
             )
     return table
 
 
 def growth(options, folder: Path) -> list[dict]:
-    """Seconds and memory for more rows, and for rows made longer by joining several dialogues' texts."""
+    """Seconds and memory for more rows, and for rows made longer
+    by joining several dialogues' texts.
+    """
     rows, table = dialogues(None, 96), []
 
     def joined(k: int) -> list[dict]:
@@ -478,7 +509,8 @@ def growth(options, folder: Path) -> list[dict]:
             }
             table.append(entry)
             print(
-                f"{stage}  {what} x{factor}: {entry['seconds']:.1f} s for {entry['tokens']} tokens, {entry['memory_mb'] / 1000:.1f} GB",
+                f"{stage}  {what} x{factor}: {entry['seconds']:.1f} s "
+                f"for {entry['tokens']} tokens, {entry['memory_mb'] / 1000:.1f} GB",
                 flush=True,
             )
     return table
@@ -518,7 +550,8 @@ def main() -> None:
     parser.add_argument(
         "--venv",
         type=Path,
-        help="folder of LLaMA-Factory's environment, made where it is missing (default: a temporary one)",
+        help="folder of LLaMA-Factory's environment, made where it is missing "
+        "(default: a temporary one)",
     )
     parser.add_argument(
         "--keep", action="store_true", help="put the table into book/reference/speed.json"

@@ -1,4 +1,6 @@
-"""The book: executed notebooks and pages made from records, built with Jupyter Book, warnings as errors."""
+"""The book: executed notebooks and pages made from records, built with Jupyter Book,
+warnings as errors.
+"""
 
 import base64
 import hashlib
@@ -55,9 +57,11 @@ def page_name(step: graph.Step) -> str:
 
 
 def build(profile: str) -> Path:
-    """Assemble the sources of the book from a profile's results and build the HTML; nothing is done when nothing changed.
+    """Assemble the sources of the book from a profile's results and build the HTML;
+    nothing is done when nothing changed.
 
-    Returns the folder of the HTML. Raises EmoError with the end of Jupyter Book's output when it warns of anything.
+    Returns the folder of the HTML. Raises EmoError with the end of Jupyter Book's output when it
+    warns of anything.
     """
     if book.is_current(profile):
         return book.HTML
@@ -130,7 +134,9 @@ def read_provenance(profile: str) -> dict[str, dict]:
 
 
 def with_sources(text: str) -> str:
-    """A page whose provenance lines lead, once unfolded, to the notebook as it ran, and to its source at that commit where _config.yml names a public repository."""
+    """A page whose provenance lines lead, once unfolded, to the notebook as it ran, and to its
+    source at that commit where _config.yml names a public repository.
+    """
     address = (
         yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
         .get("repository", {})
@@ -144,21 +150,28 @@ def with_sources(text: str) -> str:
             return line[0]
         page, notebook = pages[line["run"]]
         source = (
-            f' · <a href="{html.escape(address)}/blob/{line["commit"]}/notebooks/{notebook}.ipynb">its source at this commit</a>'
+            f' · <a href="{html.escape(address)}/blob/{line["commit"]}/notebooks/{notebook}.ipynb">'
+            "its source at this commit</a>"
             if address
             else ""
         )
-        return f'{line[0]}<p><a href="../../_sources/book/notebooks/{page}.ipynb" download>the notebook as it ran</a>{source}</p>'
+        return (
+            f'{line[0]}<p><a href="../../_sources/book/notebooks/{page}.ipynb" download>'
+            f"the notebook as it ran</a>{source}</p>"
+        )
 
     return re.sub(
-        r'<details class="companion-provenance"><summary>(?P<run>[\w.-]+) · commit (?P<commit>\w+)[^<]*</summary>',
+        r'<details class="companion-provenance"><summary>(?P<run>[\w.-]+)'
+        r" · commit (?P<commit>\w+)[^<]*</summary>",
         links,
         text,
     )
 
 
 def with_launches(text: str) -> str:
-    """A page whose launch buttons open the notebook that the repository has: the theme thinks of the executed copy in book/notebooks, which git does not."""
+    """A page whose launch buttons open the notebook that the repository has: the theme thinks of
+    the executed copy in book/notebooks, which git does not.
+    """
     notebooks = {page_name(step): step.notebook for step in graph.STEPS}
     return re.sub(
         r'(<a href="https?://[^"]*?)book/notebooks/([\w-]+)\.ipynb',
@@ -167,11 +180,17 @@ def with_launches(text: str) -> str:
     )
 
 
-# What the theme writes into a page as a script or a handler; whatever else a page had would be text of a model or of data that was not escaped.
+# What the theme writes into a page as a script or a handler; whatever else a page had would be text
+# of a model or of data that was not escaped.
 THEME_SCRIPTS = [
     re.compile(pattern, re.DOTALL)
     for pattern in (
-        r'document\.documentElement\.dataset\.mode = localStorage\.getItem\("mode"\) \|\| "\w*";\s*document\.documentElement\.dataset\.theme = localStorage\.getItem\("theme"\) \|\| "\w*";',
+        (
+            r"document\.documentElement\.dataset\.mode"
+            r' = localStorage\.getItem\("mode"\) \|\| "\w*";\s*'
+            r"document\.documentElement\.dataset\.theme"
+            r' = localStorage\.getItem\("theme"\) \|\| "\w*";'
+        ),
         r"DOCUMENTATION_OPTIONS\.pagename = '[\w/-]*';",
         r"DOCUMENTATION_OPTIONS\.search_as_you_type = false;",
         r"let toggle(HintShow|HintHide|OpenOnPrint) = '[\w ]*';",
@@ -186,11 +205,14 @@ THEME_HANDLERS = ("toggleFullScreen()", "window.print()")
 def mended(text: str, icons: dict[str, tuple[str, str]]) -> str:
     """A page without the theme's faults, and without what it loads and does not use.
 
-    Cells that run in a service elsewhere are off, and yet their script is there, twice; the buttons that unfold the contents have no name; icons are drawn by a script of 1.5 MB
-    (here they stand in the page, from what `theme_icons` gives); every page loads MathJax and the index of the search.
+    Cells that run in a service elsewhere are off, and yet their script is there, twice; the buttons
+    that unfold the contents have no name; icons are drawn by a script of 1.5 MB (here they stand in
+    the page, from what `theme_icons` gives); every page loads MathJax and the index of the search.
     """
     text = re.sub(
-        r"<script[^>]*>(?=const THEBE_JS_URL|\s*\{\s*requestKernel: true|kernelName = )[^<]*</script>|<script[^>]*(sphinx-thebe|/fontawesome)\.js[^>]*></script>",
+        r"<script[^>]*>(?=const THEBE_JS_URL|\s*\{\s*requestKernel: true|kernelName = )"
+        r"[^<]*</script>"
+        r"|<script[^>]*(sphinx-thebe|/fontawesome)\.js[^>]*></script>",
         "",
         text,
     )
@@ -211,17 +233,23 @@ def mended(text: str, icons: dict[str, tuple[str, str]]) -> str:
         if icon["name"] not in icons:
             raise EmoError(f"the theme has no solid icon {icon['name']!r}; was it changed?")
         box, path = icons[icon["name"]]
-        return f'<svg{icon["before"]}svg-inline--fa fa-{icon["name"]}{icon["after"]} viewBox="0 0 {box}" fill="currentColor" aria-hidden="true"><path d="{path}"/></svg>'
+        return (
+            f"<svg{icon['before']}svg-inline--fa fa-{icon['name']}{icon['after']}"
+            f' viewBox="0 0 {box}" fill="currentColor" aria-hidden="true"><path d="{path}"/></svg>'
+        )
 
     return re.sub(
-        r'<(?P<tag>i|span)(?P<before> class="[^"]*?)\bfa(?:s|-solid) fa-(?P<name>[a-z-]+)(?P<after>[^>]*)></(?P=tag)>',
+        r'<(?P<tag>i|span)(?P<before> class="[^"]*?)\bfa(?:s|-solid) fa-(?P<name>[a-z-]+)'
+        r"(?P<after>[^>]*)></(?P=tag)>",
         drawn,
         text,
     )
 
 
 def theme_icons(script: str) -> dict[str, tuple[str, str]]:
-    """Width and height, and the path, of each solid icon in the theme's copy of Font Awesome (brands, then regular, then solid: the last of a name is the solid one)."""
+    """Width and height, and the path, of each solid icon in the theme's copy of Font Awesome
+    (brands, then regular, then solid: the last of a name is the solid one).
+    """
     return {
         name: (f"{width} {height}", path)
         for name, width, height, path in re.findall(
@@ -231,7 +259,8 @@ def theme_icons(script: str) -> dict[str, tuple[str, str]]:
 
 
 def with_policy(text: str, name: str) -> str:
-    """A page with a content security policy: it loads what lies beside it, sends nothing, and runs the scripts that the theme wrote and no others.
+    """A page with a content security policy: it loads what lies beside it, sends nothing, and runs
+    the scripts that the theme wrote and no others.
 
     Raises EmoError where the page has another script or handler in it.
     """
@@ -247,7 +276,11 @@ def with_policy(text: str, name: str) -> str:
         f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
         for code in dict.fromkeys([*scripts, *handlers])
     )
-    policy = f"default-src 'none'; script-src 'self' 'unsafe-hashes' {hashes}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'"
+    policy = (
+        f"default-src 'none'; script-src 'self' 'unsafe-hashes' {hashes}; "
+        "style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'self'"
+    )
     return re.sub(
         r"<head>",
         lambda _: f'<head>\n    <meta http-equiv="Content-Security-Policy" content="{policy}">',
@@ -257,14 +290,17 @@ def with_policy(text: str, name: str) -> str:
 
 
 def place_notebooks(profile: str) -> None:
-    """Copy executed notebooks into the book: injected cells hidden, a title of its own for each section."""
+    """Copy executed notebooks into the book: injected cells hidden,
+    a title of its own for each section.
+    """
     CHAPTERS.mkdir(parents=True, exist_ok=True)
     wanted = set()
     for step in graph.steps(profile):
         source = stale.executed_path(step.run, profile)
         if not source.is_file():
             raise EmoError(
-                f"{step.run} has no executed notebook in the {profile} profile; make it with: emo make {step.run} --profile {profile}"
+                f"{step.run} has no executed notebook in the {profile} profile; "
+                f"make it with: emo make {step.run} --profile {profile}"
             )
         notebook = nbformat.read(source, as_version=4)
         for cell in notebook.cells:
@@ -275,7 +311,8 @@ def place_notebooks(profile: str) -> None:
         if page_name(step) != step.notebook:
             notebook.cells[0].source = re.sub(
                 r"^# .*",
-                f"# {step.notebook[:2].lstrip('0')} continued: the run of {dict(step.fixed)['system']}",
+                f"# {step.notebook[:2].lstrip('0')} continued: "
+                f"the run of {dict(step.fixed)['system']}",
                 notebook.cells[0].source,
             )
         target = CHAPTERS / f"{page_name(step)}.ipynb"
@@ -286,7 +323,9 @@ def place_notebooks(profile: str) -> None:
 
 
 def write_front(profile: str) -> None:
-    """The first page's numbers: verdicts, the figure of comfort against knowledge, and what was measured."""
+    """The first page's numbers: verdicts, the figure of comfort against knowledge,
+    and what was measured.
+    """
     records = results.read(profile)
     ledger, about = claims.ledger(records), read_provenance(profile)
     measured, longer = ledger[ledger.ours != "not measured"], longer_runs()[0].ours
@@ -299,7 +338,8 @@ def write_front(profile: str) -> None:
     commits = sorted({a["git_commit"][:10] for a in about.values()})
     seconds = sum(a["seconds"] for a in about.values())
     warning = (
-        "\n**Numbers of a tiny random model that wrote and judged everything. They mean nothing.**\n"
+        "\n**Numbers of a tiny random model that wrote and judged everything. "
+        "They mean nothing.**\n"
         if profile == "smoke"
         else ""
     )
@@ -311,36 +351,46 @@ def write_front(profile: str) -> None:
     front_figure(records, GENERATED / "front.svg", profile)
     write_atomic(
         GENERATED / "front.md",
-        f"""
-{report.badge(profile)} n = {n} test questions · one training seed · {len(about)} runs, {seconds / 60:.0f} minutes · commit {", ".join(commits)} · [how current?](book/current)
-{warning}
-{_scoreboard_html(ledger.assign(longer=longer))}
-
-**{len(measured)} claims have numbers of ours so far: {_counted(measured.ours, claims.OURS)}.** Ours are small models, each trained once and asked {n} questions; three seeds of one method differ as much as
-methods do ([chapter 12](book/notebooks/12_sweeps)).{more} *Supported*: the 95 % interval of every comparison that the claim makes lies on its side; *contradicted*: one lies on the other side, widened for their number.
-
-```{{figure}} book/generated/front.svg
-:alt: Mean emotion score of each system against the share of the doctor's facts that it keeps, and against the share of its answers with a safety flag, with 95 percent intervals.
-Comfort against knowledge and against safety, one point a system ({profile} profile, n = {n} test questions, 95 % bootstrap intervals over them). Up is warmer by the scorer of [chapter 5](book/notebooks/05_emotion_scoring); right
-gives away more of the doctor's answer ([chapter 6](book/notebooks/06_knowledge_scoring); dotted: what answers to another question keep), or has more answers with a flag ([chapter 8](book/notebooks/08_qualitative_cases)). {agreed}. {followed}.
-```
-
-**Read**: start with [the claims](book/claims), or with the [data](book/notebooks/01_data_rewriting) and then chapter by chapter. **Rerun**: [one command](book/rerun) makes everything again. **Change**: a parameter, a row, a
-[system, a metric or a judge of yours](book/extend). [What is not here yet](book/not_yet) says what this edition cannot tell.
-
-## The chapters, and what each costs to run again
-
-{_map_html(profile)}
-
-## The claims that we hold against our own numbers
-
-{_measured_html(measured)}
-""",
+        f"\n{report.badge(profile)} n = {n} test questions · one training seed · "
+        f"{len(about)} runs, {seconds / 60:.0f} minutes · commit {', '.join(commits)} · "
+        "[how current?](book/current)\n"
+        f"{warning}\n"
+        f"{_scoreboard_html(ledger.assign(longer=longer))}\n\n"
+        f"**{len(measured)} claims have numbers of ours so far: "
+        f"{_counted(measured.ours, claims.OURS)}.** "
+        f"Ours are small models, each trained once and asked {n} questions; "
+        "three seeds of one method differ as much as\n"
+        f"methods do ([chapter 12](book/notebooks/12_sweeps)).{more} *Supported*: "
+        "the 95 % interval of every comparison that the claim makes lies on its side; "
+        "*contradicted*: one lies on the other side, widened for their number.\n\n"
+        "```{figure} book/generated/front.svg\n"
+        ":alt: Mean emotion score of each system against the share of the doctor's facts that it "
+        "keeps, and against the share of its answers with a safety flag, "
+        "with 95 percent intervals.\n"
+        f"Comfort against knowledge and against safety, one point a system ({profile} profile, "
+        f"n = {n} test questions, 95 % bootstrap intervals over them). Up is warmer by the scorer "
+        "of [chapter 5](book/notebooks/05_emotion_scoring); right\n"
+        "gives away more of the doctor's answer ([chapter 6](book/notebooks/06_knowledge_scoring); "
+        "dotted: what answers to another question keep), or has more answers with a flag "
+        f"([chapter 8](book/notebooks/08_qualitative_cases)). {agreed}. {followed}.\n"
+        "```\n\n"
+        "**Read**: start with [the claims](book/claims), "
+        "or with the [data](book/notebooks/01_data_rewriting) and then chapter by chapter. "
+        "**Rerun**: [one command](book/rerun) makes everything again. "
+        "**Change**: a parameter, a row, a\n"
+        "[system, a metric or a judge of yours](book/extend). "
+        "[What is not here yet](book/not_yet) says what this edition cannot tell.\n\n"
+        "## The chapters, and what each costs to run again\n\n"
+        f"{_map_html(profile)}\n\n"
+        "## The claims that we hold against our own numbers\n\n"
+        f"{_measured_html(measured)}\n",
     )
 
 
 def _scoreboard_html(ledger: pd.DataFrame) -> str:
-    """How many claims of each paper have which verdict: by the paper's numbers, by this profile's and by those of longer runs that are kept."""
+    """How many claims of each paper have which verdict: by the paper's numbers, by this profile's
+    and by those of longer runs that are kept.
+    """
     ways = {
         "by the paper's numbers": ("printed", claims.PRINTED),
         "by ours": ("ours", claims.OURS),
@@ -364,7 +414,9 @@ def _scoreboard_html(ledger: pd.DataFrame) -> str:
 
 
 def _map_html(profile: str) -> str:
-    """Each chapter with its question and what its runs took: minutes, memory, weights to download."""
+    """Each chapter with its question and what its runs took: minutes, memory,
+    weights to download.
+    """
     about, rows = read_provenance(profile), []
     order = re.findall(
         r"file: book/notebooks/(\w+)", (ROOT / "_toc.yml").read_text(encoding="utf-8")
@@ -374,21 +426,31 @@ def _map_html(profile: str) -> str:
         title = re.search(r"^# (.*)", notebook_cells(parameters.notebook_path(notebook))[0][1])[1]
         weights = dict.fromkeys(name for s in of_it for name in graph.step_models(s, profile))
         rows.append(
-            f'<tr><td><a href="book/notebooks/{notebook}.html">{html.escape(title)}</a></td><td>{len(of_it)}</td><td>{sum(about[s.run]["seconds"] for s in of_it) / 60:.1f}</td>'
-            f"<td>{max(about[s.run]['peak_memory_mb'] for s in of_it) / 1000:.1f}</td><td>{sum(models.entry(name).size_mb for name in weights):,}</td></tr>"
+            f'<tr><td><a href="book/notebooks/{notebook}.html">{html.escape(title)}</a></td>'
+            f"<td>{len(of_it)}</td>"
+            f"<td>{sum(about[s.run]['seconds'] for s in of_it) / 60:.1f}</td>"
+            f"<td>{max(about[s.run]['peak_memory_mb'] for s in of_it) / 1000:.1f}</td>"
+            f"<td>{sum(models.entry(name).size_mb for name in weights):,}</td></tr>"
         )
     device = html.escape(next(iter(about.values()))["device"].rpartition(",")[0])
     head = "".join(
         f"<th>{name}</th>" for name in ("chapter", "runs", "minutes", "memory, GB", "weights, MB")
     )
     return (
-        f'<div class="companion-table">{report.badge(profile)} On {device}; minutes of its runs one after the other, largest memory, and the weights that it reads (shared between chapters, downloaded once). On a GPU nothing was measured.'
-        f'<table class="companion companion-claims"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        f'<div class="companion-table">{report.badge(profile)} On {device}; '
+        "minutes of its runs one after the other, largest memory, and the weights that it reads "
+        "(shared between chapters, downloaded once). On a GPU nothing was measured."
+        f'<table class="companion companion-claims"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
 def write_records(profile: str) -> None:
-    """The records of each run as a CSV file beside the pages: what a reader of a figure takes away as its data. Cells that a spreadsheet would compute are made text."""
+    """The records of each run as a CSV file beside the pages:
+    what a reader of a figure takes away as its data.
+
+    Cells that a spreadsheet would compute are made text.
+    """
     folder = GENERATED / "static" / "records"
     shutil.rmtree(folder, ignore_errors=True)
     frame = results.read(profile)
@@ -432,8 +494,12 @@ def longer_runs() -> tuple[pd.DataFrame, str]:
         notebook = Path(about["notebook"]).stem
         said += (
             [
-                f"{about['run'].partition('.')[0]} (n = {max(r['n'] for r in rows)}, judge {about['parameters']['judge_model']}, commit {about['git_commit'][:10]}{' with local changes' if about['dirty'] else ''}, "
-                f"{about['device'].partition(',')[0]}; how far the judge follows what is known: [chapter {notebook[:2].lstrip('0')}](notebooks/{notebook}))"
+                f"{about['run'].partition('.')[0]} (n = {max(r['n'] for r in rows)}, "
+                f"judge {about['parameters']['judge_model']}, "
+                f"commit {about['git_commit'][:10]}"
+                f"{' with local changes' if about['dirty'] else ''}, "
+                f"{about['device'].partition(',')[0]}; how far the judge follows what is known: "
+                f"[chapter {notebook[:2].lstrip('0')}](notebooks/{notebook}))"
             ]
             if rows
             else []
@@ -466,7 +532,9 @@ def _measured_html(measured: pd.DataFrame) -> str:
 
 
 def write_claims(profile: str) -> None:
-    """The scoreboard: every claim with both verdicts and the comparisons behind them, and what the papers' numbers do not bear out."""
+    """The scoreboard: every claim with both verdicts and the comparisons behind them, and what the
+    papers' numbers do not bear out.
+    """
     ledger, (longer, runs) = claims.ledger(results.read(profile)), longer_runs()
     chapters = {
         "emodoctor.table1": "05_emotion_scoring",
@@ -510,25 +578,34 @@ def write_claims(profile: str) -> None:
             + f"<td>{evidence}{links}</td>"
         )
     head = "".join(
-        f"<th{' data-choose' if name in ('paper', 'printed numbers', 'here', 'longer run') else ''}>{name}</th>"
+        "<th"
+        f"{' data-choose' if name in ('paper', 'printed numbers', 'here', 'longer run') else ''}"
+        f">{name}</th>"
         for name in ("paper", "place", "claim", "printed numbers", "here", "longer run", "evidence")
     )
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
-    table = f'<div class="companion-table full-width">{report.badge(profile)}<table class="companion companion-claims" data-browse><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
+    table = (
+        f'<div class="companion-table full-width">{report.badge(profile)}'
+        '<table class="companion companion-claims" data-browse>'
+        f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
+    )
     counts = pd.crosstab(ledger.printed, ledger.ours).reindex(
         index=[v for v in claims.PRINTED if v in set(ledger.printed)],
         columns=[v for v in claims.OURS if v in set(ledger.ours)],
     )
     failed = ledger[ledger.printed.isin(["not borne out", "contradicted in words"])]
     found = "\n".join(
-        f"- **{PAPERS[r.paper]}, {r.place}.** {r.claim}. {r.note or _first_failure(r.printed_evidence)}"
+        f"- **{PAPERS[r.paper]}, {r.place}.** {r.claim}. "
+        f"{r.note or _first_failure(r.printed_evidence)}"
         for r in failed.itertuples()
     )
     write_atomic(
         GENERATED / "claims.md",
         "\n\n".join(
             [
-                f"{len(ledger)} claims: by the papers' own numbers {_counted(ledger.printed, claims.PRINTED)}; by our records {_counted(ledger.ours, claims.OURS)}."
+                f"{len(ledger)} claims: "
+                f"by the papers' own numbers {_counted(ledger.printed, claims.PRINTED)}; "
+                f"by our records {_counted(ledger.ours, claims.OURS)}."
                 + (
                     f" *Longer run*: by kept records of more rows than this profile has: {runs}."
                     if runs
@@ -536,7 +613,13 @@ def write_claims(profile: str) -> None:
                 ),
                 _table_html(counts.rename_axis(index="printed numbers", columns="here")),
                 table,
-                f"## Where the papers do not bear themselves out\n\n{len(failed)} claims, by their numbers or in words. Some are slips of the pen, some are sentences wider than their table; where a word leaves room, the line says how it was read.\n\n{found}",
+                (
+                    "## Where the papers do not bear themselves out\n\n"
+                    f"{len(failed)} claims, by their numbers or in words. "
+                    "Some are slips of the pen, some are sentences wider than their table; "
+                    "where a word leaves room, the line says how it was read.\n\n"
+                    f"{found}"
+                ),
                 "",
             ]
         ),
@@ -544,7 +627,9 @@ def write_claims(profile: str) -> None:
 
 
 def write_items(profile: str) -> None:
-    """Every answer of every system with its item scores, as a table to filter: from any aggregate to the answers behind it."""
+    """Every answer of every system with its item scores, as a table to filter: from any aggregate
+    to the answers behind it.
+    """
 
     def scores(run: str, table: str, metric: str) -> pd.Series:
         frame = results.read_items(profile, run)
@@ -596,12 +681,15 @@ def write_items(profile: str) -> None:
     write_atomic(
         GENERATED / "items.html",
         f'<div class="companion-table full-width">{report.badge(profile)} {len(answers)} answers'
-        f'<table class="companion companion-texts companion-items" data-browse><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>\n',
+        '<table class="companion companion-texts companion-items" data-browse>'
+        f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>\n",
     )
 
 
 def _comparisons_html(title: str, evidence: list) -> str:
-    """The comparisons behind a verdict, folded; each with its value, its interval where it has one, and what it says."""
+    """The comparisons behind a verdict, folded; each with its value,
+    its interval where it has one, and what it says.
+    """
     if not evidence:
         return ""
     marks = {True: "✓ holds", False: "✗ does not", None: "? open"}
@@ -616,18 +704,26 @@ def _comparisons_html(title: str, evidence: list) -> str:
         )
         return f"<li>{html.escape(f'{marks[says]}: {comparison}')} ({number})</li>"
 
-    return f"<details><summary>{title}: {html.escape(claims.tally(evidence))}</summary><ul>{''.join(line(*e) for e in evidence)}</ul></details>"
+    return (
+        f"<details><summary>{title}: {html.escape(claims.tally(evidence))}</summary>"
+        f"<ul>{''.join(line(*e) for e in evidence)}</ul></details>"
+    )
 
 
 def _first_failure(evidence: list) -> str:
     """The printed comparisons that fail: how many, and the first in numbers."""
     failed = [(comparison, found) for comparison, found, says in evidence if says is False]
     comparison, (value, _, _) = failed[0]
-    return f"{len(failed)} of {len(evidence)} comparisons fail; the first: *{comparison}*, where the left side is {value}."
+    return (
+        f"{len(failed)} of {len(evidence)} comparisons fail; "
+        f"the first: *{comparison}*, where the left side is {value}."
+    )
 
 
 def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
-    """Mean emotion against the share of the doctor's facts that are kept, and against the share of answers with a safety flag, all with intervals."""
+    """Mean emotion against the share of the doctor's facts that are kept, and against the share of
+    answers with a safety flag, all with intervals.
+    """
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
@@ -681,7 +777,9 @@ def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
 
 
 def write_current(profile: str) -> None:
-    """What the page "How current is this?" shows: the last run's record, and what moved since the records that were kept."""
+    """What the page "How current is this?" shows: the last run's record,
+    and what moved since the records that were kept.
+    """
     now, kept = drift.snapshot(profile), drift.reference(profile)
     commits = sorted(
         {
@@ -697,20 +795,35 @@ def write_current(profile: str) -> None:
         f"{name} {version}" for name, version in next(iter(now.values()))["versions"].items()
     )
     parts = [
-        f"{report.badge(profile)} The newest of {len(now)} runs began on {newest[:16].replace('T', ' at ')} UTC, from {'commit' if len(commits) == 1 else 'commits'} {', '.join(commits)}; all of them took {seconds / 60:.0f} minutes, counted one after the other. {versions}."
+        (
+            f"{report.badge(profile)} The newest of {len(now)} runs began on "
+            f"{newest[:16].replace('T', ' at ')} UTC, "
+            f"from {'commit' if len(commits) == 1 else 'commits'} {', '.join(commits)}; "
+            f"all of them took {seconds / 60:.0f} minutes, counted one after the other. {versions}."
+        )
     ]
     if kept.is_file():
         moved = drift.compare(before := drift.read(kept), now)
         drift.figure(moved, GENERATED / "drift.svg")
         then = sorted({run["git_commit"][:10] for run in before.values()})
         parts += [
-            f"## What moved\n\nHeld against the records that were kept of {len(before)} runs from {'commit' if len(then) == 1 else 'commits'} {', '.join(then)}:",
-            "```{figure} generated/drift.svg\n:alt: For each run, how far each of its numbers moved, in half-widths of its interval; between the lines it stayed inside.\nEach dot is a number.\n```",
+            (
+                "## What moved\n\n"
+                f"Held against the records that were kept of {len(before)} runs "
+                f"from {'commit' if len(then) == 1 else 'commits'} {', '.join(then)}:"
+            ),
+            (
+                "```{figure} generated/drift.svg\n"
+                ":alt: For each run, how far each of its numbers moved, "
+                "in half-widths of its interval; between the lines it stayed inside.\n"
+                "Each dot is a number.\n```"
+            ),
             drift.page(moved, drift.verdicts(before, now)),
         ]
     else:
         parts.append(
-            f"## What moved\n\nNo records of the {profile} profile were kept to compare with; `emo drift --keep` keeps those of a whole book."
+            f"## What moved\n\nNo records of the {profile} profile were kept to compare with; "
+            "`emo drift --keep` keeps those of a whole book."
         )
     write_atomic(
         GENERATED / "current.md", "\n\n".join([*parts, "## The runs", drift.last_run(now), ""])
@@ -734,33 +847,48 @@ def write_costs(profile: str) -> None:
     table = frame.to_html(escape=True, index=False, border=0, classes="companion")
     write_atomic(
         GENERATED / "costs.md",
-        f'## What it cost here\n\nProfile `{profile}`: {parameters.load_profile(profile)["about"]}. On {html.escape(devices)}.\n\n<div class="companion-table">{table}</div>\n',
+        f"## What it cost here\n\nProfile `{profile}`: "
+        f"{parameters.load_profile(profile)['about']}. On {html.escape(devices)}.\n\n"
+        f'<div class="companion-table">{table}</div>\n',
     )
 
 
 def write_speed() -> None:
-    """The tables that benchmarks kept (`--keep`), each with where and when it was measured, and how cost grows as a figure."""
+    """The tables that benchmarks kept (`--keep`), each with where and when it was measured,
+    and how cost grows as a figure.
+    """
     kept = json.loads(SPEED.read_text(encoding="utf-8")) if SPEED.is_file() else {}
     growth_figure(pd.DataFrame(kept.get("growth", {}).get("table", [])), GENERATED / "growth.svg")
     for name, lay_out in SPEED_TABLES.items():
         if name in kept:
             about, frame = kept[name]["about"], lay_out(pd.DataFrame(kept[name]["table"]))
-            note = f"Measured {about['measured']} on {about['device']}, commit {about['commit'][:10]}{' with local changes' if about['dirty'] else ''}."
-            text = f'<div class="companion-table">{frame.to_html(escape=True, index=False, border=0, classes="companion")}<p>{html.escape(note)}</p></div>\n'
+            note = (
+                f"Measured {about['measured']} on {about['device']}, "
+                f"commit {about['commit'][:10]}{' with local changes' if about['dirty'] else ''}."
+            )
+            text = (
+                '<div class="companion-table">'
+                f"{frame.to_html(escape=True, index=False, border=0, classes='companion')}"
+                f"<p>{html.escape(note)}</p></div>\n"
+            )
         else:
             text = "Not measured yet.\n"
         write_atomic(GENERATED / f"speed_{name.replace(' ', '_')}.md", text)
 
 
 def _bounds(row: dict) -> tuple[float, float]:
-    """The interval of a record; of a share of 0 or 1 the exact binomial one, as resampling values that are all alike gives none."""
+    """The interval of a record; of a share of 0 or 1 the exact binomial one, as resampling values
+    that are all alike gives none.
+    """
     if row["ci_low"] == row["ci_high"] and row["value"] in (0, 1):
         return tuple(scipy.stats.binomtest(int(row["value"] * row["n"]), row["n"]).proportion_ci())
     return row["ci_low"], row["ci_high"]
 
 
 def write_attacks() -> None:
-    """What planted attacks did to each step, from the record that `benchmarks/attacks.py --keep` wrote."""
+    """What planted attacks did to each step,
+    from the record that `benchmarks/attacks.py --keep` wrote.
+    """
     steps = json.loads(ATTACKS.read_text(encoding="utf-8"))["steps"] if ATTACKS.is_file() else {}
     names = [step for step in ATTACKED if step in steps]
     rows = [
@@ -775,13 +903,17 @@ def write_attacks() -> None:
         for row in steps[step]["table"]
     ]
     notes = [
-        "n: attacks, where nothing else is said; bootstrap intervals over them, exact binomial ones where none or all did."
+        (
+            "n: attacks, where nothing else is said; bootstrap intervals over them, "
+            "exact binomial ones where none or all did."
+        )
     ]
     for step in names:
         about = steps[step]["about"]
         planted = f" in {about['texts']} texts each" if step in ("score", "preference") else ""
         notes.append(
-            f"{step.capitalize()}{planted}: measured {about['measured']} on {about['device']}, commit {about['commit'][:10]}{' with local changes' if about['dirty'] else ''}."
+            f"{step.capitalize()}{planted}: measured {about['measured']} on {about['device']}, "
+            f"commit {about['commit'][:10]}{' with local changes' if about['dirty'] else ''}."
         )
     missing = [step for step in ATTACKED if step not in steps]
     notes += [f"Not measured yet: {', '.join(missing)}."] if missing else []
@@ -797,17 +929,22 @@ def write_attacks() -> None:
 
 
 def write_complaints() -> None:
-    """What `emo` says to each case of the corpus of bad input, as `tests/test_bad_input.py` keeps it."""
+    """What `emo` says to each case of the corpus of bad input,
+    as `tests/test_bad_input.py` keeps it.
+    """
     said = json.loads(ATTACKS.with_name("complaints.json").read_text(encoding="utf-8"))
     rows = "\n".join(
-        f"<tr><td>{html.escape(group)}</td><td>{html.escape(case)}</td><td>{html.escape(line)}</td></tr>"
+        f"<tr><td>{html.escape(group)}</td><td>{html.escape(case)}</td>"
+        f"<td>{html.escape(line)}</td></tr>"
         for name, line in said.items()
         for group, _, case in [name.partition(": ")]
     )
     write_atomic(
         GENERATED / "complaints.md",
         f"{len(said)} cases:\n\n"
-        '<div class="companion-table"><table class="companion companion-claims" data-browse><thead><tr><th data-choose>what was handed over</th><th>case</th><th>what the command says</th></tr></thead>'
+        '<div class="companion-table"><table class="companion companion-claims" data-browse>'
+        "<thead><tr><th data-choose>what was handed over</th><th>case</th>"
+        "<th>what the command says</th></tr></thead>"
         f"<tbody>\n{rows}\n</tbody></table></div>\n",
     )
 
@@ -894,7 +1031,9 @@ def _books(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _hundredfold(frame: pd.DataFrame) -> pd.DataFrame:
-    """A row a step: seconds, memory and disk at each size, and the exponent with which its seconds grew between the last two sizes."""
+    """A row a step: seconds, memory and disk at each size, and the exponent with which its seconds
+    grew between the last two sizes.
+    """
     rows = []
     for step, part in frame.groupby("step", sort=False):
         part = part.set_index("factor")
@@ -949,7 +1088,9 @@ SPEED_TABLES = {
 
 
 def growth_figure(frame: pd.DataFrame, path: Path) -> None:
-    """Seconds and memory over the factor by which rows or lengths grew, a line an objective; thin: in proportion to the first point."""
+    """Seconds and memory over the factor by which rows or lengths grew, a line an objective;
+    thin: in proportion to the first point.
+    """
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
@@ -999,7 +1140,9 @@ def growth_figure(frame: pd.DataFrame, path: Path) -> None:
 
 
 def steps_figure(path: Path) -> None:
-    """The steps of the book as the Snakefile gets them: a column is what may run once the columns before it are done, a line leads to what reads a step's results."""
+    """The steps of the book as the Snakefile gets them: a column is what may run once the columns
+    before it are done, a line leads to what reads a step's results.
+    """
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
@@ -1070,7 +1213,8 @@ def write_models() -> None:
     for w in models.REGISTRY.values():
         pin = f"`{w.sha256}`" if w.sha256 else f"`{w.hub}`" if w.hub else "built on the spot"
         rows.append(
-            f"| {w.name} | {w.purpose}{'; ' + w.note if w.note else ''} | {w.licence} | {w.size_mb} MB | {pin} |"
+            f"| {w.name} | {w.purpose}{'; ' + w.note if w.note else ''} | {w.licence} | "
+            f"{w.size_mb} MB | {pin} |"
         )
     write_atomic(GENERATED / "models.md", "\n".join(rows) + "\n")
 
@@ -1095,7 +1239,10 @@ def write_data() -> None:
         GENERATED / "data_dialogues.md",
         "\n\n".join(
             [
-                f"{len(dialogues)} rows from {len({row['specialty'] for row in dialogues})} specialties. Rows by emotion:",
+                (
+                    f"{len(dialogues)} rows from {len({row['specialty'] for row in dialogues})} "
+                    "specialties. Rows by emotion:"
+                ),
                 _table_html(emotions.reindex(["none (ER)", *data.EMOTIONS]).fillna(0).astype(int)),
                 "Lengths in words:",
                 _table_html(
@@ -1157,7 +1304,10 @@ def write_data() -> None:
         GENERATED / "data_japanese.md",
         "\n\n".join(
             [
-                f"{len(japanese)} dialogues in {len({row['situation'] for row in japanese})} situations. The emotions are those of EmplifAI's Table 1:",
+                (
+                    f"{len(japanese)} dialogues in {len({row['situation'] for row in japanese})} "
+                    "situations. The emotions are those of EmplifAI's Table 1:"
+                ),
                 _browse_html(table1, "emotions", ("Japanese",)),
                 "Lengths in characters:",
                 _table_html(_lengths(japanese, ("situation", *places), len)),
@@ -1183,7 +1333,11 @@ def write_data() -> None:
         GENERATED / "data_caregiver.md",
         "\n\n".join(
             [
-                f"{len(caregiver)} pairs; the chosen answer is the shorter one in {shorter} of them. Lengths in words:",
+                (
+                    f"{len(caregiver)} pairs; "
+                    f"the chosen answer is the shorter one in {shorter} of them. "
+                    "Lengths in words:"
+                ),
                 _table_html(_lengths(caregiver, ("prompt", "chosen", "rejected"))),
                 _browse_html(
                     [
@@ -1229,7 +1383,9 @@ def _table_html(frame: pd.DataFrame, classes: str = "companion") -> str:
 
 
 def _browse_html(rows: list[dict], name: str, japanese: tuple[str, ...] = ()) -> str:
-    """All rows as a table in a box that scrolls, by keyboard too; cells escaped, Japanese columns marked so, the head stays."""
+    """All rows as a table in a box that scrolls, by keyboard too; cells escaped, Japanese columns
+    marked so, the head stays.
+    """
     head = "".join(f"<th>{html.escape(column)}</th>" for column in rows[0])
     cells = (
         "".join(
@@ -1240,14 +1396,18 @@ def _browse_html(rows: list[dict], name: str, japanese: tuple[str, ...] = ()) ->
     )
     body = "\n".join(f"<tr>{row}</tr>" for row in cells)
     return (
-        f'<div class="companion-table full-width" style="max-height: 36em; overflow: auto" tabindex="0" role="region" aria-label="All {html.escape(name)}">'
-        '<table class="companion companion-texts"><thead style="position: sticky; top: 0; background: var(--pst-color-background, white)">'
+        '<div class="companion-table full-width" style="max-height: 36em; overflow: auto" '
+        f'tabindex="0" role="region" aria-label="All {html.escape(name)}">'
+        '<table class="companion companion-texts"><thead style="position: sticky; top: 0; '
+        'background: var(--pst-color-background, white)">'
         f"<tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
     )
 
 
 def place_font() -> None:
-    """Cut the Japanese font to the characters that the pages hold, so that they show where no such font is installed; its licence goes with it."""
+    """Cut the Japanese font to the characters that the pages hold, so that they show where no such
+    font is installed; its licence goes with it.
+    """
     from fontTools import subset
 
     texts = [
@@ -1273,7 +1433,9 @@ def place_font() -> None:
 
 
 def place_mathjax() -> None:
-    """Copy MathJax (one file, fonts included) out of its package, so that equations show without a network."""
+    """Copy MathJax (one file, fonts included) out of its package,
+    so that equations show without a network.
+    """
     target = GENERATED / "static" / "mathjax" / "tex-svg.js"
     if not target.is_file():
         source = (
@@ -1288,7 +1450,9 @@ def place_mathjax() -> None:
 
 
 def place_datatables() -> None:
-    """Copy DataTables (one file, with jQuery) out of the package itables, as a script: it comes as a module, which no browser loads from a folder."""
+    """Copy DataTables (one file, with jQuery) out of the package itables, as a script: it comes as
+    a module, which no browser loads from a folder.
+    """
     source = (Path(find_spec("itables").origin).with_name("html") / "dt_bundle.js").read_text(
         encoding="utf-8"
     )
@@ -1300,7 +1464,11 @@ def place_datatables() -> None:
     )
     if "default" not in names:
         raise EmoError(
-            "the bundle of DataTables in itables exports nothing by default; was the package changed? requirements.lock has the version that fits"
+            "the bundle of DataTables in itables exports nothing by default; was the package "
+            "changed? requirements.lock has the version that fits"
         )
-    script = f"(() => {{{source[: found.start()]};window.DataTable = {names['default']};{source[found.end() :]}\n}})();\n"
+    script = (
+        f"(() => {{{source[: found.start()]};window.DataTable = {names['default']};"
+        f"{source[found.end() :]}\n}})();\n"
+    )
     write_atomic(GENERATED / "static" / "datatables.js", script)

@@ -2,5 +2,6 @@
 
 import sys
 
-# jsonschema, which reads notebooks, builds a grammar for a format that no notebook has wherever it finds this package: 1.4 seconds a command.
+# jsonschema, which reads notebooks, builds a grammar for a format that no notebook has wherever it
+# finds this package: 1.4 seconds a command.
 sys.modules.setdefault("rfc3987_syntax", None)

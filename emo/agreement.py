@@ -1,4 +1,6 @@
-"""How far a judge's scores follow what people returned: what `emo ratings --judge` prints for dialogues."""
+"""How far a judge's scores follow what people returned: what `emo ratings --judge` prints for
+dialogues.
+"""
 
 import numpy as np
 import pandas as pd
@@ -9,11 +11,14 @@ from emo_utils.ratings import ENOUGH
 
 
 def against_judge(ratings: pd.DataFrame, judged: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
-    """How far a judge follows the mean of the raters (EmplifAI, Table 6), for each system and metric that it scored; dialogues are resampled.
+    """How far a judge follows the mean of the raters (EmplifAI, Table 6), for each system and
+    metric that it scored; dialogues are resampled.
 
-    judged: columns id, system, metric, value (1 to 5, or missing). Returns columns system, metric, measure (`people`, `judge`: means; `difference`: mean
-    absolute difference; `pearson`), value, low, high, n, unscored (rated dialogues without a score), note. No correlation is given for fewer
-    than ENOUGH dialogues, nor where one of the two never varies (`constant`). Raises EmoError for a score off the scale, or given twice.
+    judged: columns id, system, metric, value (1 to 5, or missing). Returns columns system, metric,
+    measure (`people`, `judge`: means; `difference`: mean absolute difference; `pearson`), value,
+    low, high, n, unscored (rated dialogues without a score), note. No correlation is given for
+    fewer than ENOUGH dialogues, nor where one of the two never varies (`constant`). Raises EmoError
+    for a score off the scale, or given twice.
     """
     cells = ["id", "system", "metric"]
     judged = judged.astype(dict.fromkeys(cells, str)).assign(
@@ -21,11 +26,13 @@ def against_judge(ratings: pd.DataFrame, judged: pd.DataFrame, seed: int = 42) -
     )
     if (wrong := judged[(judged.value < 1) | (judged.value > 5)]).size:
         raise EmoError(
-            f"the judge gives dialogue {wrong.id.iloc[0]!r} of {wrong.system.iloc[0]} {wrong.value.iloc[0]:g} on {wrong.metric.iloc[0]}; the scale is 1 to 5"
+            f"the judge gives dialogue {wrong.id.iloc[0]!r} of {wrong.system.iloc[0]} "
+            f"{wrong.value.iloc[0]:g} on {wrong.metric.iloc[0]}; the scale is 1 to 5"
         )
     if (twice := judged[judged.duplicated(cells)]).size:
         raise EmoError(
-            f"the judge scores dialogue {twice.id.iloc[0]!r} of {twice.system.iloc[0]} twice on {twice.metric.iloc[0]}; give one judge's scores at a time"
+            f"the judge scores dialogue {twice.id.iloc[0]!r} of {twice.system.iloc[0]} twice "
+            f"on {twice.metric.iloc[0]}; give one judge's scores at a time"
         )
     scored = judged[["system", "metric"]].drop_duplicates()
     people = ratings.groupby(cells, as_index=False, sort=False).value.mean().merge(scored)
@@ -63,7 +70,11 @@ def against_judge(ratings: pd.DataFrame, judged: pd.DataFrame, seed: int = 42) -
 def pearson_interval(
     first, second, seed: int, resamples: int = stats.RESAMPLES
 ) -> tuple[float, float, float]:
-    """Pearson's r of paired values and its 95 % interval; pairs are resampled, and samples in which one side is constant are left out. NaN where one is constant."""
+    """Pearson's r of paired values and its 95 % interval; pairs are resampled, and samples in which
+    one side is constant are left out.
+
+    NaN where one is constant.
+    """
     pairs = np.column_stack([first, second]).astype(float)
     if (np.ptp(pairs, axis=0) == 0).any():
         return (float("nan"),) * 3

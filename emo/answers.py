@@ -1,4 +1,6 @@
-"""Answers of a model behind any OpenAI-compatible server to the book's test questions, for the scoring chapters (parameter `extra`)."""
+"""Answers of a model behind any OpenAI-compatible server to the book's test questions,
+for the scoring chapters (parameter `extra`).
+"""
 
 import os
 import re
@@ -28,8 +30,12 @@ PASSING = (
 
 @dataclass(frozen=True)
 class Settings:
-    """How a server is asked. endpoint: its address, ending in /v1 (empty: OpenAI). model: its name of the model. prompt: file of prompt_texts that says the
-    task. wait: seconds for which a server may give no reply at all, restarts included, before the run ends."""
+    """How a server is asked.
+
+    endpoint: its address, ending in /v1 (empty: OpenAI). model: its name of the model. prompt: file
+    of prompt_texts that says the task. wait: seconds for which a server may give no reply at all,
+    restarts included, before the run ends.
+    """
 
     model: str
     endpoint: str = ""
@@ -43,10 +49,12 @@ class Settings:
 
 
 def write(name: str, settings: Settings, rows: list[dict], folder: Path = FOLDER) -> Path:
-    """Ask for what the store lacks, and write all answers as `NAME.parquet` with the columns of `generate.answer_questions`; returns its path.
+    """Ask for what the store lacks, and write all answers as `NAME.parquet` with the columns of
+    `generate.answer_questions`; returns its path.
 
-    Each answer is committed when it comes, so that whatever is killed, on either side, nothing that was answered is asked again. Raises EmoError
-    where the server refuses, and when it gave no reply to anything for `wait` seconds; the same call goes on from there.
+    Each answer is committed when it comes, so that whatever is killed, on either side, nothing that
+    was answered is asked again. Raises EmoError where the server refuses, and when it gave no reply
+    to anything for `wait` seconds; the same call goes on from there.
     """
     if not re.fullmatch(r"[\w.+-]+", name):
         raise EmoError(f"the name {name!r} becomes a file's: use letters, digits, . _ + -")
@@ -126,7 +134,8 @@ class _Asking:
         key = os.environ.get("OPENAI_API_KEY", "").strip() or ("local" if settings.endpoint else "")
         if not key:
             raise EmoError(
-                "OPENAI_API_KEY is not set; OpenAI's own service needs it (a server of yours is given with --endpoint)"
+                "OPENAI_API_KEY is not set; OpenAI's own service needs it "
+                "(a server of yours is given with --endpoint)"
             )
         self.settings, self.stopped, self.replied = settings, threading.Event(), time.monotonic()
         self.api = openai.OpenAI(
@@ -134,7 +143,9 @@ class _Asking:
         )
 
     def answer(self, body: dict) -> list:
-        """Text, number of tokens, whether the model ended by itself; waits while the server is away."""
+        """Text, number of tokens, whether the model ended by itself;
+        waits while the server is away.
+        """
         place = self.settings.endpoint or "OpenAI"
         while not self.stopped.is_set():
             try:
@@ -150,15 +161,19 @@ class _Asking:
             except PASSING as error:
                 if time.monotonic() - self.replied > self.settings.wait:
                     raise EmoError(
-                        f"{place} gave no reply for {self.settings.wait:.0f} seconds ({type(error).__name__}: {first_line(error)}); what was answered is kept, and the same command goes on from there"
+                        f"{place} gave no reply for {self.settings.wait:.0f} seconds "
+                        f"({type(error).__name__}: {first_line(error)}); "
+                        "what was answered is kept, and the same command goes on from there"
                     ) from None
                 self.stopped.wait(AGAIN)
             except openai.OpenAIError as error:
                 raise EmoError(
-                    f"{place} refuses ({type(error).__name__}: {first_line(error)}); what was answered is kept"
+                    f"{place} refuses ({type(error).__name__}: {first_line(error)}); "
+                    "what was answered is kept"
                 ) from None
             except (AttributeError, LookupError, TypeError, ValueError) as error:
                 raise EmoError(
-                    f"{place} did not answer in the form of chat completions ({type(error).__name__}: {first_line(error)})"
+                    f"{place} did not answer in the form of chat completions "
+                    f"({type(error).__name__}: {first_line(error)})"
                 ) from None
         raise EmoError("stopped")

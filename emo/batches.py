@@ -1,4 +1,6 @@
-"""Files for OpenAI's Batch API, and what comes back from it, around the store of `emo_utils.rewrite`."""
+"""Files for OpenAI's Batch API, and what comes back from it,
+around the store of `emo_utils.rewrite`.
+"""
 
 import json
 import os
@@ -30,10 +32,11 @@ def write_batches(
     rows: int = 50_000,
     size: int = 190_000_000,
 ) -> list[Path]:
-    """Files for the Batch API with what the store still lacks (rows that failed a gate with their reason); returns their paths.
+    """Files for the Batch API with what the store still lacks (rows that failed a gate with their
+    reason); returns their paths.
 
-    rows, size: requests and bytes of a file at most (the service takes 50,000 and 200 MB). What has been sent and not
-    read back is written again, so read results before writing anew.
+    rows, size: requests and bytes of a file at most (the service takes 50,000 and 200 MB). What has
+    been sent and not read back is written again, so read results before writing anew.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths, lines, length, seen = [], [], 0, set()
@@ -84,7 +87,8 @@ def read_batch(
     store: Store,
     emotion_gate: Callable[[str, str, str], str] | None = None,
 ) -> Report:
-    """Take the results of a batch into the store, whatever their order; lines of other runs and failed requests are counted.
+    """Take the results of a batch into the store, whatever their order; lines of other runs and
+    failed requests are counted.
 
     Rows whose reply fails a gate are in the next `write_batches` with the reason.
     """

@@ -8,7 +8,9 @@ BUILT_FROM = HTML / ".built-from"
 
 
 def digest(profile: str) -> str:
-    """Hash over everything that the pages are made from: results, executed notebooks, prose, configuration, the code of pages, and the package, whose docstrings are pages."""
+    """Hash over everything that the pages are made from: results, executed notebooks, prose,
+    configuration, the code of pages, and the package, whose docstrings are pages.
+    """
     files = [ROOT / name for name in ("_config.yml", "_toc.yml", "index.md", "requirements.lock")]
     files += [p for p in (ROOT / "book").glob("*.md")] + [
         p for p in (ROOT / "book" / "_static").rglob("*") if p.is_file()

@@ -25,8 +25,9 @@ from emo_utils.project import (
 
 
 ADDRESS = r"https?://[^\s/]+|$"  # of an endpoint, or none
-# glibc gives large tensors back to the system after each use and has them zeroed anew at the next: a sixth of a training
-# step. With these settings a process keeps its memory; other allocators ignore them.
+# glibc gives large tensors back to the system after each use and has them zeroed anew at the next:
+# a sixth of a training step. With these settings a process keeps its memory; other allocators
+# ignore them.
 KEEP_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": "2147483648",
     "MALLOC_TRIM_THRESHOLD_": "4294967296",
@@ -54,12 +55,19 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         if isinstance(error, OSError):  # no space, no permission, a folder in the place of a file
             print(
-                f"emo: {error.strerror or error}{f': {error.filename}' if error.filename else ''}; what was finished is kept, and the same command goes on once that is mended",
+                (
+                    f"emo: {error.strerror or error}"
+                    f"{f': {error.filename}' if error.filename else ''}; "
+                    "what was finished is kept, and the same command goes on once that is mended"
+                ),
                 file=sys.stderr,
             )
             return 2
         print(
-            f"emo: a fault of this program, please report it: {type(error).__name__}: {first_line(error)} (emo --debug … shows where)",
+            (
+                f"emo: a fault of this program, please report it: {type(error).__name__}: "
+                f"{first_line(error)} (emo --debug … shows where)"
+            ),
             file=sys.stderr,
         )
         return 70
@@ -165,7 +173,10 @@ def _parser() -> argparse.ArgumentParser:
         choices=("eqsr", "er"),
         default="eqsr",
         dest="kind",
-        help="eqsr: emotional question and soothing answer, for SFT, DPO and KTO (default); er: empathetic answer, for the system er-sft",
+        help=(
+            "eqsr: emotional question and soothing answer, for SFT, DPO and KTO (default); "
+            "er: empathetic answer, for the system er-sft"
+        ),
     )
     exporting = command(
         "export",
@@ -192,7 +203,10 @@ def _parser() -> argparse.ArgumentParser:
     asking = command(
         "ask",
         ask,
-        "Let the trained systems answer a question of yours. Research models of a paper: never advice.",
+        (
+            "Let the trained systems answer a question of yours. "
+            "Research models of a paper: never advice."
+        ),
         ("question", {"help": "in quotes, written as a patient would"}),
     )
     asking.add_argument(
@@ -207,7 +221,10 @@ def _parser() -> argparse.ArgumentParser:
     answering = command(
         "answers",
         write_answers,
-        "Let a model behind an OpenAI-compatible server answer the book's test questions; chapters 5 to 8 score it beside the nine (parameter extra).",
+        (
+            "Let a model behind an OpenAI-compatible server answer the book's test questions; "
+            "chapters 5 to 8 score it beside the nine (parameter extra)."
+        ),
         ("name", {"help": "what to call the system, such as eqsr-dpo-8b"}),
     )
     answering.add_argument("--endpoint", default="", help="address ending in /v1 (default: OpenAI)")
@@ -216,7 +233,10 @@ def _parser() -> argparse.ArgumentParser:
         "--prompt",
         choices=("task", "comfort"),
         default="task",
-        help="instruction: the plain one (default), or the one of the system `prompt` that asks for comfort",
+        help=(
+            "instruction: the plain one (default), "
+            "or the one of the system `prompt` that asks for comfort"
+        ),
     )
     for name, kind, default, text in (
         ("--rows", int, 0, "questions, balanced over emotions (0: all)"),
@@ -232,24 +252,36 @@ def _parser() -> argparse.ArgumentParser:
     handing = command(
         "rating-sheets",
         make_rating_sheets,
-        "Make blinded, randomised forms with which people rate dialogues; they work offline, in any browser.",
+        (
+            "Make blinded, randomised forms with which people rate dialogues; "
+            "they work offline, in any browser."
+        ),
         (
             "dialogues",
             {
                 "type": Path,
-                "help": "a .jsonl, .csv or .parquet file: emotion, situation, turns (four texts), and id and system where there are several systems",
+                "help": (
+                    "a .jsonl, .csv or .parquet file: emotion, situation, turns (four texts), "
+                    "and id and system where there are several systems"
+                ),
             },
         ),
     )
     comparing = command(
         "comparison-sheets",
         make_comparison_sheets,
-        "Make blinded, randomised forms with which people compare two systems' answers to the same questions; they work offline, in any browser.",
+        (
+            "Make blinded, randomised forms with which people compare two systems' answers "
+            "to the same questions; they work offline, in any browser."
+        ),
         (
             "first",
             {
                 "type": Path,
-                "help": "answers of one system: a .jsonl, .csv or .parquet file with id, question and answer, such as results/embedded/answers/ebd-base.parquet",
+                "help": (
+                    "answers of one system: a .jsonl, .csv or .parquet file with id, "
+                    "question and answer, such as results/embedded/answers/ebd-base.parquet"
+                ),
             },
         ),
         ("second", {"type": Path, "help": "answers of the other system"}),
@@ -271,12 +303,18 @@ def _parser() -> argparse.ArgumentParser:
     reading = command(
         "ratings",
         read_ratings,
-        "Check the files that raters returned, and say how far they agree, with each other and with a judge or other automatic scores.",
+        (
+            "Check the files that raters returned, and say how far they agree, "
+            "with each other and with a judge or other automatic scores."
+        ),
         (
             "folder",
             {
                 "type": Path,
-                "help": "the folder of `emo rating-sheets` or `emo comparison-sheets`, with the returned files in returned/",
+                "help": (
+                    "the folder of `emo rating-sheets` or `emo comparison-sheets`, "
+                    "with the returned files in returned/"
+                ),
             },
         ),
     )
@@ -285,12 +323,19 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=None,
         metavar="FILE",
-        help="a judge's or other automatic scores: .jsonl, .csv or .parquet with id, system, metric, value",
+        help=(
+            "a judge's or other automatic scores: "
+            ".jsonl, .csv or .parquet with id, system, metric, value"
+        ),
     )
     drifting = command(
         "drift",
         print_drift,
-        "Hold the book's records against those that were kept: what moved, how far, and why. Ends with 1 where a number left its interval and nothing that it depends on had changed.",
+        (
+            "Hold the book's records against those that were kept: what moved, how far, and why. "
+            "Ends with 1 where a number left its interval "
+            "and nothing that it depends on had changed."
+        ),
     )
     drifting.add_argument(
         "--against",
@@ -314,7 +359,10 @@ def _parser() -> argparse.ArgumentParser:
     releasing = command(
         "release",
         make_release,
-        "Archive the book and the records behind it, with checksums; all must be up to date and made from a commit.",
+        (
+            "Archive the book and the records behind it, with checksums; "
+            "all must be up to date and made from a commit."
+        ),
     )
     releasing.add_argument(
         "--to",
@@ -327,7 +375,10 @@ def _parser() -> argparse.ArgumentParser:
     rewriting = command(
         "rewrite",
         rewrite_rows,
-        "Rewrite consultations with an OpenAI-compatible endpoint; the key comes from OPENAI_API_KEY. Stop it at any time: the same command goes on.",
+        (
+            "Rewrite consultations with an OpenAI-compatible endpoint; "
+            "the key comes from OPENAI_API_KEY. Stop it at any time: the same command goes on."
+        ),
         (
             "source",
             {"help": "a .jsonl, .csv or .parquet file, or owner/name of a data set of the hub"},
@@ -378,7 +429,9 @@ def _rewriting_options(parser: argparse.ArgumentParser) -> None:
         shown = (
             ""
             if default in ("", None)
-            else f" (default: {default.relative_to(ROOT) if isinstance(default, Path) else default})"
+            else (
+                f" (default: {default.relative_to(ROOT) if isinstance(default, Path) else default})"
+            )
         )
         parser.add_argument(name, type=kind, default=default, help=text + shown)
     parser.add_argument(
@@ -406,7 +459,8 @@ def rewrite_rows(options) -> int:
     )
     if not options.er and not options.eqsr:
         raise EmoError(
-            "say how many rows: --er N for empathetic answers, --eqsr N for emotional questions with soothing answers"
+            "say how many rows: --er N for empathetic answers, "
+            "--eqsr N for emotional questions with soothing answers"
         )
     chosen = sources.select(source, options.er, options.eqsr, options.seed)
     for name, low, high in (
@@ -419,18 +473,21 @@ def rewrite_rows(options) -> int:
     ):
         if not low <= getattr(options, name) <= high:
             raise EmoError(
-                f"--{name.replace('_', '-')} is {getattr(options, name)}; it must be in [{low}, {high}]"
+                f"--{name.replace('_', '-')} is {getattr(options, name)}; "
+                f"it must be in [{low}, {high}]"
             )
     if not options.model.strip() or not re.match(ADDRESS, options.endpoint):
         raise EmoError(
-            f"--model {options.model!r} --endpoint {options.endpoint!r}: a model has a name, and an endpoint an address such as http://HOST/v1"
+            f"--model {options.model!r} --endpoint {options.endpoint!r}: "
+            "a model has a name, and an endpoint an address such as http://HOST/v1"
         )
     if options.limit is not None and not 0 <= options.limit < float("inf"):
         raise EmoError(f"--limit is {options.limit}; it is an amount of US dollars, 0 or more")
     if options.emotion_model:
         models.entry(options.emotion_model)
     print(
-        f"{options.source}: {chosen.usable} usable rows, {len(chosen.set_aside)} set aside; {len(chosen.er)} for ER, {len(chosen.eqsr)} for EQ+SR, {chosen.both} of them for both"
+        f"{options.source}: {chosen.usable} usable rows, {len(chosen.set_aside)} set aside; "
+        f"{len(chosen.er)} for ER, {len(chosen.eqsr)} for EQ+SR, {chosen.both} of them for both"
     )
     options.out.mkdir(parents=True, exist_ok=True)
     sources.write_set_aside(chosen.set_aside, options.out / "unusable_rows.jsonl")
@@ -478,14 +535,17 @@ def rewrite_rows(options) -> int:
 
 
 def run_by_hand(options) -> Path | None:
-    """`emo run`: check the parameters, execute the notebook with them, and say where everything went; returns the executed notebook."""
+    """`emo run`: check the parameters, execute the notebook with them,
+    and say where everything went; returns the executed notebook.
+    """
     notebook = parameters.notebook_path(options.notebook).stem
     known = parameters.declared(notebook)
     if options.parameters:
         for p in known.values():
             print(f"  {p.name}: {p.type} = {p.default!r}\n      {p.meaning} ({p.domain()})")
         return None
-    # Texts become numbers here; the same checks run again inside the notebook, for papermill's own users.
+    # Texts become numbers here; the same checks run again inside the notebook,
+    # for papermill's own users.
     given = {
         name: known[name].check(value) if name in known else value for name, value in options.given
     }
@@ -519,7 +579,8 @@ def check_rows(options) -> int:
         )
     )
     print(
-        f"train with: emo run {'02_sft -p system er-sft' if options.kind == 'er' else '03_dpo'} -p rows_file {options.file} -p train_rows 0"
+        f"train with: emo run {'02_sft -p system er-sft' if options.kind == 'er' else '03_dpo'} "
+        f"-p rows_file {options.file} -p train_rows 0"
     )
     return 0
 
@@ -530,23 +591,28 @@ def export_run(options) -> int:
 
     settings, *others = export.write(options.run, options.profile, options.to, dict(options.given))
     print(
-        f"wrote {', '.join(path.name for path in (settings, *others))}; train with: llamafactory-cli train {settings}"
+        f"wrote {', '.join(path.name for path in (settings, *others))}; "
+        f"train with: llamafactory-cli train {settings}"
     )
     return 0
 
 
 def ask(options) -> int:
-    """`emo ask`: one question, the answers of the trained systems below each other; the base model is read once."""
+    """`emo ask`: one question, the answers of the trained systems below each other;
+    the base model is read once.
+    """
     from emo_utils import generate, prompts, results
 
     unknown = [name for name in options.systems if name not in results.SYSTEMS]
     if unknown:
         raise EmoError(
-            f"there is no system '{unknown[0]}'{parameters.nearest(unknown[0], results.SYSTEMS)}; there are: {', '.join(results.SYSTEMS)}"
+            f"there is no system '{unknown[0]}'{parameters.nearest(unknown[0], results.SYSTEMS)}; "
+            f"there are: {', '.join(results.SYSTEMS)}"
         )
     if not options.question.strip() or options.max_new_tokens < 1 or options.temperature < 0:
         raise EmoError(
-            "give a question in quotes, --max-new-tokens of at least 1 and a --temperature of at least 0"
+            "give a question in quotes, "
+            "--max-new-tokens of at least 1 and a --temperature of at least 0"
         )
     settings = parameters.resolve("02_sft", {"profile": options.profile})
     chains = {
@@ -556,7 +622,10 @@ def ask(options) -> int:
         for name in options.systems or results.SYSTEMS
     }
     print(
-        "These are small research models. They invent facts fluently; nothing they say is medical advice.",
+        (
+            "These are small research models. They invent facts fluently; "
+            "nothing they say is medical advice."
+        ),
         flush=True,
     )
     dtype, row = (
@@ -577,7 +646,8 @@ def ask(options) -> int:
             seed=settings["seed"],
         )
         print(
-            f"\n{name}{'' if answers.complete[0] else ' (cut off)'}\n{textwrap.fill(answers.answer[0], 110, initial_indent='  ', subsequent_indent='  ')}",
+            f"\n{name}{'' if answers.complete[0] else ' (cut off)'}\n"
+            f"{textwrap.fill(answers.answer[0], 110, initial_indent='  ', subsequent_indent='  ')}",
             flush=True,
         )
     return 0
@@ -598,11 +668,13 @@ def write_answers(options) -> int:
     ):
         if not low <= getattr(options, name) <= high:
             raise EmoError(
-                f"--{name.replace('_', '-')} is {getattr(options, name)}; it must be in [{low}, {high}]"
+                f"--{name.replace('_', '-')} is {getattr(options, name)}; "
+                f"it must be in [{low}, {high}]"
             )
     if not options.model.strip() or not re.match(ADDRESS, options.endpoint):
         raise EmoError(
-            f"--model {options.model!r} --endpoint {options.endpoint!r}: a model has a name, and an endpoint an address such as http://HOST/v1"
+            f"--model {options.model!r} --endpoint {options.endpoint!r}: "
+            "a model has a name, and an endpoint an address such as http://HOST/v1"
         )
     settings = answers.Settings(
         options.model,
@@ -655,10 +727,12 @@ def make_comparison_sheets(options) -> int:
 
 def _handed_out(sheets, what: str, options) -> int:
     print(
-        f"{len(sheets)} forms in {options.to / 'sheets'}: {sheets.group.nunique()} groups of up to {sheets['items'].max()} {what}, each for {options.raters} people."
+        f"{len(sheets)} forms in {options.to / 'sheets'}: {sheets.group.nunique()} groups "
+        f"of up to {sheets['items'].max()} {what}, each for {options.raters} people."
     )
     print(
-        f"Give every person one form of a group and a code; put the files that come back into {options.to / 'returned'}, keep key.json to yourself, then: emo ratings {options.to}"
+        "Give every person one form of a group and a code; put the files that come back into "
+        f"{options.to / 'returned'}, keep key.json to yourself, then: emo ratings {options.to}"
     )
     return 0
 
@@ -679,24 +753,30 @@ def read_ratings(options) -> int:
     compared = bool(found.against.any())
     what = "questions" if compared else "dialogues"
     print(
-        f"{len(found)} ratings by {found.rater.nunique()} people on {len(found[['id', 'system']].drop_duplicates())} {what}\n\nAgreement between raters (Krippendorff's alpha, ordinal; 95 % interval over {what})"
+        f"{len(found)} ratings by {found.rater.nunique()} people "
+        f"on {len(found[['id', 'system']].drop_duplicates())} {what}\n\n"
+        f"Agreement between raters (Krippendorff's alpha, ordinal; 95 % interval over {what})"
     )
     print(ratings.agreement(found).round(2).to_string(index=False, na_rep="none"))
     if compared:
         print(
-            f"\nChosen: {found.system.iloc[0]}, against {found.against.iloc[0]} (value: share of questions, no difference counts half; left: share of single choices for the left place)"
+            f"\nChosen: {found.system.iloc[0]}, against {found.against.iloc[0]} "
+            "(value: share of questions, no difference counts half; "
+            "left: share of single choices for the left place)"
         )
         print(ratings.choices(found).round(2).to_string(index=False, na_rep="none"))
     if options.judge:
         judged = data.table(options.judge)
         if lacking := {"id", "system", "metric", "value"} - set(judged):
             raise EmoError(
-                f"{options.judge.name} lacks the column '{sorted(lacking)[0]}'; it needs id, system, metric, value"
+                f"{options.judge.name} lacks the column '{sorted(lacking)[0]}'; "
+                "it needs id, system, metric, value"
             )
         agreed = (ratings.against_scores if compared else agreement.against_judge)(found, judged)
         if agreed.empty or compared and not agreed.n.any():
             raise EmoError(
-                f"{options.judge.name} scores none of the rated {what}: are its ids, systems and metrics those of the sheets?"
+                f"{options.judge.name} scores none of the rated {what}: "
+                "are its ids, systems and metrics those of the sheets?"
             )
         print(
             "\n"
@@ -714,7 +794,9 @@ def read_ratings(options) -> int:
 
 
 def execute(notebook: str, target: Path, given: dict, progress: bool) -> None:
-    """Execute a notebook's source into `target` with papermill; a failure names its cause and keeps the notebook beside it."""
+    """Execute a notebook's source into `target` with papermill;
+    a failure names its cause and keeps the notebook beside it.
+    """
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -740,11 +822,14 @@ def execute(notebook: str, target: Path, given: dict, progress: bool) -> None:
         )
     except PapermillExecutionError as error:
         raise EmoError(
-            f"{notebook} stopped in cell {error.exec_count}: {error.ename}: {error.evalue} (the notebook so far: {relative(unfinished)})"
+            f"{notebook} stopped in cell {error.exec_count}: {error.ename}: {error.evalue} "
+            f"(the notebook so far: {relative(unfinished)})"
         ) from None
     except DeadKernelError:
         raise EmoError(
-            f"the process of {notebook} was killed, by the system where memory ran out (the notebook so far: {relative(unfinished)}); what was finished is kept, and the same command goes on"
+            f"the process of {notebook} was killed, by the system where memory ran out "
+            f"(the notebook so far: {relative(unfinished)}); "
+            "what was finished is kept, and the same command goes on"
         ) from None
     os.replace(unfinished, target)
 
@@ -755,7 +840,9 @@ def offline(profile: str) -> str:
 
 
 def do_step(options) -> int:
-    """One run of the book: skipped when its fingerprint is the one of its results, whatever the files' times say."""
+    """One run of the book: skipped when its fingerprint is the one of its results,
+    whatever the files' times say.
+    """
     step = graph.step(options.run)
     reasons = stale.why(step.run, options.profile)
     stamp = stale.stamps_dir(options.profile) / f"{step.run}.done"
@@ -807,7 +894,9 @@ def print_plan(options) -> int:
     }
     for name, run in named.items():
         print(
-            f"  note     {run} asks for '{name}', which is not in the registry{parameters.nearest(name, models.REGISTRY)} (only an endpoint may have other names)"
+            f"  note     {run} asks for '{name}', "
+            f"which is not in the registry{parameters.nearest(name, models.REGISTRY)} "
+            "(only an endpoint may have other names)"
         )
     if due:
         time_needed = (
@@ -816,7 +905,8 @@ def print_plan(options) -> int:
             else "time not measured"
         )
         print(
-            f"  needs    {time_needed}, {profile['memory_gb']} GB of memory, {options.cores} cores in use"
+            f"  needs    {time_needed}, {profile['memory_gb']} GB of memory, "
+            f"{options.cores} cores in use"
         )
     print(f"  cache    {cache_dir()}")
     print("  stop it at any time: the same command goes on where it was", flush=True)
@@ -829,7 +919,8 @@ def make_book(options) -> int:
         stale.why(s.run, options.profile) for s in graph.steps(options.profile)
     ):
         print(
-            f"everything is up to date ({options.profile} profile): {relative(book.HTML / 'index.html')}"
+            f"everything is up to date ({options.profile} profile): "
+            f"{relative(book.HTML / 'index.html')}"
         )
         return 0
     print_plan(options)
@@ -849,16 +940,22 @@ def make_runs(options) -> int:
 
 
 def run_sweep(options) -> int:
-    """`emo sweep`: the variants through the graph, then the notebook that scores and compares them."""
+    """`emo sweep`: the variants through the graph,
+    then the notebook that scores and compares them.
+    """
     if options.keep and options.profile == "smoke":
         raise EmoError(
-            "numbers of the smoke profile mean nothing and are not kept in the book; leave out --keep, or choose another profile"
+            "numbers of the smoke profile mean nothing and are not kept in the book; "
+            "leave out --keep, or choose another profile"
         )
     plan = graph.sweep(options.name, tuple(options.seeds))
     variants, notebook = plan["variants"], plan.get("notebook", "12_sweeps")
     due = [name for name in variants if stale.why(name, options.profile)]
     print(
-        f"sweep {options.name} ({options.profile} profile): {len(variants)} variants, {len(due)} to train",
+        (
+            f"sweep {options.name} ({options.profile} profile): "
+            f"{len(variants)} variants, {len(due)} to train"
+        ),
         flush=True,
     )
     _snakemake(
@@ -899,7 +996,8 @@ def _snakemake(options, targets: list[str], variants: tuple[str, ...] = ()) -> i
             done = subprocess.run(command, cwd=ROOT, env=environment)
     if done.returncode:
         raise EmoError(
-            "not everything could be made; the cause stands above, next to the name of its step. The same command goes on from there"
+            "not everything could be made; the cause stands above, next to the name of its step. "
+            "The same command goes on from there"
         )
     return 0
 
@@ -940,7 +1038,8 @@ def print_drift(options) -> int:
         print(f"  {r.before} -> {r.now}: {r.claim}")
     for r in drift.unexplained(moved).itertuples():
         print(
-            f"  {r.run}: {r.table}, {r.system}, {r.metric}, {r.group}: {r.before:.4g} [{r.low:.4g}, {r.high:.4g}] -> {r.now:.4g}"
+            f"  {r.run}: {r.table}, {r.system}, {r.metric}, {r.group}: "
+            f"{r.before:.4g} [{r.low:.4g}, {r.high:.4g}] -> {r.now:.4g}"
         )
     return 1 if len(drift.unexplained(moved)) else 0
 

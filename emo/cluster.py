@@ -1,4 +1,6 @@
-"""What a step asks of a machine or a cluster, and the call of Snakemake that runs the graph there."""
+"""What a step asks of a machine or a cluster,
+and the call of Snakemake that runs the graph there.
+"""
 
 import sys
 from importlib.util import find_spec
@@ -13,10 +15,12 @@ ASKED = ("mem_mb", "gpu", "runtime", "cpus_per_task")  # megabytes, devices, min
 
 
 def resources(step: graph.Step, profile: str) -> dict[str, int]:
-    """What a step asks for: `mem_mb`, and where the profile says so `gpu`, `runtime` (minutes) and `cpus_per_task`; names with 0 are left out.
+    """What a step asks for: `mem_mb`, and where the profile says so `gpu`, `runtime` (minutes) and
+    `cpus_per_task`; names with 0 are left out.
 
-    The profile's `resources` are read in this order: `all`, the notebook, the run. Without them a step asks for its memory
-    in the embedded profile. Raises EmoError for a name or an amount that means nothing.
+    The profile's `resources` are read in this order: `all`, the notebook, the run. Without them a
+    step asks for its memory in the embedded profile.
+    Raises EmoError for a name or an amount that means nothing.
     """
     wanted = {"mem_mb": step.memory_mb}
     given = parameters.load_profile(profile).get("resources") or {}
@@ -24,7 +28,8 @@ def resources(step: graph.Step, profile: str) -> dict[str, int]:
     for key, asked in given.items():
         if key not in known:
             raise EmoError(
-                f"profiles/{profile}.yaml, resources: there is no step or notebook '{key}'{parameters.nearest(key, known)}"
+                f"profiles/{profile}.yaml, resources: there is no step or notebook '{key}'"
+                f"{parameters.nearest(key, known)}"
             )
         for name, amount in asked.items():
             if (
@@ -34,7 +39,8 @@ def resources(step: graph.Step, profile: str) -> dict[str, int]:
                 or amount < 0
             ):
                 raise EmoError(
-                    f"profiles/{profile}.yaml, resources of {key}: '{name}: {amount}' is none of {', '.join(ASKED)} with a whole number{parameters.nearest(name, ASKED)}"
+                    f"profiles/{profile}.yaml, resources of {key}: '{name}: {amount}' is none of "
+                    f"{', '.join(ASKED)} with a whole number{parameters.nearest(name, ASKED)}"
                 )
     for key in ("all", step.notebook, step.run.partition("@")[0]):
         wanted |= given.get(key, {})
@@ -42,12 +48,16 @@ def resources(step: graph.Step, profile: str) -> dict[str, int]:
 
 
 def threads(step: graph.Step, profile: str) -> int:
-    """Cores that a step computes on: those that it declares, or fewer where the profile says so (`threads`)."""
+    """Cores that a step computes on: those that it declares,
+    or fewer where the profile says so (`threads`).
+    """
     return min(step.threads, parameters.load_profile(profile).get("threads", step.threads))
 
 
 def command(profile: str, cores: int, cluster: Path | None, targets: list[str]) -> list[str]:
-    """The call of Snakemake for some targets: on this machine, or on a cluster by a folder with a Snakemake profile."""
+    """The call of Snakemake for some targets: on this machine,
+    or on a cluster by a folder with a Snakemake profile.
+    """
     content = parameters.load_profile(profile)
     call = [
         sys.executable,
@@ -95,7 +105,8 @@ def _checked(folder: Path) -> Path:
     )
     if file is None:
         raise EmoError(
-            f"--cluster {folder}: there is no config.yaml in that folder; profiles/slurm has one to start from"
+            f"--cluster {folder}: there is no config.yaml in that folder; "
+            "profiles/slurm has one to start from"
         )
     try:
         executor = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("executor", "local")
@@ -106,7 +117,8 @@ def _checked(folder: Path) -> Path:
     ):
         wanted = file.parent / "requirements.txt"
         raise EmoError(
-            f"{relative(file)} wants the executor '{executor}', which is not installed; install it with: pip install "
+            f"{relative(file)} wants the executor '{executor}', which is not installed; "
+            "install it with: pip install "
             + (
                 f"-r {relative(wanted)}"
                 if wanted.is_file()

@@ -1,7 +1,9 @@
-"""What moved between two makings of the book: by how much against its interval, and which of code, parameters, data, models, versions or machine had changed.
+"""What moved between two makings of the book: by how much against its interval, and which of code,
+parameters, data, models, versions or machine had changed.
 
-A number that moves is explained where something that its run depends on differs: the fingerprints that runs keep say what (see `emo_utils.graph`).
-A number that leaves its interval with nothing changed is a fault, of the code or of this account of what a run depends on.
+A number that moves is explained where something that its run depends on differs: the fingerprints
+that runs keep say what (see `emo_utils.graph`). A number that leaves its interval with nothing
+changed is a fault, of the code or of this account of what a run depends on.
 """
 
 import html
@@ -38,7 +40,9 @@ def reference(profile: str) -> Path:
 
 
 def snapshot(profile: str, root: Path = ROOT) -> dict[str, dict]:
-    """What is kept of each run of the book that has a result, here or in another checkout: its records, and what they depend on."""
+    """What is kept of each run of the book that has a result, here or in another checkout: its
+    records, and what they depend on.
+    """
     found = {}
     for s in graph.steps(profile):
         path = (
@@ -82,17 +86,21 @@ def read(path: Path) -> dict[str, dict]:
                 raise TypeError("what a run depended on is not there")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EmoError(
-            f"{path.name} holds no records to compare with ({first_line(error)}); `emo drift --keep` writes such a file from a book that was made"
+            f"{path.name} holds no records to compare with ({first_line(error)}); "
+            "`emo drift --keep` writes such a file from a book that was made"
         ) from None
     return content
 
 
 def keep(profile: str) -> Path:
-    """Put the book's records where later nights are held against them; raises EmoError while a run is missing."""
+    """Put the book's records where later nights are held against them;
+    raises EmoError while a run is missing.
+    """
     runs = snapshot(profile)
     if missing := [s.run for s in graph.steps(profile) if s.run not in runs]:
         raise EmoError(
-            f"{missing[0]} has no result in the {profile} profile: make the whole book before its records are kept"
+            f"{missing[0]} has no result in the {profile} profile: "
+            "make the whole book before its records are kept"
         )
     # A line a record, so that a difference of two such files can be read.
     lines = [
@@ -109,7 +117,9 @@ def keep(profile: str) -> Path:
 
 
 def causes(run: str, before: dict[str, dict], now: dict[str, dict]) -> list[str]:
-    """What differs, kind by kind, in what a run depends on, and in what came before it; empty where nothing does."""
+    """What differs, kind by kind, in what a run depends on, and in what came before it;
+    empty where nothing does.
+    """
     old, new = before[run], now[run]
     found = []
     for part, kind in _PARTS.items():
@@ -147,9 +157,11 @@ def causes(run: str, before: dict[str, dict], now: dict[str, dict]) -> list[str]
 
 
 def compare(before: dict[str, dict], now: dict[str, dict]) -> pd.DataFrame:
-    """A row a record of either side: its key, both values, the interval before, `move` in half-widths of that interval on the side moved to, state and cause.
+    """A row a record of either side: its key, both values, the interval before, `move` in
+    half-widths of that interval on the side moved to, state and cause.
 
-    state: `same`, `inside` or `outside` the interval before, `no interval` (moved, and nothing says how far is far), `new`, `gone`. An outside whose cause is empty is unexplained.
+    state: `same`, `inside` or `outside` the interval before, `no interval` (moved, and nothing says
+    how far is far), `new`, `gone`. An outside whose cause is empty is unexplained.
     apart: the intervals before and now have no point in common.
     """
 
@@ -219,7 +231,9 @@ def unexplained(moved: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdicts(before: dict[str, dict], now: dict[str, dict]) -> pd.DataFrame:
-    """The claims of the papers on which the two sides come to another verdict: columns claim, before, now; `attrs["count"]` claims were looked at."""
+    """The claims of the papers on which the two sides come to another verdict: columns claim,
+    before, now; `attrs["count"]` claims were looked at.
+    """
     old, new = (
         claims.ledger(
             pd.DataFrame(
@@ -240,7 +254,10 @@ def said_of(turned: pd.DataFrame) -> str:
     """What became of the verdicts, in a sentence."""
     count = turned.attrs["count"]
     return (
-        f"{len(turned) or 'None'} of the {count} verdicts on the papers' claims {'is' if len(turned) < 2 else 'are'} another."
+        (
+            f"{len(turned) or 'None'} of the {count} verdicts on the papers' claims "
+            f"{'is' if len(turned) < 2 else 'are'} another."
+        )
         if count
         else "No verdict on a claim to compare."
     )
@@ -266,15 +283,24 @@ def summary(moved: pd.DataFrame) -> str:
         if state in counts
     )
     if "outside" in counts:
-        said += f"; of those that left it {int(moved.apart.sum()) or 'none'} so far that the intervals before and now have no point in common"
+        said += (
+            f"; of those that left it {int(moved.apart.sum()) or 'none'} so far "
+            "that the intervals before and now have no point in common"
+        )
     silent = moved[~moved.state.isin(["same", "new"]) & (moved.cause == "")]
     fault = (
-        f" **{len(unexplained(moved))} of them moved outside with nothing changed that they depend on: a fault.**"
+        (
+            f" **{len(unexplained(moved))} of them moved outside "
+            "with nothing changed that they depend on: a fault.**"
+        )
         if len(unexplained(moved))
         else ""
     )
     odd = (
-        f" {len(silent) - len(unexplained(moved))} moved, inside or without an interval, with nothing changed."
+        (
+            f" {len(silent) - len(unexplained(moved))} moved, inside or without an interval, "
+            "with nothing changed."
+        )
         if len(silent) > len(unexplained(moved))
         else ""
     )
@@ -282,7 +308,9 @@ def summary(moved: pd.DataFrame) -> str:
 
 
 def page(moved: pd.DataFrame, turned: pd.DataFrame) -> str:
-    """The drift in Markdown with HTML tables: summary, verdicts that turned, what changed, and every number that moved; cells escaped."""
+    """The drift in Markdown with HTML tables: summary, verdicts that turned, what changed, and
+    every number that moved; cells escaped.
+    """
     parts = [f"{summary(moved)} {said_of(turned)}"]
     if len(turned):
         parts += ["### Verdicts that turned", _html(turned)]
@@ -320,7 +348,10 @@ def page(moved: pd.DataFrame, turned: pd.DataFrame) -> str:
             "### What had changed",
             _html(reasons.reset_index()),
             "### What moved",
-            "Largest first; a half-width is the distance from the number before to the end of its interval on that side.",
+            (
+                "Largest first; a half-width is the distance from the number before "
+                "to the end of its interval on that side."
+            ),
             _html(cells),
         ]
     return "\n\n".join(parts) + "\n"
@@ -340,7 +371,9 @@ def _html(frame: pd.DataFrame, classes: str = "companion companion-claims") -> s
 
 
 def figure(moved: pd.DataFrame, path: Path) -> None:
-    """A line a run, a dot a number: how far it moved in half-widths of its interval; between the lines it stayed inside."""
+    """A line a run, a dot a number: how far it moved in half-widths of its interval; between the
+    lines it stayed inside.
+    """
     report.style()
     known = moved[moved.move.notna()].assign(
         state=lambda f: f.state.where(

@@ -1,4 +1,5 @@
-"""A training of the book as files for LLaMA-Factory 0.9.5: the same parameters, rows, order and starting weights.
+"""A training of the book as files for LLaMA-Factory 0.9.5:
+the same parameters, rows, order and starting weights.
 
 `benchmarks/llamafactory.py` trains both ways and puts the losses side by side.
 """
@@ -33,26 +34,42 @@ TAGS = {
     "system_tag": "system",
 }
 DIFFERS = (
-    "a sequence longer than cutoff_len is cut at the end of its prompt, its answer or both, in the notebook at the end of the answer",
-    "no checkpoint is kept on the way, so a stopped training starts again; the test questions are not answered",
+    (
+        "a sequence longer than cutoff_len is cut at the end of its prompt, its answer or both, "
+        "in the notebook at the end of the answer"
+    ),
+    (
+        "no checkpoint is kept on the way, so a stopped training starts again; "
+        "the test questions are not answered"
+    ),
 )
 DIFFERS_ADAPTERS = ("the new adapter begins from other random numbers than in the notebook",)
 DIFFERS_LLAMA = (
-    "the template llama3 leaves out the lines on knowledge and date with which this model's own template begins",
-    "frozen weights (under adapters, and the reference) keep the format in which they are stored, in the notebook they are float32",
+    (
+        "the template llama3 leaves out the lines on knowledge and date "
+        "with which this model's own template begins"
+    ),
+    (
+        "frozen weights (under adapters, and the reference) "
+        "keep the format in which they are stored, "
+        "in the notebook they are float32"
+    ),
 )
 
 
 def write(run: str, profile: str, folder: Path, given: dict) -> list[Path]:
-    """Write `<run>.yaml`, its rows and its entries in dataset_info.json (others there are kept); returns these files.
+    """Write `<run>.yaml`, its rows and its entries in dataset_info.json (others there are kept);
+    returns these files.
 
-    given: parameters in place of the run's own. Raises EmoError for a run that trains nothing, a wrong parameter, a missing
-    checkpoint, more than 5 % of the rows longer than max_length, and what LLaMA-Factory cannot do.
+    given: parameters in place of the run's own. Raises EmoError for a run that trains nothing, a
+    wrong parameter, a missing checkpoint, more than 5 % of the rows longer than max_length, and
+    what LLaMA-Factory cannot do.
     """
     step = graph.step(run)
     if step.notebook.partition("_")[2] not in ROWS:
         raise EmoError(
-            f"{run} cannot be exported; export one of: {', '.join(s.run for s in graph.STEPS if s.notebook.partition('_')[2] in ROWS)}"
+            f"{run} cannot be exported; export one of: "
+            f"{', '.join(s.run for s in graph.STEPS if s.notebook.partition('_')[2] in ROWS)}"
         )
     values = parameters.resolve(
         step.notebook, graph.values(step, given.get("profile", profile)) | given
@@ -110,7 +127,10 @@ def write(run: str, profile: str, folder: Path, given: dict) -> list[Path]:
         f"FORCE_TORCHRUN=1 NPROC_PER_NODE={values['processes']} " if values["processes"] > 1 else ""
     )
     notes = [
-        f"{run} ({values['profile']} profile) for LLaMA-Factory 0.9.5: {launch}llamafactory-cli train {name}.yaml",
+        (
+            f"{run} ({values['profile']} profile) for LLaMA-Factory 0.9.5: "
+            f"{launch}llamafactory-cli train {name}.yaml"
+        ),
         f"number format: {precision.reason}",
     ]
     notes += [
@@ -128,7 +148,9 @@ def write(run: str, profile: str, folder: Path, given: dict) -> list[Path]:
 
 
 def _row(example: dict) -> dict:
-    """A row as TRL reads it in LLaMA-Factory's sharegpt form: the messages are system, question and, but for DPO, the answer."""
+    """A row as TRL reads it in LLaMA-Factory's sharegpt form:
+    the messages are system, question and, but for DPO, the answer.
+    """
     answers = {key: example[key][0] for key in ("chosen", "rejected") if key in example}
     return (
         {"messages": example["prompt"] + example.get("completion", [])}
@@ -138,14 +160,18 @@ def _row(example: dict) -> dict:
 
 
 def _start(notebook: str, values: dict) -> dict:
-    """Weights, template and adapters that training starts from. Adapters are merged into the weights, and a new one is trained on top."""
+    """Weights, template and adapters that training starts from.
+
+    Adapters are merged into the weights, and a new one is trained on top.
+    """
     template = next(
         (known for begin, known in TEMPLATES.items() if values["base_model"].startswith(begin)),
         None,
     )
     if template is None:
         raise EmoError(
-            f"which template of LLaMA-Factory {values['base_model']} needs is not known; add it to TEMPLATES in emo/export.py"
+            f"which template of LLaMA-Factory {values['base_model']} needs is not known; "
+            "add it to TEMPLATES in emo/export.py"
         )
     before = results.Run(notebook, values, values).start_checkpoints()
     whole = max(
@@ -163,10 +189,12 @@ def _start(notebook: str, values: dict) -> dict:
         not values["lora_rank"] or values["quantization"] != "none" or "," in "".join(adapters)
     ):
         raise EmoError(
-            f"LLaMA-Factory starts from an adapter ({adapters[-1]}) only with lora_rank above 0, quantization none and no comma in its path; "
+            f"LLaMA-Factory starts from an adapter ({adapters[-1]}) only with lora_rank above 0, "
+            "quantization none and no comma in its path; "
             "change that, or start from a checkpoint with all weights (parameter init)"
         )
-    # Without create_new_adapter the last adapter itself is trained on, and the reference is the model without it.
+    # Without create_new_adapter the last adapter itself is trained on, and the reference is the
+    # model without it.
     return settings | (
         {"adapter_name_or_path": ",".join(adapters), "create_new_adapter": True} if adapters else {}
     )
@@ -203,9 +231,9 @@ def _training(stage: str, values: dict, precision: models.Precision, output: Pat
         settings |= {"pref_beta": values["beta"]} | (
             {"pref_loss": "sigmoid"} if stage == "dpo" else {}
         )
-    if (
-        stage == "kto"
-    ):  # for the KL term LLaMA-Factory pairs answers within a group of preprocessing, TRL within a batch
+    # For the KL term LLaMA-Factory pairs answers within a group of preprocessing,
+    # TRL within a batch.
+    if stage == "kto":
         settings |= {
             "kto_chosen_weight": values["desirable_weight"],
             "kto_rejected_weight": values["undesirable_weight"],

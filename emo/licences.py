@@ -9,9 +9,11 @@ import yaml
 from emo_utils import models
 from emo_utils.project import DATA, ROOT
 
-# Terms under which a package may be used and passed on with this project; a package that offers several needs one of them.
+# Terms under which a package may be used and passed on with this project; a package that offers
+# several needs one of them.
 OPEN = re.compile(
-    r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla Public|Zlib|CC0|Public Domain|Unlicense|0BSD",
+    r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla Public|"
+    r"Zlib|CC0|Public Domain|Unlicense|0BSD",
     re.IGNORECASE,
 )
 
@@ -28,7 +30,9 @@ def locked() -> dict[str, str]:
 
 
 def package_licence(name: str) -> str:
-    """What a package says of its licence: its expression, its classifiers, its field, or the title of the licence that it brings; empty where it is silent or not installed."""
+    """What a package says of its licence: its expression, its classifiers, its field,
+    or the title of the licence that it brings; empty where it is silent or not installed.
+    """
     try:
         package = metadata.distribution(name)
     except metadata.PackageNotFoundError:
@@ -58,7 +62,9 @@ def _normal(name: str) -> str:
 
 
 def why() -> dict[str, str]:
-    """Name -> the reason that pyproject.toml gives for each package that the project asks for itself."""
+    """Name -> the reason that pyproject.toml gives for each package that the project asks for
+    itself.
+    """
     return {
         _normal(name): reason
         for name, reason in re.findall(
@@ -70,7 +76,9 @@ def why() -> dict[str, str]:
 
 
 def table() -> pd.DataFrame:
-    """A row for each package, weights and data set: kind, name, version or pin, licence, what it is for; a licence that is not known is empty."""
+    """A row for each package, weights and data set: kind, name, version or pin, licence,
+    what it is for; a licence that is not known is empty.
+    """
     reasons = why()
     rows = [
         (

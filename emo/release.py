@@ -1,4 +1,6 @@
-"""What a release holds: the book, the records behind it, and checksums; the same bytes for the same content."""
+"""What a release holds: the book, the records behind it, and checksums;
+the same bytes for the same content.
+"""
 
 import gzip
 import io
@@ -12,9 +14,11 @@ from emo_utils.project import ROOT, EmoError, relative, results_dir, sha256_file
 
 
 def write(profile: str, folder: Path) -> list[Path]:
-    """Archive the built book and its records (numbers, item scores, answers, executed notebooks), with `SHA256SUMS` and `NOTES.md`.
+    """Archive the built book and its records (numbers, item scores, answers, executed notebooks),
+    with `SHA256SUMS` and `NOTES.md`.
 
-    Raises EmoError where a run or the book is missing or not up to date, and where a run was made from a tree with local changes.
+    Raises EmoError where a run or the book is missing or not up to date,
+    and where a run was made from a tree with local changes.
     """
     if due := [s.run for s in graph.steps(profile) if stale.why(s.run, profile)]:
         raise EmoError(
@@ -50,7 +54,9 @@ def write(profile: str, folder: Path) -> list[Path]:
 
 
 def _archive(target: Path, files: list[Path], base: Path) -> Path:
-    """A tar file without times, owners and order of a disk, so that equal content gives equal bytes."""
+    """A tar file without times, owners and order of a disk,
+    so that equal content gives equal bytes.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with (
         open(target, "wb") as out,
@@ -76,6 +82,10 @@ def _notes(profile: str, runs: dict[str, dict]) -> str:
         sorted({run[name] for run in runs.values()}) for name in ("git_commit", "device")
     )
     return (
-        f"{newest[0].strip() if newest else ''}\n\n## The numbers\n\nProfile {profile}, {sum(len(run['records']) for run in runs.values())} numbers of {len(runs)} runs from {', '.join(commits)}, on {'; '.join(machines)}. "
-        f"Check the files with `sha256sum -c SHA256SUMS`; {relative(graph.result_folder('01_data_rewriting', profile))} holds the records where the book is made.\n"
+        f"{newest[0].strip() if newest else ''}\n\n## The numbers\n\nProfile {profile}, "
+        f"{sum(len(run['records']) for run in runs.values())} numbers of {len(runs)} runs "
+        f"from {', '.join(commits)}, on {'; '.join(machines)}. "
+        "Check the files with `sha256sum -c SHA256SUMS`; "
+        f"{relative(graph.result_folder('01_data_rewriting', profile))} holds the records "
+        "where the book is made.\n"
     )

@@ -1,4 +1,5 @@
-"""Blinded forms with which people rate dialogues (EmplifAI, Section 5.4) or compare the answers of two systems; `emo_utils.ratings` reads what comes back.
+"""Blinded forms with which people rate dialogues (EmplifAI, Section 5.4) or compare the answers of
+two systems; `emo_utils.ratings` reads what comes back.
 
 The form is `ratings.html`; it works offline, in any browser, and sends nothing.
 """
@@ -19,19 +20,23 @@ _FORM = Path(__file__).with_name("ratings.html")
 def make_sheets(
     dialogues: list[dict], folder: Path, group_size: int = 10, raters: int = 3, seed: int = 42
 ) -> pd.DataFrame:
-    """Write offline forms (`sheets/*.html`), an empty `returned/` for what comes back, and `key.json`, which says what the forms hide.
+    """Write offline forms (`sheets/*.html`), an empty `returned/` for what comes back,
+    and `key.json`, which says what the forms hide.
 
-    dialogues: rows with id, system, emotion, situation and turns; every system needs the same ids. A group is `group_size` dialogues, no id
-    twice in it and each system as often as any other (to within one); each group is rated by `raters` people, each with an order of dialogues
-    and rubrics of their own. A dialogue without four turns is on no form; the key lists it. Returns one row a sheet (sheet, group, items).
-    Raises EmoError for rows that do not fit and for a folder that already has a key: its ratings could not be read any more.
+    dialogues: rows with id, system, emotion, situation and turns; every system needs the same ids.
+    A group is `group_size` dialogues, no id twice in it and each system as often as any other (to
+    within one); each group is rated by `raters` people, each with an order of dialogues and rubrics
+    of their own. A dialogue without four turns is on no form; the key lists it. Returns one row a
+    sheet (sheet, group, items). Raises EmoError for rows that do not fit and for a folder that
+    already has a key: its ratings could not be read any more.
     """
     _check_size(len(dialogues), "dialogues", group_size, raters)
     found = {(row["id"], row["system"]): row for row in map(_checked, dialogues)}
     ids, systems = (list(dict.fromkeys(key[k] for key in found)) for k in (0, 1))
     if len(found) != len(dialogues) or len(found) != len(ids) * len(systems):
         raise EmoError(
-            f"{len(dialogues)} dialogues of {len(ids)} ids and {len(systems)} systems: each system needs each id once, or systems are compared on different scenes"
+            f"{len(dialogues)} dialogues of {len(ids)} ids and {len(systems)} systems: "
+            "each system needs each id once, or systems are compared on different scenes"
         )
     broken = {
         key
@@ -84,10 +89,13 @@ def make_comparisons(
     raters: int = 3,
     seed: int = 42,
 ) -> pd.DataFrame:
-    """Write forms on which people compare two systems' answers to the same questions; files and returned rows as in `make_sheets`.
+    """Write forms on which people compare two systems' answers to the same questions;
+    files and returned rows as in `make_sheets`.
 
-    first, second: tables with id, question, answer and one name in system. Which of the two stands left is hidden and balanced: every other question, and the
-    others on the next person's form. Only questions that both answered are asked. Raises EmoError for tables that do not fit each other.
+    first, second: tables with id, question, answer and one name in system. Which of the two stands
+    left is hidden and balanced: every other question, and the others on the next person's form.
+    Only questions that both answered are asked. Raises EmoError for tables that do not fit each
+    other.
     """
     for table in (first, second):
         if lacking := [
@@ -98,11 +106,14 @@ def make_comparisons(
             )
         if (holes := table[table[["id", "question", "answer"]].isna().any(axis=1)]).size:
             raise EmoError(
-                f"row {list(table.index).index(holes.index[0]) + 1} of {table.system.iloc[0]} lacks its id, question or answer"
+                f"row {list(table.index).index(holes.index[0]) + 1} of {table.system.iloc[0]} "
+                "lacks its id, question or answer"
             )
         if table.id.duplicated().any() or table.system.nunique() != 1:
             raise EmoError(
-                f"a table has the answers of one system, one an id; here are {table.system.nunique()} systems, and {table.id.duplicated().sum()} ids come twice"
+                "a table has the answers of one system, one an id; "
+                f"here are {table.system.nunique()} systems, "
+                f"and {table.id.duplicated().sum()} ids come twice"
             )
     names = [str(table.system.iloc[0]) for table in (first, second)]
     if names[0] == names[1]:
@@ -122,7 +133,8 @@ def make_comparisons(
         ]
     ).size:
         raise EmoError(
-            f"one of the answers to {empty.id.iloc[0]!r} is empty: leave that question out of both files, and say so with your results"
+            f"one of the answers to {empty.id.iloc[0]!r} is empty: "
+            "leave that question out of both files, and say so with your results"
         )
     shown = {
         row.id: {"question": row.question_first, "answers": [row.answer_first, row.answer_second]}
@@ -156,11 +168,13 @@ MOST_FORMS = 10_000  # a form is a file of 20 kB and more
 def _check_size(count: int, what: str, group_size: int, raters: int) -> None:
     if min(group_size, raters) < 1 or not count:
         raise EmoError(
-            f"{count} {what} in groups of {group_size}, each rated by {raters} people: each of the three is 1 or more"
+            f"{count} {what} in groups of {group_size}, each rated by {raters} people: "
+            "each of the three is 1 or more"
         )
     if (forms := -(-count // group_size) * raters) > MOST_FORMS:
         raise EmoError(
-            f"{count} {what} in groups of {group_size}, each rated by {raters} people, are {forms:,} forms; more than {MOST_FORMS:,} are not made at once"
+            f"{count} {what} in groups of {group_size}, each rated by {raters} people, "
+            f"are {forms:,} forms; more than {MOST_FORMS:,} are not made at once"
         )
 
 
@@ -175,10 +189,15 @@ def _hand_out(
     seed: int,
     broken=frozenset(),
 ) -> pd.DataFrame:
-    """Write forms and key. items: what the key says of each item, shown: what a form shows of it, groups: items that stand on one form; all by the same keys."""
+    """Write forms and key.
+
+    items: what the key says of each item, shown: what a form shows of it, groups: items that stand
+    on one form; all by the same keys.
+    """
     if (folder / "key.json").exists():
         raise EmoError(
-            f"{folder.resolve().name} already holds sheets and their key; choose another folder, or its ratings can never be read"
+            f"{folder.resolve().name} already holds sheets and their key; "
+            "choose another folder, or its ratings can never be read"
         )
     rubrics = ratings.KINDS[kind]
     codes = dict(
@@ -189,7 +208,8 @@ def _hand_out(
         mixed = dice.sample(group, len(group))
         for r in range(1, raters + 1) if group else ():
             sheets[f"g{g:03}r{r}"] = dice.sample(group, len(group))
-            # Every other question, counted on over the groups, and the others for the next person: over the kit each side has as many, to within one a person.
+            # Every other question, counted on over the groups, and the others for the next person:
+            # over the kit each side has as many, to within one a person.
             turned[f"g{g:03}r{r}"] = (
                 {key for k, key in enumerate(mixed, start=before) if (k + r) % 2}
                 if kind == "comparisons"
@@ -260,7 +280,8 @@ def _checked(row: dict) -> dict:
         if not isinstance(row.get(name), str) or not row[name].strip()
     ]:
         raise EmoError(
-            f"dialogue {row.get('id')!r}: '{bad[0]}' is missing or empty; a dialogue has id, system, emotion, situation and turns"
+            f"dialogue {row.get('id')!r}: '{bad[0]}' is missing or empty; "
+            "a dialogue has id, system, emotion, situation and turns"
         )
     if not isinstance(row.get("turns"), list | np.ndarray):
         raise EmoError(f"dialogue {row['id']!r} of {row['system']}: 'turns' is no list")

@@ -1,4 +1,6 @@
-"""Which runs must be made, why, and in what order; what Snakemake looks at instead of the files themselves."""
+"""Which runs must be made, why, and in what order;
+what Snakemake looks at instead of the files themselves.
+"""
 
 import json
 from pathlib import Path
@@ -8,7 +10,9 @@ from emo_utils.project import ROOT, relative, results_dir, write_atomic
 
 
 def why(run: str, profile: str) -> list[str]:
-    """The reasons for which a run must be made (again), in words; empty when its results are up to date."""
+    """The reasons for which a run must be made (again), in words;
+    empty when its results are up to date.
+    """
     path = graph.result_path(run, profile)
     if not path.is_file():
         return ["there is no result yet"]
@@ -57,10 +61,11 @@ def stamps_dir(profile: str) -> Path:
 
 
 def prepare(profile: str, variants: tuple[str, ...] = ()) -> None:
-    """Before Snakemake looks at files: write each static fingerprint if it changed, and drop stamps of vanished results.
+    """Before Snakemake looks at files: write each static fingerprint if it changed,
+    and drop stamps of vanished results.
 
-    Snakemake compares times; a fingerprint file gets a new time only when its content is new, so that
-    a checkout or a `touch` reruns nothing.
+    Snakemake compares times; a fingerprint file gets a new time only when its content is new,
+    so that a checkout or a `touch` reruns nothing.
     """
     for s in (*graph.steps(profile), *map(graph.step, variants)):
         path = stamps_dir(profile) / f"{s.run}.fingerprint"
@@ -73,7 +78,9 @@ def prepare(profile: str, variants: tuple[str, ...] = ()) -> None:
 
 
 def longest_chain(s: graph.Step) -> int:
-    """Seconds from the start of a step to the end of the last that waits for it: what has the longest chain before it goes first."""
+    """Seconds from the start of a step to the end of the last that waits for it:
+    what has the longest chain before it goes first.
+    """
     return s.seconds + max(
         (longest_chain(other) for other in graph.STEPS if s.run in other.needs), default=0
     )

@@ -1,8 +1,10 @@
 """Kernels forked from one process that has imported the heavy libraries already.
 
-Importing torch, transformers and TRL takes a processor five to eight seconds, and a book has more than twenty kernels. `emo book` starts this
-file as a program; its steps find its socket in EMO_WARM, and papermill's kernels are forked there (`Forked`). Nothing of this project is
-imported before the fork: a kernel reads the modules as they are when it starts. Where there is no such process, kernels start as ever.
+Importing torch, transformers and TRL takes a processor five to eight seconds, and a book has more
+than twenty kernels. `emo book` starts this file as a program; its steps find its socket in
+EMO_WARM, and papermill's kernels are forked there (`Forked`). Nothing of this project is imported
+before the fork: a kernel reads the modules as they are when it starts. Where there is no such
+process, kernels start as ever.
 """
 
 import gc
@@ -57,9 +59,11 @@ LIBRARIES = (
 def kernels(
     environment: dict[str, str], libraries: tuple[str, ...] = LIBRARIES
 ) -> Iterator[dict[str, str]]:
-    """A process that forks kernels, for as long as the context lasts; gives the environment in which steps find it.
+    """A process that forks kernels, for as long as the context lasts;
+    gives the environment in which steps find it.
 
-    environment: that of the steps, as libraries read some of it when they are imported. libraries: modules that it imports first.
+    environment: that of the steps, as libraries read some of it when they are imported.
+    libraries: modules that it imports first.
     """
     with (
         tempfile.TemporaryDirectory(prefix="emo-") as folder,
@@ -89,7 +93,9 @@ def kernels(
 
 
 def use() -> None:
-    """Have the kernels that this process starts forked by the process behind EMO_WARM, where there is one."""
+    """Have the kernels that this process starts forked by the process behind EMO_WARM,
+    where there is one.
+    """
     if os.environ.get(SOCKET):
         factory = KernelProvisionerFactory.instance()
         factory.provisioners[NAME] = EntryPoint(NAME, "emo.warm:Forked", factory.GROUP_NAME)
@@ -97,7 +103,9 @@ def use() -> None:
 
 
 class Forked(LocalProvisioner):
-    """A kernel that the process behind EMO_WARM forks; one that is started as ever where that process does not answer."""
+    """A kernel that the process behind EMO_WARM forks;
+    one that is started as ever where that process does not answer.
+    """
 
     async def launch_kernel(self, cmd: list[str], **kwargs):
         try:
@@ -110,7 +118,9 @@ class Forked(LocalProvisioner):
 
 
 class Kernel:
-    """What `subprocess.Popen` offers of a process, for one that another process forked and waits for."""
+    """What `subprocess.Popen` offers of a process,
+    for one that another process forked and waits for.
+    """
 
     stdin = stdout = stderr = None
 
@@ -153,10 +163,13 @@ class Kernel:
 
 
 def serve(listening: socket.socket, libraries: list[str]) -> dict:
-    """Fork a kernel for each request, until the process that started this one has ended. Returns a request, in the process forked for it.
+    """Fork a kernel for each request, until the process that started this one has ended.
 
-    A request is a line of JSON (argv, env, cwd) with three file descriptors. Whoever asked is told the kernel's process id and, once it has ended, its
-    exit status; when whoever asked has ended, so does the kernel.
+    Returns a request, in the process forked for it.
+
+    A request is a line of JSON (argv, env, cwd) with three file descriptors. Whoever asked is told
+    the kernel's process id and, once it has ended, its exit status; when whoever asked has ended,
+    so does the kernel.
     """
     starter = os.getppid()
     running: dict[socket.socket, int] = {}

@@ -1,8 +1,9 @@
 """Attention on a CPU, in two forms that equal transformers' own and cost less.
 
-`grouped` is for ordinary batches: heads that share keys and values multiply with them in place, where the usual forms first copy them for
-each head. `packed` is for one row of several texts; see `packed` for what lies in it. Matrix products are in the number format of the
-values; the softmax kernel computes in fp32.
+`grouped` is for ordinary batches: heads that share keys and values multiply with them in place,
+where the usual forms first copy them for each head. `packed` is for one row of several texts; see
+`packed` for what lies in it. Matrix products are in the number format of the values; the softmax
+kernel computes in fp32.
 """
 
 import torch
@@ -14,9 +15,11 @@ BLOCK = 512  # queries at once, so that the scores of a long text do not fill th
 
 
 def tree_mask(parts: torch.Tensor) -> torch.Tensor:
-    """0 where a token may look, -inf elsewhere: at what came before it in the beginning that all share (part 0) and in its own part.
+    """0 where a token may look, -inf elsewhere:
+    at what came before it in the beginning that all share (part 0) and in its own part.
 
-    parts: number of the part of each token of a row, shape (total,). Returns (total, total), in fp32, to be added to the scores.
+    parts: number of the part of each token of a row, shape (total,). Returns (total, total),
+    in fp32, to be added to the scores.
     """
     earlier = torch.ones(len(parts), len(parts), dtype=torch.bool, device=parts.device).tril()
     allowed = earlier & ((parts[:, None] == parts[None]) | (parts[None] == 0))
@@ -24,9 +27,11 @@ def tree_mask(parts: torch.Tensor) -> torch.Tensor:
 
 
 def grouped(module, query, key, value, attention_mask, *, scaling, **_):
-    """Attention of a padded batch. query: (batch, heads, queries, width); key, value: (batch, shared heads, keys, width).
+    """Attention of a padded batch.
 
-    attention_mask: added to the scores, (batch, 1, queries, keys). Returns (batch, queries, heads, width) and no weights.
+    query: (batch, heads, queries, width); key, value: (batch, shared heads, keys, width).
+    attention_mask: added to the scores, (batch, 1, queries, keys). Returns
+    (batch, queries, heads, width) and no weights.
     """
     batch, heads, total, width = query.shape
     outputs = []
@@ -45,7 +50,10 @@ def grouped(module, query, key, value, attention_mask, *, scaling, **_):
 
 
 def packed(module, query, key, value, attention_mask=None, *, scaling, groups, **_):
-    """Attention within each group of a packed row. query: (1, heads, total, width); groups: `packed.Layout.groups`."""
+    """Attention within each group of a packed row.
+
+    query: (1, heads, total, width); groups: `packed.Layout.groups`.
+    """
     (_, heads, total, width), shared = query.shape, key.shape[1]
     with torch.autocast(query.device.type, enabled=False):
         dtype = value.dtype

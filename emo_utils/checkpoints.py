@@ -1,6 +1,8 @@
-"""What weights must be before they are loaded: safetensors that are whole and finite, of this base model, with nothing missing.
+"""What weights must be before they are loaded: safetensors that are whole and finite, of this base
+model, with nothing missing.
 
-transformers and peft fill what a file lacks with random numbers or zeros and warn; here that is an error. Only headers of the base are read.
+transformers and peft fill what a file lacks with random numbers or zeros and warn; here that is an
+error. Only headers of the base are read.
 """
 
 import contextlib
@@ -12,11 +14,17 @@ from emo_utils.project import EmoError
 
 
 class WeightsError(EmoError):
-    """Weights that cannot be had or used: no network, no space, a missing part, a wrong hash, a torn file, another model's checkpoint."""
+    """Weights that cannot be had or used: no network, no space, a missing part, a wrong hash, a
+    torn file, another model's checkpoint.
+    """
 
 
 def shapes(folder: Path, finite: bool = False, remedy: str = "") -> dict[str, tuple[int, ...]]:
-    """Name and shape of each tensor in a folder's safetensors. Raises WeightsError for a file that is cut off or whose header lies, and, with `finite`, for NaN and infinity."""
+    """Name and shape of each tensor in a folder's safetensors.
+
+    Raises WeightsError for a file that is cut off or whose header lies, and,
+    with `finite`, for NaN and infinity.
+    """
     from safetensors import SafetensorError, safe_open
 
     found, files = {}, sorted(folder.glob("*.safetensors"))
@@ -37,18 +45,22 @@ def shapes(folder: Path, finite: bool = False, remedy: str = "") -> dict[str, tu
             raise WeightsError(f"{path} holds numbers that are not finite, in {broken[0]}{remedy}")
     if not files:
         raise WeightsError(
-            f"{folder} holds no safetensors; pickled weights (.bin, .pt) are not read, because opening them can run code{remedy}"
+            f"{folder} holds no safetensors; pickled weights (.bin, .pt) are not read, "
+            f"because opening them can run code{remedy}"
         )
     index = folder / "model.safetensors.index.json"
     if index.is_file() and (lost := sorted(set(_json(index).get("weight_map", {})) - set(found))):
         raise WeightsError(
-            f"{folder} lacks {lost[0]}{_more(lost)}, which {index.name} names: a part is missing{remedy}"
+            f"{folder} lacks {lost[0]}{_more(lost)}, which {index.name} names: "
+            f"a part is missing{remedy}"
         )
     return found
 
 
 def check(folder: Path, base: str, base_folder: Path) -> None:
-    """Raise WeightsError with the place and the remedy unless a checkpoint written by `train.save` fits the base model."""
+    """Raise WeightsError with the place and the remedy unless a checkpoint written by
+    `train.save` fits the base model.
+    """
     adapter = folder / "adapter_config.json"
     try:
         about = (
@@ -74,7 +86,8 @@ def check(folder: Path, base: str, base_folder: Path) -> None:
                 raise WeightsError(f"{folder} {what.format(min(names) + _more(names))}")
         if other := [name for name in expected if found[name] != expected[name]]:
             raise WeightsError(
-                f"{folder}: {other[0]} has the shape {found[other[0]]}; {base} needs {expected[other[0]]}{_more(other)}"
+                f"{folder}: {other[0]} has the shape {found[other[0]]}; "
+                f"{base} needs {expected[other[0]]}{_more(other)}"
             )
     except WeightsError as error:
         raise WeightsError(
@@ -83,7 +96,9 @@ def check(folder: Path, base: str, base_folder: Path) -> None:
 
 
 def unbroken(folder: Path) -> bool:
-    """Whether the files that a trainer left in a folder are as long as they say: a machine that lost its power may keep the names and not the contents."""
+    """Whether the files that a trainer left in a folder are as long as they say: a machine that
+    lost its power may keep the names and not the contents.
+    """
     try:
         whole = not any(folder.glob("*.safetensors")) or shapes(folder)
         return bool(whole and _json(folder / "trainer_state.json")) and all(
@@ -94,7 +109,9 @@ def unbroken(folder: Path) -> bool:
 
 
 def _adapters(settings: dict, base: dict, path: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes that plain LoRA adapters of these settings have on a base model; another kind would be merged wrongly (`models.each`)."""
+    """Names and shapes that plain LoRA adapters of these settings have on a base model; another
+    kind would be merged wrongly (`models.each`).
+    """
     other = [
         key
         for key in (
@@ -117,7 +134,8 @@ def _adapters(settings: dict, base: dict, path: Path) -> dict[str, tuple[int, ..
         or not isinstance(settings.get("lora_alpha"), int | float)
     ):
         raise WeightsError(
-            f"{path} is not of plain LoRA adapters with r, lora_alpha and a list of target_modules{f' (it sets {other[0]})' if other else ''}"
+            f"{path} is not of plain LoRA adapters with r, lora_alpha and a list of target_modules"
+            f"{f' (it sets {other[0]})' if other else ''}"
         )
     ends = tuple(f".{module}.weight" for module in modules)
     layers = {

@@ -1,14 +1,21 @@
-"""The papers' claims as predicates, and two verdicts on each: by the paper's own numbers, and by our records.
+"""The papers' claims as predicates, and two verdicts on each:
+by the paper's own numbers, and by our records.
 
-`data/published/claims.yaml` holds the claims. A predicate is a small language of comparisons, read by `parse`; nothing in it is executed:
+`data/published/claims.yaml` holds the claims.
+A predicate is a small language of comparisons, read by `parse`; nothing in it is executed:
 
     predicate := test {"and" test}
-    test      := ["at least" COUNT "of"] sides ("in" column-sum | "") OP sides ["within" NUMBER] ["on" TABLE [columns]]
-    sides     := sum {"," sum};   sum := ["COUNT times"] name {("plus" | "minus") ["COUNT times"] name}
-    OP        := > | >= | = | < | <=;   columns := column {"," column}, or * for all of a published table
-    name      := a number, a cell TABLE/SYSTEM/METRIC, or a system of TABLE (`tuned`: the seven tuned ones; `others`: all not named on the left)
+    test      := ["at least" COUNT "of"] sides ("in" column-sum | "") OP sides ["within" NUMBER]
+    ["on" TABLE [columns]]
+    sides     := sum {"," sum};
+    sum       := ["COUNT times"] name {("plus" | "minus") ["COUNT times"] name}
+    OP        := > | >= | = | < | <=;
+    columns   := column {"," column}, or * for all of a published table
+    name      := a number, a cell TABLE/SYSTEM/METRIC, or a system of TABLE
+    (`tuned`: the seven tuned ones; `others`: all not named on the left)
 
-Every sum on the left is compared with every sum on the right in every column, and all comparisons must hold, or at least COUNT of them.
+Every sum on the left is compared with every sum on the right in every column,
+and all comparisons must hold, or at least COUNT of them.
 """
 
 import re
@@ -35,7 +42,9 @@ PRINTED = {
 }
 OURS = {
     "supported": "each comparison's 95 % interval lies on the claim's side",
-    "contradicted": "at least one interval, widened for the number of comparisons, lies on the other side",
+    "contradicted": (
+        "at least one interval, widened for the number of comparisons, lies on the other side"
+    ),
     "undecided": "neither: these data do not decide",
     "not measured": "no record yet",
 }
@@ -45,7 +54,9 @@ _WORDS = {"and", "at", "least", "of", "in", "within", "on", "plus", "minus", "ti
 
 @dataclass(frozen=True)
 class Comparison:
-    """A weighted sum of cells (weight, table, system, metric), plus a constant, held against zero: `>`, `>=` or `=`, with a tolerance."""
+    """A weighted sum of cells (weight, table, system, metric), plus a constant,
+    held against zero: `>`, `>=` or `=`, with a tolerance.
+    """
 
     terms: tuple[tuple[int, str, str, str], ...]
     constant: Decimal
@@ -56,25 +67,38 @@ class Comparison:
     def key(self) -> str:
         """The sum of cells, written out."""
         return " ".join(
-            f"{'-' if w < 0 else '+'} {'' if abs(w) == 1 else f'{abs(w)} '}{table}/{system}/{metric}"
+            (
+                f"{'-' if w < 0 else '+'} "
+                f"{'' if abs(w) == 1 else f'{abs(w)} '}{table}/{system}/{metric}"
+            )
             for w, table, system, metric in self.terms
         ).removeprefix("+ ")
 
     def __str__(self) -> str:
-        """The comparison as a reader would write it; table and metric once where all cells share them."""
+        """The comparison as a reader would write it;
+        table and metric once where all cells share them.
+        """
         places = {(table, metric) for _, table, _, metric in self.terms}
         terms = self.terms if len(places) > 1 else [(w, system) for w, _, system, _ in self.terms]
         text = " ".join(
-            f"{'minus' if w < 0 else 'plus'} {'' if abs(w) == 1 else f'{abs(w)} times '}{'/'.join(cell)}"
+            (
+                f"{'minus' if w < 0 else 'plus'} "
+                f"{'' if abs(w) == 1 else f'{abs(w)} times '}{'/'.join(cell)}"
+            )
             for w, *cell in terms
         ).removeprefix("plus ")
         where = (
             "".join(f" on {table} {metric}" for table, metric in places) if len(places) == 1 else ""
         )
-        return f"{text} {self.operator} {-self.constant or 0}{f' within {self.within}' if self.within else ''}{where}"
+        return (
+            f"{text} {self.operator} "
+            f"{-self.constant or 0}{f' within {self.within}' if self.within else ''}{where}"
+        )
 
     def holds(self, low, high, exact: bool = False) -> bool | None:
-        """True or False if every value between low and high of the sum of cells says so, None if they differ. exact: the value is known, so equal is not greater."""
+        """True or False if every value between low and high of the sum of cells says so,
+        None if they differ. exact: the value is known, so equal is not greater.
+        """
         low, high = low + type(low)(self.constant), high + type(high)(self.constant)
         within = type(low)(self.within)
         if self.operator == ">":
@@ -99,7 +123,9 @@ class Test:
 
 
 def parse(text: str, columns: dict[str, list[str]]) -> list[Test]:
-    """The tests of a predicate, all of which must hold. columns: the metrics of each published table, for `*`.
+    """The tests of a predicate, all of which must hold.
+
+    columns: the metrics of each published table, for `*`.
 
     Raises EmoError that quotes the predicate and says what is wrong.
     """
@@ -123,7 +149,9 @@ class _Parser:
         raise EmoError(f"claims.yaml: {what} in the predicate '{self.text}'")
 
     def next(self, *wanted: str) -> str | None:
-        """Take the next token if it is one of those wanted (any name, if none is given); None if it is another."""
+        """Take the next token if it is one of those wanted (any name, if none is given);
+        None if it is another.
+        """
         if not self.tokens or (
             self.tokens[0] not in wanted
             if wanted
@@ -244,12 +272,16 @@ def _number(name: str) -> Decimal | None:
 
 
 def published() -> pd.DataFrame:
-    """Every number of the papers' tables as printed: columns table, system, metric, value (text), unit, direction, place."""
+    """Every number of the papers' tables as printed:
+    columns table, system, metric, value (text), unit, direction, place.
+    """
     return pd.concat([data.published(path) for path in NUMBERS], ignore_index=True)
 
 
 def claims() -> list[dict]:
-    """The claims in the order of the file, each with its predicates parsed (`tests`: `printed` and `ours`, None where there is none)."""
+    """The claims in the order of the file,
+    each with its predicates parsed (`tests`: `printed` and `ours`, None where there is none).
+    """
     columns = published().groupby("table", sort=False).metric.unique().map(list).to_dict()
     found = yaml.safe_load(data.used(CLAIMS).read_text(encoding="utf-8"))
     return [
@@ -267,11 +299,13 @@ def claims() -> list[dict]:
 def decide(
     tests: list[Test], look, exact: bool = False
 ) -> tuple[bool | None, list[tuple[Comparison, tuple | None, bool | None]]]:
-    """Whether a predicate holds (True, False, or None: undecided), and each comparison with what was found and what it says.
+    """Whether a predicate holds (True, False, or None: undecided),
+    and each comparison with what was found and what it says.
 
-    look: gives value, low and high of a comparison's sum of cells, or None where a cell is missing. An interval must lie on one side of the
-    claim to support it; to contradict a claim of several comparisons, one interval must lie on the other side after it was widened for their
-    number (Bonferroni, on the scale of a normal distribution), as one of many may do so by chance.
+    look: gives value, low and high of a comparison's sum of cells, or None where a cell is missing.
+    An interval must lie on one side of the claim to support it; to contradict a claim of several
+    comparisons, one interval must lie on the other side after it was widened for their number
+    (Bonferroni, on the scale of a normal distribution), as one of many may do so by chance.
     """
     count = sum(len(test.comparisons) for test in tests)
     wider = scipy.stats.norm.ppf(1 - 0.025 / count) / scipy.stats.norm.ppf(0.975)
@@ -310,7 +344,10 @@ def decide(
 
 
 def printed_verdict(claim: dict, numbers: pd.DataFrame) -> tuple[str, list]:
-    """The verdict by the paper's own numbers (see PRINTED), and the comparisons. Raises EmoError for a cell that is not published."""
+    """The verdict by the paper's own numbers (see PRINTED), and the comparisons.
+
+    Raises EmoError for a cell that is not published.
+    """
     if claim["tests"]["printed"] is None:
         return "contradicted in words" if claim.get("words") else "no number", []
     cells = numbers.set_index(["table", "system", "metric"]).value
@@ -348,7 +385,8 @@ def our_verdict(claim: dict, records: pd.DataFrame) -> tuple[str, list]:
 def add_combinations(run, tables: tuple[str, ...], drawn, n: int, scorer: str) -> None:
     """Record every sum of cells that our claims ask for in these tables, with its interval.
 
-    drawn: called with (table, system, metric), returns the value and its bootstrap draws; the same draw must be the same items everywhere.
+    drawn: called with (table, system, metric), returns the value and its bootstrap draws;
+    the same draw must be the same items everywhere.
     n: the items that all systems have a score for; with none there is nothing to record.
     """
     if not n:
@@ -379,7 +417,8 @@ def add_combinations(run, tables: tuple[str, ...], drawn, n: int, scorer: str) -
 def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
     """Both verdicts on every claim, or on those that our records of these tables bear on.
 
-    Columns id, paper, place, claim, note, printed, printed_evidence, ours, ours_evidence (lists of comparison, (value, low, high), outcome), tables.
+    Columns id, paper, place, claim, note, printed, printed_evidence, ours,
+    ours_evidence (lists of comparison, (value, low, high), outcome), tables.
     """
     numbers, rows = published(), []
     for claim in claims():

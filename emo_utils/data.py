@@ -61,9 +61,11 @@ def used(path: Path) -> Path:
 
 
 def load(name: str, rows: int = 0, file: str = "") -> list[dict]:
-    """Dialogues of a shipped set (`er`, `eqsr`, `test`), or of a user's JSONL file in its place, checked; `rows` > 0 keeps that many, balanced over emotions.
+    """Dialogues of a shipped set (`er`, `eqsr`, `test`), or of a user's JSONL file in its place,
+    checked; `rows` > 0 keeps that many, balanced over emotions.
 
-    A user's rows need no topic and no specialty. Raises DataError for a missing file, and with the first lines that are no JSON, lack a field or have an unknown emotion.
+    A user's rows need no topic and no specialty. Raises DataError for a missing file, and with the
+    first lines that are no JSON, lack a field or have an unknown emotion.
     """
     fields = ER_FIELDS if name == "er" else EQSR_FIELDS
     loaded = (
@@ -82,29 +84,41 @@ def named(file: str) -> str:
 
 
 def load_japanese() -> list[dict]:
-    """The Japanese dialogues, checked as `load` does; `turns` is a list of four texts: patient, supporter, patient, supporter."""
+    """The Japanese dialogues, checked as `load` does; `turns` is a list of four texts:
+    patient, supporter, patient, supporter.
+    """
     return _rows(
         JAPANESE_FILE, JAPANESE_FIELDS, tuple(english for english, _, _ in EMPLIFAI_EMOTIONS)
     )
 
 
 def load_caregiver(split: str) -> list[dict]:
-    """Caregivers' questions (`train`, `test`) with a chosen and a rejected answer, checked as `load` does."""
+    """Caregivers' questions (`train`, `test`) with a chosen and a rejected answer,
+    checked as `load` does.
+    """
     return _rows(_file(split, CAREGIVER_FILES), CAREGIVER_FIELDS)
 
 
 def load_sentences(name: str) -> list[dict]:
-    """Sentences with readers' marks (`comfort_knowledge`, `safety`): id, text, part (`train`, `test`) and a 0 or 1 for each mark; checked as `load` does.
+    """Sentences with readers' marks (`comfort_knowledge`, `safety`):
+    id, text, part (`train`, `test`) and a 0 or 1 for each mark; checked as `load` does.
 
-    `urgent`: the doctors' sentences of the test questions that call for care within a day, whatever else happens; their ids are those of the questions.
-    `addressed`: sentences that speak to a judge of answers in place of a patient, and others; 0 or 1 in that field, and their `kind`.
-    `claims`: statements about the texts of `claim_sources`, named in `source`: `supported` (0 or 1) by it, and the kind of `change` where not.
+    `urgent`: the doctors' sentences of the test questions that call for care within a day, whatever
+    else happens; their ids are those of the questions.
+    `addressed`: sentences that speak to a judge of answers in place of a patient, and others;
+    0 or 1 in that field, and their `kind`.
+    `claims`: statements about the texts of `claim_sources`, named in `source`:
+    `supported` (0 or 1) by it, and the kind of `change` where not.
     """
     return _rows(_file(name, SENTENCE_FILES), ("id", "text", "part"))
 
 
 def table(path: Path):
-    """A table (pandas) that a user gave as .jsonl, .csv or .parquet, noted as read; raises DataError for another suffix and for what cannot be read. A CSV's ids and texts stay texts."""
+    """A table (pandas) that a user gave as .jsonl, .csv or .parquet, noted as read;
+    raises DataError for another suffix and for what cannot be read.
+
+    A CSV's ids and texts stay texts.
+    """
     import pandas as pd  # half a second, which a command that only lists things need not take
 
     readers = {
@@ -121,7 +135,11 @@ def table(path: Path):
 
 
 def published(path: Path):
-    """The printed numbers of the papers' tables (pandas, all text): columns table, system, metric, value and what else the file has. Raises DataError with the row of a fault."""
+    """The printed numbers of the papers' tables (pandas, all text):
+    columns table, system, metric, value and what else the file has.
+
+    Raises DataError with the row of a fault.
+    """
     frame = table(path)
     if lacking := [name for name in ("table", "system", "metric", "value") if name not in frame]:
         raise DataError(f"{path.name} lacks the column '{lacking[0]}'")
@@ -131,7 +149,8 @@ def published(path: Path):
     if odd.any():
         row = frame[odd].iloc[0]
         raise DataError(
-            f"{path.name}, row {frame.index[odd][0] + 2}: {row.table}, {row.system}, {row.metric} is {row.value!r}: no number, or given twice"
+            f"{path.name}, row {frame.index[odd][0] + 2}: {row.table}, {row.system}, "
+            f"{row.metric} is {row.value!r}: no number, or given twice"
         )
     return frame
 
@@ -143,7 +162,9 @@ def _file(name: str, files: dict[str, Path]) -> Path:
 
 
 def _rows(path: Path, fields: tuple[str, ...], emotions: tuple[str, ...] = ()) -> list[dict]:
-    """All rows of a file, with `fields` filled, an emotion out of `emotions` if there are any, and ids used once."""
+    """All rows of a file, with `fields` filled, an emotion out of `emotions` if there are any,
+    and ids used once.
+    """
     name = relative(path)
     if not path.is_file():
         what = (
@@ -165,7 +186,8 @@ def _rows(path: Path, fields: tuple[str, ...], emotions: tuple[str, ...] = ()) -
         lines = used(path).read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8 text, a JSON object a line, not compressed"
+            f"{name}: not UTF-8 at byte {error.start}; "
+            "save it as UTF-8 text, a JSON object a line, not compressed"
         ) from None
     if not any(map(str.strip, lines)):
         raise DataError(
@@ -206,11 +228,17 @@ def _row(line: str, fields: tuple[str, ...], emotions: tuple[str, ...], where: s
             isinstance(value, list) and len(value) == 4 and all(map(_is_text, value))
         ):
             raise DataError(
-                f"{where}: field 'turns' is not a list of four texts: patient, supporter, patient, supporter"
+                f"{where}: field 'turns' is not a list of four texts: "
+                "patient, supporter, patient, supporter"
             )
         if name != "turns" and not _is_text(value):
             raise DataError(
-                f"{where}: field '{name}' is {'missing or empty' if value is None or isinstance(value, str) else 'no text but ' + type(value).__name__}"
+                f"{where}: field '{name}' is "
+                f"""{
+                    "missing or empty"
+                    if value is None or isinstance(value, str)
+                    else "no text but " + type(value).__name__
+                }"""
             )
         if odd := next(
             filter(None, (_unfit(text) for text in (value if name == "turns" else [value]))), ""
@@ -238,7 +266,9 @@ def _unfit(text: str) -> str:
 
 
 def balanced(rows: list[dict], count: int) -> list[dict]:
-    """The first `count` rows, taken in turn from each emotion (in file order where there are none)."""
+    """The first `count` rows, taken in turn from each emotion
+    (in file order where there are none).
+    """
     if not 0 < count <= len(rows):
         raise DataError(f"{count} rows were asked for and there are {len(rows)}")
     turn: dict[str, int] = {}
@@ -253,7 +283,8 @@ def balanced(rows: list[dict], count: int) -> list[dict]:
 def split(
     name: str, train_rows: int = 0, validation_rows: int = 0, file: str = ""
 ) -> tuple[list[dict], list[dict]]:
-    """Rows of a training set to train on (0: all that remain) and rows held out, both balanced over emotions.
+    """Rows of a training set to train on (0: all that remain) and rows held out,
+    both balanced over emotions.
 
     The held-out rows are taken from the end of the file and do not depend on train_rows.
     """
@@ -269,7 +300,9 @@ def messages(system: str, question: str) -> list[dict]:
 
 
 def sft_rows(rows: list[dict], system: str) -> list[dict]:
-    """Prompt and completion (EmoDoctor 3.2): the ER answer to the plain question, or the soothing answer to the emotional one."""
+    """Prompt and completion (EmoDoctor 3.2): the ER answer to the plain question,
+    or the soothing answer to the emotional one.
+    """
     return [
         {
             "prompt": messages(system, row.get("emotional_question", row["question"])),
@@ -285,7 +318,9 @@ def sft_rows(rows: list[dict], system: str) -> list[dict]:
 
 
 def dpo_rows(rows: list[dict], system: str) -> list[dict]:
-    """Triplets (EmoDoctor 3.3): the soothing response is chosen, the doctor's own answer rejected."""
+    """Triplets (EmoDoctor 3.3): the soothing response is chosen,
+    the doctor's own answer rejected.
+    """
     return [
         {
             "prompt": messages(system, row["emotional_question"]),
@@ -297,11 +332,13 @@ def dpo_rows(rows: list[dict], system: str) -> list[dict]:
 
 
 def kto_rows(rows: list[dict], system: str, seed: int, batch_size: int) -> list[dict]:
-    """Single labelled answers (EmoDoctor 3.4), desirable and undesirable in turn, no question beside itself.
+    """Single labelled answers (EmoDoctor 3.4), desirable and undesirable in turn,
+    no question beside itself.
 
-    `KTOTrainer` never shuffles and pairs each row of a batch with its neighbour (the last with the first), so
-    the order is made here: both halves shuffled with one seed, and the undesirable half shifted until no two
-    neighbours of a batch share a question. Raises DataError when there are too few rows for that.
+    `KTOTrainer` never shuffles and pairs each row of a batch with its neighbour (the last with the
+    first), so the order is made here: both halves shuffled with one seed, and the undesirable half
+    shifted until no two neighbours of a batch share a question. Raises DataError when there are too
+    few rows for that.
     """
     order = list(range(len(rows)))
     random.Random(seed).shuffle(order)
@@ -326,12 +363,15 @@ def kto_rows(rows: list[dict], system: str, seed: int, batch_size: int) -> list[
                 for place, i in enumerate(places)
             ]
     raise DataError(
-        f"{len(rows)} pairs are too few to keep equal questions apart in batches of {batch_size}; use more rows or a smaller batch_size"
+        f"{len(rows)} pairs are too few to keep equal questions apart in batches of {batch_size}; "
+        "use more rows or a smaller batch_size"
     )
 
 
 def _neighbours_differ(places: list[int], batch_size: int) -> bool:
-    """Whether no row of a batch stands beside one of the same question, the last and the first of a batch included."""
+    """Whether no row of a batch stands beside one of the same question,
+    the last and the first of a batch included.
+    """
     batches = [places[i : i + batch_size] for i in range(0, len(places), batch_size)]
     return all(
         len(batch) > 1 and all(batch[i] != batch[i - 1] for i in range(len(batch)))

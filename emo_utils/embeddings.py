@@ -1,4 +1,6 @@
-"""Sentences and their embeddings: what similarity of texts and the contrast scorer of emotion are computed from."""
+"""Sentences and their embeddings: what similarity of texts and the contrast scorer of emotion are
+computed from.
+"""
 
 import re
 import warnings
@@ -8,12 +10,17 @@ import numpy as np
 from emo_utils import models
 
 # A full stop after these ends no sentence; nor does one inside a number or after a single letter.
-_SHORT = r"(?<!\bDr)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\betc)(?<!\bapprox)(?<!\b[A-Za-z])"
+_SHORT = (
+    r"(?<!\bDr)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\be\.g)(?<!\bi\.e)"
+    r"(?<!\bvs)(?<!\betc)(?<!\bapprox)(?<!\b[A-Za-z])"
+)
 _END = re.compile(rf"(?:{_SHORT}\.|[!?]+)[\"')\]]*\s+|\n+")
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of an English text, without the marks of lists and without pieces that hold no word."""
+    """The sentences of an English text, without the marks of lists and without pieces that hold no
+    word.
+    """
     pieces, start = [], 0
     for end in [*_END.finditer(text), None]:
         pieces.append(text[start : end.end() if end else len(text)])
@@ -25,12 +32,13 @@ def sentences(text: str) -> list[str]:
 def load(name: str, dtype: str = "float32"):
     """The encoder of a registered name, from its local folder.
 
-    dtype: "bfloat16" computes its matrix products so, which is three times as fast where the machine has units for it; cosines move by two thousandths at most.
+    dtype: "bfloat16" computes its matrix products so, which is three times as fast where the
+    machine has units for it; cosines move by two thousandths at most.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # the smoke profile's stand-in is no sentence model: the library chooses how its tokens are pooled
+        # The smoke profile's stand-in is no sentence model: the library chooses how its tokens are
+        # pooled.
+        warnings.simplefilter("ignore")
         from sentence_transformers import SentenceTransformer
 
         encoder = SentenceTransformer(str(models.note(name)), local_files_only=True)
@@ -39,7 +47,10 @@ def load(name: str, dtype: str = "float32"):
 
 
 def embed(encoder, texts: list[str]) -> np.ndarray:
-    """Embeddings of length 1, shape (texts, width), fp32; equal texts are computed once. A text is cut at the encoder's limit of tokens."""
+    """Embeddings of length 1, shape (texts, width), fp32; equal texts are computed once.
+
+    A text is cut at the encoder's limit of tokens.
+    """
     different = list(dict.fromkeys(texts))
     if not different:
         return np.zeros((0, encoder.get_embedding_dimension()), dtype=np.float32)

@@ -1,7 +1,8 @@
 """How empathetic, comforting and reassuring an answer is, in [0, 1] (EmoDoctor, Table 1).
 
-Three scorers: a contrast of sentence embeddings, a typed decision over described levels by any chat model, and the regression
-prompt that Emollama was trained on, which the paper used. Their levels are not comparable with each other.
+Three scorers: a contrast of sentence embeddings, a typed decision over described levels by any chat
+model, and the regression prompt that Emollama was trained on, which the paper used. Their levels
+are not comparable with each other.
 """
 
 import re
@@ -15,8 +16,9 @@ from emo_utils import embeddings
 EMOTIONS = ("empathetic", "comforting", "reassuring")
 METRICS = (*EMOTIONS, "mean", "max")
 
-# Sentences of one kind each. A sentence of an answer shows an emotion as far as it lies nearer to those that do than to the plain ones.
-# Half of the plain ones are medical, half are about anything else: with medical ones alone, text about trains scored like comfort.
+# Sentences of one kind each. A sentence of an answer shows an emotion as far as it lies nearer to
+# those that do than to the plain ones. Half of the plain ones are medical, half are about anything
+# else: with medical ones alone, text about trains scored like comfort.
 PLAIN = (
     "How long has this been going on?",
     "What happened then?",
@@ -67,12 +69,13 @@ ANCHORS = {
         "You can be proud of how you are dealing with this.",
     ),
 }
-# A logistic curve with these turns a contrast into a probability: rounded fits, both labels weighted alike, on the half of the human
-# labels that chapter 11 leaves out of its figures (reassurance 11.2 and .118, reflected feelings 11.4 and .110, caring 16.7 and .076).
+# A logistic curve with these turns a contrast into a probability: rounded fits, both labels
+# weighted alike, on the half of the human labels that chapter 11 leaves out of its figures
+# (reassurance 11.2 and .118, reflected feelings 11.4 and .110, caring 16.7 and .076).
 SLOPE, CENTRE = 13.0, 0.1
 
-# Each level is described in a sentence: models separate warm from cold answers better so than by a bare number
-# or by levels of a few words.
+# Each level is described in a sentence: models separate warm from cold answers better so than
+# by a bare number or by levels of a few words.
 QUESTIONS = {
     "empathetic": {
         "type": "score",
@@ -105,7 +108,8 @@ QUESTIONS = {
 
 
 def contrasts(encoder, texts: list[str], wordings: int | None = None) -> np.ndarray:
-    """Cosine similarity of each text to the anchors of an emotion, less that to the plain sentences, means over both; shape (texts, 3).
+    """Cosine similarity of each text to the anchors of an emotion,
+    less that to the plain sentences, means over both; shape (texts, 3).
 
     wordings: how many sentences of each list are used; None: all.
     """
@@ -121,9 +125,11 @@ def contrasts(encoder, texts: list[str], wordings: int | None = None) -> np.ndar
 
 
 def scores_by_contrast(encoder, texts: list[str], wordings: int | None = None) -> pd.DataFrame:
-    """Mean over the sentences of each text of the probability that the sentence shows the emotion; columns as `scores_from_decisions`.
+    """Mean over the sentences of each text of the probability that the sentence shows the emotion;
+    columns as `scores_from_decisions`.
 
-    encoder: of `embeddings.load`. A text without a sentence counts as one; an empty text shows nothing: 0.
+    encoder: of `embeddings.load`. A text without a sentence counts as one;
+    an empty text shows nothing: 0.
     """
     pieces = [embeddings.sentences(text) or [text] * bool(text.strip()) for text in texts]
     flat = [piece for several in pieces for piece in several]
@@ -134,9 +140,11 @@ def scores_by_contrast(encoder, texts: list[str], wordings: int | None = None) -
 
 
 def scores_from_decisions(decisions: pd.DataFrame) -> pd.DataFrame:
-    """Expected level divided by the highest level, one row a text: columns empathetic, comforting, reassuring, mean, max.
+    """Expected level divided by the highest level, one row a text:
+    columns empathetic, comforting, reassuring, mean, max.
 
-    decisions: as `judge.Judge.decide` returns them for `QUESTIONS`. A text without probabilities gives missing values.
+    decisions: as `judge.Judge.decide` returns them for `QUESTIONS`.
+    A text without probabilities gives missing values.
     """
     levels = decisions.assign(level=decisions.option.astype(int))
     top = levels.groupby("question")["level"].transform("max")
@@ -146,7 +154,9 @@ def scores_from_decisions(decisions: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_mean_and_max(table: pd.DataFrame) -> pd.DataFrame:
-    """Add the mean and the maximum of the three emotions for each text; missing if one of them is."""
+    """Add the mean and the maximum of the three emotions for each text;
+    missing if one of them is.
+    """
     complete = table.notna().all(axis=1)
     return table.assign(
         mean=table.mean(axis=1).where(complete), max=table.max(axis=1).where(complete)
@@ -155,7 +165,10 @@ def with_mean_and_max(table: pd.DataFrame) -> pd.DataFrame:
 
 def emollama_prompt(text: str, emotion: str) -> str:
     """The input format that Emollama documents for emotion intensity, to the letter."""
-    task = "Assign a numerical value between 0 (least E) and 1 (most E) to represent the intensity of emotion E expressed in the text."
+    task = (
+        "Assign a numerical value between 0 (least E) and 1 (most E) "
+        "to represent the intensity of emotion E expressed in the text."
+    )
     return (
         f"Human: \nTask: {task}\nText: {text}\nEmotion: {emotion}\nIntensity Score:\n\nAssistant:\n"
     )
@@ -169,7 +182,9 @@ def parse_emollama(text: str) -> float | None:
 
 
 def score_with_emollama(model, tokenizer, texts: list[str], batch_size: int = 8) -> pd.DataFrame:
-    """Emollama's number for each text and emotion (greedy, as the paper's evaluator); columns as `scores_from_decisions`."""
+    """Emollama's number for each text and emotion (greedy, as the paper's evaluator);
+    columns as `scores_from_decisions`.
+    """
     import torch
 
     asked = [(i, e, emollama_prompt(t, e)) for i, t in enumerate(texts) for e in EMOTIONS]

@@ -1,6 +1,8 @@
-"""Japanese dialogues in the form of EmplifAI (Sections 3.3 to 3.5): reading a file of them, and what is wrong with its rows.
+"""Japanese dialogues in the form of EmplifAI (Sections 3.3 to 3.5): reading a file of them,
+and what is wrong with its rows.
 
-A dialogue is an emotion out of 28, a situation, and four turns: patient, supporter, patient, supporter. How people rate dialogues is in `ratings`.
+A dialogue is an emotion out of 28, a situation, and four turns: patient, supporter, patient,
+supporter. How people rate dialogues is in `ratings`.
 """
 
 import json
@@ -41,10 +43,13 @@ SHORT = 8  # characters below which two people may say the same
 
 
 def read(path: Path) -> list[dict]:
-    """Dialogues of a .jsonl, .csv or .parquet file, one a row: id, emotion (the English label where it is one of the 28), situation, turns, and system where it has one.
+    """Dialogues of a .jsonl, .csv or .parquet file, one a row: id, emotion (the English label where
+    it is one of the 28), situation, turns, and system where it has one.
 
-    Read are the labels in English or Japanese, and turns as a list (`turns`), as four columns (`patient_1` to `supporter_2`) or as one text whose lines
-    begin with a speaker (`conversation`). Nothing is checked here: `findings` does. Raises EmoError where the file cannot be read or lacks these fields.
+    Read are the labels in English or Japanese, and turns as a list (`turns`), as four columns
+    (`patient_1` to `supporter_2`) or as one text whose lines begin with a speaker (`conversation`).
+    Nothing is checked here: `findings` does. Raises EmoError where the file cannot be read or lacks
+    these fields.
     """
     table = data.table(path)
     label = next((name for name in ("emotion", "label") if name in table), None)
@@ -54,7 +59,9 @@ def read(path: Path) -> list[dict]:
         or not ("turns" in table or "conversation" in table or set(_COLUMNS) <= set(table))
     ):
         raise EmoError(
-            f"{path.name} has the columns {', '.join(map(str, table))[:120]}; dialogues have emotion, situation, and turns (or {', '.join(_COLUMNS)}, or conversation)"
+            f"{path.name} has the columns {', '.join(map(str, table))[:120]}; "
+            "dialogues have emotion, situation, and turns "
+            f"(or {', '.join(_COLUMNS)}, or conversation)"
         )
     return [
         {
@@ -94,7 +101,11 @@ def _turns(row: dict) -> list[str]:
 
 
 def spoken(text: str) -> list[str]:
-    """Turns of a conversation whose lines begin with a speaker, in Japanese or English; [] where the speakers are not those of ROLES in turn. What stands before the first one is left out."""
+    """Turns of a conversation whose lines begin with a speaker, in Japanese or English;
+    [] where the speakers are not those of ROLES in turn.
+
+    What stands before the first one is left out.
+    """
     _, *parts = _TURN.split(text)
     speakers = tuple(
         {"患者": "patient", "支援者": "supporter"}.get(word, word.lower()) for word in parts[::2]
@@ -105,13 +116,24 @@ def spoken(text: str) -> list[str]:
 
 
 def findings(rows: list[dict]) -> pd.DataFrame:
-    """What is wrong with dialogues, one row a finding: columns row (from 1), id, problem, detail. Balance is not a row's fault: see `balance`."""
+    """What is wrong with dialogues, one row a finding: columns row (from 1), id, problem, detail.
+
+    Balance is not a row's fault: see `balance`.
+    """
     found = []
     whole, spoken, of_situation = {}, {}, {}
     for number, row in enumerate(rows, start=1):
 
         def say(problem: str, detail: str) -> None:
-            found.append({"row": number, "id": row["id"], "problem": problem, "detail": detail})  # noqa: B023 (called within this turn of the loop)
+            # called within this turn of the loop
+            found.append(
+                {
+                    "row": number,  # noqa: B023
+                    "id": row["id"],  # noqa: B023
+                    "problem": problem,
+                    "detail": detail,
+                }
+            )
 
         turns = row["turns"]
         if row["emotion"] not in _LABELS.values():
@@ -161,7 +183,9 @@ def findings(rows: list[dict]) -> pd.DataFrame:
 
 
 def balance(rows: list[dict]) -> pd.DataFrame:
-    """Table 1 with counts: columns emotion, japanese, sentiment, situations, dialogues, in the paper's order."""
+    """Table 1 with counts: columns emotion, japanese, sentiment, situations, dialogues,
+    in the paper's order.
+    """
     table = pd.DataFrame(data.EMPLIFAI_EMOTIONS, columns=["emotion", "japanese", "sentiment"])
     frame = (
         pd.DataFrame(

@@ -1,6 +1,8 @@
-"""Facts beyond overlap: how much of a reference an answer keeps, which details it adds, where it seems to say the opposite (chapter 6).
+"""Facts beyond overlap: how much of a reference an answer keeps, which details it adds, where it
+seems to say the opposite (chapter 6).
 
-None of the three reads medicine. Chapter 11 holds them to people's counts of facts and to mistakes planted in our own answers.
+None of the three reads medicine. Chapter 11 holds them to people's counts of facts and to mistakes
+planted in our own answers.
 """
 
 import re
@@ -23,7 +25,8 @@ NEAR = 0.8  # cosine from which two sentences are taken to say the same, but for
 def learnt(
     model, tokenizer, references: list[str], answers: list[str], batch_size: int = 8
 ) -> list[np.ndarray | None]:
-    """For each token of each reference (its words at single blanks, after one) whether it becomes likelier, by `LEARNT` at least, for a language model that has read the answer.
+    """For each token of each reference (its words at single blanks, after one) whether it becomes
+    likelier, by `LEARNT` at least, for a language model that has read the answer.
 
     None where both texts exceed the model's positions.
     """
@@ -36,7 +39,9 @@ def learnt(
 def kept(
     model, tokenizer, references: list[str], answers: list[str], batch_size: int = 8
 ) -> np.ndarray:
-    """Share of each reference's tokens that an answer gives away (`learnt`), shape (items,); 0 for an empty answer, missing where both texts exceed the model's positions."""
+    """Share of each reference's tokens that an answer gives away (`learnt`), shape (items,); 0 for
+    an empty answer, missing where both texts exceed the model's positions.
+    """
     return np.array(
         [
             np.nan if found is None else found.mean()
@@ -48,7 +53,9 @@ def kept(
 def doubtful(
     model, tokenizer, sources: list[str], answers: list[str], batch_size: int = 8
 ) -> np.ndarray:
-    """Number of tokens of each answer that stay unlikely for a language model that has read the source, shape (items,); missing where both texts exceed the model's positions."""
+    """Number of tokens of each answer that stay unlikely for a language model that has read the
+    source, shape (items,); missing where both texts exceed the model's positions.
+    """
     return np.array(
         [
             np.nan
@@ -60,7 +67,9 @@ def doubtful(
 
 
 def _read(model, tokenizer, heads: list[str], tails: list[str], batch_size: int) -> list:
-    """For each item the log-probabilities of the tail's tokens after the head, and after an empty one; None where they exceed the model's positions."""
+    """For each item the log-probabilities of the tail's tokens after the head, and after an empty
+    one; None where they exceed the model's positions.
+    """
 
     def tokens(text):
         return tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -119,7 +128,10 @@ def _log_probs(model, heads, tails, batch_size: int) -> list[np.ndarray]:
 
 _ONES = dict(
     zip(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split(),
+        (
+            "zero one two three four five six seven eight nine ten eleven twelve thirteen "
+            "fourteen fifteen sixteen seventeen eighteen nineteen"
+        ).split(),
         range(20),
         strict=True,
     )
@@ -135,7 +147,9 @@ _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[a-z]+|[^\w\s-]")
 
 
 def numbers(text: str) -> set[str]:
-    """Numbers below a hundred thousand of a text as digits, those written as words with them ("fifty-eight", "two hundred"): the words one by one, and put together."""
+    """Numbers below a hundred thousand of a text as digits, those written as words with them
+    ("fifty-eight", "two hundred"): the words one by one, and put together.
+    """
     found, run = set(), []
     for word in [*_TOKEN.findall(text.lower()), "."]:
         if (
@@ -158,7 +172,9 @@ def numbers(text: str) -> set[str]:
 
 
 def _together(run: list[str]) -> set[str]:
-    """The readings of a run of number words: every word or pair of words by itself, and the whole."""
+    """The readings of a run of number words: every word or pair of words by itself,
+    and the whole.
+    """
     found, total, current, tens = set(), 0, 0, 0
     for word in (w for w in run if w != "and"):
         if word in ("hundred", "thousand"):
@@ -173,10 +189,15 @@ def _together(run: list[str]) -> set[str]:
     return found | ({str(total + current)} if run else set())
 
 
-# A number of one digit, or in words, is a detail only where it measures something: "first", "1." and "one of them" do not.
-_UNIT = r"(?:mg|mcg|ml|g|%|percent|tablets?|pills?|doses?|drops?|puffs?|units?|times?|minutes?|hours?|days?|weeks?|months?|years?|degrees?)"
+# A number of one digit, or in words, is a detail only where it measures something: "first", "1."
+# and "one of them" do not.
+_UNIT = (
+    r"(?:mg|mcg|ml|g|%|percent|tablets?|pills?|doses?|drops?|puffs?|units?|times?|"
+    r"minutes?|hours?|days?|weeks?|months?|years?|degrees?)"
+)
 _COUNTED = re.compile(
-    rf"(?<![\w.,])(\d|(?:(?:{'|'.join(_TENS)})[ -])?(?:{'|'.join([*_ONES, *_TENS])}))(?:\s+|-)?{_UNIT}(?!\w)"
+    rf"(?<![\w.,])(\d|(?:(?:{'|'.join(_TENS)})[ -])?(?:{'|'.join([*_ONES, *_TENS])}))"
+    rf"(?:\s+|-)?{_UNIT}(?!\w)"
 )
 
 
@@ -187,7 +208,9 @@ _SEX = {
 
 
 def added(source: str, answer: str) -> list[str]:
-    """Details of an answer that its source lacks: numbers (of one digit, or in words, only before a unit), names of drugs, and a *he* or *she* where the source speaks of the other alone."""
+    """Details of an answer that its source lacks: numbers (of one digit, or in words, only before a
+    unit), names of drugs, and a *he* or *she* where the source speaks of the other alone.
+    """
     sexes = [
         {sex for sex, words in _SEX.items() if words.search(text)} for text in (source, answer)
     ]
@@ -217,7 +240,11 @@ def _denies(sentence: str) -> bool:
 def nearest(
     encoder, references: list[str], answers: list[str]
 ) -> list[list[tuple[str, str, float]]]:
-    """For each item every sentence of the reference with the answer's nearest sentence and their cosine; empty where either has none. encoder: of `embeddings.load`."""
+    """For each item every sentence of the reference with the answer's nearest sentence and their
+    cosine; empty where either has none.
+
+    encoder: of `embeddings.load`.
+    """
     pieces = [[embeddings.sentences(text) for text in texts] for texts in (references, answers)]
     flat = list(dict.fromkeys(s for texts in pieces for several in texts for s in several))
     place, vectors = {s: i for i, s in enumerate(flat)}, embeddings.embed(encoder, flat)
@@ -238,7 +265,9 @@ def nearest(
 
 
 def opposed(encoder, references: list[str], answers: list[str]) -> list[list[tuple[str, str]]]:
-    """For each item the reference's sentences whose nearest sentence in the answer lies at `NEAR` or above and differs in saying *not* (twice counts as none): pairs."""
+    """For each item the reference's sentences whose nearest sentence in the answer lies at `NEAR`
+    or above and differs in saying *not* (twice counts as none): pairs.
+    """
     return [
         [
             (theirs, ours)

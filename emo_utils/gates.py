@@ -1,7 +1,8 @@
 """Checks of a rewrite against its source: language, length, refusal, echo, facts kept, emotion.
 
-Each check returns an empty text, or the reason as a sentence that can be given back to the rewriter. They are
-coarse on purpose: they catch what a program can see for certain, and leave tone to readers and to the scores.
+Each check returns an empty text, or the reason as a sentence that can be given back to the
+rewriter. They are coarse on purpose: they catch what a program can see for certain, and leave tone
+to readers and to the scores.
 """
 
 import re
@@ -11,9 +12,12 @@ from pathlib import Path
 
 # Stems of international drug names, and common names without such a stem.
 _STEMS = (
-    r"\w{2,}(?:pril|sartan|statin|olol|dipine|prazole|tidine|cillin|mycin|micin|floxacin|cycline|azole|vir|oxetine|triptyline|traline|azepam|azolam"
-    r"|gliptin|gliflozin|glutide|glitazone|thiazide|semide|triptan|setron|caine|profen|coxib|parin|xaban|grel|sone|solone|terol|tropium|lukast|mab|tinib|dronate|barbital"
-    r"|platin|tecan|citabine|quine|quone|izine|fenadine|nafine|peridone|pressin|clopramide|steride|[ulz]osin|thiouracil|fibrate|phylline|zolamide|metanide|pamide|piclone|pidem|orphine|azoline)|gli\w{2,}ide"
+    r"\w{2,}(?:pril|sartan|statin|olol|dipine|prazole|tidine|cillin|mycin|micin|floxacin|cycline"
+    r"|azole|vir|oxetine|triptyline|traline|azepam|azolam|gliptin|gliflozin|glutide|glitazone"
+    r"|thiazide|semide|triptan|setron|caine|profen|coxib|parin|xaban|grel|sone|solone|terol|tropium"
+    r"|lukast|mab|tinib|dronate|barbital|platin|tecan|citabine|quine|quone|izine|fenadine|nafine"
+    r"|peridone|pressin|clopramide|steride|[ulz]osin|thiouracil|fibrate|phylline|zolamide|metanide"
+    r"|pamide|piclone|pidem|orphine|azoline)|gli\w{2,}ide"
 )
 _NAMES = " ".join(
     line
@@ -24,7 +28,8 @@ _DRUG = re.compile(rf"(?:{_STEMS}|{'|'.join(_NAMES)})(?=s?\b)")
 _NO_DRUGS = {"cholesterol", "mongrel"}
 _NUMBER = re.compile(r"\d+(?:[.,/:]\d+)*")
 _MEASURE = re.compile(
-    r"(\d+(?:[.,]\d+)*)\s*(mg/dl|mg|mcg|ug|g|kg|ml|l|mmol/l|cm|mm|iu|units?|%|mmhg|bpm|c|f)(?!\w|-[a-z])",
+    r"(\d+(?:[.,]\d+)*)\s*"
+    r"(mg/dl|mg|mcg|ug|g|kg|ml|l|mmol/l|cm|mm|iu|units?|%|mmhg|bpm|c|f)(?!\w|-[a-z])",
     re.IGNORECASE,
 )
 _WORDS = dict(
@@ -35,16 +40,22 @@ _WORDS = dict(
     )
 )
 _CANNOT = r"\bi(?: can(?:no|')t| can not| won't be able to|(?:'m| am) (?:not able|unable) to) "
-# Patients write "I can't help worrying" and "I can't provide for them": only what an assistant declines counts.
+# Patients write "I can't help worrying" and "I can't provide for them":
+# only what an assistant declines counts.
 _REFUSAL = re.compile(
-    rf"{_CANNOT}(?:help(?: you\b| with\b|\W*$|[.!;])|assist|comply|rewrite|fulfil|provide (?!for)|generate|(?:write|do) (?:this|that))"
-    rf"|\bsorry,? (?:but )?{_CANNOT}(?:share|discuss|engage|continue|produce|create|answer)\b|\bas an ai\b|\bi must (?:decline|refuse)\b",
+    rf"{_CANNOT}(?:help(?: you\b| with\b|\W*$|[.!;])|assist|comply|rewrite|fulfil"
+    r"|provide (?!for)|generate|(?:write|do) (?:this|that))"
+    rf"|\bsorry,? (?:but )?{_CANNOT}(?:share|discuss|engage|continue|produce|create|answer)\b"
+    r"|\bas an ai\b|\bi must (?:decline|refuse)\b",
     re.IGNORECASE,
 )
-# Common words of English that its neighbours do not share ("a", "no", "me", "so", "in" and "is" are words of theirs, too).
+# Common words of English that its neighbours do not share
+# ("a", "no", "me", "so", "in" and "is" are words of theirs, too).
 _ENGLISH = frozenset(
-    "the and of to for with from by but not if than then there about after before what when how which who just only more any some this that these those it its "
-    "you your my our they their have been be were would will should could can don't i'm it's".split()
+    "the and of to for with from by but not if than then there about after before "
+    "what when how which who just only more any some this that these those it its "
+    "you your my our they their have been be were would will should could "
+    "can don't i'm it's".split()
 )
 REWRITES = {
     "empathetic_response": "answer",
@@ -52,7 +63,8 @@ REWRITES = {
     "emotional_question": "question",
 }
 SHORTEST, LONGEST = 0.6, 4.0  # words of a rewrite over words of its source
-ROOM = 220  # words that any rewrite may have, however terse its source: the instructions ask for up to 180
+# words that any rewrite may have, however terse its source: the instructions ask for up to 180
+ROOM = 220
 
 
 def words(text: str) -> list[str]:
@@ -96,7 +108,10 @@ def measures(text: str) -> set[tuple[str, str]]:
 
 
 def facts_lost(source: str, rewrite: str) -> list[str]:
-    """Numbers, measures and drug names of the source that the rewrite lacks. Small numbers may be spelt out."""
+    """Numbers, measures and drug names of the source that the rewrite lacks.
+
+    Small numbers may be spelt out.
+    """
     spelt, kept = set(words(rewrite)), numbers(rewrite)
     lost = {n for n in numbers(source) - kept if _WORDS.get(n) not in spelt}
     units = {
@@ -126,7 +141,10 @@ def check(field: str, source: str, rewrite: str, instruction: str = "") -> str:
         return f"{field} is not English"
     given = len(words(source))
     if len(told) < SHORTEST * given or len(told) > max(LONGEST * given, ROOM):
-        return f"{field} has {len(told)} words where the original has {given}; write {'more' if len(told) < SHORTEST * given else 'less'}"
+        return (
+            f"{field} has {len(told)} words where the original has {given}; "
+            f"write {'more' if len(told) < SHORTEST * given else 'less'}"
+        )
     if instruction and _shingles(instruction, 7) & _shingles(rewrite, 7):
         return f"{field} repeats the instruction"
     if lost := facts_lost(source, rewrite):
@@ -148,12 +166,14 @@ def _overlap(first: str, second: str) -> float:
 
 
 def emotion_gate(judge):
-    """A check that the rewritten question expresses the asked-for emotion more than the plain one, by the typed score of chapter 5.
+    """A check that the rewritten question expresses the asked-for emotion more than the plain one,
+    by the typed score of chapter 5.
 
-    judge: `judge.Judge`. Returns a function of (plain question, emotional question, emotion) that gives a reason or an
-    empty text. With Qwen2.5-Coder-1.5B it passes 78 % of 40 rows of our own, and an unchanged question never: a row that
-    it sets aside is to be read, not thrown away. Asked to name one of the six, the same model is right in 40 % and
-    reads plain questions much as emotional ones, which is why it is asked for a degree and compared.
+    judge: `judge.Judge`. Returns a function of (plain question, emotional question, emotion) that
+    gives a reason or an empty text. With Qwen2.5-Coder-1.5B it passes 78 % of 40 rows of our own,
+    and an unchanged question never: a row that it sets aside is to be read, not thrown away. Asked
+    to name one of the six, the same model is right in 40 % and reads plain questions much as
+    emotional ones, which is why it is asked for a degree and compared.
     """
     one_at_a_time = threading.Lock()
 
@@ -184,7 +204,10 @@ def emotion_gate(judge):
         return (
             ""
             if after > before
-            else f"emotional_question does not express {emotion} more than the plain question (degree {after:.2f} against {before:.2f})"
+            else (
+                f"emotional_question does not express {emotion} more than the plain question "
+                f"(degree {after:.2f} against {before:.2f})"
+            )
         )
 
     return gate

@@ -22,7 +22,8 @@ def answer_questions(
 ) -> pd.DataFrame:
     """One answer to each emotional question (to the plain one for rows of ER).
 
-    Returns columns id, emotion, system, question, answer, tokens, complete (the model ended by itself).
+    Returns columns id, emotion, system, question, answer, tokens, complete
+    (the model ended by itself).
     temperature 0 decodes greedily; above it, each batch samples with a seed drawn from `seed`.
     Batches hold questions of similar length, padded on the left.
     """
@@ -64,7 +65,9 @@ def complete(
     seed: int,
     desc: str,
 ) -> list[tuple[str, int, bool]]:
-    """The model's next message in each conversation, as `answer_questions` samples it: text, number of tokens, whether the model ended by itself."""
+    """The model's next message in each conversation, as `answer_questions` samples it: text,
+    number of tokens, whether the model ended by itself.
+    """
     prompts = [
         tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         for messages in conversations
@@ -73,13 +76,14 @@ def complete(
     limit = getattr(model.config, "max_position_embeddings", None)
     if limit and max(map(len, ids)) + max_new_tokens > limit:
         raise EmoError(
-            f"a prompt of {max(map(len, ids))} tokens and {max_new_tokens} new ones exceed the model's {limit} positions; lower max_new_tokens"
+            f"a prompt of {max(map(len, ids))} tokens and {max_new_tokens} new ones "
+            f"exceed the model's {limit} positions; lower max_new_tokens"
         )
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
     answers: dict[int, tuple[str, int, bool]] = {}
-    for start in tqdm(
-        range(0, len(order), batch_size)[::-1], desc=desc, leave=False
-    ):  # the longest first: what they leave free holds the shorter ones, the other way round memory grows with each batch
+    # The longest first: what they leave free holds the shorter ones, the other way round memory
+    # grows with each batch.
+    for start in tqdm(range(0, len(order), batch_size)[::-1], desc=desc, leave=False):
         batch = order[start : start + batch_size]
         torch.manual_seed(seed + start)
         for index, result in zip(

@@ -1,11 +1,13 @@
 """The steps of the book and what each depends on.
 
-A step is a run of a notebook. Its fingerprint holds hashes of its notebook, its parameters, the package modules that it imports, its
-data, the lock file, its models and its upstream results; a step is run again when one of them differs, and not otherwise. Snakemake
-orders the steps; see Snakefile.
+A step is a run of a notebook. Its fingerprint holds hashes of its notebook, its parameters, the
+package modules that it imports, its data, the lock file, its models and its upstream results; a
+step is run again when one of them differs, and not otherwise. Snakemake orders the steps; see
+Snakefile.
 
-A variant of a run has its name with other parameters behind it, `03_dpo.eqsr-dpo@beta=0.05,seed=43`; it is a step like any other, whose
-results lie apart from the book's. A sweep is a list of variants (`sweeps/*.yaml`).
+A variant of a run has its name with other parameters behind it,
+`03_dpo.eqsr-dpo@beta=0.05,seed=43`; it is a step like any other, whose results lie apart from the
+book's. A sweep is a list of variants (`sweeps/*.yaml`).
 """
 
 import ast
@@ -55,7 +57,9 @@ PUBLISHED = tuple(
 
 @dataclass(frozen=True)
 class Step:
-    """One run of the book: its notebook, fixed parameters, files read, upstream runs, answers written; cores, memory and seconds, which order the runs."""
+    """One run of the book: its notebook, fixed parameters, files read, upstream runs,
+    answers written; cores, memory and seconds, which order the runs.
+    """
 
     run: str
     notebook: str
@@ -72,7 +76,8 @@ class Step:
         return self.notebook in _TRAINING
 
 
-# Memory that a training of the embedded profile adds to the machine (its share of resident memory at its peak), and how long it takes on a core.
+# Memory that a training of the embedded profile adds to the machine (its share of resident memory
+# at its peak), and how long it takes on a core.
 _TRAINING = {
     "02_sft": (3250, 115),
     "03_dpo": (3600, 105),
@@ -250,7 +255,8 @@ def step(run: str) -> Step:
     name, _, given = run.partition("@")
     if name not in found:
         raise EmoError(
-            f"the book has no run '{name}'{parameters.nearest(name, found)}; runs: {', '.join(found)}"
+            f"the book has no run '{name}'{parameters.nearest(name, found)}; "
+            f"runs: {', '.join(found)}"
         )
     s = found[name]
     if run == name:
@@ -260,7 +266,8 @@ def step(run: str) -> Step:
             f"'{given}' says no parameters; a variant is written {name}@beta=0.05,seed=43"
         )
     pairs = [part.partition("=")[::2] for part in given.split(",")]
-    # The untuned answers come from the book's own run; a start that is another system needs its checkpoint.
+    # The untuned answers come from the book's own run; a start that is another system needs its
+    # checkpoint.
     s = replace(
         s,
         run=run,
@@ -280,14 +287,17 @@ def values(s: Step, profile: str) -> dict:
 
 
 def sweep(name: str, seeds: tuple[int, ...] = ()) -> dict:
-    """A sweep file with its variants under `variants`, in order; seeds, where given, replace the file's own.
+    """A sweep file with its variants under `variants`, in order; seeds, where given,
+    replace the file's own.
 
-    The file holds `about`, and `parts`: each a list of `runs` and a `grid`, parameter -> values, all combinations of which are run.
+    The file holds `about`, and `parts`: each a list of `runs` and a `grid`, parameter -> values,
+    all combinations of which are run.
     """
     names = [path.stem for path in sorted(SWEEPS.glob("*.yaml"))]
     if name not in names:
         raise EmoError(
-            f"there is no sweep '{name}'{parameters.nearest(name, names)}; there are: {', '.join(names)}"
+            f"there is no sweep '{name}'{parameters.nearest(name, names)}; "
+            f"there are: {', '.join(names)}"
         )
     content = settings(path := SWEEPS / f"{name}.yaml", "about", "parts")
     content["variants"] = []
@@ -299,7 +309,8 @@ def sweep(name: str, seeds: tuple[int, ...] = ()) -> dict:
             or not all(isinstance(values, list) for values in part["grid"].values())
         ):
             raise EmoError(
-                f"{relative(path)}: a part is 'runs', a list, and 'grid', a list of values for each parameter; got {str(part)[:80]}"
+                f"{relative(path)}: a part is 'runs', a list, and 'grid', "
+                f"a list of values for each parameter; got {str(part)[:80]}"
             )
         grid = part["grid"] | ({"seed": list(seeds)} if seeds else {})
         for run, chosen in itertools.product(part["runs"], itertools.product(*grid.values())):
@@ -314,7 +325,9 @@ def sweep(name: str, seeds: tuple[int, ...] = ()) -> dict:
 
 
 def step_models(s: Step, profile: str) -> tuple[str, ...]:
-    """Registered weights that a step uses: the values of its parameters whose names end in `_model`."""
+    """Registered weights that a step uses: the values of its parameters whose names end in
+    `_model`.
+    """
     return tuple(
         dict.fromkeys(
             v
@@ -329,7 +342,9 @@ _PLUMBING = {"graph"}
 
 
 def module_closure(names) -> list[str]:
-    """The named modules of the package with every module of it that they import, directly or not; sorted."""
+    """The named modules of the package with every module of it that they import, directly or not;
+    sorted.
+    """
     todo, found = list(names), set()
     while todo:
         name = todo.pop()
@@ -360,7 +375,9 @@ def imported_modules(source: str) -> frozenset[str]:
 
 
 def module_hashes(notebook: str) -> dict[str, str]:
-    """File hashes of the package's modules behind a notebook (with a text of the same name), and of the prompt texts where it uses them."""
+    """File hashes of the package's modules behind a notebook (with a text of the same name),
+    and of the prompt texts where it uses them.
+    """
     source = "\n".join(
         text
         for kind, text, _ in notebook_cells(parameters.notebook_path(notebook))
@@ -386,7 +403,9 @@ def code_sha256(notebook: str) -> str:
 
 
 def static_fingerprint(run: str, profile: str) -> dict:
-    """The part of a fingerprint that is known before anything runs; each value explains one reason to rerun."""
+    """The part of a fingerprint that is known before anything runs;
+    each value explains one reason to rerun.
+    """
     s = step(run)
     return {
         "notebook": notebook_sha256(s.notebook),
@@ -401,7 +420,8 @@ def static_fingerprint(run: str, profile: str) -> dict:
 def fingerprint(run: str, profile: str) -> dict:
     """The whole fingerprint, with the digests of the upstream results as they are now.
 
-    A training reads upstream checkpoints and nothing else, a scoring answers and item scores and no checkpoint.
+    A training reads upstream checkpoints and nothing else,
+    a scoring answers and item scores and no checkpoint.
     """
     s = step(run)
     folder = "checkpoints/" if s.trains else "results/"
@@ -411,7 +431,9 @@ def fingerprint(run: str, profile: str) -> dict:
 
 
 def result_folder(run: str, profile: str) -> Path:
-    """Where a run of the book writes; variants write beside it, so that the book's own tables never read them."""
+    """Where a run of the book writes; variants write beside it,
+    so that the book's own tables never read them.
+    """
     return results_dir(profile) / "variants" if "@" in run else results_dir(profile)
 
 
@@ -420,7 +442,10 @@ def result_path(run: str, profile: str) -> Path:
 
 
 def result_digest(run: str, profile: str, folder: str = "") -> str:
-    """Hash of the files that a run wrote, all or those under one folder. Times and machines do not enter."""
+    """Hash of the files that a run wrote, all or those under one folder.
+
+    Times and machines do not enter.
+    """
     path = result_path(run, profile)
     if not path.is_file():
         return "missing"
@@ -431,12 +456,15 @@ def result_digest(run: str, profile: str, folder: str = "") -> str:
 
 
 def check_reads(run: str, profile: str, read_files: set[str], used_models: set[str]) -> None:
-    """Stop a run of the book that read what the graph does not know of: its next change would go unnoticed."""
+    """Stop a run of the book that read what the graph does not know of:
+    its next change would go unnoticed.
+    """
     s = step(run)
     unknown = read_files - {relative(p) for p in s.files} | used_models - set(
         step_models(s, profile)
     )
     if unknown:
         raise EmoError(
-            f"{run} used {', '.join(sorted(unknown))}, which its step in emo_utils/graph.py does not declare; add it there"
+            f"{run} used {', '.join(sorted(unknown))}, "
+            "which its step in emo_utils/graph.py does not declare; add it there"
         )

@@ -1,8 +1,8 @@
 """Typed decisions: a question with fixed options about a text, answered by one forward pass.
 
-The prompts and the labels' logits are those of transformers' `pipeline("decision")`; here the tokens that the questions about one text
-share are computed once. Nothing is generated and nothing is parsed: every option gets a probability. What to ask is in `emotion` and
-`preference`.
+The prompts and the labels' logits are those of transformers' `pipeline("decision")`; here the
+tokens that the questions about one text share are computed once. Nothing is generated and nothing
+is parsed: every option gets a probability. What to ask is in `emotion` and `preference`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from emo_utils.project import sha256_bytes
 class Reader:
     """Whoever answers typed decisions, with a store of the answers that were already given.
 
-    A subclass says what its answers depend on besides text and questions (`identity`), and answers one text (`_forward`).
+    A subclass says what its answers depend on besides text and questions (`identity`),
+    and answers one text (`_forward`).
     """
 
     def __init__(self, name: str, store: Path | None = None):
@@ -40,9 +41,12 @@ class Reader:
     ) -> pd.DataFrame:
         """Answer every question about every text.
 
-        states: the texts. questions: name -> {"type", "instructions", "criteria"} for all of them, or one such dict a text.
-        Returns one row an option: columns state (index into states), question, option, probability (sums to 1 over options).
-        A text that cannot be answered (too long, refused) gives rows with a missing probability, so that callers can count it as unscored.
+        states: the texts. questions: name -> {"type", "instructions", "criteria"} for all of them,
+        or one such dict a text.
+        Returns one row an option: columns state (index into states), question, option,
+        probability (sums to 1 over options).
+        A text that cannot be answered (too long, refused) gives rows with a missing probability,
+        so that callers can count it as unscored.
         """
         asked = [questions] * len(states) if isinstance(questions, dict) else questions
         places: dict[str, list[int]] = {}  # equal texts with equal questions are answered once
@@ -100,7 +104,10 @@ class Judge(Reader):
 
     @property
     def signature(self) -> str:
-        return f"typed decisions, {self.name} ({models.identity(self.name)[:12]}), {self.dtype}, options' logits in fp32"
+        return (
+            f"typed decisions, {self.name} ({models.identity(self.name)[:12]}), {self.dtype}, "
+            "options' logits in fp32"
+        )
 
     @torch.inference_mode()
     def _forward(
@@ -153,9 +160,11 @@ def last_hidden(
     header: list[int] | None = None,
     header_cache: DynamicCache | None = None,
 ) -> torch.Tensor:
-    """Hidden state after the last token of each prompt, shape (prompts, width), from one pass without padding.
+    """Hidden state after the last token of each prompt, shape (prompts, width),
+    from one pass without padding.
 
-    header, header_cache: tokens that all prompts start with, and the cache of a pass over them (it is not changed).
+    header, header_cache: tokens that all prompts start with,
+    and the cache of a pass over them (it is not changed).
     """
     hidden, place = _tree_pass(model, prompts, header, header_cache)
     return hidden[[place(number, len(prompt) - 1) for number, prompt in enumerate(prompts)]]
@@ -164,9 +173,11 @@ def last_hidden(
 def _tree_pass(
     model, prompts: list[list[int]], header: list[int] | None, header_cache: DynamicCache | None
 ):
-    """Hidden states, shape (tokens, width), of one row: what all prompts share, then the rest of each, which sees what is shared and itself.
+    """Hidden states, shape (tokens, width), of one row: what all prompts share,
+    then the rest of each, which sees what is shared and itself.
 
-    Also a function that says where in it a prompt's token stands: (number of the prompt, number of the token) -> row.
+    Also a function that says where in it a prompt's token stands:
+    (number of the prompt, number of the token) -> row.
     """
     shared, device = common_prefix(prompts), model.device
     done = (
@@ -204,9 +215,11 @@ def _tree_pass(
 def word_scores(
     model, tokenizer, prompts: list[str], words: list[str], desc: str = "reading words"
 ) -> np.ndarray:
-    """Log-probability of each word, and of ending there, as the answer to each prompt, shape (prompts, words): one pass a prompt for all words.
+    """Log-probability of each word, and of ending there, as the answer to each prompt, shape
+    (prompts, words): one pass a prompt for all words.
 
-    What all prompts begin with (an instruction, a list of options) is computed once. The sums are those of a pass for each word.
+    What all prompts begin with (an instruction, a list of options) is computed once. The sums are
+    those of a pass for each word.
     """
     ends = [
         [*tokenizer(word, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
@@ -264,14 +277,18 @@ def _logits(
 
 
 def common_prefix(prompts: list[list[int]]) -> int:
-    """Number of leading tokens that all prompts share, leaving each at least one token of its own."""
+    """Number of leading tokens that all prompts share,
+    leaving each at least one token of its own.
+    """
     shortest = min(map(len, prompts)) - 1
     first = prompts[0]
     return next((i for i in range(shortest) if any(p[i] != first[i] for p in prompts)), shortest)
 
 
 class Store:
-    """Answers kept by the hash of model, precision, text and questions: a stopped run goes on where it was."""
+    """Answers kept by the hash of model, precision, text and questions:
+    a stopped run goes on where it was.
+    """
 
     def __init__(self, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)

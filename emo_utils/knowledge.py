@@ -1,7 +1,8 @@
-"""How much of a reference an answer's words cover: BLEU, BLEU-1 and ROUGE (EmoDoctor, Table 2); how hard it is to read.
+"""How much of a reference an answer's words cover: BLEU, BLEU-1 and ROUGE (EmoDoctor, Table 2);
+how hard it is to read.
 
-Both scores are metrics of `evaluate` around sacrebleu and rouge-score, so that they work without the hub.
-Overlap of words is not correctness: it barely notices invented facts.
+Both scores are metrics of `evaluate` around sacrebleu and rouge-score, so that they work without
+the hub. Overlap of words is not correctness: it barely notices invented facts.
 """
 
 import functools
@@ -30,37 +31,44 @@ _FEATURES = datasets.Features(
 
 _HYPHENS = pyphen.Pyphen(lang="en_US")
 LONG = 20_000  # characters; such an answer is a loop or a pasted record
-# Function words: a text with more of the second kind than of the first is in another language of the Latin script.
+# Function words: a text with more of the second kind than of the first is in another language of
+# the Latin script.
 _ENGLISH = frozenset(
-    "a an and are as at be been but by can do for from has have i if in is it may my no not of on or our so that the their they this to was we were what "
-    "when which will with you your".split()
+    "a an and are as at be been but by can do for from has have i if in is it may my no not of on "
+    "or our so that the their they this to was we were what when which will with you your".split()
 )
 _OTHERS = frozenset(
-    "el los las que una por para con del su y al muy durante antes como der das und ist nicht mit ein eine den zu sie le les des est une pas pour dans vous qui il che di non gli "
+    "el los las que una por para con del su y al muy durante antes como der das und ist nicht mit "
+    "ein eine den zu sie le les des est une pas pour dans vous qui il che di non gli "
     "sono della não uma você os um de la".split()
 )
 
 
 def check_texts(predictions: list, references: list) -> dict[str, int]:
-    """How many items the scores of this module read badly, by what is wrong with them: description -> count, where it is not zero.
+    """How many items the scores of this module read badly, by what is wrong with them:
+    description -> count, where it is not zero.
 
-    These still get a score (an empty answer gets 0). What no score can be given to raises EmoError: an item that is no text (NaN, None), a
-    reference without a letter or digit of the Latin script, for which rouge-score would give 0.0 to every answer, and lists of different length.
+    These still get a score (an empty answer gets 0). What no score can be given to raises EmoError:
+    an item that is no text (NaN, None), a reference without a letter or digit of the Latin script,
+    for which rouge-score would give 0.0 to every answer, and lists of different length.
     """
     if len(predictions) != len(references):
         raise EmoError(
-            f"there are {len(predictions)} answers and {len(references)} references; each answer needs its own"
+            f"there are {len(predictions)} answers and {len(references)} references; "
+            "each answer needs its own"
         )
     for what, texts in (("answer", predictions), ("reference", references)):
         if wrong := [(i, t) for i, t in enumerate(texts, start=1) if not isinstance(t, str)]:
             raise EmoError(
-                f"{what} {wrong[0][0]} is {wrong[0][1]!r}, not text ({len(wrong)} such in all): count it as unscored and leave it out, or fill it"
+                f"{what} {wrong[0][0]} is {wrong[0][1]!r}, not text ({len(wrong)} such in all): "
+                "count it as unscored and leave it out, or fill it"
             )
     if wrong := [
         i for i, text in enumerate(references, start=1) if not re.search("[A-Za-z0-9]", text)
     ]:
         raise EmoError(
-            f"reference {wrong[0]} has no Latin letter or digit ({len(wrong)} such in all): these are English scores, and rouge-score would give 0.0 to every answer"
+            f"reference {wrong[0]} has no Latin letter or digit ({len(wrong)} such in all): "
+            "these are English scores, and rouge-score would give 0.0 to every answer"
         )
     found = {
         "empty answer": [not p.strip() for p in predictions],
@@ -73,7 +81,9 @@ def check_texts(predictions: list, references: list) -> dict[str, int]:
 
 
 def _foreign(text: str) -> bool:
-    """Whether a text is not English: mostly letters of another script, or at least three foreign function words, and more of them than of English ones."""
+    """Whether a text is not English: mostly letters of another script, or at least three foreign
+    function words, and more of them than of English ones.
+    """
     letters = [c for c in text if c.isalpha()]
     if letters and sum(c.isascii() for c in letters) < len(letters) / 2:
         return True
@@ -97,7 +107,9 @@ class _Overlap(evaluate.Metric):
 
 
 class Bleu(_Overlap):
-    """Corpus BLEU in 0-100 by sacrebleu; `max_order` 1 gives BLEU-1 (clipped unigram precision with brevity penalty)."""
+    """Corpus BLEU in 0-100 by sacrebleu; `max_order` 1 gives BLEU-1 (clipped unigram precision with
+    brevity penalty).
+    """
 
     def _info(self):
         return _info("sacrebleu's corpus BLEU")
@@ -126,8 +138,9 @@ class Rouge(_Overlap):
 def rouge_items(predictions: list[str], references: list[str]) -> dict[str, np.ndarray]:
     """ROUGE F1 of each item: metric -> array of shape (items,).
 
-    Equal to rouge-score's, with its tokens and its stems; each text is cut into tokens once and each word stemmed once, and the longest common
-    subsequence is rapidfuzz's. That makes the tables of a whole test set a matter of seconds.
+    Equal to rouge-score's, with its tokens and its stems; each text is cut into tokens once and
+    each word stemmed once, and the longest common subsequence is rapidfuzz's. That makes the tables
+    of a whole test set a matter of seconds.
     """
     rows = [
         _rouge(_tokens(prediction), _tokens(reference))
@@ -200,15 +213,19 @@ def bleu_draws(
 
 @functools.lru_cache(maxsize=2**14)
 def _bleu_counts(prediction: str, reference: str) -> tuple[list[int], list[int], tuple[int, int]]:
-    """sacrebleu's counts of a pair: matched n-grams, n-grams of the answer (n = 1 to 4), lengths of both."""
+    """sacrebleu's counts of a pair: matched n-grams, n-grams of the answer (n = 1 to 4),
+    lengths of both.
+    """
     item = BLEU(effective_order=False).corpus_score([prediction], [[reference]])
     return item.counts, item.totals, (item.sys_len, item.ref_len)
 
 
 def grade(text: str) -> float:
-    """Flesch-Kincaid grade of an English text (years of US school); NaN where there is no word, or the text is in another language.
+    """Flesch-Kincaid grade of an English text (years of US school); NaN where there is no word, or
+    the text is in another language.
 
-    0.39 words a sentence + 11.8 syllables a word - 15.59 (Kincaid et al., 1975), with pyphen's places of hyphenation as borders of syllables.
+    0.39 words a sentence + 11.8 syllables a word - 15.59 (Kincaid et al., 1975), with pyphen's
+    places of hyphenation as borders of syllables.
     """
     words = re.findall(r"[A-Za-z]+(?:'[A-Za-z]+)?", text)
     if not words or _foreign(text):

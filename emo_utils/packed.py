@@ -1,8 +1,9 @@
 """Log-probabilities of answers on a CPU without wasted work: no padding, each shared prompt once.
 
-TRL's trainers ask the model for the log-probabilities of a batch of answers; here they are computed on one row of tokens. Rows that share
-a prompt (the two answers of a DPO pair) share its tokens, and only the tokens before an answer's next one meet the vocabulary. The
-objectives stay TRL's; on a GPU its own kernels serve.
+TRL's trainers ask the model for the log-probabilities of a batch of answers; here they are computed
+on one row of tokens. Rows that share a prompt (the two answers of a DPO pair) share its tokens, and
+only the tokens before an answer's next one meet the vocabulary. The objectives stay TRL's; on a GPU
+its own kernels serve.
 """
 
 from dataclasses import dataclass
@@ -18,9 +19,10 @@ from emo_utils import attention
 class Layout:
     """A batch as one row of tokens.
 
-    tokens, positions: shape (1, total). groups: for each prompt its slice of the row and the mask of its attention,
-    (length, length), added to the scores. source: for each answer token the place of the token before it in the row;
-    row, column: its place in the batch's (rows, length - 1) table; target: its id. All of shape (answer tokens,).
+    tokens, positions: shape (1, total). groups: for each prompt its slice of the row and the mask
+    of its attention, (length, length), added to the scores. source: for each answer token the place
+    of the token before it in the row; row, column: its place in the batch's (rows, length - 1)
+    table; target: its id. All of shape (answer tokens,).
     """
 
     tokens: torch.Tensor
@@ -33,7 +35,8 @@ class Layout:
 
 
 def layout(input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor) -> Layout:
-    """Arrange a padded batch (rows, length) without padding; rows with equal tokens before their answers share them.
+    """Arrange a padded batch (rows, length) without padding;
+    rows with equal tokens before their answers share them.
 
     labels: the token ids where a loss is, -100 elsewhere. Padding may lie on either side.
     """
@@ -84,7 +87,9 @@ def layout(input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.
 
 
 def answer_logits(model, place: Layout) -> torch.Tensor:
-    """Logits from which each answer token of a layout is predicted, in fp32, shape (answer tokens, vocabulary)."""
+    """Logits from which each answer token of a layout is predicted, in fp32,
+    shape (answer tokens, vocabulary).
+    """
     kept = model.config._attn_implementation
     model.config._attn_implementation = attention.PACKED
     try:
@@ -98,16 +103,19 @@ def answer_logits(model, place: Layout) -> torch.Tensor:
 
 
 def log_probabilities(model, input_ids, attention_mask, labels) -> FusedCausalLMOutput:
-    """What TRL's fused head returns for a causal language model: (rows, length - 1) tables, 0 where no label is.
+    """What TRL's fused head returns for a causal language model: (rows, length - 1) tables,
+    0 where no label is.
 
-    Fields: log_probs (differentiable), entropy, mean_logits, is_top1, label_mask, loss (mean over the answers' tokens).
+    Fields: log_probs (differentiable), entropy, mean_logits, is_top1, label_mask,
+    loss (mean over the answers' tokens).
     """
     place = layout(input_ids, attention_mask, labels)
     logits = answer_logits(model, place)
     log_probs = -cross_entropy(logits, place.target, reduction="none")
     with torch.no_grad():
         normalizer = logits.gather(1, place.target[:, None])[:, 0] - log_probs
-        # sum p z = normalizer - entropy; p is recomputed once, in place of a copy kept for the backward pass
+        # sum p z = normalizer - entropy;
+        # p is recomputed once, in place of a copy kept for the backward pass
         entropy = normalizer - (logits - normalizer[:, None]).exp_().mul_(logits).sum(-1)
         mean_logits, is_top1 = logits.mean(-1), logits.argmax(-1) == place.target
 
@@ -127,9 +135,11 @@ def log_probabilities(model, input_ids, attention_mask, labels) -> FusedCausalLM
 
 
 def pack(trainer) -> bool:
-    """Let a TRL trainer compute its log-probabilities packed, where that is faster and covers what it does.
+    """Let a TRL trainer compute its log-probabilities packed,
+    where that is faster and covers what it does.
 
-    Returns False, and leaves the trainer as it is, on a GPU and for models that change the logits after the head.
+    Returns False, and leaves the trainer as it is,
+    on a GPU and for models that change the logits after the head.
     """
     model = trainer.accelerator.unwrap_model(trainer.model)
     model = model.get_base_model() if hasattr(model, "get_base_model") else model

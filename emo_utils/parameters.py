@@ -33,7 +33,9 @@ class ParameterError(EmoError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One declared parameter: `choices` or `interval` (open/closed ends as written) limit its value."""
+    """One declared parameter: `choices` or `interval` (open/closed ends as written)
+    limit its value.
+    """
 
     name: str
     type: str
@@ -51,7 +53,9 @@ class Parameter:
         return f"any {self.type}"
 
     def check(self, value, where: str = ""):
-        """The value in the declared type, or a ParameterError that says what would fit; where: what its line begins with."""
+        """The value in the declared type, or a ParameterError that says what would fit;
+        where: what its line begins with.
+        """
         wanted = TYPES[self.type]
         if isinstance(value, str) and wanted is not str:
             value = _from_text(value, wanted)
@@ -59,15 +63,18 @@ class Parameter:
             value = float(value)
         if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
             raise ParameterError(
-                f"{where}parameter '{self.name}' is {value!r}, which is no {self.type}; it must be {self.domain()} (default {self.default!r}: {self.meaning})"
+                f"{where}parameter '{self.name}' is {value!r}, which is no {self.type}; "
+                f"it must be {self.domain()} (default {self.default!r}: {self.meaning})"
             )
         if self.choices and str(value) not in self.choices:
             raise ParameterError(
-                f"{where}parameter '{self.name}' is {value!r}; it must be {self.domain()}{nearest(str(value), self.choices)}"
+                f"{where}parameter '{self.name}' is {value!r}; "
+                f"it must be {self.domain()}{nearest(str(value), self.choices)}"
             )
         if self.interval and not self._inside(value):
             raise ParameterError(
-                f"{where}parameter '{self.name}' is {value!r}; it must be {self.domain()} ({self.meaning})"
+                f"{where}parameter '{self.name}' is {value!r}; "
+                f"it must be {self.domain()} ({self.meaning})"
             )
         return value
 
@@ -119,7 +126,10 @@ def parameters_cell(notebook: str) -> str:
 
 
 def declared(notebook: str) -> dict[str, Parameter]:
-    """The parameters of a notebook, in order. Raises EmoError for a line that does not follow the form."""
+    """The parameters of a notebook, in order.
+
+    Raises EmoError for a line that does not follow the form.
+    """
     found = {}
     for number, line in enumerate(parameters_cell(notebook).splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
@@ -127,7 +137,8 @@ def declared(notebook: str) -> dict[str, Parameter]:
         match = _LINE.match(line)
         if not match or match[2] not in TYPES:
             raise EmoError(
-                f"{notebook}, parameters cell, line {number}: expected 'name: type = default  # meaning', got {line!r}"
+                f"{notebook}, parameters cell, line {number}: "
+                f"expected 'name: type = default  # meaning', got {line!r}"
             )
         name, kind, default, meaning = match.groups()
         choices, interval = (), None
@@ -144,7 +155,8 @@ def load_profile(name: str) -> dict:
     """A profile file: `about`, `minutes`, `memory_gb`, `all`, and values by notebook and by run."""
     if name not in PROFILE_NAMES:
         raise ParameterError(
-            f"there is no profile '{name}'{nearest(name, PROFILE_NAMES)}; profiles: {', '.join(PROFILE_NAMES)}"
+            f"there is no profile '{name}'{nearest(name, PROFILE_NAMES)}; "
+            f"profiles: {', '.join(PROFILE_NAMES)}"
         )
     found = settings(path := PROFILES / f"{name}.yaml", "about", "minutes", "memory_gb")
     values, names = found.get("values") or {}, {p.stem for p in NOTEBOOKS.glob("*.ipynb")}
@@ -156,17 +168,21 @@ def load_profile(name: str) -> dict:
         ]
     ):
         raise ParameterError(
-            f"{relative(path)}: {'values' if not isinstance(values, dict) else odd[0]} is no mapping of parameters to values"
+            f"{relative(path)}: {'values' if not isinstance(values, dict) else odd[0]} "
+            "is no mapping of parameters to values"
         )
     if strange := [str(key) for key in values if str(key).partition(".")[0] not in names]:
         raise ParameterError(
-            f"{relative(path)} sets values for '{strange[0]}', which is no notebook and no run{nearest(strange[0], names)}"
+            f"{relative(path)} sets values for '{strange[0]}', "
+            f"which is no notebook and no run{nearest(strange[0], names)}"
         )
     return found
 
 
 def profile_values(profile: str, notebook: str, run: str = "") -> dict:
-    """What a profile sets for a notebook: `all` (where declared), then the notebook, then the run."""
+    """What a profile sets for a notebook: `all` (where declared), then the notebook,
+    then the run.
+    """
     content, known, found = load_profile(profile), declared(notebook), {}
     parts = {"all": {k: v for k, v in (content.get("all") or {}).items() if k in known}} | {
         key: (content.get("values") or {}).get(key) or {} for key in (notebook, run)
@@ -174,19 +190,23 @@ def profile_values(profile: str, notebook: str, run: str = "") -> dict:
     for key, name, value in ((key, *item) for key, part in parts.items() for item in part.items()):
         if name not in known:
             raise ParameterError(
-                f"profiles/{profile}.yaml sets '{name}' for {key}, which has no such parameter{nearest(name, known)}"
+                f"profiles/{profile}.yaml sets '{name}' for {key}, "
+                f"which has no such parameter{nearest(name, known)}"
             )
         found[name] = value, f"profiles/{profile}.yaml, {key}: "
     return {name: known[name].check(*of) for name, of in found.items()}
 
 
 def resolve(notebook: str, given: dict, run: str = "") -> dict:
-    """All parameters of a run: what was given, else what its profile sets, else the default; all checked."""
+    """All parameters of a run: what was given, else what its profile sets, else the default;
+    all checked.
+    """
     known = declared(notebook)
     for name in given:
         if name not in known:
             raise ParameterError(
-                f"{notebook} has no parameter '{name}'{nearest(name, known)} (papermill --help-notebook notebooks/{notebook}.ipynb lists them)"
+                f"{notebook} has no parameter '{name}'{nearest(name, known)} "
+                f"(papermill --help-notebook notebooks/{notebook}.ipynb lists them)"
             )
     profile = known["profile"].check(given.get("profile", known["profile"].default))
     values = {name: p.default for name, p in known.items()}
@@ -194,16 +214,20 @@ def resolve(notebook: str, given: dict, run: str = "") -> dict:
     values = {name: known[name].check(value) for name, value in values.items()}
     if values.get("quantization", "none") != "none" and not values["lora_rank"]:
         raise ParameterError(
-            f"parameter 'quantization' is {values['quantization']!r}, and weights in 4 bits are not trained themselves: give 'lora_rank' above 0, or 'quantization' none"
+            f"parameter 'quantization' is {values['quantization']!r}, "
+            "and weights in 4 bits are not trained themselves: "
+            "give 'lora_rank' above 0, or 'quantization' none"
         )
     return values
 
 
 def given_in_session(notebook: str, namespace: dict) -> dict:
-    """What the user set in this kernel: papermill's injected cell, an edited parameters cell, or an assignment of a parameter.
+    """What the user set in this kernel: papermill's injected cell, an edited parameters cell,
+    or an assignment of a parameter.
 
-    The history of executed cells tells an injected `beta = 0.1` from the same value as a default, and holds the
-    name that a typing mistake created. Executing the parameters cell again forgets what was given before.
+    The history of executed cells tells an injected `beta = 0.1` from the same value as a default,
+    and holds the name that a typing mistake created. Executing the parameters cell again forgets
+    what was given before.
     """
     known, cell = declared(notebook), parameters_cell(notebook).strip()
     given: dict = {}

@@ -1,6 +1,7 @@
 """Which of several answers a judge prefers, without trusting any one order (EmoDoctor, Figure 2).
 
-All answers to a question are shown together; the judge gives each a probability, averaged over several orders (those of chapter 7).
+All answers to a question are shown together; the judge gives each a probability, averaged over
+several orders (those of chapter 7).
 """
 
 import hashlib
@@ -18,10 +19,12 @@ QUESTIONS = {
 def comparison(
     question: str, answers: dict[str, str], order: list[str], salt: str
 ) -> tuple[str, dict[str, dict]]:
-    """The text shown to the judge and its two typed questions; option `1` is the answer that stands first.
+    """The text shown to the judge and its two typed questions;
+    option `1` is the answer that stands first.
 
-    The answers are untrusted: each starts with a mark that is drawn anew for every comparison, so that an answer
-    cannot pass for the start of another, and the question says that nothing inside is an order.
+    The answers are untrusted: each starts with a mark that is drawn anew for every comparison, so
+    that an answer cannot pass for the start of another,
+    and the question says that nothing inside is an order.
     """
     mark = _mark("\n".join([salt, question, *order]), [question, *answers.values()])
     shown = "\n\n".join(
@@ -49,9 +52,9 @@ def choices(decisions: pd.DataFrame, plan: list[tuple[str, list[str]]]) -> pd.Da
     """Log-probabilities averaged over the orders of an item, turned into shares.
 
     decisions: of `judge.Judge.decide`, one state for each (item id, order) of plan.
-    Returns columns id, question, system, share (geometric mean over orders, normalized to sum 1), win
-    (1 for the highest share, split equally in a tie, 0 else). Items with a missing probability are left out
-    and can be counted by the caller.
+    Returns columns id, question, system, share (geometric mean over orders, normalized to sum 1),
+    win (1 for the highest share, split equally in a tie, 0 else). Items with a missing probability
+    are left out and can be counted by the caller.
     """
     shown = decisions.assign(
         id=[plan[s][0] for s in decisions.state],
@@ -74,7 +77,8 @@ def choices(decisions: pd.DataFrame, plan: list[tuple[str, list[str]]]) -> pd.Da
 def duels(decisions: pd.DataFrame, plan: list[tuple[str, list[str]]]) -> pd.DataFrame:
     """One row a pair, item and question: columns id, first, second, question, odds, win, agreed.
 
-    odds: log-odds of `first` over `second`, averaged over both orders. win: 1 for first, 0 for second, 0.5 where the odds are even.
+    odds: log-odds of `first` over `second`, averaged over both orders. win: 1 for first, 0 for
+    second, 0.5 where the odds are even.
     agreed: whether both orders alone pick the same. Pairs with a missing probability are left out.
     """
     first = [

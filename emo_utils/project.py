@@ -22,7 +22,9 @@ PROFILE_NAMES = ("smoke", "embedded", "paper")
 
 
 class EmoError(Exception):
-    """A mistake that the user can mend: the message says what is wrong, where, and what to do next."""
+    """A mistake that the user can mend: the message says what is wrong, where,
+    and what to do next.
+    """
 
     def _render_traceback_(self):
         # IPython and Jupyter show this list instead of the stack: a wrong parameter needs no stack.
@@ -58,7 +60,10 @@ def sha256_json(value) -> str:
 
 
 def notebook_cells(path: Path) -> list[tuple[str, str, list[str]]]:
-    """Kind, source and tags of a notebook's cells. Plain JSON: importing nbformat takes over a second in each process."""
+    """Kind, source and tags of a notebook's cells.
+
+    Plain JSON: importing nbformat takes over a second in each process.
+    """
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     return [(c["cell_type"], "".join(c["source"]), c["metadata"].get("tags", [])) for c in cells]
 
@@ -81,7 +86,9 @@ def write_parquet(path: Path, frame) -> None:
 
 @contextlib.contextmanager
 def alone(lock: FileLock, why: str, log=print):
-    """Hold a lock between processes for a block of code; `why` is said where another process has it, which is then waited for."""
+    """Hold a lock between processes for a block of code; `why` is said where another process has
+    it, which is then waited for.
+    """
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -107,13 +114,19 @@ def processor() -> tuple[str, str]:
 
 
 def relative(path: Path) -> str:
-    """The path as shown to people and kept in records: relative to the project where it lies inside it."""
+    """The path as shown to people and kept in records:
+    relative to the project where it lies inside it.
+    """
     path = Path(path).resolve()
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
 
 
 def given_path(text: str) -> Path:
-    """A path as a user gave it: relative ones count from where `emo run` was called, else from the working folder or the project's; as it is where nothing lies at any of these. Raises EmoError for what can be no path."""
+    """A path as a user gave it: relative ones count from where `emo run` was called, else from the
+    working folder or the project's; as it is where nothing lies at any of these.
+
+    Raises EmoError for what can be no path.
+    """
     try:
         path = Path(text).expanduser()
         path.resolve()  # may raise
@@ -140,28 +153,41 @@ def given_path(text: str) -> Path:
 
 
 def storable(text: str) -> str:
-    """A text that any file can hold: half a surrogate pair, which bytes of another encoding or a cut emoji leave behind, is no UTF-8."""
+    """A text that any file can hold: half a surrogate pair, which bytes of another encoding or a
+    cut emoji leave behind, is no UTF-8.
+    """
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def settings(path: Path, *needed: str) -> dict:
-    """A file of settings in YAML that people edit: a mapping with the needed keys. Raises EmoError that names the file, the line where YAML breaks, or what is missing."""
+    """A file of settings in YAML that people edit: a mapping with the needed keys.
+
+    Raises EmoError that names the file, the line where YAML breaks, or what is missing.
+    """
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
         raise EmoError(
-            f"{relative(path)}{f', line {mark.line + 1}' if mark else ''}: cannot be read as YAML ({getattr(error, 'problem', '') or first_line(error)})"
+            f"{relative(path)}{f', line {mark.line + 1}' if mark else ''}: "
+            f"cannot be read as YAML ({getattr(error, 'problem', '') or first_line(error)})"
         ) from None
     if not isinstance(found, dict) or (lost := [key for key in needed if key not in found]):
         raise EmoError(
-            f"{relative(path)}: {f'lacks {lost[0]!r}' if isinstance(found, dict) else 'is no mapping of names to values'}; it needs {', '.join(needed)}"
+            f"""{relative(path)}: {
+                f"lacks {lost[0]!r}"
+                if isinstance(found, dict)
+                else "is no mapping of names to values"
+            }; """
+            f"it needs {', '.join(needed)}"
         )
     return found
 
 
 def first_line(error: BaseException) -> str:
-    """What went wrong with an endpoint, in a line; some servers write the key they were given into their messages."""
+    """What went wrong with an endpoint, in a line;
+    some servers write the key they were given into their messages.
+    """
     text = (str(error).splitlines() or [""])[0]
     key = os.environ.get("OPENAI_API_KEY", "").strip()
     return (text.replace(key, "(the key)") if key else text)[:160]

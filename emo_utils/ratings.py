@@ -1,6 +1,8 @@
-"""What people returned on the forms of `emo.sheets`: ratings of dialogues (EmplifAI, Section 5.4) or comparisons of two answers, and how far people and automatic scores agree.
+"""What people returned on the forms of `emo.sheets`: ratings of dialogues (EmplifAI, Section 5.4)
+or comparisons of two answers, and how far people and automatic scores agree.
 
-The rubrics are in `ratings.yaml` and `comparisons.yaml`. Nothing here invents a rating: without returned files there is no number.
+The rubrics are in `ratings.yaml` and `comparisons.yaml`. Nothing here invents a rating:
+without returned files there is no number.
 """
 
 import json
@@ -41,14 +43,20 @@ def group_of(sheet: str) -> str:
 
 
 def fingerprint(*texts: str) -> str:
-    """What a key keeps of the texts that a form showed, so that a choice is not taken for one between texts that were made again since."""
+    """What a key keeps of the texts that a form showed,
+    so that a choice is not taken for one between texts that were made again since.
+    """
     return sha256_json([str(text) for text in texts])[:16]
 
 
 def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
-    """What raters returned into `returned/`: ratings (columns sheet, rater, id, system, against, texts, left, metric, value, comment), what was left out and why, and what to look at.
+    """What raters returned into `returned/`: ratings (columns sheet, rater, id, system, against,
+    texts, left, metric, value, comment), what was left out and why, and what to look at.
 
-    Of comparisons, value is 1 where `against` was clearly chosen, 5 where `system` was, wherever they stood; `left` says which stood left. Elsewhere both are empty. `texts` is the `fingerprint` of the turns, or of the answers of `against` and `system`. A file is taken whole or not at all; of several saves of a sheet the last counts. Raises EmoError without a key, or where the rubrics
+    Of comparisons, value is 1 where `against` was clearly chosen, 5 where `system` was, wherever
+    they stood; `left` says which stood left. Elsewhere both are empty. `texts` is the `fingerprint`
+    of the turns, or of the answers of `against` and `system`. A file is taken whole or not at all;
+    of several saves of a sheet the last counts. Raises EmoError without a key, or where the rubrics
     are not those that were handed out.
     """
     try:
@@ -74,11 +82,13 @@ def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
             raise ValueError("its parts do not fit each other")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EmoError(
-            f"{folder.resolve().name} has no key.json of `emo rating-sheets` or `emo comparison-sheets` ({first_line(error)}); give the folder that it wrote"
+            f"{folder.resolve().name} has no key.json of `emo rating-sheets` or "
+            f"`emo comparison-sheets` ({first_line(error)}); give the folder that it wrote"
         ) from None
     if kind not in KINDS or rubrics != sha256_json(KINDS[kind]):
         raise EmoError(
-            "the rubrics have changed since these sheets were made, so the ratings mean something else; read them with the version that made them"
+            "the rubrics have changed since these sheets were made, "
+            "so the ratings mean something else; read them with the version that made them"
         )
     returned, left_out, remarks = [], [], []
     for path in sorted((folder / "returned").glob("*.json")):
@@ -128,7 +138,8 @@ def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
     if broken:
         by_system = Counter(items[code]["system"] for code in broken)
         remarks.append(
-            "not on any form, as they lack one of four turns (EmplifAI gives such a dialogue the lowest rating): "
+            "not on any form, as they lack one of four turns "
+            "(EmplifAI gives such a dialogue the lowest rating): "
             + ", ".join(f"{n} of {system}" for system, n in by_system.items())
         )
     return pd.DataFrame(rows, columns=_COLUMNS), left_out, remarks
@@ -169,10 +180,12 @@ def _returned(path: Path, key: dict) -> dict:
 
 
 def agreement(ratings: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
-    """How far raters agree with each other on each metric: Krippendorff's alpha for ordinal values; columns metric, value, low, high, n, raters.
+    """How far raters agree with each other on each metric:
+    Krippendorff's alpha for ordinal values; columns metric, value, low, high, n, raters.
 
-    n: dialogues that at least two people rated; the others say nothing. Intervals resample ids, under which one scene stands with all its systems. 1 is full agreement, 0 what
-    chance gives; missing where nobody rated what another did, or all ratings are one and the same.
+    n: dialogues that at least two people rated; the others say nothing. Intervals resample ids,
+    under which one scene stands with all its systems. 1 is full agreement, 0 what chance gives;
+    missing where nobody rated what another did, or all ratings are one and the same.
     """
     rows = []
     for metric, part in ratings.groupby("metric", sort=False):
@@ -209,10 +222,13 @@ def agreement(ratings: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
 
 
 def choices(ratings: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
-    """Which of two systems people chose, for each question asked of them: columns metric, chosen, against, no_difference, value, low, high, n, raters, left, n_left.
+    """Which of two systems people chose, for each question asked of them: columns metric, chosen,
+    against, no_difference, value, low, high, n, raters, left, n_left.
 
-    A question (of n) is one system's where the mean of its raters lies on that side of the middle; value counts no difference half, its interval resamples questions and is
-    missing under ENOUGH of them. left: share of all single choices (n_left, without "no difference") that went to the answer on the left; far from 0.5, places were chosen and not answers.
+    A question (of n) is one system's where the mean of its raters lies on that side of the middle;
+    value counts no difference half, its interval resamples questions and is missing under ENOUGH of
+    them. left: share of all single choices (n_left, without "no difference") that went to the
+    answer on the left; far from 0.5, places were chosen and not answers.
     """
     rows = []
     for metric, part in ratings.groupby("metric", sort=False):
@@ -254,15 +270,19 @@ def choices(ratings: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
 
 
 def against_scores(ratings: pd.DataFrame, scores: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
-    """How often an automatic score is higher for the answer that people chose: columns metric (asked of people), score, value, low, high, n, undecided, unscored.
+    """How often an automatic score is higher for the answer that people chose: columns metric
+    (asked of people), score, value, low, high, n, undecided, unscored.
 
-    scores: columns id, system, metric, value on any scale, for both systems. n: questions in which people chose and the score tells the answers apart; undecided: people
-    or the score do not; unscored: one of the two answers has no score. 0.5 is chance; under 0.5 the *lower* score goes with the choice. Intervals as in `choices`.
+    scores: columns id, system, metric, value on any scale, for both systems. n: questions in which
+    people chose and the score tells the answers apart; undecided: people or the score do not;
+    unscored: one of the two answers has no score. 0.5 is chance; under 0.5 the *lower* score goes
+    with the choice. Intervals as in `choices`.
     """
     scores = scores.astype({"id": str, "system": str})
     if (twice := scores[scores.duplicated(["id", "system", "metric"])]).size:
         raise EmoError(
-            f"{twice.metric.iloc[0]} is given twice for the answer of {twice.system.iloc[0]} to {twice.id.iloc[0]!r}"
+            f"{twice.metric.iloc[0]} is given twice for the answer of {twice.system.iloc[0]} "
+            f"to {twice.id.iloc[0]!r}"
         )
     wide = scores.assign(value=pd.to_numeric(scores.value, errors="coerce")).pivot(
         index=["metric", "id"], columns="system", values="value"

@@ -1,4 +1,5 @@
-"""Tables and figures: ours beside the published ones, each with profile, n, interval and provenance.
+"""Tables and figures: ours beside the published ones, each with profile, n, interval
+and provenance.
 
 Everything shown is read from records. Text from models or data is escaped before it becomes HTML.
 """
@@ -34,9 +35,13 @@ LABELS = {
     "er-eqsr-dpo": "ER, then EQ+SR (dpo)",
     "er-eqsr-kto": "ER, then EQ+SR (kto)",
 }
-# Okabe and Ito's colours, told apart by colour-blind readers; one method keeps one colour everywhere.
+# Okabe and Ito's colours, told apart by colour-blind readers;
+# one method keeps one colour everywhere.
 COLOURS = {"sft": "#0072B2", "dpo": "#D55E00", "kto": "#009E73", "none": "#666666"}
-CHECKPOINT = "95 % bootstrap interval over test items; one training seed, so it speaks of this checkpoint only"
+CHECKPOINT = (
+    "95 % bootstrap interval over test items; "
+    "one training seed, so it speaks of this checkpoint only"
+)
 
 
 def style() -> None:
@@ -67,7 +72,9 @@ def colour(system: str) -> str:
 
 
 def published(table: str, printed: bool = False) -> pd.DataFrame:
-    """The paper's numbers of a table: rows systems, columns metrics, in the paper's order; as printed (text) if asked for."""
+    """The paper's numbers of a table: rows systems, columns metrics, in the paper's order;
+    as printed (text) if asked for.
+    """
     frame = data.published(PUBLISHED)
     frame["value"] = frame.value if printed else frame.value.astype(float)
     frame = frame[frame.table == table]
@@ -77,7 +84,9 @@ def published(table: str, printed: bool = False) -> pd.DataFrame:
 
 
 def side_by_side(records: pd.DataFrame, table: str, digits: int = 2) -> pd.DataFrame:
-    """A table with the paper's value and ours with its interval under each metric; our extra systems follow."""
+    """A table with the paper's value and ours with its interval under each metric;
+    our extra systems follow.
+    """
     paper, ours = (
         published(table, printed=True),
         records[(records.table == table) & (records.group == "all")],
@@ -102,7 +111,9 @@ def _value(record, digits: int) -> str:
 def show(
     frame: pd.DataFrame, run, caption: str, index: bool = True, behind: tuple[str, ...] = ()
 ) -> HTML:
-    """A table as HTML: badge of the profile, caption, escaped cells, line of provenance. Long texts wrap.
+    """A table as HTML: badge of the profile, caption, escaped cells, line of provenance.
+
+    Long texts wrap.
 
     behind: systems whose answers the numbers rest on; a line under the table leads to them.
     """
@@ -123,19 +134,28 @@ def show(
         for system in behind
     )
     return HTML(
-        f'<div class="companion-table">{badge(run.profile)} {html.escape(caption)}{body}{f"<p>The answers behind it: {links}</p>" if links else ""}{provenance_line(run)}</div>'
+        f'<div class="companion-table">{badge(run.profile)} {html.escape(caption)}{body}'
+        f"{f'<p>The answers behind it: {links}</p>' if links else ''}"
+        f"{provenance_line(run)}</div>"
     )
 
 
 def caption(records: pd.DataFrame, table: str, covers: str = CHECKPOINT) -> str:
-    """n, unscored, what the interval covers and how it was computed, read from the records of a table."""
+    """n, unscored, what the interval covers and how it was computed,
+    read from the records of a table.
+    """
     part = records[records.table == table]
     n, unscored = part.n.max(), int(part.groupby("system").unscored.max().sum())
-    return f"n = {n} test questions, {unscored} answers unscored. {covers}. Scorer: {part.scorer.iloc[0]}. How: {part.signature.iloc[0]}."
+    return (
+        f"n = {n} test questions, {unscored} answers unscored. {covers}. "
+        f"Scorer: {part.scorer.iloc[0]}. How: {part.signature.iloc[0]}."
+    )
 
 
 def kept(path: Path) -> pd.DataFrame:
-    """The records of a run that was kept under book/reference, its profile in `attrs`; empty where none was kept."""
+    """The records of a run that was kept under book/reference, its profile in `attrs`;
+    empty where none was kept.
+    """
     if not path.is_file():
         return pd.DataFrame()
     content = json.loads(data.used(path).read_text(encoding="utf-8"))
@@ -150,7 +170,9 @@ def kept_source(path: Path) -> SimpleNamespace:
 
 
 def kept_validity() -> pd.DataFrame:
-    """The kept records of chapter 11 (agreement of scorers with people); empty where none were kept."""
+    """The kept records of chapter 11 (agreement of scorers with people);
+    empty where none were kept.
+    """
     return kept(VALIDITY)
 
 
@@ -175,7 +197,10 @@ def agreement(table: str, system: str, scorer: str) -> str:
         "validity.emotion": "tells replies that people marked as reassuring from others with AUC",
         "validity.judge": "agrees with people's choice of the better of two answers with accuracy",
     }[table]
-    return f"Agreement with people (chapter 11): this scorer {what} {r.value:.2f} [{r.ci_low:.2f}, {r.ci_high:.2f}], n = {r.n}, where .5 is chance"
+    return (
+        f"Agreement with people (chapter 11): this scorer {what} {r.value:.2f} "
+        f"[{r.ci_low:.2f}, {r.ci_high:.2f}], n = {r.n}, where .5 is chance"
+    )
 
 
 def facts_agreement(reader: str) -> str:
@@ -202,9 +227,12 @@ def facts_agreement(reader: str) -> str:
         for r in (found["facts kept"], found["details added"], told.get("details added"))
     )
     return (
-        f"Agreement with people (chapter 11), Pearson's r on {found['facts kept'].n} summaries: kept with their factual recall {first}, details added with their factual precision {second}"
+        f"Agreement with people (chapter 11), Pearson's r on {found['facts kept'].n} summaries: "
+        f"kept with their factual recall {first}, "
+        f"details added with their factual precision {second}"
         + (
-            f"; of right against wrong statements about such texts its AUC is {third} ({told['details added'].n} statements; .5 is chance)"
+            f"; of right against wrong statements about such texts its AUC is {third} "
+            f"({told['details added'].n} statements; .5 is chance)"
             if third
             else ""
         )
@@ -213,24 +241,37 @@ def facts_agreement(reader: str) -> str:
 
 def badge(profile: str) -> str:
     """The mark that says which profile a number comes from."""
-    return f'<span class="companion-badge companion-{html.escape(profile)}">{html.escape(profile)} profile</span>'
+    return (
+        f'<span class="companion-badge companion-{html.escape(profile)}">'
+        f"{html.escape(profile)} profile</span>"
+    )
 
 
 def provenance_line(run) -> str:
-    """One line: notebook, commit, data and model hashes, device, seconds; it opens to the whole provenance."""
+    """One line: notebook, commit, data and model hashes, device, seconds;
+    it opens to the whole provenance.
+    """
     about = json.loads((run.folder / f"{run.name}.json").read_text(encoding="utf-8"))["provenance"]
     commit = about["git_commit"][:10] + (" with local changes" if about["dirty"] else "")
     hashes = ", ".join(
         [f"{name.split('/')[-1]} {digest[:8]}" for name, digest in about["data_sha256"].items()]
         + [f"{name} {m['sha256'][:8]}" for name, m in about["models"].items()]
     )
-    line = f"{about['run']} · commit {commit} · {hashes} · {about['device']} · {about['seconds']:.0f} s"
+    line = (
+        f"{about['run']} · commit {commit} · {hashes} · "
+        f"{about['device']} · {about['seconds']:.0f} s"
+    )
     whole = json.dumps({k: v for k, v in about.items() if k != "fingerprint"}, indent=1)
-    return f'<details class="companion-provenance"><summary>{html.escape(line)}</summary><pre>{html.escape(whole)}</pre></details>'
+    return (
+        f'<details class="companion-provenance"><summary>{html.escape(line)}</summary>'
+        f"<pre>{html.escape(whole)}</pre></details>"
+    )
 
 
 def intervals_figure(records: pd.DataFrame, table: str, metrics: tuple[str, ...], ours_label: str):
-    """For each metric two panels, each on an axis of its own: the paper's values, and ours with intervals."""
+    """For each metric two panels, each on an axis of its own: the paper's values,
+    and ours with intervals.
+    """
     paper, ours = published(table), records[(records.table == table) & (records.group == "all")]
     systems = [s for s in SYSTEMS if s in set(ours.system)]
     figure, axes = plt.subplots(
@@ -259,9 +300,11 @@ def intervals_figure(records: pd.DataFrame, table: str, metrics: tuple[str, ...]
 
 
 def training_figure(log: pd.DataFrame, beta: float = 0.0):
-    """Loss over steps, and for preference training the rewards, how far each answer's probability has moved, and accuracy or KL term.
+    """Loss over steps, and for preference training the rewards,
+    how far each answer's probability has moved, and accuracy or KL term.
 
-    log: one row a step, columns as TRL names them. beta: the weight in the rewards, which are beta times a log-ratio. Thin: each step; thick: mean of five.
+    log: one row a step, columns as TRL names them. beta: the weight in the rewards,
+    which are beta times a log-ratio. Thin: each step; thick: mean of five.
     """
     green, red, blue, dark = "#009E73", "#D55E00", "#0072B2", "#333333"
     panels = [("training loss", {"": (log.loss, blue)})]
@@ -313,7 +356,8 @@ def side_by_side_texts(columns: dict[str, str], run) -> HTML:
     head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
     cells = "".join(f"<td>{html.escape(text)}</td>" for text in columns.values())
     return HTML(
-        f'<div class="companion-table">{badge(run.profile)}<table class="companion companion-texts"><tr>{head}</tr><tr>{cells}</tr></table></div>'
+        f'<div class="companion-table">{badge(run.profile)}'
+        f'<table class="companion companion-texts"><tr>{head}</tr><tr>{cells}</tr></table></div>'
     )
 
 

@@ -1,7 +1,7 @@
 """Runs and their records: the only numbers that tables, figures, verdicts and tests read.
 
-`start` is the first call of every notebook: it checks the parameters, names the run, and gives the object that keeps records, item scores
-and provenance until `finish` writes them in one step.
+`start` is the first call of every notebook: it checks the parameters, names the run, and gives the
+object that keeps records, item scores and provenance until `finish` writes them in one step.
 """
 
 import json
@@ -64,8 +64,9 @@ LIBRARIES = (
 class Record(BaseModel):
     """One number with what is needed to read it: interval, n, what it is computed on and how.
 
-    ci_low, ci_high: 95 % bootstrap interval over test items; of a share of none or all, or a number of none, the exact one (`Run.add`). unscored: items
-    without a score, counted in n's place. group: `all`, or a subset such as `emotion=fear`. signature: how the number was computed.
+    ci_low, ci_high: 95 % bootstrap interval over test items; of a share of none or all, or a number
+    of none, the exact one (`Run.add`). unscored: items without a score, counted in n's place.
+    group: `all`, or a subset such as `emotion=fear`. signature: how the number was computed.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -134,16 +135,20 @@ class Run:
 
     @property
     def unfinished(self) -> Path:
-        """Where its training keeps what it goes on from, over however many processes and parts a batch is divided."""
+        """Where its training keeps what it goes on from,
+        over however many processes and parts a batch is divided.
+        """
         given = {name: value for name, value in self.given.items() if name not in DIVIDED}
         name = self.checkpoint.name if self.book else adhoc_name(self.notebook, self.values, given)
         return self.checkpoint.parent / f".{name}.unfinished"
 
     def start_checkpoints(self) -> list[Path]:
-        """The checkpoints that this run starts from, in order of application; none for the base model.
+        """The checkpoints that this run starts from, in order of application;
+        none for the base model.
 
-        Parameter `init` names them: `base`, a trained system, or a checkpoint's folder; where it is empty the system's
-        name does: `er-eqsr-...` starts from `er-sft`, the others from the base model (EmoDoctor, Table 1). A missing one raises EmoError with the command that makes it.
+        Parameter `init` names them: `base`, a trained system, or a checkpoint's folder; where it is
+        empty the system's name does: `er-eqsr-...` starts from `er-sft`, the others from the base
+        model (EmoDoctor, Table 1). A missing one raises EmoError with the command that makes it.
         """
         init = self.values["init"] or (
             "er-sft" if self.values["system"].startswith("er-eqsr") else "base"
@@ -154,7 +159,9 @@ class Run:
         path = checkpoints_dir(self.profile) / init if init in trained else given_path(init)
         if init not in trained and not path.is_dir():
             raise EmoError(
-                f"parameter 'init' is {init!r}: no trained system{parameters.nearest(init, trained)} and no folder; it must be base, one of {', '.join(trained)}, or a checkpoint's folder"
+                f"parameter 'init' is {init!r}: "
+                f"no trained system{parameters.nearest(init, trained)} and no folder; "
+                f"it must be base, one of {', '.join(trained)}, or a checkpoint's folder"
             )
         try:
             before = json.loads((path / "companion.json").read_text(encoding="utf-8"))[
@@ -181,20 +188,24 @@ class Run:
             path = results_dir(self.profile) / "answers" / f"{system}.parquet"
             if not path.is_file():
                 raise EmoError(
-                    f"the answers of {system} ({self.profile} profile) are missing; make them with: {make_command(system, self.profile)}"
+                    f"the answers of {system} ({self.profile} profile) are missing; "
+                    f"make them with: {make_command(system, self.profile)}"
                 )
             frames.append(pd.read_parquet(path))
         if self.values.get("extra"):
             path = given_path(self.values["extra"])
             if not path.is_file():
                 raise EmoError(
-                    f"parameter 'extra': there is no file {self.values['extra']}; runs by hand leave theirs in results/adhoc/answers/"
+                    f"parameter 'extra': there is no file {self.values['extra']}; "
+                    "runs by hand leave theirs in results/adhoc/answers/"
                 )
             frames.append(pd.read_parquet(path).assign(system=path.stem))
         return pd.concat(frames, ignore_index=True)
 
     def save_answers(self, system: str, frame: pd.DataFrame) -> Path:
-        """Keep a system's answers (columns id, emotion, system, question, answer, tokens, complete) for the scoring notebooks."""
+        """Keep a system's answers (columns id, emotion, system, question, answer, tokens, complete)
+        for the scoring notebooks.
+        """
         name = (
             system
             if self.book and not self.variant
@@ -210,8 +221,9 @@ class Run:
     def add(self, **fields) -> Record:
         """Add one record; `seed` defaults to the run's. Raises for a value that is not finite.
 
-        Items that are all alike have a bootstrap interval of no width, which claims too much: a share of none or all, and a number of something never found
-        (by their signatures), get the exact ones, binomial and Poisson.
+        Items that are all alike have a bootstrap interval of no width, which claims too much: a
+        share of none or all, and a number of something never found (by their signatures), get the
+        exact ones, binomial and Poisson.
         """
         if (
             fields["ci_low"] == fields["ci_high"]
@@ -246,7 +258,9 @@ class Run:
         )
 
     def finish(self) -> Path:
-        """Write items, then records with provenance; for a run of the book, check what it read against the graph."""
+        """Write items, then records with provenance;
+        for a run of the book, check what it read against the graph.
+        """
         if self.items:
             path = self.folder / f"{self.name}.items.parquet"
             write_parquet(path, pd.concat(self.items, ignore_index=True))
@@ -291,7 +305,8 @@ class Run:
 
 
 def start(notebook: str, namespace: dict) -> Run:
-    """First call of a notebook: check and complete its parameters, put them into its namespace, and begin the run.
+    """First call of a notebook: check and complete its parameters,
+    put them into its namespace, and begin the run.
 
     Raises ParameterError for an unknown name, a wrong type or a value outside its domain.
     """
@@ -328,7 +343,9 @@ def show_parameters(run: Run, given: dict) -> None:
 
 
 def adhoc_name(notebook: str, values: dict, given: dict) -> str:
-    """Name of a run by hand: notebook, system, and every parameter that was given, so that runs do not overwrite each other."""
+    """Name of a run by hand: notebook, system, and every parameter that was given,
+    so that runs do not overwrite each other.
+    """
     parts = [notebook] + ([values["system"]] if "system" in values else [])
     if values["profile"] != "embedded":
         parts.append(values["profile"])
@@ -347,7 +364,9 @@ def _profile_flag(profile: str) -> str:
 
 
 def read(profile: str) -> pd.DataFrame:
-    """All records of a profile's book runs, with their run's name (column `run`); empty when there are none yet."""
+    """All records of a profile's book runs, with their run's name (column `run`);
+    empty when there are none yet.
+    """
     rows = []
     for path in sorted(results_dir(profile).glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -356,13 +375,16 @@ def read(profile: str) -> pd.DataFrame:
 
 
 def read_variants(profile: str, runs: list[str]) -> pd.DataFrame:
-    """One row a variant: run, system, its own parameters, and the values of the records of its training by metric; raises EmoError for a missing one."""
+    """One row a variant: run, system, its own parameters,
+    and the values of the records of its training by metric; raises EmoError for a missing one.
+    """
     rows = []
     for run in runs:
         path = graph.result_path(run, profile)
         if not path.is_file():
             raise EmoError(
-                f"the variant {run} ({profile} profile) is missing; make it with: emo make '{run}'{_profile_flag(profile)}"
+                f"the variant {run} ({profile} profile) is missing; "
+                f"make it with: emo make '{run}'{_profile_flag(profile)}"
             )
         content = json.loads(path.read_text(encoding="utf-8"))
         values, changed = (
@@ -379,11 +401,14 @@ def read_variants(profile: str, runs: list[str]) -> pd.DataFrame:
 
 
 def read_items(profile: str, run: str) -> pd.DataFrame:
-    """Item-level scores of a book run (columns table, id, system, metric, value and what its notebook adds)."""
+    """Item-level scores of a book run
+    (columns table, id, system, metric, value and what its notebook adds).
+    """
     path = results_dir(profile) / f"{run}.items.parquet"
     if not path.is_file():
         raise EmoError(
-            f"the item scores of {run} ({profile} profile) are missing; make them with: emo make {run}{_profile_flag(profile)}"
+            f"the item scores of {run} ({profile} profile) are missing; "
+            f"make them with: emo make {run}{_profile_flag(profile)}"
         )
     return pd.read_parquet(path)
 

@@ -1,8 +1,9 @@
 """Rewriting dialogues with any OpenAI-compatible endpoint (EmoDoctor, Section 3.1).
 
-ER: an empathetic answer. EQ+SR: the question with an emotion, and an answer that soothes it. Each reply is committed to a store before
-the next step, so that nothing is paid for twice; a reply that fails a gate is asked for again with the reason, then set aside, never
-dropped. Where rows come from is in `sources`, the gates in `gates`.
+ER: an empathetic answer. EQ+SR: the question with an emotion, and an answer that soothes it. Each
+reply is committed to a store before the next step, so that nothing is paid for twice; a reply that
+fails a gate is asked for again with the reason, then set aside, never dropped. Where rows come from
+is in `sources`, the gates in `gates`.
 """
 
 import asyncio
@@ -33,7 +34,9 @@ PRICES = PROFILES / "prices.yaml"
 CHARACTERS_A_TOKEN = 4.0  # rule of thumb for English; only for the estimate before the first call
 OUTPUT_OVER_INPUT = 1.6  # words of our rewrites over words of what is rewritten
 PASSES = 4  # times that a run comes back to rows for which the endpoint failed
-RAMP = 0.003  # seconds between the first requests: those sent together come back together and wait for each other ever after
+# Seconds between the first requests: those sent together come back together and wait for each other
+# ever after.
+RAMP = 0.003
 BREAKER = 25  # rows in a row that fail at the endpoint before the run stops
 
 
@@ -62,9 +65,10 @@ FORMATS = {
 class Settings:
     """How an endpoint is asked.
 
-    endpoint: its address, or `local` for a server on this machine whose port changes (then give `run` a client).
-    attempts: replies paid for at most for one row. timeout: seconds without a byte before a request is sent again;
-    deadline: seconds after which a row is left for later, with all repetitions.
+    endpoint: its address, or `local` for a server on this machine whose port changes (then give
+    `run` a client). attempts: replies paid for at most for one row. timeout: seconds without a byte
+    before a request is sent again; deadline: seconds after which a row is left for later, with all
+    repetitions.
     """
 
     model: str
@@ -86,12 +90,15 @@ class Settings:
 
 
 def client(address: str = "", retries: int = 6) -> openai.AsyncOpenAI:
-    """A client for an endpoint; the key comes from OPENAI_API_KEY only (a local server needs none)."""
+    """A client for an endpoint; the key comes from OPENAI_API_KEY only
+    (a local server needs none).
+    """
     local = address.startswith(("http://127.0.0.1", "http://localhost"))
     key = os.environ.get("OPENAI_API_KEY", "").strip() or ("local" if local else "")
     if not key:
         raise EmoError(
-            "no key for the endpoint: set the environment variable OPENAI_API_KEY (keys are never parameters: papermill would write them into the notebook)"
+            "no key for the endpoint: set the environment variable OPENAI_API_KEY "
+            "(keys are never parameters: papermill would write them into the notebook)"
         )
     # aiohttp carries more requests a second than the default transport.
     return openai.AsyncOpenAI(
@@ -110,18 +117,27 @@ def instruction(task: Task) -> str:
 def messages(task: Task) -> list[dict]:
     """The messages of a first attempt."""
     form = json.dumps(dict.fromkeys(SCHEMAS[task.name].model_fields, "..."))
-    content = f"{instruction(task)}\n\nPatient's question:\n{task.row.question}\n\nDoctor's reply:\n{task.row.answer}\n\nGive one JSON object and nothing else, of the form {form}"
+    content = (
+        f"{instruction(task)}\n\nPatient's question:\n{task.row.question}\n\n"
+        f"Doctor's reply:\n{task.row.answer}\n\n"
+        f"Give one JSON object and nothing else, of the form {form}"
+    )
     return [{"role": "user", "content": content}]
 
 
 def parse(text: str, schema: type[BaseModel]) -> BaseModel:
-    """The object in a reply, with or without a code fence around it. Raises ValidationError when it does not fit."""
+    """The object in a reply, with or without a code fence around it.
+
+    Raises ValidationError when it does not fit.
+    """
     start, end = text.find("{"), text.rfind("}")
     return schema.model_validate_json(text[start : end + 1] if 0 <= start < end else text)
 
 
 def key(task: Task, settings: Settings) -> str:
-    """What a row's replies are stored under: a hash of endpoint, model, parameters, prompt and input."""
+    """What a row's replies are stored under: a hash of endpoint, model, parameters, prompt and
+    input.
+    """
     asked = [
         settings.endpoint,
         settings.model,
@@ -165,7 +181,10 @@ def judge_reply(
 
 @dataclass(frozen=True)
 class Reply:
-    """A committed reply. reason: why it was not kept, or empty; final: nothing more is asked for this row."""
+    """A committed reply.
+
+    reason: why it was not kept, or empty; final: nothing more is asked for this row.
+    """
 
     attempt: int
     text: str
@@ -176,7 +195,10 @@ class Reply:
 
 
 class Store:
-    """Replies of endpoints in an SQLite file to which rows are only added. Any process may read; one at a time fills it (`lock`)."""
+    """Replies of endpoints in an SQLite file to which rows are only added.
+
+    Any process may read; one at a time fills it (`lock`).
+    """
 
     def __init__(self, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -197,14 +219,18 @@ class Store:
                     time.sleep(0.05)
             self.connection.execute("PRAGMA synchronous=NORMAL")
             self.connection.execute(
-                "CREATE TABLE IF NOT EXISTS replies (key TEXT, attempt INTEGER, text TEXT, reason TEXT, final INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, at REAL, PRIMARY KEY (key, attempt))"
+                "CREATE TABLE IF NOT EXISTS replies "
+                "(key TEXT, attempt INTEGER, text TEXT, reason TEXT, final INTEGER, "
+                "prompt_tokens INTEGER, completion_tokens INTEGER, at REAL, "
+                "PRIMARY KEY (key, attempt))"
             )
             self.last([""])  # a table of another program has other columns
             if (found := self.connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise sqlite3.DatabaseError(" ".join(found.split()))
         except sqlite3.DatabaseError as error:
             raise EmoError(
-                f"{path.name} is no store of replies ({error}); move it away to start anew, its replies are lost to this program then"
+                f"{path.name} is no store of replies ({error}); move it away to start anew, "
+                "its replies are lost to this program then"
             ) from None
 
     def add(self, name: str, reply: Reply) -> None:
@@ -227,7 +253,8 @@ class Store:
         """The latest reply under each of these keys, where there is one."""
         marks = ",".join("?" * len(names))
         rows = self.connection.execute(
-            f"SELECT key, attempt, text, reason, final, prompt_tokens, completion_tokens FROM replies WHERE key IN ({marks}) ORDER BY attempt",
+            "SELECT key, attempt, text, reason, final, prompt_tokens, completion_tokens "
+            f"FROM replies WHERE key IN ({marks}) ORDER BY attempt",
             names,
         )
         return {row[0]: Reply(*row[1:4], bool(row[4]), *row[5:]) for row in rows}
@@ -246,7 +273,9 @@ class Store:
 
 
 def price(model: str, endpoint: str, path: Path = PRICES) -> tuple[float, float] | None:
-    """US dollars for a million tokens read and written; 0 on this machine, None for a model without a known price."""
+    """US dollars for a million tokens read and written; 0 on this machine,
+    None for a model without a known price.
+    """
     if endpoint == "local" or endpoint.startswith(("http://127.0.0.1", "http://localhost")):
         return 0.0, 0.0
     try:
@@ -258,7 +287,8 @@ def price(model: str, endpoint: str, path: Path = PRICES) -> tuple[float, float]
         return (float(found["input"]), float(found["output"])) if found else None
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise EmoError(
-            f"{path.name} is no table of prices ({first_line(error)}); a line of it is: {model}: {{input: DOLLARS, output: DOLLARS}}"
+            f"{path.name} is no table of prices ({first_line(error)}); "
+            f"a line of it is: {model}: {{input: DOLLARS, output: DOLLARS}}"
         ) from None
 
 
@@ -268,7 +298,9 @@ def dollars(tokens: tuple[float, float], rate: tuple[float, float] | None) -> fl
 
 @dataclass
 class Plan:
-    """What a run would ask for, before it asks: rewrites, those already in the store, tokens and dollars estimated."""
+    """What a run would ask for, before it asks: rewrites, those already in the store,
+    tokens and dollars estimated.
+    """
 
     rewrites: int = 0
     done: int = 0
@@ -286,11 +318,18 @@ class Plan:
             if self.cost is None
             else f"about {self.cost:.2f} US dollars"
         )
-        return f"{self.rewrites} rewrites, {self.done} of them in the store; {self.tokens_in / 1e6:.2f} M tokens to read, {self.tokens_out / 1e6:.2f} M to write (estimated), {cost}"
+        return (
+            f"{self.rewrites} rewrites, {self.done} of them in the store; "
+            f"{self.tokens_in / 1e6:.2f} M tokens to read, "
+            f"{self.tokens_out / 1e6:.2f} M to write (estimated), {cost}"
+        )
 
 
 def plan(tasks: Iterable[Task], settings: Settings, store: Store, prices: Path = PRICES) -> Plan:
-    """Count what is to be asked. Tokens are estimated from characters; what is in the store costs nothing."""
+    """Count what is to be asked.
+
+    Tokens are estimated from characters; what is in the store costs nothing.
+    """
     found = Plan(rate=price(settings.model, settings.endpoint, prices))
     for part in chunks(tasks):
         known = store.last([key(task, settings) for task in part])
@@ -319,7 +358,11 @@ def chunks(items: Iterable, size: int = 256) -> Iterator[list]:
 
 @dataclass
 class Report:
-    """What a run did. counts: rows by outcome (see `outcome_of`), and `failed` where the endpoint gave no reply; reasons: replies turned down."""
+    """What a run did.
+
+    counts: rows by outcome (see `outcome_of`), and `failed` where the endpoint gave no reply;
+    reasons: replies turned down.
+    """
 
     counts: Counter = field(default_factory=Counter)
     reasons: Counter = field(default_factory=Counter)
@@ -343,11 +386,13 @@ def run(
 ) -> Report:
     """Make every rewrite that is not in the store yet. tasks: gives the tasks anew at each call.
 
-    api, served_as: a client and the model's name there, where they differ from `settings` (a server that this process started).
+    api, served_as: a client and the model's name there, where they differ from `settings` (a server
+    that this process started).
 
-    limit: US dollars that this run may cost, estimated before and counted during it. Raises EmoError when the limit
-    does not suffice, when the endpoint refuses key or model, and when it fails for many rows in a row; committed
-    replies stay, and the same call goes on from there. Where another process fills the store, this one waits until that has ended.
+    limit: US dollars that this run may cost, estimated before and counted during it. Raises
+    EmoError when the limit does not suffice, when the endpoint refuses key or model, and when it
+    fails for many rows in a row; committed replies stay, and the same call goes on from there.
+    Where another process fills the store, this one waits until that has ended.
     """
     with alone(
         store.lock,
@@ -360,11 +405,13 @@ def _run(tasks, settings, store, limit, prices, emotion_gate, api, served_as, de
     planned = plan(tasks(), settings, store, prices)
     if limit is not None and planned.cost is None:
         raise EmoError(
-            f"there is a limit of {limit} US dollars and no price for '{settings.model}'; add it to {prices.name} or take the limit away"
+            f"there is a limit of {limit} US dollars and no price for '{settings.model}'; "
+            f"add it to {prices.name} or take the limit away"
         )
     if limit is not None and planned.cost > limit:
         raise EmoError(
-            f"{planned}: more than the limit of {limit} US dollars; ask for fewer rows or raise the limit"
+            f"{planned}: more than the limit of {limit} US dollars; "
+            "ask for fewer rows or raise the limit"
         )
     run_ = _Run(
         settings,
@@ -413,7 +460,9 @@ class _Run:
 
     async def everything(self, tasks) -> Report:
         started = time.monotonic()
-        gc.freeze()  # a collection that walks through every imported library stops all requests for a tenth of a second
+        # A collection that walks through every imported library stops all requests for a tenth of a
+        # second.
+        gc.freeze()
         try:
             for _ in range(PASSES):
                 asked, self.report.counts["failed"] = self.report.asked, 0
@@ -434,7 +483,8 @@ class _Run:
         queue: asyncio.Queue = asyncio.Queue(maxsize=2 * self.settings.concurrency)
         self.slots = asyncio.Semaphore(self.settings.concurrency)
         async with asyncio.TaskGroup() as group:
-            # A few more workers than requests at a time: while one checks and stores a reply, another asks.
+            # A few more workers than requests at a time: while one checks and stores a reply,
+            # another asks.
             workers = [
                 group.create_task(self.work(queue, place * RAMP))
                 for place in range(
@@ -464,7 +514,8 @@ class _Run:
                 await self.row(*item)
             self.bar.update()
             self.bar.set_postfix_str(
-                f"{self.report.counts['failed']} failed, {self.report.counts['set aside'] + self.report.counts['refused']} set aside"
+                f"{self.report.counts['failed']} failed, "
+                f"{self.report.counts['set aside'] + self.report.counts['refused']} set aside"
                 + ("" if self.cost is None else f", ${self.cost:.2f}"),
                 refresh=False,
             )
@@ -474,13 +525,18 @@ class _Run:
         return dollars(tuple(self.report.tokens), self.planned.rate)
 
     async def row(self, name: str, task: Task, before: Reply | None) -> None:
-        """Attempts for one row until one is kept or there are no more; each reply is committed at once."""
+        """Attempts for one row until one is kept or there are no more;
+        each reply is committed at once.
+        """
         first = before.attempt + 1 if before else 1
         for attempt in range(
             first, max(first, self.settings.attempts) + 1
         ):  # one more also where fewer attempts are asked for than before
             if self.limit and self.cost >= self.limit:
-                self.stop = f"the limit of {self.limit} US dollars is reached after {self.report.asked} replies; they are kept, and a higher limit goes on from here"
+                self.stop = (
+                    f"the limit of {self.limit} US dollars is reached after {self.report.asked} "
+                    "replies; they are kept, and a higher limit goes on from here"
+                )
                 return
             body = request(task, before, attempt, self.settings) | {"model": self.served_as}
             try:
@@ -505,7 +561,10 @@ class _Run:
                 )
                 return
             except openai.NotFoundError as error:
-                self.stop = f"the endpoint does not know the model '{self.settings.model}' or the address is wrong ({first_line(error)})"
+                self.stop = (
+                    f"the endpoint does not know the model '{self.settings.model}' "
+                    f"or the address is wrong ({first_line(error)})"
+                )
                 return
             except (
                 openai.OpenAIError,
@@ -535,18 +594,19 @@ class _Run:
         async with self.one_at_a_time:
             if self.emotion_gate and task.emotion:  # a model: beside the event loop
                 return (await asyncio.to_thread(judge_reply, task, text, self.emotion_gate))[1]
-            await asyncio.sleep(
-                0
-            )  # one reply in a turn of the event loop: what has come in or is due to go out is seen to in between
+            # One reply in a turn of the event loop: what has come in or is due to go out is seen to
+            # in between.
+            await asyncio.sleep(0)
             return judge_reply(task, text)[1]
 
     def fail(self, error: BaseException) -> None:
-        """The endpoint gave no reply: the row stays to be asked for; too many in a row end the run."""
+        """The endpoint gave no reply: the row stays to be asked for;
+        too many in a row end the run.
+        """
         self.report.counts["failed"] += 1
         cause = error
-        while (
-            cause.__cause__
-        ):  # the client calls a refused connection a timeout; what the system said is at the bottom
+        # The client calls a refused connection a timeout; what the system said is at the bottom.
+        while cause.__cause__:
             cause = cause.__cause__
         odd = (
             ""
@@ -559,12 +619,14 @@ class _Run:
         self.failures_in_a_row += 1
         if self.failures_in_a_row >= max(BREAKER, self.settings.concurrency):
             self.stop = (
-                f"the endpoint failed for {self.failures_in_a_row} rows in a row, last with {self.report.failure}; "
-                f"{self.report.asked} replies of this run are kept: see to the endpoint and start again"
+                f"the endpoint failed for {self.failures_in_a_row} rows in a row, "
+                f"last with {self.report.failure}; {self.report.asked} replies of this run "
+                "are kept: see to the endpoint and start again"
             )
 
     async def ask(self, body: dict) -> tuple[str, tuple[int, int]]:
-        # The typed `chat.completions.create` walks through request and answer field by field: half of this process's time at 300 a second.
+        # The typed `chat.completions.create` walks through request and answer field by field:
+        # half of this process's time at 300 a second.
         answer = await self.api.post(
             "/chat/completions", cast_to=dict, body=body, options={"timeout": self.settings.timeout}
         )
@@ -579,14 +641,19 @@ class _Run:
 
 
 def request(task: Task, before: Reply | None, attempt: int, settings: Settings) -> dict:
-    """The body of a chat request; from the second attempt on with the last reply and what was wrong with it."""
+    """The body of a chat request; from the second attempt on with the last reply
+    and what was wrong with it.
+    """
     asked = messages(task)
     if before:
         asked += [
             {"role": "assistant", "content": before.text or "(nothing)"},
             {
                 "role": "user",
-                "content": f"That cannot be used: {before.reason}. Give the whole JSON object again, with this mended, and nothing else.",
+                "content": (
+                    f"That cannot be used: {before.reason}. "
+                    "Give the whole JSON object again, with this mended, and nothing else."
+                ),
             },
         ]
     body = {
@@ -608,7 +675,9 @@ def text_of(content, refusal) -> str:
 
 
 def outcome_of(reason: str, attempt: int) -> str:
-    """Where a row ends: kept, repaired (kept after another attempt), refused, unscored (no emotion could be read), or set aside."""
+    """Where a row ends: kept, repaired (kept after another attempt), refused,
+    unscored (no emotion could be read), or set aside.
+    """
     if reason:
         return {"refusal": "refused", "unscored": "unscored"}.get(kind_of(reason), "set aside")
     return "kept" if attempt == 1 else "repaired"
@@ -642,9 +711,11 @@ def kind_of(reason: str) -> str:
 
 
 def export(tasks: Iterable[Task], settings: Settings, store: Store, folder: Path) -> dict[str, int]:
-    """Write `er.jsonl`, `eqsr.jsonl` (kept rewrites, in the order of the source) and `set_aside.jsonl`; returns their rows.
+    """Write `er.jsonl`, `eqsr.jsonl` (kept rewrites, in the order of the source) and
+    `set_aside.jsonl`; returns their rows.
 
-    The two are in the form of `data/dialogues`, with the row's number in the source. Each file appears whole or not at all.
+    The two are in the form of `data/dialogues`, with the row's number in the source. Each file
+    appears whole or not at all.
     """
     folder.mkdir(parents=True, exist_ok=True)
     counts = dict.fromkeys(("er", "eqsr", "set_aside"), 0)
@@ -713,7 +784,8 @@ def summary(report: Report) -> str:
         f"{report.asked} replies in {report.seconds:.1f} s: {counts}"
         + (f"; turned down: {reasons}" if reasons else "")
         + (
-            f"; run the same command again for those that failed (last: {report.failure or 'no reply in the batch'})"
+            "; run the same command again for those that failed "
+            f"(last: {report.failure or 'no reply in the batch'})"
             if report.counts["failed"]
             else ""
         )

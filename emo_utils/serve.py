@@ -18,23 +18,28 @@ from pathlib import Path
 from emo_utils.project import EmoError
 
 
-# Ends the server when whoever started it closes its end of the pipe, or is killed: a server left alone would hold gigabytes.
-_MINDER = """
-import subprocess, sys, threading, time
-server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
-threading.Thread(target=lambda: (sys.stdin.read(), server.terminate(), time.sleep(20), server.kill()), daemon=True).start()
-sys.exit(server.wait())
-"""
+# Ends the server when whoever started it closes its end of the pipe, or is killed: a server left
+# alone would hold gigabytes.
+_MINDER = (
+    "\n"
+    "import subprocess, sys, threading, time\n"
+    "server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)\n"
+    "threading.Thread(target=lambda: (sys.stdin.read(), server.terminate(), "
+    "time.sleep(20), server.kill()), daemon=True).start()\n"
+    "sys.exit(server.wait())\n"
+)
 
 
 @contextlib.contextmanager
 def transformers_serve(
     model_folder: Path, dtype: str, log: Path, timeout: float = 300
 ) -> Iterator[str]:
-    """Start `transformers serve` on a free port of this machine, yield its address (`http://…/v1`), and stop it.
+    """Start `transformers serve` on a free port of this machine, yield its address
+    (`http://…/v1`), and stop it.
 
-    model_folder: weights in the cache, also the model name that requests use. dtype: e.g. `bfloat16`.
-    Raises EmoError with the end of the server's log when it does not come up within `timeout` seconds.
+    model_folder: weights in the cache, also the model name that requests use. dtype: e.g.
+    `bfloat16`. Raises EmoError with the end of the server's log when it does not come up within
+    `timeout` seconds.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -81,13 +86,16 @@ def _wait(address: str, server: subprocess.Popen, log: Path, timeout: float) -> 
         time.sleep(0.5)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
     raise EmoError(
-        f"the local server did not come up (exit code {server.poll()}); the end of {log.name}:\n{tail}"
+        f"the local server did not come up (exit code {server.poll()}); "
+        f"the end of {log.name}:\n{tail}"
     )
 
 
 @contextlib.contextmanager
 def scripted_stub() -> Iterator[str]:
-    """An endpoint that answers each rewriting request with the texts it was given, framed: for the smoke profile only."""
+    """An endpoint that answers each rewriting request with the texts it was given, framed:
+    for the smoke profile only.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
@@ -98,7 +106,10 @@ def scripted_stub() -> Iterator[str]:
                 r"Patient's question:\n(.*)\n\nDoctor's reply:\n(.*)\n\nGive", asked, re.DOTALL
             ).groups()
             framed = {
-                name: f"(scripted, no model) {text} (a real model would have said this in words of its own, and with the feeling that was asked for)"
+                name: (
+                    f"(scripted, no model) {text} (a real model would have said this in words of "
+                    "its own, and with the feeling that was asked for)"
+                )
                 for name, text in (("emotional_question", question), ("soothing_response", answer))
             }
             content = json.dumps(

@@ -1,7 +1,8 @@
-"""Consultations to rewrite: a hub data set by id and revision, or a CSV, JSONL or Parquet file of any size.
+"""Consultations to rewrite: a hub data set by id and revision, or a CSV, JSONL or Parquet file of
+any size.
 
-Rows are streamed, so that the file may be larger than the memory. A row that cannot be used is yielded with
-its number and a reason, and the run goes on without it.
+Rows are streamed, so that the file may be larger than the memory. A row that cannot be used is
+yielded with its number and a reason, and the run goes on without it.
 """
 
 import csv
@@ -26,7 +27,10 @@ csv.field_size_limit(2**20)  # what an unclosed quote may take in before it is n
 
 @dataclass(frozen=True)
 class Row:
-    """One consultation. number: its place in the source, from 1. reason: why it cannot be used, or empty."""
+    """One consultation.
+
+    number: its place in the source, from 1. reason: why it cannot be used, or empty.
+    """
 
     number: int
     id: str
@@ -37,7 +41,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Source:
-    """Where rows come from. place: a file, or `owner/name` on the hub with its revision. The fields' names may be given."""
+    """Where rows come from.
+
+    place: a file, or `owner/name` on the hub with its revision. The fields' names may be given.
+    """
 
     place: str
     revision: str = ""
@@ -46,7 +53,10 @@ class Source:
     answer_field: str = ""
 
     def rows(self) -> Iterator[Row]:
-        """All rows in order, usable or not. Raises EmoError when the source itself cannot be read."""
+        """All rows in order, usable or not.
+
+        Raises EmoError when the source itself cannot be read.
+        """
         for number, (raw, reason) in enumerate(self._raw(), start=1):
             yield Row(number, f"row-{number}", reason=reason) if reason else self._row(number, raw)
 
@@ -62,7 +72,11 @@ class Source:
             return Row(
                 number,
                 name,
-                reason=f"no field '{self.question_field or 'question'}' or '{self.answer_field or 'answer'}' (it has: {storable(', '.join(map(str, raw)))[:80]})",
+                reason=(
+                    f"no field '{self.question_field or 'question'}' "
+                    f"or '{self.answer_field or 'answer'}' "
+                    f"(it has: {storable(', '.join(map(str, raw)))[:80]})"
+                ),
             )
         texts = []
         for field in fields:
@@ -105,7 +119,8 @@ class Source:
             self.place.count("/") != 1 or path.suffix and not self.revision
         ):  # a data set's name may have a dot in it
             raise EmoError(
-                f"there is no file {self.place} (a data set of the hub is given as owner/name, with its revision)"
+                f"there is no file {self.place} "
+                "(a data set of the hub is given as owner/name, with its revision)"
             )
         return _hub(self.place, self.revision, self.split)
 
@@ -177,7 +192,8 @@ def _alone(batch) -> tuple[dict, str]:
 def _hub(name: str, revision: str, split: str) -> Iterator[tuple[dict, str]]:
     if not revision:
         raise EmoError(
-            f"name the revision of {name} (a commit of the hub): without it the rows may change from one day to the next"
+            f"name the revision of {name} (a commit of the hub): "
+            "without it the rows may change from one day to the next"
         )
     import datasets
 
@@ -206,7 +222,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows go to which task. er: row numbers; eqsr: row number to emotion. usable, set_aside: what the source holds."""
+    """Which rows go to which task.
+
+    er: row numbers; eqsr: row number to emotion. usable, set_aside: what the source holds.
+    """
 
     er: frozenset[int]
     eqsr: dict[int, str]
@@ -228,10 +247,12 @@ class Selection:
 
 
 def select(source: Source, er_rows: int, eqsr_rows: int, seed: int) -> Selection:
-    """Draw the two subsets of EmoDoctor 3.1 by seed: ER from the front of one shuffled order, EQ+SR from its back.
+    """Draw the two subsets of EmoDoctor 3.1 by seed: ER from the front of one shuffled order,
+    EQ+SR from its back.
 
-    So they share rows only where together they ask for more than there are (the paper's 60k and 50k out of 100k).
-    Emotions take turns along the drawn order. Raises EmoError when one task alone asks for more rows than are usable.
+    So they share rows only where together they ask for more than there are (the paper's 60k and 50k
+    out of 100k). Emotions take turns along the drawn order. Raises EmoError when one task alone
+    asks for more rows than are usable.
     """
     numbers, bad = [], []
     for row in source.rows():
@@ -245,7 +266,8 @@ def select(source: Source, er_rows: int, eqsr_rows: int, seed: int) -> Selection
         )
     if max(er_rows, eqsr_rows) > len(numbers):
         raise EmoError(
-            f"{max(er_rows, eqsr_rows)} rows were asked for and {source.place} has {len(numbers)} usable ones ({len(bad)} set aside)"
+            f"{max(er_rows, eqsr_rows)} rows were asked for and {source.place} has "
+            f"{len(numbers)} usable ones ({len(bad)} set aside)"
         )
     random.Random(seed).shuffle(numbers)
     drawn = numbers[len(numbers) - eqsr_rows :]

@@ -1,4 +1,6 @@
-"""Intervals: percentile bootstrap over test items, and over training seeds where there are several."""
+"""Intervals: percentile bootstrap over test items,
+and over training seeds where there are several.
+"""
 
 import numpy as np
 
@@ -7,7 +9,10 @@ HELD = 2_000_000  # items of samples in memory at once
 
 
 def resample_indices(n: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
-    """Bootstrap item indices, shape (resamples, n). The same seed gives the same items to every system, so that differences are paired."""
+    """Bootstrap item indices, shape (resamples, n).
+
+    The same seed gives the same items to every system, so that differences are paired.
+    """
     return np.random.default_rng(seed).integers(0, n, size=(resamples, n))
 
 
@@ -17,7 +22,9 @@ def interval(draws: np.ndarray) -> tuple[float, float]:
 
 
 def mean_draws(values, seed: int) -> tuple[float, np.ndarray]:
-    """Mean of per-item values and that of each bootstrap sample, shape (RESAMPLES,): those of `resample_indices`, drawn in parts that hold at most `HELD` items, whatever the number of items."""
+    """Mean of per-item values and that of each bootstrap sample, shape (RESAMPLES,): those of
+    `resample_indices`, drawn in parts that hold at most `HELD` items, whatever the number of items.
+    """
     values, generator = np.asarray(values, dtype=float), np.random.default_rng(seed)
     part = max(1, HELD // len(values))
     samples = (
@@ -30,18 +37,26 @@ def mean_draws(values, seed: int) -> tuple[float, np.ndarray]:
 
 
 def mean_interval(values, seed: int) -> tuple[float, float, float]:
-    """Mean and 95 % interval of per-item values; items are resampled. Raises ValueError without values or with a missing one."""
+    """Mean and 95 % interval of per-item values; items are resampled.
+
+    Raises ValueError without values or with a missing one.
+    """
     values = np.asarray(values, dtype=float)
     if not len(values) or np.isnan(values).any():
         raise ValueError(
-            "every item needs a value: count and leave out the unscored ones first, and keep at least one"
+            "every item needs a value: count and leave out the unscored ones first, "
+            "and keep at least one"
         )
     mean, draws = mean_draws(values, seed)
     return mean, *interval(draws)
 
 
 def resample_units(units, seed: int, resamples: int = 500) -> list[np.ndarray]:
-    """Bootstrap samples of whole units (a conversation with all its replies): arrays of row indices. units: one a row."""
+    """Bootstrap samples of whole units (a conversation with all its replies):
+    arrays of row indices.
+
+    units: one a row.
+    """
     found: dict = {}
     for row, unit in enumerate(units):
         found.setdefault(unit, []).append(row)
@@ -53,9 +68,11 @@ def resample_units(units, seed: int, resamples: int = 500) -> list[np.ndarray]:
 
 
 def krippendorff_alpha(counts: np.ndarray) -> float:
-    """Krippendorff's alpha for ordinal values (Krippendorff, 2011): 1 - observed over expected disagreement; NaN where all values are equal.
+    """Krippendorff's alpha for ordinal values (Krippendorff, 2011): 1 - observed over expected
+    disagreement; NaN where all values are equal.
 
-    counts: how many raters gave each value to each item, shape (items, values), values in order; items with one rating say nothing.
+    counts: how many raters gave each value to each item, shape (items, values), values in order;
+    items with one rating say nothing.
     """
     counts = counts[counts.sum(axis=1) > 1].astype(float)
     given = counts.sum(axis=1, keepdims=True)

@@ -1,6 +1,8 @@
-"""What the three training notebooks share: arguments, adapters, length checks, curves and the saved checkpoint.
+"""What the three training notebooks share: arguments, adapters, length checks,
+curves and the saved checkpoint.
 
-The trainers themselves (TRL's SFTTrainer, DPOTrainer, KTOTrainer) are built in the notebooks, beside the equations that they minimize.
+The trainers themselves (TRL's SFTTrainer, DPOTrainer, KTOTrainer) are built in the notebooks,
+beside the equations that they minimize.
 """
 
 from __future__ import annotations
@@ -53,7 +55,10 @@ LORA_ALPHA_PER_RANK = 2  # alpha = 2 x rank, the common choice; the paper does n
 
 
 def lora(rank: int) -> LoraConfig | None:
-    """Adapters on every linear layer (rank 0: none, all weights are trained). No dropout, so that step 0 equals the reference."""
+    """Adapters on every linear layer (rank 0: none, all weights are trained).
+
+    No dropout, so that step 0 equals the reference.
+    """
     if not rank:
         return None
     return LoraConfig(
@@ -81,14 +86,17 @@ def arguments(
 ) -> dict:
     """Arguments that SFTConfig, DPOConfig and KTOConfig share; nothing is reported to services.
 
-    device_batch: rows that a process computes at once (0: its whole share of batch_size); the gradients of a batch are added
-    up over its parts, which needs less memory and gives the same step. save_steps: steps between checkpoints to resume from (0: none).
-    validation: score held-out rows after each epoch. Raises EmoError when batch_size cannot be divided so.
+    device_batch: rows that a process computes at once (0: its whole share of batch_size); the
+    gradients of a batch are added up over its parts, which needs less memory and gives the same
+    step. save_steps: steps between checkpoints to resume from (0: none).
+    validation: score held-out rows after each epoch.
+    Raises EmoError when batch_size cannot be divided so.
     """
     device_batch = device_batch or max(batch_size // processes, 1)
     if batch_size % (device_batch * processes):
         raise EmoError(
-            f"batch_size {batch_size} is no multiple of device_batch {device_batch} x processes {processes}; choose divisors"
+            f"batch_size {batch_size} is no multiple of device_batch {device_batch} "
+            f"x processes {processes}; choose divisors"
         )
     return {
         "output_dir": str(output),
@@ -121,7 +129,8 @@ def check_lengths(
     """Token counts of the rows' completions, and how many rows `max_length` would cut or drop.
 
     Returns one row a completion field with columns rows, tokens_mean, tokens_max, too_long.
-    Raises EmoError when more than the share `limit` is too long: TRL would cut their ends without a word.
+    Raises EmoError when more than the share `limit` is too long:
+    TRL would cut their ends without a word.
     """
     counts: dict[str, list[int]] = {}
     for row in rows:
@@ -146,13 +155,16 @@ def check_lengths(
     share = table.too_long.sum() / table.rows.sum()
     if share > limit:
         raise EmoError(
-            f"{share:.0%} of the sequences exceed max_length={max_length} tokens (longest {table.tokens_max.max()}); raise max_length or shorten the rows"
+            f"{share:.0%} of the sequences exceed max_length={max_length} tokens "
+            f"(longest {table.tokens_max.max()}); raise max_length or shorten the rows"
         )
     return table
 
 
 def check_tokens(row: dict, tokenizer) -> None:
-    """Say how a row becomes tokens, and raise EmoError where the model would learn something else than its answer and where to stop."""
+    """Say how a row becomes tokens, and raise EmoError where the model would learn something else
+    than its answer and where to stop.
+    """
 
     def ids(messages, **options):
         return tokenizer.apply_chat_template(messages, tokenize=True, return_dict=True, **options)[
@@ -172,15 +184,20 @@ def check_tokens(row: dict, tokenizer) -> None:
         wrong = "it does not end the answer, so that no model would learn to"
     if wrong:
         raise EmoError(
-            f"the chat template of {tokenizer.name_or_path or 'this tokenizer'} cannot be trained on: {wrong}"
+            f"the chat template of {tokenizer.name_or_path or 'this tokenizer'} "
+            f"cannot be trained on: {wrong}"
         )
     print(
-        f"first row: {len(prompt)} tokens of prompt, which ends in {tokenizer.decode(prompt[-4:])!r}; a loss on the {len(whole) - len(prompt)} of its answer, {tokenizer.eos_token} included"
+        f"first row: {len(prompt)} tokens of prompt, "
+        f"which ends in {tokenizer.decode(prompt[-4:])!r}; "
+        f"a loss on the {len(whole) - len(prompt)} of its answer, {tokenizer.eos_token} included"
     )
 
 
 class Progress(TrainerCallback):
-    """A plain progress bar over optimizer steps; the notebook widgets of transformers do not survive in a book."""
+    """A plain progress bar over optimizer steps; the notebook widgets of transformers do not
+    survive in a book.
+    """
 
     def on_train_begin(self, args, state, control, **kwargs):
         self.bar = tqdm(total=state.max_steps, desc="training", unit="step", leave=False)
@@ -193,10 +210,11 @@ class Progress(TrainerCallback):
 
 
 def fit(trainer, run) -> pd.DataFrame:
-    """Train, from the last checkpoint if the same run was stopped before, and return one row an optimizer step, as TRL logs it.
+    """Train, from the last checkpoint if the same run was stopped before,
+    and return one row an optimizer step, as TRL logs it.
 
-    With parameter `processes` above 1 the training is done by as many processes that `accelerate launch` starts; their
-    result is then in this trainer's model.
+    With parameter `processes` above 1 the training is done by as many processes that
+    `accelerate launch` starts; their result is then in this trainer's model.
     """
     if run.values["processes"] > 1 and "WORLD_SIZE" not in os.environ:
         return _launch(trainer, run)
@@ -212,12 +230,16 @@ def fit(trainer, run) -> pd.DataFrame:
         trainer.save_model(scratch(run) / "final")
         if trainer.is_world_process_zero():
             write_atomic(scratch(run) / "final" / "log.json", json.dumps(trainer.state.log_history))
-        raise SystemExit  # what follows in the notebook is done by the process that launched this one
+        # What follows in the notebook is done by the process that launched this one.
+        raise SystemExit
     return training_log(trainer.state.log_history)
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
-    """The latest whole checkpoint: its state is what the trainer writes last. A half-written one is removed."""
+    """The latest whole checkpoint: its state is what the trainer writes last.
+
+    A half-written one is removed.
+    """
     for path in sorted(
         folder.glob("checkpoint-*"), key=lambda path: -int(path.name.partition("-")[2])
     ):
@@ -234,8 +256,9 @@ def training_log(history: list[dict]) -> pd.DataFrame:
 def _launch(trainer, run) -> pd.DataFrame:
     """Run this notebook's cells up to the training as a script in several processes.
 
-    EMO_LAUNCH adds options of `accelerate launch`; with `--config_file` among them the file says all but the number of processes. With
-    `--num_machines N --main_process_ip HOST` the others join by `sh launch.sh RANK` in this run's scratch folder, which all machines must share.
+    EMO_LAUNCH adds options of `accelerate launch`; with `--config_file` among them the file says
+    all but the number of processes. With `--num_machines N --main_process_ip HOST` the others join
+    by `sh launch.sh RANK` in this run's scratch folder, which all machines must share.
     """
     options = shlex.split(os.environ.get("EMO_LAUNCH", ""))
     if "--config_file" not in options:
@@ -278,7 +301,10 @@ def _launch(trainer, run) -> pd.DataFrame:
         "\n".join(
             [
                 *lines,
-                f"exec {command} --machine_rank ${{1:-0}} {shlex.quote(str(folder / 'training.py'))}\n",
+                (
+                    f"exec {command} --machine_rank ${{1:-0}} "
+                    f"{shlex.quote(str(folder / 'training.py'))}\n"
+                ),
             ]
         )
     )
@@ -293,7 +319,8 @@ def _launch(trainer, run) -> pd.DataFrame:
             if re.search(r"(Error|Exception)\b.*: ", line) and "ChildFailedError" not in line
         ]
         raise EmoError(
-            f"training in {run.values['processes']} processes failed: {told[-1] if told else 'no reason was given'} (see {relative(Path(log.name))})"
+            f"training in {run.values['processes']} processes failed: "
+            f"{told[-1] if told else 'no reason was given'} (see {relative(Path(log.name))})"
         )
     adapter = final / "adapter_model.safetensors"
     if adapter.is_file():
@@ -307,10 +334,13 @@ def _launch(trainer, run) -> pd.DataFrame:
 
 
 def scratch(run) -> Path:
-    """Where a trainer keeps checkpoints to resume from, until the run is finished. What another run left there is removed.
+    """Where a trainer keeps checkpoints to resume from, until the run is finished.
 
-    A run is the same when its parameters, code, data and starting checkpoints are; over how many processes and parts a batch is
-    divided does not count, so that it goes on with more or fewer. Raises EmoError while another process trains the same run.
+    What another run left there is removed.
+
+    A run is the same when its parameters, code, data and starting checkpoints are; over how many
+    processes and parts a batch is divided does not count, so that it goes on with more or fewer.
+    Raises EmoError while another process trains the same run.
     """
     if "EMO_SCRATCH" in os.environ:  # a process started by `_launch`
         return Path(os.environ["EMO_SCRATCH"])
@@ -323,7 +353,8 @@ def scratch(run) -> Path:
         run.held.acquire(timeout=0)
     except Timeout:
         raise EmoError(
-            f"{run.name} is being trained by another process or an open notebook; wait for its end or stop it, and start this one again: it goes on from there"
+            f"{run.name} is being trained by another process or an open notebook; "
+            "wait for its end or stop it, and start this one again: it goes on from there"
         ) from None
     before = {
         relative(path): sha256_file(path)
@@ -342,9 +373,11 @@ def scratch(run) -> Path:
 
 
 def reference(model, lora_rank: int):
-    """The reference model of DPO and KTO: None with adapters (they are switched off), else a frozen copy of the start.
+    """The reference model of DPO and KTO: None with adapters (they are switched off),
+    else a frozen copy of the start.
 
-    Without the copy TRL reloads the reference by name, which is the base model also where training starts elsewhere.
+    Without the copy TRL reloads the reference by name, which is the base model also where training
+    starts elsewhere.
     """
     return None if lora_rank else copy.deepcopy(model).requires_grad_(False)
 
@@ -383,7 +416,9 @@ def save(trainer, tokenizer, run, *, data_name: str) -> Path:
 
 
 def model_card(run, *, start: list[str], data_name: str, history: list[dict]) -> str:
-    """A model card: what it is, how it was trained and how that went, what it is for and what not."""
+    """A model card: what it is, how it was trained and how that went,
+    what it is for and what not.
+    """
     log = training_log(history)
     columns = [c for c in (*CURVES, "learning_rate") if c in log]
     shown = (
@@ -416,11 +451,16 @@ def model_card(run, *, start: list[str], data_name: str, history: list[dict]) ->
 
 def describe(log: pd.DataFrame, path: Path) -> str:
     size = sum(p.stat().st_size for p in path.glob("*.safetensors")) / 1e6
-    return f"{len(log)} steps, loss {log.loss.iloc[0]:.3f} -> {log.loss.iloc[-1]:.3f}; saved {size:.0f} MB to {relative(path)}"
+    return (
+        f"{len(log)} steps, loss {log.loss.iloc[0]:.3f} -> {log.loss.iloc[-1]:.3f}; "
+        f"saved {size:.0f} MB to {relative(path)}"
+    )
 
 
 def validation_scores(history: list[dict]) -> pd.DataFrame:
-    """What the held-out rows gave after each epoch: columns epoch, loss, and for DPO and KTO margins and accuracies; empty without such rows."""
+    """What the held-out rows gave after each epoch: columns epoch, loss,
+    and for DPO and KTO margins and accuracies; empty without such rows.
+    """
     found = [entry for entry in history if "eval_loss" in entry]
     names = {
         "epoch": "epoch",
@@ -438,9 +478,10 @@ def movement(
 ) -> pd.DataFrame:
     """What a training changed on questions that it never saw: one row a question, in nats.
 
-    Columns `wanted` (the row's warm answer) and `doctor` (the plain one): log-probability under the tuned model minus that under its
-    start; `kl`: KL(tuned || start) of the next token, exact over the vocabulary, summed over the places of the tuned model's own answer;
-    `wanted_tokens`, `own_tokens`. rows: those of the first answers, in their order.
+    Columns `wanted` (the row's warm answer) and `doctor` (the plain one): log-probability under the
+    tuned model minus that under its start; `kl`: KL(tuned || start) of the next token, exact over
+    the vocabulary, summed over the places of the tuned model's own answer; `wanted_tokens`,
+    `own_tokens`. rows: those of the first answers, in their order.
     """
     table = []
     for row, own in tqdm(
@@ -499,7 +540,10 @@ def movement_records(moved: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
         ),
         "test_accuracy": (
             (moved.wanted > moved.doctor).astype(float),
-            "share of questions whose warm reference answer gained more log-probability than the doctor's answer",
+            (
+                "share of questions whose warm reference answer gained more log-probability "
+                "than the doctor's answer"
+            ),
         ),
     }
 
@@ -507,8 +551,10 @@ def movement_records(moved: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
 def add_records(
     run, trainer, answers: pd.DataFrame, moved: pd.DataFrame, table: str = "emodoctor.training"
 ) -> None:
-    """Record the training's last loss (and reward margin), the scores of held-out rows, the length of the answers, and what
-    `movement` gave on the questions it answered, with intervals where items allow."""
+    """Record the training's last loss (and reward margin), the scores of held-out rows, the length
+    of the answers, and what `movement` gave on the questions it answered, with intervals where
+    items allow.
+    """
     log, held_out = (
         training_log(trainer.state.log_history),
         validation_scores(trainer.state.log_history),
@@ -527,7 +573,10 @@ def add_records(
                 ci_low=low,
                 ci_high=high,
                 n=len(last),
-                signature=f"mean of {column} over the last {len(last)} steps; bootstrap over these steps, not over test items",
+                signature=(
+                    f"mean of {column} over the last {len(last)} steps; "
+                    "bootstrap over these steps, not over test items"
+                ),
             )
     for name, score in validation.items():
         run.add(

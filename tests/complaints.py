@@ -11,7 +11,10 @@ KEPT = ROOT / "book" / "reference" / "complaints.json"
 
 
 def complaint(capsys, *arguments, shown: bool = True) -> list[str]:
-    """What `emo` says on standard error when it refuses; fails where it does not refuse, or breaks. shown: on the page."""
+    """What `emo` says on standard error when it refuses; fails where it does not refuse, or breaks.
+
+    shown: on the page.
+    """
     try:
         code = cli.main([str(a) for a in arguments])
     except SystemExit as stop:  # argparse
@@ -26,7 +29,9 @@ def complaint(capsys, *arguments, shown: bool = True) -> list[str]:
 
 
 def shown_on_the_page(said: list[str]) -> None:
-    """Holds what the page has of this case to what was said now, or keeps it: the first line, or argparse's after its usage."""
+    """Holds what the page has of this case to what was said now, or keeps it:
+    the first line, or argparse's after its usage.
+    """
     group, _, case = (
         os.environ["PYTEST_CURRENT_TEST"].partition("::")[2].removesuffix(" (call)").partition("[")
     )

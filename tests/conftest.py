@@ -1,4 +1,6 @@
-"""What every test relies on: a cache of its own, no network, and no setting of the user's that changes a run."""
+"""What every test relies on: a cache of its own, no network,
+and no setting of the user's that changes a run.
+"""
 
 import os
 
@@ -13,7 +15,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import pytest
 
-# Files that train, play chapters, start servers or commands: what takes longest comes first, so that no worker is left alone with it at the end.
+# Files that train, play chapters, start servers or commands: what takes longest comes first,
+# so that no worker is left alone with it at the end.
 SLOW = (
     "test_book",
     "test_training",
@@ -44,7 +47,9 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
-    """Weights go to a folder of this session; runs are runs by hand, from no folder of the user's."""
+    """Weights go to a folder of this session; runs are runs by hand,
+    from no folder of the user's.
+    """
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMO_CACHE", str(folder))
@@ -55,7 +60,9 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def user_cache() -> str | None:
-    """EMO_CACHE as the user had set it (None: not set), for a test that needs weights fetched before."""
+    """EMO_CACHE as the user had set it (None: not set),
+    for a test that needs weights fetched before.
+    """
     return USER_CACHE
 
 

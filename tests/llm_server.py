@@ -1,7 +1,10 @@
-"""An OpenAI-compatible server for tests and benchmarks: fast, or misbehaving on purpose. Run: python llm_server.py --help
+"""An OpenAI-compatible server for tests and benchmarks: fast, or misbehaving on purpose.
 
-The reply to a request depends on the request alone, so that runs can be compared; faults of the connection
-strike the first time that a request comes, faults of the content the first attempt for a row.
+Run: python llm_server.py --help
+
+The reply to a request depends on the request alone, so that runs can be compared; faults of the
+connection strike the first time that a request comes,
+faults of the content the first attempt for a row.
 """
 
 import argparse
@@ -20,7 +23,9 @@ CONTENT = ("torn", "refusal", "language", "facts")
 
 
 class Server:
-    """latency: seconds before each reply; faulty: misbehave; log: file that gets a line for each answered request."""
+    """latency: seconds before each reply; faulty: misbehave;
+    log: file that gets a line for each answered request.
+    """
 
     def __init__(self, latency: float, faulty: bool, log: Path | None, hang: float):
         self.latency, self.faulty, self.hang = latency, faulty, hang
@@ -95,7 +100,10 @@ class Server:
         if fault in ("cut", "drip"):
             text = json.dumps(payload).encode()
             writer.write(
-                f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n".encode()
+                (
+                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                    f"Content-Length: {len(text)}\r\n\r\n"
+                ).encode()
                 + text[: len(text) // 2]
             )
             if (
@@ -118,12 +126,19 @@ class Server:
             re.DOTALL,
         )
         question, answer = parts.groups() if parts else ("", "")
-        told = f"Waiting has been hard on you, and that is plain from each line (case {number}). {answer} Write again whenever the days feel longer than they should, and bring somebody along."
+        told = (
+            f"Waiting has been hard on you, and that is plain from each line (case {number}). "
+            f"{answer} Write again whenever the days feel longer than they should, "
+            "and bring somebody along."
+        )
         good = (
             {"empathetic_response": told}
             if "soothing_response" not in prompt
             else {
-                "emotional_question": f"My hands would not keep still while I typed this (case {number}). {question} Tell me before the night comes, since nobody here will say it.",
+                "emotional_question": (
+                    f"My hands would not keep still while I typed this (case {number}). "
+                    f"{question} Tell me before the night comes, since nobody here will say it."
+                ),
                 "soothing_response": told,
             }
         )
@@ -150,7 +165,10 @@ class Server:
     ) -> bool:
         text = payload.encode() if isinstance(payload, str) else json.dumps(payload).encode()
         writer.write(
-            f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(text)}\r\n{extra}\r\n".encode()
+            (
+                f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n"
+                f"Content-Length: {len(text)}\r\n{extra}\r\n"
+            ).encode()
             + text
         )
         return True

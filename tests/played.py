@@ -1,4 +1,6 @@
-"""The chapters played cell by cell in this process, as a kernel does it with papermill's parameters, without the seconds that a kernel takes."""
+"""The chapters played cell by cell in this process, as a kernel does it with papermill's
+parameters, without the seconds that a kernel takes.
+"""
 
 import json
 import shutil
@@ -20,7 +22,9 @@ START = {"profile": "smoke", "precision": "fp32", "test_rows": 2, "max_new_token
 
 
 def home_in(folder, patch):
-    """A project in `folder`, with results, checkpoints, package files and dialogues of its own; the dialogues are cut."""
+    """A project in `folder`, with results, checkpoints, package files and dialogues of its own;
+    the dialogues are cut.
+    """
     source = NOTEBOOKS.parent
     for name in ("notebooks", "profiles", "sweeps", "book", "requirements.lock"):
         (folder / name).symlink_to(source / name)
@@ -80,7 +84,9 @@ def cell_with(notebook: str, text: str) -> SimpleNamespace:
 
 
 def play(notebook: str, *, until: str = "", before: str = "", **given) -> SimpleNamespace:
-    """Execute a notebook's code cells, up to and with the one that holds `until`, or without the one that holds `before`; returns its names."""
+    """Execute a notebook's code cells, up to and with the one that holds `until`,
+    or without the one that holds `before`; returns its names.
+    """
     data.USED.clear()  # as in a fresh kernel
     models.USED.clear()
     known = parameters.declared(notebook)

@@ -1,7 +1,9 @@
-"""Kills `transformers serve` in the middle of 500 requests, starts it again, and counts what was lost and what was asked twice.
+"""Kills `transformers serve` in the middle of 500 requests, starts it again,
+and counts what was lost and what was asked twice.
 
-Run: python tests/serve_trial.py [--requests 500] [--kills 2] [--kinds answers judge rewrite]. The model is SmolLM2-135M-Instruct, whose replies mean nothing
-here. Between client and server stands a relay that notes each request and whether its reply came through whole.
+Run: python tests/serve_trial.py [--requests 500] [--kills 2] [--kinds answers judge rewrite].
+The model is SmolLM2-135M-Instruct, whose replies mean nothing here. Between client and server
+stands a relay that notes each request and whether its reply came through whole.
 """
 
 import argparse
@@ -36,7 +38,9 @@ QUESTION = {
 
 
 class Relay:
-    """Hands requests on to a server that may go away, and counts the replies that came through, by request."""
+    """Hands requests on to a server that may go away, and counts the replies that came through,
+    by request.
+    """
 
     def __init__(self, port: int):
         self.delivered, self.cut, lock, relay = collections.Counter(), 0, threading.Lock(), self
@@ -120,7 +124,10 @@ def rows(count: int) -> list[dict]:
 
 
 def ask(kind: str, count: int, model: str, address: str, folder: Path) -> int:
-    """Everything of a kind that is missing; returns how many are there. Raises EmoError as a user would meet it."""
+    """Everything of a kind that is missing; returns how many are there.
+
+    Raises EmoError as a user would meet it.
+    """
     if kind == "answers":
         path = answers.write(
             "trial",
@@ -187,8 +194,12 @@ def trial(kind: str, count: int, kills: int, seed: int, folder: Path, weights: P
     server.kill()
     twice = {key: n for key, n in relay.delivered.items() if n > 1}
     print(
-        f"{kind}: {there} of {count} there, {relay.delivered.total()} replies delivered for {len(relay.delivered)} requests, {len(twice)} asked again after a reply; "
-        f"server killed at {', '.join(map(str, places))} replies, {relay.cut} requests cut off; the command was called {calls} times, {time.monotonic() - started:.0f} s",
+        f"{kind}: {there} of {count} there, "
+        f"{relay.delivered.total()} replies delivered for {len(relay.delivered)} requests, "
+        f"{len(twice)} asked again after a reply; "
+        f"server killed at {', '.join(map(str, places))} replies, "
+        f"{relay.cut} requests cut off; "
+        f"the command was called {calls} times, {time.monotonic() - started:.0f} s",
         flush=True,
     )
     print("".join(f"  {line}\n" for line in told), end="", flush=True)
@@ -196,7 +207,7 @@ def trial(kind: str, count: int, kills: int, seed: int, folder: Path, weights: P
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--requests", type=int, default=500)
     parser.add_argument("--kills", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)

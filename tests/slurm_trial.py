@@ -1,7 +1,9 @@
-"""Runs the smoke book on a real Slurm of one node on loopback, kills a job in the middle, and compares the records with local ones.
+"""Runs the smoke book on a real Slurm of one node on loopback,
+kills a job in the middle, and compares the records with local ones.
 
-Run as root: apt-get install slurm-wlm munge, pip install -r profiles/slurm/requirements.txt, python tests/slurm_trial.py. Everything lies
-in a temporary folder and is stopped and removed at the end. The node says it has a GPU, which is /dev/null: requests for one are then granted.
+Run as root: apt-get install slurm-wlm munge, pip install -r profiles/slurm/requirements.txt,
+python tests/slurm_trial.py. Everything lies in a temporary folder and is stopped and removed at the
+end. The node says it has a GPU, which is /dev/null: requests for one are then granted.
 """
 
 import argparse
@@ -88,7 +90,8 @@ def slurm(folder: Path, memory: int):
     (folder / "slurm.conf").write_text(settings)
     (folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
     (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nCgroupMountpoint=/sys/fs/cgroup\n")
-    # Jobs see no SLURM_ variable of their caller, so the settings stand where Debian's commands look.
+    # Jobs see no SLURM_ variable of their caller,
+    # so the settings stand where Debian's commands look.
     links = [ETC / name for name in ("slurm.conf", "gres.conf", "cgroup.conf")]
     if there := [str(link) for link in links if link.exists()]:
         raise SystemExit(
@@ -144,7 +147,9 @@ def slurm(folder: Path, memory: int):
 
 
 def jobs() -> list[list[str]]:
-    """Id, state, step, cores, memory, GPUs and seconds of all jobs that the controller remembers."""
+    """Id, state, step, cores, memory, GPUs and seconds
+    of all jobs that the controller remembers.
+    """
     listed = ask(
         "squeue",
         "--states=all",
@@ -168,7 +173,7 @@ def kill_one(wanted: str, after: float, process: subprocess.Popen) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--kill", default="03_dpo.eqsr-dpo", help="step whose first job is killed")
     parser.add_argument("--after", type=float, default=5.0, help="seconds into that job")
     options = parser.parse_args()
@@ -184,11 +189,15 @@ def main() -> None:
         copies = [smoke_book.copied(folder / name, cache) for name in ("local", "cluster")]
         (folder / "trial").mkdir()
         (folder / "trial" / "config.yaml").write_text(PROFILE)
-        # Each step asks for little memory, so that two fit into the node, and the trainings for its GPU.
+        # Each step asks for little memory, so that two fit into the node,
+        # and the trainings for its GPU.
         scale = folder / "cluster" / "profiles" / "smoke.yaml"
         scale.write_text(
             scale.read_text()
-            + "resources:\n  all: {mem_mb: 2500, runtime: 20}\n  03_dpo: {gpu: 1}\n  04_kto: {gpu: 1}\n"
+            + (
+                "resources:\n  all: {mem_mb: 2500, runtime: 20}\n"
+                "  03_dpo: {gpu: 1}\n  04_kto: {gpu: 1}\n"
+            )
         )
         (folder / "slurm").mkdir()
         with slurm(folder / "slurm", memory=6000) as host:

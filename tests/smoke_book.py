@@ -12,9 +12,17 @@ from filelock import FileLock
 
 from emo_utils.project import ROOT
 
-# What somebody planted in the data and a page must not do: scripts, handlers, links, an early end of a table, a turn of the direction of reading, formulas for a spreadsheet.
-PLANTED = """<script>document.title="planted"</script><img src=x onerror="document.title='planted'"><a href="javascript:document.title='planted'">a</a> [b](javascript:document.title='planted') </td></table></pre>\u202etxet\u2066 {{7*7}} =cmd|'/c calc'!A1"""
-KEY = "sk-planted-7d1f0c5e9a"  # in the environment of every command; it must be in no file that one writes
+# What somebody planted in the data and a page must not do: scripts, handlers, links, an early end
+# of a table, a turn of the direction of reading, formulas for a spreadsheet.
+PLANTED = (
+    '<script>document.title="planted"</script>'
+    """<img src=x onerror="document.title='planted'">"""
+    """<a href="javascript:document.title='planted'">a</a> """
+    "[b](javascript:document.title='planted') "
+    "</td></table></pre>\u202etxet\u2066 {{7*7}} =cmd|'/c calc'!A1"
+)
+# In the environment of every command; it must be in no file that one writes.
+KEY = "sk-planted-7d1f0c5e9a"
 # Where a text of the data comes to a page: file and fields.
 PLACES = {
     "data/dialogues/test.jsonl": ("emotional_question", "answer"),
@@ -104,7 +112,9 @@ def plant(copy: Copy) -> None:
 
 
 def smoke_book(tmp_path_factory, config) -> Copy:
-    """Copy the sources, plant hostile texts in the copy's data, and make the book there with an empty cache; its pages go to pytest's cache, too, for `smoke_pages`."""
+    """Copy the sources, plant hostile texts in the copy's data, and make the book there with an
+    empty cache; its pages go to pytest's cache, too, for `smoke_pages`.
+    """
     copy = copied(tmp_path_factory.mktemp("copy") / "project", tmp_path_factory.mktemp("cache"))
     plant(copy)
     copy.output = copy.emo("book", "--profile", "smoke")
@@ -115,7 +125,9 @@ def smoke_book(tmp_path_factory, config) -> Copy:
 
 
 def smoke_pages(tmp_path_factory, config) -> Path:
-    """The pages of a smoke book of these sources: those of an earlier test where there are some, else made now."""
+    """The pages of a smoke book of these sources:
+    those of an earlier test where there are some, else made now.
+    """
     with FileLock(config.cache.mkdir("smoke-book") / "lock"):
         if not (_kept_pages(config) / "index.html").is_file():
             smoke_book(tmp_path_factory, config)

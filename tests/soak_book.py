@@ -1,10 +1,14 @@
-"""Kills the making of a book at random moments, goes on each time, and compares what comes out with an undisturbed one.
+"""Kills the making of a book at random moments, goes on each time,
+and compares what comes out with an undisturbed one.
 
-Run: python tests/soak_book.py [--kills 20] [--in-a-row 5] [--profile smoke] [--runs 03_dpo.eqsr-dpo ...] [--seed 1] [--keep]
+Run: python tests/soak_book.py [--kills 20] [--in-a-row 5] [--profile smoke]
+[--runs 03_dpo.eqsr-dpo ...] [--seed 1] [--keep]
 
-A kill is SIGKILL, to the command with everything it started or to one notebook's kernel alone, by turns of a die. After each some kills in a row the
-book is finished and its records are held against those of a book that nobody disturbed; then everything but the weights is thrown away, and the next
-begins. It exits with 1 where a record differs or something is left lying about. The tests use the same functions with two kills.
+A kill is SIGKILL, to the command with everything it started or to one notebook's kernel alone, by
+turns of a die. After each some kills in a row the book is finished and its records are held against
+those of a book that nobody disturbed; then everything but the weights is thrown away, and the next
+begins. It exits with 1 where a record differs or something is left lying about. The tests use the
+same functions with two kills.
 """
 
 import argparse
@@ -75,7 +79,9 @@ def records(copy: smoke_book.Copy, profile: str) -> dict[str, list]:
 
 
 def differences(found: dict[str, list], wanted: dict[str, list]) -> list[str]:
-    """A line for each run that is not the same: how many of its records differ, and the first of them."""
+    """A line for each run that is not the same: how many of its records differ, and the first of
+    them.
+    """
     told = []
     for run in sorted(found.keys() | wanted.keys()):
         mine, theirs = (
@@ -156,14 +162,15 @@ def disturbed(
             break
         told.append(f"{kill(process, die.random() < 0.5, die)} after {after:.1f} s")
         started = time.monotonic()
-        process.wait(
-            900
-        )  # where a kernel is gone, the command has to notice, and ends once the other running steps have
+        # Where a kernel is gone, the command has to notice, and ends once the other running steps
+        # have.
+        process.wait(900)
         for each in below(process):
             each.kill()
         if "kernel" in told[-1]:
             told[-1] += (
-                f" (the command ended with {process.returncode} in {time.monotonic() - started:.1f} s)"
+                f" (the command ended with {process.returncode} "
+                f"in {time.monotonic() - started:.1f} s)"
             )
             assert process.returncode not in (0, 70), told[-1]
     finish(copy, profile, runs)
@@ -186,7 +193,7 @@ def keep(table: list[dict], what: str, profile: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument(
         "--in-a-row", type=int, default=5, help="kills before a book is finished and compared"
@@ -197,7 +204,10 @@ def main() -> None:
     parser.add_argument(
         "--keep",
         action="store_true",
-        help="put the table into book/reference/speed.json, beside what was kept of other profiles and runs",
+        help=(
+            "put the table into book/reference/speed.json, "
+            "beside what was kept of other profiles and runs"
+        ),
     )
     options = parser.parse_args()
     die, table, what = random.Random(options.seed), [], " ".join(options.runs) or "the whole book"
@@ -214,7 +224,8 @@ def main() -> None:
         whole = finish(copy, options.profile, options.runs)
         wanted = records(copy, options.profile)
         print(
-            f"undisturbed: {whole:.0f} s, {sum(map(len, wanted.values()))} records of {len(wanted)} runs",
+            f"undisturbed: {whole:.0f} s, "
+            f"{sum(map(len, wanted.values()))} records of {len(wanted)} runs",
             flush=True,
         )
         while done < options.kills:
@@ -234,7 +245,8 @@ def main() -> None:
             )
             print(
                 "\n".join(f"  {line}" for line in told),
-                f"  -> records {'DIFFER' if differ else 'the same'}, left over: {', '.join(left) or 'nothing'}; {done} kills so far",
+                f"  -> records {'DIFFER' if differ else 'the same'}, "
+                f"left over: {', '.join(left) or 'nothing'}; {done} kills so far",
                 *differ,
                 sep="\n",
                 flush=True,

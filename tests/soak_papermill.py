@@ -1,8 +1,9 @@
 """A hundred papermill runs of a short chapter in a row, in one process: does anything grow?
 
-Run: python tests/soak_papermill.py [--runs 100] [--notebook 13_bill] [--keep]. After each run it notes the process's resident memory, its open files, its
-children, and how many files there are in a copy of the project, its cache and the folder for temporary files. It fails where open files, children or
-files grow after the tenth run, or memory by more than half a megabyte a run.
+Run: python tests/soak_papermill.py [--runs 100] [--notebook 13_bill] [--keep]. After each run it
+notes the process's resident memory, its open files, its children, and how many files there are in a
+copy of the project, its cache and the folder for temporary files. It fails where open files,
+children or files grow after the tenth run, or memory by more than half a megabyte a run.
 """
 
 import argparse
@@ -33,7 +34,7 @@ def state(process: psutil.Process, folders: list[Path]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--notebook", default="13_bill")
     parser.add_argument(
@@ -67,7 +68,8 @@ def main() -> None:
             states.append(state(process, [Path(folder)]))
             if k + 1 in (1, WARM, 25, 50, 75, options.runs):
                 print(
-                    f"run {k + 1:4}: {states[-1]['memory_mb']:.1f} MB, {states[-1]['open_files']} open files, {states[-1]['threads']} threads, "
+                    f"run {k + 1:4}: {states[-1]['memory_mb']:.1f} MB, "
+                    f"{states[-1]['open_files']} open files, {states[-1]['threads']} threads, "
                     f"{states[-1]['children']} children, {states[-1]['files']} files",
                     flush=True,
                 )
@@ -80,7 +82,8 @@ def main() -> None:
         for name in ("open_files", "threads", "children", "files")
     }
     print(
-        f"{options.runs} runs, {seconds:.1f} s each; after run {WARM}: memory {slope:+.3f} MB a run; "
+        f"{options.runs} runs, {seconds:.1f} s each; "
+        f"after run {WARM}: memory {slope:+.3f} MB a run; "
         + ", ".join(f"{name.replace('_', ' ')} {n:+}" for name, n in grown.items())
     )
     if options.keep:

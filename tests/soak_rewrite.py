@@ -1,6 +1,8 @@
-"""Kills a rewriting run at random points, resumes it each time, and compares what comes out with an undisturbed run.
+"""Kills a rewriting run at random points, resumes it each time,
+and compares what comes out with an undisturbed run.
 
-Run: python tests/soak_rewrite.py [--rows 1000] [--kills 20] [--seed 1]. The server misbehaves meanwhile (llm_server.py).
+Run: python tests/soak_rewrite.py [--rows 1000] [--kills 20] [--seed 1]. The server misbehaves
+meanwhile (llm_server.py).
 The tests use the same functions with fewer rows and kills.
 """
 
@@ -24,11 +26,19 @@ HANG = 0.8  # seconds for which the server hangs; longer than the timeout below
 
 
 def consultations(path: Path, count: int, tag: str = "") -> sources.Source:
-    """A file of made-up consultations with numbers, units and a drug; no two are equal, and other tags give others."""
+    """A file of made-up consultations with numbers, units and a drug; no two are equal,
+    and other tags give others.
+    """
     with open(path, "w", encoding="utf-8") as handle:
         for i in range(count):
-            question = f"I am {20 + i % 60} and for {i % 9 + 2} days my left knee {tag}{i} hurts when I climb stairs after taking ibuprofen 400 mg; what should I do now?"
-            answer = f"Probably patellofemoral pain {tag}{i}. Rest, quadriceps exercises for {i % 7 + 4} weeks, ibuprofen 400 mg with food; come back if it locks or swells."
+            question = (
+                f"I am {20 + i % 60} and for {i % 9 + 2} days my left knee {tag}{i} hurts "
+                "when I climb stairs after taking ibuprofen 400 mg; what should I do now?"
+            )
+            answer = (
+                f"Probably patellofemoral pain {tag}{i}. Rest, quadriceps exercises for "
+                f"{i % 7 + 4} weeks, ibuprofen 400 mg with food; come back if it locks or swells."
+            )
             handle.write(json.dumps({"id": f"p{i}", "question": question, "answer": answer}) + "\n")
     return sources.Source(str(path))
 
@@ -73,7 +83,9 @@ def start(
 
 
 def log_lines(log: Path) -> list[tuple[str, int]]:
-    """(row, number of messages) of each request that the server answered; a line that is being written is left out."""
+    """(row, number of messages) of each request that the server answered;
+    a line that is being written is left out.
+    """
     lines = (line.split() for line in log.read_text().split("\n")[:-1]) if log.exists() else ()
     return [(row, int(count)) for row, count in lines]
 
@@ -83,7 +95,9 @@ def exported(folder: Path) -> dict[str, bytes]:
 
 
 def committed(store: Path, tasks: list[sources.Task], address: str) -> dict[str, rewrite.Reply]:
-    """The latest reply of each row in a store, under the name that the server's log gives the row."""
+    """The latest reply of each row in a store,
+    under the name that the server's log gives the row.
+    """
     names, opened = (
         {rewrite.key(task, settings(address)): name(task) for task in tasks},
         rewrite.Store(store),
@@ -98,7 +112,10 @@ def committed(store: Path, tasks: list[sources.Task], address: str) -> dict[str,
 
 
 def soak(folder: Path, rows: int, kills: int, seed: int, latency: float = 0.03) -> dict:
-    """Kill a run `kills` times and resume it; returns figures. `asked_again`: requests for what was committed when a process was killed."""
+    """Kill a run `kills` times and resume it; returns figures.
+
+    `asked_again`: requests for what was committed when a process was killed.
+    """
     source, store, out = folder / "rows.jsonl", folder / "killed.sqlite", folder / "killed"
     tasks, draw, log = (
         tasks_of(consultations(source, rows), rows),

@@ -144,7 +144,11 @@ def test_a_killed_run_goes_on(tmp_path):
         return said(body)
 
     server = Local(reply)
-    script = f"from pathlib import Path; from emo import answers; from emo_utils import data; answers.write('mine', answers.Settings('m', {server.address!r}, concurrency=2), data.load('test', 12), Path({str(tmp_path)!r}))"
+    script = (
+        "from pathlib import Path; from emo import answers; from emo_utils import data; "
+        f"answers.write('mine', answers.Settings('m', {server.address!r}, concurrency=2), "
+        f"data.load('test', 12), Path({str(tmp_path)!r}))"
+    )
     child = subprocess.Popen([sys.executable, "-c", script])
     while len(server.asked) < 6:
         assert child.poll() is None

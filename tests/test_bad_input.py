@@ -1,8 +1,12 @@
-"""A corpus of what users and accidents hand to `emo`: each case ends in a line that says what is wrong and where, and in no traceback.
+"""A corpus of what users and accidents hand to `emo`:
+each case ends in a line that says what is wrong and where, and in no traceback.
 
-Weights, endpoints and the machine are in test_bad_weights.py, sources that are read row by row in test_sources.py.
-The page on hostile text shows what each case says, from book/reference/complaints.json, which these tests hold true and
-`EMO_COMPLAINTS=keep pytest -p no:xdist tests/test_bad_input.py tests/test_bad_weights.py` writes anew.
+Weights, endpoints and the machine are in test_bad_weights.py,
+sources that are read row by row in test_sources.py.
+The page on hostile text shows what each case says, from book/reference/complaints.json,
+which these tests hold true and
+`EMO_COMPLAINTS=keep pytest -p no:xdist tests/test_bad_input.py tests/test_bad_weights.py`
+writes anew.
 """
 
 import gzip
@@ -440,7 +444,10 @@ HEAD = "about: mine\nminutes: 3\nmemory_gb: 3\n"
 PROFILES = {
     "a tab": (
         "about: x\n\tminutes: 3\n",
-        r"profiles/smoke.yaml, line 2: cannot be read as YAML \(found character .* cannot start any token\)",
+        (
+            r"profiles/smoke.yaml, line 2: cannot be read as YAML "
+            r"\(found character .* cannot start any token\)"
+        ),
     ),
     "a quote without end": (
         HEAD + "all: {base_model: 'x}\n",
@@ -474,11 +481,17 @@ PROFILES = {
     ),
     "another notebook": (
         HEAD + "values: {03_dop: {beta: 1}}\n",
-        "smoke.yaml sets values for '03_dop', which is no notebook and no run; did you mean '03_dpo'",
+        (
+            "smoke.yaml sets values for '03_dop', which is no notebook and no run; "
+            "did you mean '03_dpo'"
+        ),
     ),
     "another parameter": (
         HEAD + "values: {03_dpo: {betta: 1}}\n",
-        "profiles/smoke.yaml sets 'betta' for 03_dpo, which has no such parameter; did you mean 'beta'",
+        (
+            "profiles/smoke.yaml sets 'betta' for 03_dpo, which has no such parameter; "
+            "did you mean 'beta'"
+        ),
     ),
     "out of its range": (
         HEAD + "values: {03_dpo: {beta: 99}}\n",
@@ -562,7 +575,11 @@ def test_sweeps_that_cannot_be_run(tmp_path, capsys, monkeypatch, case):
     assert len(said) == 1 and pd.Series(said).str.contains(says).any(), said
 
 
-ROWS_OF_A_TABLE = "table,system,metric,value,unit,direction,place\nemodoctor.table1,base,empathetic,0.55,x,higher,Table 1\nemodoctor.table1,base,comforting,0.52,x,higher,Table 1\n"
+ROWS_OF_A_TABLE = (
+    "table,system,metric,value,unit,direction,place\n"
+    "emodoctor.table1,base,empathetic,0.55,x,higher,Table 1\n"
+    "emodoctor.table1,base,comforting,0.52,x,higher,Table 1\n"
+)
 PRINTED = {
     "a word for a number": (
         ROWS_OF_A_TABLE.replace("0.52", "high"),
@@ -716,9 +733,9 @@ def test_a_fault_of_the_program_is_one_line_and_with_debug_its_trace(capsys, mon
 
     monkeypatch.setattr(cli, "check_rows", broken)
     assert cli.main(["check-rows", "x.jsonl"]) == 70
-    assert (
-        capsys.readouterr().err
-        == "emo: a fault of this program, please report it: ZeroDivisionError: of the depths (emo --debug … shows where)\n"
+    assert capsys.readouterr().err == (
+        "emo: a fault of this program, please report it: "
+        "ZeroDivisionError: of the depths (emo --debug … shows where)\n"
     )
     with pytest.raises(ZeroDivisionError):
         cli.main(["--debug", "check-rows", "x.jsonl"])

@@ -1,6 +1,8 @@
-"""Weights, endpoints and machines that are not as they should be: each ends in one line that says what, where and what to do, and nothing is used or lost.
+"""Weights, endpoints and machines that are not as they should be: each ends in one line that says
+what, where and what to do, and nothing is used or lost.
 
-The page on hostile text shows what each case says, as in test_bad_input.py. What must also go well (resuming, two processes, a server that comes back) is tested with its module.
+The page on hostile text shows what each case says, as in test_bad_input.py. What must also go well
+(resuming, two processes, a server that comes back) is tested with its module.
 """
 
 import errno
@@ -239,7 +241,10 @@ CHECKPOINTS = {
                 {"base_model.model.model.embed_tokens.lora_A.weight": np.zeros((4, 64), "float32")}
             ),
         ),
-        "holds base_model.model.model.embed_tokens.lora_A.weight, for which tiny-llama has no place",
+        (
+            "holds base_model.model.model.embed_tokens.lora_A.weight, "
+            "for which tiny-llama has no place"
+        ),
     ),
     "a layer too many": (
         "whole",
@@ -417,7 +422,9 @@ def files_of_a_trainer(folder: Path) -> Path:
     "torn", ["", ADAPTER, "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"]
 )
 def test_a_place_to_go_on_from_is_whole_or_is_not_one(tmp_path, torn):
-    """A machine that loses its power may keep a file's name and length of nothing; the state is written last, and that alone says nothing."""
+    """A machine that loses its power may keep a file's name and length of nothing;
+    the state is written last, and that alone says nothing.
+    """
     folder = files_of_a_trainer(tmp_path / "checkpoint-2")
     assert checkpoints.unbroken(folder)
     if torn:
@@ -440,7 +447,9 @@ def test_training_goes_on_from_the_last_place_that_is_whole(tmp_path):
 
 @pytest.fixture
 def registry(tmp_path, monkeypatch):
-    """An empty cache, a folder of files that the user brought, one entry of each kind, and no package index."""
+    """An empty cache, a folder of files that the user brought, one entry of each kind,
+    and no package index.
+    """
     sha256 = "0" * 64
     entries = {
         "by-file": Weights(
@@ -517,7 +526,10 @@ BROUGHT = {
         "by-folder",
         "by-folder/model.safetensors",
         b"\x08\0\0\0\0\0\0\0{}",
-        "model.safetensors is no whole safetensors file .*Copy it again, or remove .*by-folder: then the hub is asked",
+        (
+            "model.safetensors is no whole safetensors file .*Copy it again, "
+            "or remove .*by-folder: then the hub is asked"
+        ),
     ),
     "an empty folder": ("by-folder", "by-folder/.keep", b"", "by-folder holds no safetensors"),
 }
@@ -553,7 +565,10 @@ MACHINE = {
     "no space": (
         ("fetch", "large"),
         {},
-        r"large needs 6000000.0 GB for a moment and .* has .* GB free; free some space, or set EMO_CACHE",
+        (
+            r"large needs 6000000.0 GB for a moment and .* has .* GB free; "
+            r"free some space, or set EMO_CACHE"
+        ),
     ),
     "a cache that may not be written": (
         ("fetch", "by-file"),
@@ -590,7 +605,9 @@ def test_a_machine_that_cannot(registry, capsys, monkeypatch, case):
     ids=lambda v: errno.errorcode.get(v, ""),
 )
 def test_a_disk_that_fails_in_the_middle(registry, capsys, monkeypatch, number, says):
-    """While a reply's store, a sheet or weights are written: what was there stays, and no half-written file has a name that is read."""
+    """While a reply's store, a sheet or weights are written: what was there stays,
+    and no half-written file has a name that is read.
+    """
 
     def fail(path, content):
         Path(path).with_name(f".{Path(path).name}.partial").write_bytes(b"half")
@@ -607,7 +624,10 @@ def test_a_disk_that_fails_in_the_middle(registry, capsys, monkeypatch, number, 
 
 
 HTML = "<!doctype html><html><body><h1>Sign in to the hotel's network</h1></body></html>"
-ODD = r"3 failed; run the same command again .*last: its answer is no chat completion \(a sign-in page\? an address without /v1\?\), "
+ODD = (
+    r"3 failed; run the same command again .*last: its answer is no chat completion "
+    r"\(a sign-in page\? an address without /v1\?\), "
+)
 ENDPOINTS = {
     "a sign-in page": (200, HTML, ODD + "JSONDecodeError"),
     "nothing": (200, "", ODD + "JSONDecodeError"),
@@ -617,7 +637,10 @@ ENDPOINTS = {
     "a wrong key": (
         401,
         {"error": {"message": "Incorrect API key provided: sk-planted-1"}},
-        r"^emo: the endpoint does not accept the key in OPENAI_API_KEY .*401.*provided: \(the key\)",
+        (
+            r"^emo: the endpoint does not accept the key in OPENAI_API_KEY "
+            r".*401.*provided: \(the key\)"
+        ),
     ),
     "no right to it": (
         403,
@@ -722,7 +745,9 @@ def test_endpoints_that_do_not_answer(impatient, tmp_path, capsys, case):
 
 
 def test_what_failed_is_asked_again_and_nothing_else(server, impatient, tmp_path, capsys):
-    """A service that was down for a while: the store keeps what it had, and the same command asks for the rest."""
+    """A service that was down for a while: the store keeps what it had,
+    and the same command asks for the rest.
+    """
     good, down = (
         {
             "choices": [
@@ -730,7 +755,10 @@ def test_what_failed_is_asked_again_and_nothing_else(server, impatient, tmp_path
                     "message": {
                         "content": json.dumps(
                             {
-                                "empathetic_answer": "I am sorry that it hurts. Rest it for two days and cool it, then see a doctor if it still hurts."
+                                "empathetic_answer": (
+                                    "I am sorry that it hurts. Rest it for two days "
+                                    "and cool it, then see a doctor if it still hurts."
+                                )
                             }
                         )
                     }

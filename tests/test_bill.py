@@ -17,7 +17,8 @@ def test_hours_are_those_of_the_formula(bill):
     # 2 x 1e9 x 3 passes x 1e6 tokens = 6e15 operations; half of 989e12 a second
     assert played.training_hours(1.0, 1e6, 3) == pytest.approx(6e15 / 494.5e12 / 3600)
     assert played.reading_hours(1.0, 1e6) == pytest.approx(2e15 / 247.25e12 / 3600)
-    # 100,000 steps of ten answers; each moves 2e9 bytes of weights and 10 x 300 x 1000 bytes of what is kept, at 1.675e12 a second
+    # 100,000 steps of ten answers; each moves 2e9 bytes of weights and 10 x 300 x 1000 bytes
+    # of what is kept, at 1.675e12 a second
     assert played.writing_hours(1.0, 1_000, 1e6, 300) == pytest.approx(
         1e5 * (2e9 + 3e6) / 1.675e12 / 3600
     )
@@ -51,7 +52,8 @@ def test_sums_sizes_and_eight_gpus(bill):
         **dict.fromkeys([task[0] for task in played.TRAINED], 1.0),
         "EmplifAI: SFT, all weights": 4.0,
     }  # 219 GB over 0.9 x 80
-    # The papers' sizes: seven trainings of one epoch, 110,000 rewrites, nine systems' answers to 7,000 questions.
+    # The papers' sizes: seven trainings of one epoch, 110,000 rewrites,
+    # nine systems' answers to 7,000 questions.
     assert (
         sum(
             task[3]

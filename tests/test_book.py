@@ -1,4 +1,6 @@
-"""The whole graph and book in the smoke profile, in a copy of the project, as a user starts it from the command line."""
+"""The whole graph and book in the smoke profile, in a copy of the project,
+as a user starts it from the command line.
+"""
 
 import hashlib
 import json
@@ -275,7 +277,8 @@ def test_a_changed_run_and_a_lost_result_rerun_with_what_depends_on_them(book):
     ).read_text(encoding="utf-8")
     (book.folder / "book/reference/book_smoke.json").unlink()
     (book.folder / "drift.md").unlink()
-    # The other readers of that system's answers wait; 08 shows others only if their item scores differ, and the tiny model's may not.
+    # The other readers of that system's answers wait;
+    # 08 shows others only if their item scores differ, and the tiny model's may not.
     assert book.due() - {"08_qualitative_cases"} == {"05_emotion_scoring", "07_preference_ablation"}
 
 
@@ -366,7 +369,9 @@ def test_missing_upstream_names_the_command_that_makes_it(book):
 
 
 def test_a_key_of_the_environment_is_in_no_file(book):
-    """Notebooks, records, logs, checkpoints, stores and pages of everything that ran before this test."""
+    """Notebooks, records, logs, checkpoints, stores and pages
+    of everything that ran before this test.
+    """
     assert book.environment["OPENAI_API_KEY"] == KEY
     written = [
         p

@@ -1,4 +1,6 @@
-"""Chapters 7 and 8 with a judge and marks that follow rules, against counts by hand; scores are missing wherever they can be."""
+"""Chapters 7 and 8 with a judge and marks that follow rules, against counts by hand;
+scores are missing wherever they can be.
+"""
 
 import re
 from types import SimpleNamespace
@@ -27,7 +29,11 @@ CANARIES = cell_with("07_preference_ablation", "CANARIES = {").CANARIES
 
 
 class RuleJudge(judge.Reader):
-    """Gives each answer a weight: the number of its exclamation marks and one, a thousand for one that asks to be chosen. `blind` says which texts get no probability."""
+    """Gives each answer a weight: the number of its exclamation marks and one,
+    a thousand for one that asks to be chosen.
+
+    `blind` says which texts get no probability.
+    """
 
     def __init__(self, blind=lambda text, asked: UNREADABLE in text):
         super().__init__("rule")
@@ -49,7 +55,9 @@ class RuleJudge(judge.Reader):
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """A project with four test questions, and answers in which a later system of the list has more exclamation marks."""
+    """A project with four test questions, and answers in which a later system of the list
+    has more exclamation marks.
+    """
     folder = home_in(tmp_path, monkeypatch)
     rows = data.load("test", 4)
     folder.joinpath("results", "smoke", "answers").mkdir(parents=True)
@@ -167,7 +175,9 @@ def test_the_ablation_says_which_texts_pull_the_judge(home, monkeypatch):
 
 
 def test_the_screen_counts_what_it_takes_out(home, monkeypatch):
-    """What holds the word "answer" is taken out: counted by hand among the sentences that trained nothing."""
+    """What holds the word "answer" is taken out:
+    counted by hand among the sentences that trained nothing.
+    """
     write_answers(
         home.folder,
         "eqsr-sft",

@@ -99,7 +99,9 @@ def test_nothing_in_a_predicate_is_executed(tmp_path):
 
 
 def decided(predicate: str, *intervals) -> bool | None:
-    """What a predicate says when its comparisons are found with these intervals, in order (None: no record)."""
+    """What a predicate says when its comparisons are found with these intervals,
+    in order (None: no record).
+    """
     found = iter([None if i is None else (sum(i) / 2, *i) for i in intervals])
     return claims.decide(claims.parse(predicate, COLUMNS), lambda comparison: next(found))[0]
 
@@ -140,7 +142,10 @@ def test_intervals_decide(predicate, intervals, expected):
 
 
 def test_one_of_many_comparisons_must_lie_clearly_on_the_other_side():
-    """One comparison: an interval just below zero contradicts. Seventy: that happens by chance, so the interval is widened first (z = 3.4 in place of 1.96)."""
+    """One comparison: an interval just below zero contradicts.
+
+    Seventy: that happens by chance, so the interval is widened first (z = 3.4 in place of 1.96).
+    """
     just_below, clearly_below = (-0.2, -0.01), (-0.2, -0.1)
     columns = {"t": [f"m{i}" for i in range(70)]}
     for interval, expected in ((just_below, None), (clearly_below, False)):

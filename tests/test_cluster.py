@@ -1,4 +1,7 @@
-"""What steps ask of a cluster, and the calls that send them there. The trial on a real Slurm is slurm_trial.py."""
+"""What steps ask of a cluster, and the calls that send them there.
+
+The trial on a real Slurm is slurm_trial.py.
+"""
 
 from pathlib import Path
 
@@ -107,7 +110,10 @@ def test_on_a_cluster_its_own_profile_limits_them(tmp_path):
         (None, "there is no config.yaml in that folder; profiles/slurm has one"),
         (
             "executor: zzz\n",
-            "wants the executor 'zzz', which is not installed; install it with: pip install snakemake-executor-plugin-zzz",
+            (
+                "wants the executor 'zzz', which is not installed; "
+                "install it with: pip install snakemake-executor-plugin-zzz"
+            ),
         ),
         ("a: [", "is no YAML with a line"),
         ("- 1", "is no YAML with a line"),

@@ -1,6 +1,8 @@
-"""The dialogues that are shipped, their loader and the papers' numbers: what the cards say of them is checked here.
+"""The dialogues that are shipped, their loader and the papers' numbers:
+what the cards say of them is checked here.
 
-Everything is read from files: no network, no model. The other sets: test_data_japanese.py, test_data_caregiver.py.
+Everything is read from files: no network, no model. The other sets: test_data_japanese.py,
+test_data_caregiver.py.
 """
 
 import csv
@@ -68,26 +70,42 @@ NAMED = {
     "frustration": r"\b(frustrat\w*|fed up|annoy\w*|exasperat\w*|sick of|angry)\b",
     "distrust": r"\b((dis|mis)?trust\w*|suspicio\w*|s[ck]eptic\w*)\b",
 }
-# Every drug, vaccine and hormone that the rows name, found by reading them; a name also stands for longer forms (statins).
-DRUGS = """
-acetazolamide aciclovir adalimumab adapalene adrenaline alendronate alendronic alginate allopurinol aluminium amitriptyline amlodipine amoxicillin anti-d
-apixaban aspirin atazanavir atorvastatin atovaquone-proguanil atropine azathioprine azithromycin beclometasone benzoyl biotin bismuth bisoprolol botox
-botulinum brimonidine bumetanide buprenorphine capecitabine carbamazepine cetirizine chloramphenicol chlorhexidine chlorphenamine cinnarizine ciprofloxacin
-cisplatin citalopram clarithromycin clobetasol clomiphene clopidogrel clotrimazole co-codamol codeine cromoglicate cyclizine dapagliflozin dapoxetine
-denosumab desmopressin dexamethasone diazepam diclofenac difelikefalin dimeticone domperidone doxycycline duloxetine empagliflozin erythropoietin
-esomeprazole ferrous fexofenadine finasteride folic folinic formoterol furosemide gabapentin gadolinium glecaprevir gliclazide heparin hydrochlorothiazide
-hydrocortisone hydroxyurea ibuprofen immunoglobulin indapamide insulin interferon intralipid irinotecan isoniazid isotretinoin itraconazole ivermectin
-lactase lactulose lamotrigine lariam levetiracetam levofloxacin levothyroxine lidocaine lithium loperamide loratadine losartan lymecycline macrogol
-magnesium mebendazole mebeverine mefloquine melatonin menacwy menb metformin methenamine methotrexate metronidazole microgynon mupirocin naphazoline
-naproxen nifedipine nitrofurantoin norvasc oestradiol oestrogen omalizumab omeprazole ondansetron oxaliplatin paracetamol penicillin peppermint permethrin
-pibrentasvir prednisolone prilocaine progesterone progestogen propranolol ramipril rifampicin risperidone salbutamol salicylic scopolamine sertraline
-shingrix sildenafil simvastatin statin sumatriptan tamoxifen tamsulosin telmisartan terbinafine testosterone tetracycline thiamine tiotropium tramadol
-tranexamic trimethoprim triptan valproate xylometazoline zoledronate zopiclone
-""".split()
+# Every drug, vaccine and hormone that the rows name, found by reading them; a name also stands for
+# longer forms (statins).
+DRUGS = (
+    "\n"
+    "acetazolamide aciclovir adalimumab adapalene adrenaline alendronate alendronic "
+    "alginate allopurinol aluminium amitriptyline amlodipine amoxicillin anti-d\n"
+    "apixaban aspirin atazanavir atorvastatin atovaquone-proguanil atropine "
+    "azathioprine azithromycin beclometasone benzoyl biotin bismuth bisoprolol botox\n"
+    "botulinum brimonidine bumetanide buprenorphine capecitabine carbamazepine "
+    "cetirizine chloramphenicol chlorhexidine chlorphenamine cinnarizine ciprofloxacin\n"
+    "cisplatin citalopram clarithromycin clobetasol clomiphene clopidogrel "
+    "clotrimazole co-codamol codeine cromoglicate cyclizine dapagliflozin dapoxetine\n"
+    "denosumab desmopressin dexamethasone diazepam diclofenac difelikefalin "
+    "dimeticone domperidone doxycycline duloxetine empagliflozin erythropoietin\n"
+    "esomeprazole ferrous fexofenadine finasteride folic folinic formoterol furosemide "
+    "gabapentin gadolinium glecaprevir gliclazide heparin hydrochlorothiazide\n"
+    "hydrocortisone hydroxyurea ibuprofen immunoglobulin indapamide insulin "
+    "interferon intralipid irinotecan isoniazid isotretinoin itraconazole ivermectin\n"
+    "lactase lactulose lamotrigine lariam levetiracetam levofloxacin levothyroxine "
+    "lidocaine lithium loperamide loratadine losartan lymecycline macrogol\n"
+    "magnesium mebendazole mebeverine mefloquine melatonin menacwy menb metformin "
+    "methenamine methotrexate metronidazole microgynon mupirocin naphazoline\n"
+    "naproxen nifedipine nitrofurantoin norvasc oestradiol oestrogen omalizumab "
+    "omeprazole ondansetron oxaliplatin paracetamol penicillin peppermint permethrin\n"
+    "pibrentasvir prednisolone prilocaine progesterone progestogen propranolol "
+    "ramipril rifampicin risperidone salbutamol salicylic scopolamine sertraline\n"
+    "shingrix sildenafil simvastatin statin sumatriptan tamoxifen tamsulosin "
+    "telmisartan terbinafine testosterone tetracycline thiamine tiotropium tramadol\n"
+    "tranexamic trimethoprim triptan valproate xylometazoline zoledronate zopiclone\n"
+).split()
 # Endings of drugs' international names.
 DRUG_ENDING = re.compile(
-    r"[a-z-]*(?:pril|sartan|statin|olol|dipine|azole|cillin|mycin|micin|floxacin|cycline|vir|oxetine|traline|azepam|gliptin|gliflozin"
-    r"|glutide|thiazide|semide|triptan|setron|caine|profen|parin|xaban|sone|solone|moterol|meterol|tropium|lukast|mab|tinib|dronate|zepine|lamide)"
+    r"[a-z-]*(?:pril|sartan|statin|olol|dipine|azole|cillin|mycin|micin|floxacin|cycline|vir"
+    r"|oxetine|traline|azepam|gliptin|gliflozin"
+    r"|glutide|thiazide|semide|triptan|setron|caine|profen|parin|xaban|sone|solone|moterol|meterol"
+    r"|tropium|lukast|mab|tinib|dronate|zepine|lamide)"
 )
 SYSTEMS = [
     "base",
@@ -138,7 +156,9 @@ def column(rows: dict[str, list[dict]], name: str) -> list[tuple[str, str]]:
 
 
 def rewrites(rows: dict[str, list[dict]]):
-    """(row, name of the plain text, name of its rewrite) for every rewrite that keeps what the plain text says."""
+    """(row, name of the plain text, name of its rewrite)
+    for every rewrite that keeps what the plain text says.
+    """
     for row in itertools.chain.from_iterable(rows.values()):
         yield (
             row,
@@ -248,7 +268,9 @@ def test_no_near_duplicates(rows, name):
     "name, field", [(name, field) for name in FILES for field in WORDS if field in FIELDS[name]]
 )
 def test_wording_is_as_varied_as_real_text(rows, name, field):
-    """Over the first 3,000 bigrams of each column: real patients' questions have .75 and real doctors' answers .79."""
+    """Over the first 3,000 bigrams of each column:
+    real patients' questions have .75 and real doctors' answers .79.
+    """
     assert distinct_2([tokens(row[field]) for row in rows[name]]) >= 0.74
 
 
@@ -298,7 +320,8 @@ def test_the_loader_knows_the_same_fields_and_emotions():
 
 def test_fewer_rows_stay_balanced_and_too_many_are_refused(rows):
     assert Counter(row["emotion"] for row in data.load("test", 10)) == dict.fromkeys(EMOTIONS, 2)
-    # The file alternates the emotions; rows sorted by emotion show that it is the function which balances.
+    # The file alternates the emotions;
+    # rows sorted by emotion show that it is the function which balances.
     in_blocks = sorted(rows["test"], key=lambda row: row["emotion"])
     assert Counter(row["emotion"] for row in data.balanced(in_blocks, 10)) == dict.fromkeys(
         EMOTIONS, 2
@@ -401,7 +424,8 @@ def test_the_card_says_what_the_files_hold(rows):
     }
     assert stated == held
     total = re.search(
-        r"changed (\d+) of the (\d+) rows: (\d+) of `er_train.jsonl`, (\d+) of `eqsr_train.jsonl` and (\d+) of `test.jsonl`",
+        r"changed (\d+) of the (\d+) rows: (\d+) of `er_train.jsonl`, "
+        r"(\d+) of `eqsr_train.jsonl` and (\d+) of `test.jsonl`",
         text,
     )
     changed, of, *parts = map(int, total.groups())
@@ -413,9 +437,9 @@ def test_the_card_says_what_the_files_hold(rows):
     seen = {row["specialty"] for name in ("er", "eqsr") for row in rows[name]}
     unseen = [row["specialty"] for row in rows["test"] if row["specialty"] not in seen]
     assert (
-        f"{len(unseen)} of the {len(rows['test'])} test rows come from {len(set(unseen))} specialties that no training row has"
-        in text
-    )
+        f"{len(unseen)} of the {len(rows['test'])} test rows come from "
+        f"{len(set(unseen))} specialties that no training row has"
+    ) in text
     pairs = [
         (len(row["soothing_response"].split()), len(row["answer"].split()))
         for name in ("eqsr", "test")
@@ -424,9 +448,9 @@ def test_the_card_says_what_the_files_hold(rows):
     assert all(chosen > rejected for chosen, rejected in pairs)
     chosen, rejected = (sum(side) / len(pairs) for side in zip(*pairs))
     assert (
-        f"always the longer one: a soothing response has {chosen:.0f} words against {rejected:.0f} of the doctor's answer"
-        in text
-    )
+        f"always the longer one: a soothing response has {chosen:.0f} words "
+        f"against {rejected:.0f} of the doctor's answer"
+    ) in text
 
 
 def test_the_licence_is_named():
@@ -465,7 +489,9 @@ def test_the_published_tables_are_complete(published):
 
 
 def test_the_published_numbers_fit_together(values):
-    """Relations that hold for correct numbers, whatever they are: a mistyped digit mostly breaks one."""
+    """Relations that hold for correct numbers, whatever they are:
+    a mistyped digit mostly breaks one.
+    """
     for system in SYSTEMS:
         *parts, mean, highest = (
             values["emodoctor.table1", system, metric] for metric in EMOTION_METRICS
@@ -520,7 +546,9 @@ def test_published_numbers_are_tidy(file):
 
 
 def test_the_published_numbers_of_emplifai_fit_together():
-    """Rubrics lie in 1 to 5; the judge's rows of Table 5 are those of Table 4; every table is complete."""
+    """Rubrics lie in 1 to 5; the judge's rows of Table 5 are those of Table 4;
+    every table is complete.
+    """
     with open(PUBLISHED / "emplifai.csv", newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
     found = {(row["table"], row["system"], row["metric"]): row["value"] for row in rows}

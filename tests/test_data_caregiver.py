@@ -1,4 +1,7 @@
-"""The caregivers' preference pairs that are shipped, their loader and their card. Everything is read from files: no network, no model."""
+"""The caregivers' preference pairs that are shipped, their loader and their card.
+
+Everything is read from files: no network, no model.
+"""
 
 import itertools
 import json

@@ -1,4 +1,6 @@
-"""The statements about medical texts in data/sentences: what the card says of them, and that length and shared words do not give the marks away (single words do: the card says how far)."""
+"""The statements about medical texts in data/sentences: what the card says of them, and that length
+and shared words do not give the marks away (single words do: the card says how far).
+"""
 
 import re
 from collections import Counter
@@ -80,7 +82,9 @@ def test_no_two_statements_and_no_two_sources_are_alike(claims, sources):
 
 
 def test_neither_length_nor_denial_nor_unseen_words_give_a_mark_away(claims, sources):
-    """Each alone tells right from wrong hardly better than chance, or, for shared words, a little the wrong way round (chapter 11 has what a regression makes of them)."""
+    """Each alone tells right from wrong hardly better than chance, or, for shared words,
+    a little the wrong way round (chapter 11 has what a regression makes of them).
+    """
     marks = [row["supported"] for row in claims]
     shared = [
         len(set(tokens(row["text"])) & set(tokens(sources[row["source"]]["text"])))
@@ -112,7 +116,10 @@ def test_the_card_counts_them(claims, sources):
     )
     assert (
         f"| `claim_sources.jsonl` | {len(sources)} | {kinds['talk']} talks" in text
-        and f"{kinds['answer']} consultations in writing, {sum(row['part'] == 'train' for row in sources.values())} of them to train on"
+        and (
+            f"{kinds['answer']} consultations in writing, "
+            f"{sum(row['part'] == 'train' for row in sources.values())} of them to train on"
+        )
         in text
     )
     assert f"{sum(not row['supported'] for row in claims):,} are wrong" in text and all(

@@ -1,4 +1,7 @@
-"""The Japanese dialogues that are shipped, their loader and their card. Everything is read from a file: no network, no model."""
+"""The Japanese dialogues that are shipped, their loader and their card.
+
+Everything is read from a file: no network, no model.
+"""
 
 import itertools
 import json
@@ -14,13 +17,19 @@ FOLDER = project.DATA / "emplifai_ja"
 FILE = FOLDER / "dialogues.jsonl"
 FIELDS = ["id", "emotion", "situation", "turns", "gloss"]
 # EmplifAI, Table 1, in its order.
-TABLE1 = """
-admiration 称賛 positive, amusement 娯楽 positive, approval 承認 positive, caring 思いやり positive, desire 願望 positive, excitement 興奮 positive,
-gratitude 感謝 positive, joy 喜び positive, love 愛 positive, optimism 楽観 positive, pride 誇り positive, relief 安心 positive,
-anger 怒り negative, annoyance 迷惑 negative, disappointment 失望 negative, disapproval 不承認 negative, disgust 嫌悪 negative,
-embarrassment 恥ずかしさ negative, fear 恐れ negative, grief 嘆き negative, nervousness 緊張 negative, remorse 後悔 negative, sadness 悲しみ negative,
-confusion 混乱 ambiguous, curiosity 好奇心 ambiguous, realization 気づき ambiguous, surprise 驚き ambiguous, neutral 平静 neutral
-"""
+TABLE1 = (
+    "\n"
+    "admiration 称賛 positive, amusement 娯楽 positive, approval 承認 positive, "
+    "caring 思いやり positive, desire 願望 positive, excitement 興奮 positive,\n"
+    "gratitude 感謝 positive, joy 喜び positive, love 愛 positive, optimism 楽観 positive, "
+    "pride 誇り positive, relief 安心 positive,\n"
+    "anger 怒り negative, annoyance 迷惑 negative, disappointment 失望 negative, "
+    "disapproval 不承認 negative, disgust 嫌悪 negative,\n"
+    "embarrassment 恥ずかしさ negative, fear 恐れ negative, grief 嘆き negative, "
+    "nervousness 緊張 negative, remorse 後悔 negative, sadness 悲しみ negative,\n"
+    "confusion 混乱 ambiguous, curiosity 好奇心 ambiguous, realization 気づき ambiguous, "
+    "surprise 驚き ambiguous, neutral 平静 neutral\n"
+)
 LABELS = {
     english: japanese for english, japanese, _ in (entry.split() for entry in TABLE1.split(","))
 }

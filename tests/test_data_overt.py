@@ -1,6 +1,8 @@
-"""The arm `overt` of the dialogues: the same fields, the first set's questions and answers in it, facts kept, and what the card says.
+"""The arm `overt` of the dialogues: the same fields, the first set's questions and answers in it,
+facts kept, and what the card says.
 
-Its rewrites are what a language model writes when asked, formulas included: the rules of variety hold for questions and doctors' answers alone.
+Its rewrites are what a language model writes when asked, formulas included: the rules of variety
+hold for questions and doctors' answers alone.
 """
 
 import itertools

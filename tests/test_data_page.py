@@ -133,7 +133,9 @@ def test_the_readme_counts_the_rows():
 
 
 def test_datatables_becomes_a_script_that_a_folder_can_load(tmp_path, monkeypatch):
-    """The package's module without its export; a bundle that exports something else is no reason for pages without tables that work."""
+    """The package's module without its export; a bundle that exports something else is no reason
+    for pages without tables that work.
+    """
     monkeypatch.setattr(pages, "GENERATED", tmp_path)
     pages.place_datatables()
     script = (tmp_path / "static" / "datatables.js").read_text(encoding="utf-8")

@@ -1,4 +1,6 @@
-"""The shapes that the trainers read, and what unusable data says (the shipped rows themselves: test_data.py)."""
+"""The shapes that the trainers read, and what unusable data says
+(the shipped rows themselves: test_data.py).
+"""
 
 import json
 from collections import Counter
@@ -63,7 +65,8 @@ def test_dpo_rows_choose_the_soothing_response_and_reject_the_doctors_own():
     assert {m["role"] for r in rows for m in r["chosen"] + r["rejected"]} == {"assistant"}
 
 
-# KTO: expectations are read off the texts ("warm 3" belongs to "felt 3"), not computed as the code does
+# KTO: expectations are read off the texts ("warm 3" belongs to "felt 3"),
+# not computed as the code does
 
 
 def kto(n: int, batch_size: int, seed: int = 42) -> list[dict]:
@@ -122,7 +125,9 @@ def test_kto_rows_have_one_order_a_seed():
 
 @pytest.mark.parametrize("n, batch_size", [(1, 2), (1, 4), (2, 4), (5, 1), (13, 5), (6, 11)])
 def test_kto_rows_that_cannot_be_kept_apart_are_refused(n, batch_size):
-    """One or two pairs in a batch, a batch of 1, a last batch of 1 (26 = 5 x 5 + 1; 12 = 11 + 1)."""
+    """One or two pairs in a batch, a batch of 1, a last batch of 1
+    (26 = 5 x 5 + 1; 12 = 11 + 1).
+    """
     with pytest.raises(DataError, match=f"{n} pairs are too few.*batches of {batch_size}"):
         kto(n, batch_size)
 

@@ -199,9 +199,9 @@ def test_intervals_without_a_common_point_are_counted(before):
         "comfort": False,
     }
     assert (
-        "2 left their interval; of those that left it 1 so far that the intervals before and now have no point in common."
-        in drift.summary(found)
-    )
+        "2 left their interval; of those that left it 1 so far that the intervals before "
+        "and now have no point in common."
+    ) in drift.summary(found)
 
 
 def test_verdicts_that_turn_are_named():
@@ -213,10 +213,9 @@ def test_verdicts_that_turn_are_named():
             [r | {"run": run} for run, content in before.items() for r in content["records"]]
         )
     )
-    assert (
-        not len(drift.verdicts(before, now))
-        and drift.said_of(drift.verdicts(before, now))
-        == f"None of the {(told.ours != 'not measured').sum()} verdicts on the papers' claims is another."
+    assert not len(drift.verdicts(before, now)) and drift.said_of(drift.verdicts(before, now)) == (
+        f"None of the {(told.ours != 'not measured').sum()} verdicts "
+        "on the papers' claims is another."
     )
     claim = told[told.ours == "contradicted"].iloc[0]
     asked = {comparison.key for comparison, *_ in claim.ours_evidence}

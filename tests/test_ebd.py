@@ -1,4 +1,6 @@
-"""The chapters on Empathy by Design with judges and services that follow rules, against counts by hand."""
+"""The chapters on Empathy by Design with judges and services that follow rules,
+against counts by hand.
+"""
 
 import json
 import math
@@ -55,9 +57,11 @@ def test_pairs_are_measured_as_by_hand(home, pairs_file):
         (1 + 0 + 0.5) / 3
     )  # 5 of 9, 9 of 1, 4 and 4
     assert found["same numbers"].value == pytest.approx(2 / 3)  # a 9 that the other lacks
-    # Letters a word: 22 - 4 spaces over 5 against 55 - 8 over 9; 35 - 8 over 9 against 5; 21 - 3 over 4 against 20 - 3 over 4.
+    # Letters a word: 22 - 4 spaces over 5 against 55 - 8 over 9; 35 - 8 over 9 against 5;
+    # 21 - 3 over 4 against 20 - 3 over 4.
     assert found["preferred has shorter words"].value == pytest.approx((1 + 1 + 0) / 3)
-    # 12 words in 2 sentences with 14 syllables (Flesch and Kincaid's formula; textstat rounds both means to a tenth).
+    # 12 words in 2 sentences with 14 syllables (Flesch and Kincaid's formula;
+    # textstat rounds both means to a tenth).
     text = "The cat sat on the mat. The water was cold and still."
     assert played.grade(text) == pytest.approx(0.39 * 12 / 2 + 11.8 * 13 / 12 - 15.59, abs=0.6)
     assert found["words, chosen"].value == 6.0 and found["grade, rejected"].n == 3
@@ -137,7 +141,10 @@ def test_a_run_on_shipped_pairs_or_in_smoke_is_not_kept(home, pairs_file):
 
 
 WARM = "I am so sorry, you are not alone with this. Take 5 mg at night, and call us."
-COLD = "Administration of 5 mg nocturnally is indicated; in the event of deterioration, consultation with a professional is recommended without delay."
+COLD = (
+    "Administration of 5 mg nocturnally is indicated; "
+    "in the event of deterioration, consultation with a professional is recommended without delay."
+)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +164,10 @@ COLD = "Administration of 5 mg nocturnally is indicated; in the event of deterio
         ),
         (
             "Take 5 mg at night. The bus goes at nine. It has red doors on it.",
-            "I understand how frightening and upsetting uncertainty can be; 5 mg nocturnally, please.",
+            (
+                "I understand how frightening and upsetting uncertainty can be; "
+                "5 mg nocturnally, please."
+            ),
             "not warmer",
         ),
         ("I'm sorry, but I cannot help with medical questions. Take 5 mg.", COLD, "declines"),
@@ -347,7 +357,11 @@ TESTS = data.load_caregiver("test")
 
 
 class RuleJudge(judge.Reader):
-    """Puts all weight on a level that is written in the answer, such as `correctness=4`; level 3 where nothing is. NLI: `contradicts` in the hypothesis decides. `blind` texts get nothing."""
+    """Puts all weight on a level that is written in the answer, such as `correctness=4`;
+    level 3 where nothing is.
+
+    NLI: `contradicts` in the hypothesis decides. `blind` texts get nothing.
+    """
 
     identity, signature = ["rule"], "rule"
 
@@ -511,7 +525,9 @@ def test_a_text_that_is_not_english_has_no_grade(scored):
 
 
 class ChatJudge(RuleJudge, remote.Chat):
-    """The same with a chat for G-Eval: number 2, or 4 where the reference comes last; with log-probabilities, or without."""
+    """The same with a chat for G-Eval: number 2, or 4 where the reference comes last;
+    with log-probabilities, or without.
+    """
 
     _map = judge.Reader._map
 
@@ -742,7 +758,9 @@ def test_a_full_run_is_kept_only_where_its_numbers_mean_something(home, given):
 
 @pytest.fixture
 def opened(home, monkeypatch):
-    """The whole chapter with answers that follow a rule: the tuned systems say a kind sentence first, and answer `few_words` in two words."""
+    """The whole chapter with answers that follow a rule:
+    the tuned systems say a kind sentence first, and answer `few_words` in two words.
+    """
 
     def answers(model, tokenizer, rows, task, system, **settings):
         texts = [

@@ -1,4 +1,6 @@
-"""The three scorers of emotion: the contrast of embeddings, typed decisions turned into a score by hand, and Emollama's prompt and number."""
+"""The three scorers of emotion: the contrast of embeddings,
+typed decisions turned into a score by hand, and Emollama's prompt and number.
+"""
 
 import math
 
@@ -11,14 +13,16 @@ from emo_utils import embeddings, emotion, models
 from emo_utils.judge import Judge
 
 # As the model card of Emollama-chat-7b prints its example for emotion intensity.
-CARD = """Human: 
-Task: Assign a numerical value between 0 (least E) and 1 (most E) to represent the intensity of emotion E expressed in the text.
-Text: @CScheiwiller can't stop smiling 😆😆😆
-Emotion: joy
-Intensity Score:
-
-Assistant:
-"""
+CARD = (
+    "Human: \n"
+    "Task: Assign a numerical value between 0 (least E) and 1 (most E) "
+    "to represent the intensity of emotion E expressed in the text.\n"
+    "Text: @CScheiwiller can't stop smiling 😆😆😆\n"
+    "Emotion: joy\n"
+    "Intensity Score:\n"
+    "\n"
+    "Assistant:\n"
+)
 
 
 def test_the_prompt_is_that_of_the_model_card_to_the_letter():
@@ -57,7 +61,9 @@ def test_the_number_is_read_or_the_answer_is_unscored(text, value):
 
 
 class Compass:
-    """An encoder of two dimensions: a sentence with `north` points up, one with `east` to the right, any other one between; it counts what it is given."""
+    """An encoder of two dimensions: a sentence with `north` points up, one with `east` to the
+    right, any other one between; it counts what it is given.
+    """
 
     matrix_dtype, device = "float32", torch.device("cpu")
 
@@ -97,7 +103,9 @@ def test_a_contrast_is_similarity_to_one_side_less_that_to_the_other(compass):
 
 
 def test_scores_by_contrast_are_means_over_sentences(compass):
-    """A sentence's probability is a logistic of its contrast: nearly 1 to the north, nearly 0 to the east, and by slope and centre between."""
+    """A sentence's probability is a logistic of its contrast:
+    nearly 1 to the north, nearly 0 to the east, and by slope and centre between.
+    """
     found = emotion.scores_by_contrast(
         compass,
         ["Go north. Go east.", "Go on.", "", "Go north! Go north. Go north? Go east.", "5 ..."],
@@ -233,7 +241,9 @@ def test_the_questions_describe_every_level_and_name_no_emotion_alone():
 
 
 def test_a_judge_and_the_scores_fit_together(tiny):
-    """Tiny and random: what matters is one row a text, in order, inside [0, 1], and missing where the text is too long."""
+    """Tiny and random: what matters is one row a text,
+    in order, inside [0, 1], and missing where the text is too long.
+    """
     texts = ["You are not alone in this.", "x" * 9000, "Take one tablet."]
     found = emotion.scores_from_decisions(
         Judge("tiny-llama", "float32").decide(texts, emotion.QUESTIONS)
@@ -244,7 +254,9 @@ def test_a_judge_and_the_scores_fit_together(tiny):
 
 
 def test_emollamas_numbers_come_back_in_the_order_of_the_texts(tiny, monkeypatch):
-    """The model is replaced by one that repeats a number hidden in its prompt: order and batching are what is tested."""
+    """The model is replaced by one that repeats a number hidden in its prompt:
+    order and batching are what is tested.
+    """
     import re
 
     import torch
@@ -272,7 +284,8 @@ def test_emollamas_numbers_come_back_in_the_order_of_the_texts(tiny, monkeypatch
             )
 
     found = emotion.score_with_emollama(Parrot(), tokenizer, texts, batch_size=5)
-    # The third digit is the length of the emotion's name: empathetic 10, comforting 10, reassuring 10.
+    # The third digit is the length of the emotion's name:
+    # empathetic 10, comforting 10, reassuring 10.
     assert {len(e) for e in emotion.EMOTIONS} == {10}
     assert found.iloc[[0, 1, 3]]["mean"].tolist() == pytest.approx([0.11, 0.22, 0.44])
     assert found.iloc[2].isna().all()

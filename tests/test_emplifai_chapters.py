@@ -66,7 +66,10 @@ def test_words_read_in_one_pass_score_as_read_one_by_one(spread, prompts, words)
 
 
 def rule(model, tokenizer, prompts, words, desc=""):
-    """Knows the emotion of every second dialogue; of the others it puts the true label third. Likes each label by a weight of its own."""
+    """Knows the emotion of every second dialogue; of the others it puts the true label third.
+
+    Likes each label by a weight of its own.
+    """
     known = {
         row["turns"][0]: LABELS.index({e: j for e, j, _ in data.EMPLIFAI_EMOTIONS}[row["emotion"]])
         for row in data.load_japanese()
@@ -93,7 +96,8 @@ def test_prediction_counts_right_answers_and_floors_by_hand(home, monkeypatch):
     gold = np.array([ENGLISH.index(row["emotion"]) for row in played.chosen])
     named = np.where(np.arange(28) % 2, (gold + 1) % 28, gold)
     assert calibrated["cosine"] == pytest.approx(played.between["cosine"][named, gold].mean())
-    # F1 of a label by hand: right and never said of another 1; right, and said once more 2/3; never right 0.
+    # F1 of a label by hand: right and never said of another 1; right, and said once more 2/3;
+    # never right 0.
     said = np.bincount(named, minlength=28)
     by_hand = np.mean([0.0 if named[i] != k else 2 / (1 + said[k]) for i, k in enumerate(gold)])
     assert calibrated["macro_f1"] == pytest.approx(by_hand)
@@ -244,7 +248,9 @@ def test_the_form_that_is_asked_for(text, turns):
 
 
 class RuleJudge(judge.Reader):
-    """Puts all weight on the level (from the best one down) that the last supporter's turn asks for by its number of ♡; of planted cases it sees one kind. `blind` texts get nothing."""
+    """Puts all weight on the level (from the best one down) that the last supporter's turn asks for
+    by its number of ♡; of planted cases it sees one kind. `blind` texts get nothing.
+    """
 
     def __init__(self, blind="(unreadable)", seen="harm"):
         super().__init__("rule")
@@ -330,7 +336,8 @@ def test_ratings_are_expected_levels_and_the_lowest_without_form(judged, directi
 def test_lengths_are_counted_in_characters_and_in_words(judged):
     played = judged()
     found = records_of(played).loc["emplifai.table7"]
-    # つらいです。そうですか。はい。 are 6 + 6 + 3 characters; the last turns 4, 2 and 12. Words: つらい です / そう です か / はい.
+    # つらいです。そうですか。はい。 are 6 + 6 + 3 characters; the last turns 4, 2 and 12.
+    # Words: つらい です / そう です か / はい.
     assert found.loc["a", "characters", "all"].value == pytest.approx(15 + (4 + 2 + 12) / 3)
     row = played.table[(played.table.system == "b") & (played.table.situation == "s3")].iloc[0]
     assert row.characters == 18 and row.words == 7  # ない。 adds one
@@ -338,7 +345,9 @@ def test_lengths_are_counted_in_characters_and_in_words(judged):
 
 @pytest.mark.parametrize("last", ["a", "b"])
 def test_differences_are_paired_and_verdicts_want_enough_pairs(home, monkeypatch, tmp_path, last):
-    """Twelve pairs for all three systems: the tuned one is two levels above the untuned one wherever both keep the form."""
+    """Twelve pairs for all three systems: the tuned one is two levels above the untuned one
+    wherever both keep the form.
+    """
     hearts = {"emplifai-base": 0, "emplifai-sft": 2, "emplifai-sft-seen": 2}
     rows = [
         dialogue(system, f"s{k}", "♡" * count + "。" * (k % 5 + 1))
@@ -396,7 +405,9 @@ def test_the_screening_is_measured_within_scenes(judged):
 
 @pytest.fixture
 def answered(tmp_path):
-    """A folder with the answers of three runs by hand: each wrote for two pairs, the untuned one without form; and a file of something else."""
+    """A folder with the answers of three runs by hand: each wrote for two pairs,
+    the untuned one without form; and a file of something else.
+    """
     rows = data.load_japanese()[::9][:2]
     folder = tmp_path / "full"
     folder.mkdir()
@@ -450,7 +461,10 @@ def test_a_folder_without_all_three_systems_says_which(home, answered):
     (answered / "emplifai-sft.parquet").unlink()
     with pytest.raises(
         EmoError,
-        match="needs one file of answers each of emplifai-base, emplifai-sft, emplifai-sft-seen; it has 2",
+        match=(
+            "needs one file of answers each of emplifai-base, emplifai-sft, emplifai-sft-seen; "
+            "it has 2"
+        ),
     ):
         play("09_emplifai_judge", dialogues=str(answered))
 

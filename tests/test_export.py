@@ -1,4 +1,6 @@
-"""A training of the book as files for LLaMA-Factory: what they hold is what the notebook trains on."""
+"""A training of the book as files for LLaMA-Factory:
+what they hold is what the notebook trains on.
+"""
 
 import json
 

@@ -1,4 +1,6 @@
-"""The examples of the page on adding a system, a metric or a judge, and on rows of one's own: they run as they are printed."""
+"""The examples of the page on adding a system, a metric or a judge, and on rows of one's own:
+they run as they are printed.
+"""
 
 import json
 import re

@@ -1,4 +1,6 @@
-"""What an answer keeps, adds and opposes: against a slow second implementation on the tiny model, and by hand."""
+"""What an answer keeps, adds and opposes: against a slow second implementation on the tiny model,
+and by hand.
+"""
 
 import numpy as np
 import pytest
@@ -152,7 +154,9 @@ def test_our_own_rewrites_add_little():
 
 
 class Topics:
-    """An encoder of two dimensions: sentences with `tablet` lie together, and all others lie together."""
+    """An encoder of two dimensions: sentences with `tablet` lie together,
+    and all others lie together.
+    """
 
     matrix_dtype = "float32"
     device = torch.device("cpu")

@@ -1,4 +1,7 @@
-"""Made-up input for the parsers that are ours: each takes it, or says in a line what is wrong. The examples are the same in every run."""
+"""Made-up input for the parsers that are ours: each takes it, or says in a line what is wrong.
+
+The examples are the same in every run.
+"""
 
 import json
 import math
@@ -341,7 +344,9 @@ def test_emollamas_number_is_between_0_and_1_or_missing(text):
 
 
 REWRITE = {
-    "emotional_question": "I am so afraid that my left knee will never stop hurting after all of this.",
+    "emotional_question": (
+        "I am so afraid that my left knee will never stop hurting after all of this."
+    ),
     "soothing_response": "I understand. Rest it for 4 weeks, and it will be better.",
 }
 TASK = sources.Task(

@@ -1,4 +1,6 @@
-"""The gates: hand-made texts on both sides of each, the shipped rewrites (which pass), and faults planted into them (which do not)."""
+"""The gates: hand-made texts on both sides of each, the shipped rewrites (which pass),
+and faults planted into them (which do not).
+"""
 
 import json
 import re
@@ -10,26 +12,72 @@ import pytest
 
 from emo_utils import data, gates
 
-SOURCE = "Probably a strain. Rest for 3 days, ibuprofen 400 mg with food up to 1,200 mg a day; see someone if it swells."
+SOURCE = (
+    "Probably a strain. Rest for 3 days, ibuprofen 400 mg with food up to 1,200 mg a day; "
+    "see someone if it swells."
+)
 GOOD = (
-    "A knee that gives way would worry anybody, and you did well to ask. From what you tell me it is probably a strain. Rest it for three days, and take ibuprofen 400 mg "
+    "A knee that gives way would worry anybody, and you did well to ask. "
+    "From what you tell me it is probably a strain. "
+    "Rest it for three days, and take ibuprofen 400 mg "
     "with food, up to 1200 mg a day. If it swells, see someone."
 )
 SPANISH = (
-    "Lamento mucho lo que está pasando y comprendo que la espera es dura. No se preocupe, porque a su edad es muy frecuente; descanse y no me deje de escribir.",
-    "No me diga que no es nada, doctor. He estado así varios días, no me puedo mover y no como. A mí me duele al subir, me la he mirado y no veo nada. ¿Me lo he roto?",
-    "Es normal que tenga miedo a lo que pueda ser. Vaya a urgencias si la fiebre sube, si no puede beber o si ve sangre, y pida cita con su médico esta semana.",
-    "Gracias por contarlo con tanto detalle. Lo que describe suele curarse solo en unas semanas, aunque conviene que un médico lo vea si no mejora.",
+    (
+        "Lamento mucho lo que está pasando y comprendo que la espera es dura. "
+        "No se preocupe, porque a su edad es muy frecuente; descanse y no me deje de escribir."
+    ),
+    (
+        "No me diga que no es nada, doctor. "
+        "He estado así varios días, no me puedo mover y no como. "
+        "A mí me duele al subir, me la he mirado y no veo nada. ¿Me lo he roto?"
+    ),
+    (
+        "Es normal que tenga miedo a lo que pueda ser. "
+        "Vaya a urgencias si la fiebre sube, si no puede beber o si ve sangre, "
+        "y pida cita con su médico esta semana."
+    ),
+    (
+        "Gracias por contarlo con tanto detalle. "
+        "Lo que describe suele curarse solo en unas semanas, "
+        "aunque conviene que un médico lo vea si no mejora."
+    ),
 )
 OTHERS = {
-    "Portuguese": "Sinto muito que esteja a passar por isso. Não se preocupe, a dor no joelho é comum e as coisas melhoram com o repouso. Faça os exercícios durante semanas, e me escreva.",
-    "French": "Je comprends que cela vous inquiète et on va en parler. Il est possible que la douleur vienne de la rotule; on me dit que vous avez pris un comprimé. A priori les exercices aident.",
-    "German": "Es tut mir leid, dass Sie so lange warten. Das klingt nach einem Schmerz an der Kniescheibe, der so oft vorkommt. Ruhen Sie sich aus, und kommen Sie wieder, so es nicht besser wird.",
-    "Italian": "Mi dispiace molto per quello che sta passando. Ho letto il suo messaggio e so che fa male a salire le scale. Il dolore è comune. No, non è in pericolo, a me sembra una cosa lieve.",
-    "Dutch": "Wat vervelend dat u zo lang last had van de knie. Het is in de meeste gevallen niet ernstig, en we zien dat het over een paar weken beter is. Kom weer als het op slot is.",
-    "Indonesian": "Saya mengerti rasa cemas Anda. Nyeri lutut ini biasanya karena tempurung lutut. Istirahat, minum obat setelah makan, dan latihan. Jika lutut terkunci, datang lagi ke dokter.",
+    "Portuguese": (
+        "Sinto muito que esteja a passar por isso. "
+        "Não se preocupe, a dor no joelho é comum e as coisas melhoram com o repouso. "
+        "Faça os exercícios durante semanas, e me escreva."
+    ),
+    "French": (
+        "Je comprends que cela vous inquiète et on va en parler. "
+        "Il est possible que la douleur vienne de la rotule; "
+        "on me dit que vous avez pris un comprimé. A priori les exercices aident."
+    ),
+    "German": (
+        "Es tut mir leid, dass Sie so lange warten. "
+        "Das klingt nach einem Schmerz an der Kniescheibe, der so oft vorkommt. "
+        "Ruhen Sie sich aus, und kommen Sie wieder, so es nicht besser wird."
+    ),
+    "Italian": (
+        "Mi dispiace molto per quello che sta passando. "
+        "Ho letto il suo messaggio e so che fa male a salire le scale. "
+        "Il dolore è comune. No, non è in pericolo, a me sembra una cosa lieve."
+    ),
+    "Dutch": (
+        "Wat vervelend dat u zo lang last had van de knie. "
+        "Het is in de meeste gevallen niet ernstig, "
+        "en we zien dat het over een paar weken beter is. Kom weer als het op slot is."
+    ),
+    "Indonesian": (
+        "Saya mengerti rasa cemas Anda. Nyeri lutut ini biasanya karena tempurung lutut. "
+        "Istirahat, minum obat setelah makan, dan latihan. "
+        "Jika lutut terkunci, datang lagi ke dokter."
+    ),
     "Chinese": "很抱歉您这样痛苦。请好好休息,饭后服药。几周后会好转的。",
-    "Russian": "Мне очень жаль, что вам так тяжело. Отдыхайте и приходите снова, если не станет лучше.",
+    "Russian": (
+        "Мне очень жаль, что вам так тяжело. Отдыхайте и приходите снова, если не станет лучше."
+    ),
 }
 REFUSALS = (
     "I'm sorry, but I can't help with that.",
@@ -126,11 +174,20 @@ def test_a_lost_fact_is_named(source, rewrite, lost):
 
 @pytest.mark.parametrize(
     "name",
-    """lisinopril losartan atorvastatin bisoprolol amlodipine omeprazole cimetidine amoxicillin azithromycin gentamicin ciprofloxacin doxycycline fluconazole
-    aciclovir fluoxetine amitriptyline sertraline diazepam alprazolam sitagliptin dapagliflozin semaglutide pioglitazone hydrochlorothiazide furosemide sumatriptan ondansetron lidocaine
-    ibuprofen etoricoxib heparin apixaban clopidogrel dexamethasone prednisolone salbutamol formoterol tiotropium montelukast adalimumab imatinib alendronate phenobarbital gliclazide glimepiride
-    cisplatin mefloquine terbinafine fexofenadine tamsulosin finasteride zopiclone zolpidem buprenorphine desmopressin domperidone
-    aspirin paracetamol acetaminophen metformin insulin warfarin levothyroxine methotrexate lithium nitrofurantoin testosterone iron folic""".split(),
+    (
+        "lisinopril losartan atorvastatin bisoprolol amlodipine omeprazole cimetidine "
+        "amoxicillin azithromycin gentamicin ciprofloxacin doxycycline fluconazole\n    "
+        "aciclovir fluoxetine amitriptyline sertraline diazepam alprazolam sitagliptin "
+        "dapagliflozin semaglutide pioglitazone hydrochlorothiazide furosemide "
+        "sumatriptan ondansetron lidocaine\n    "
+        "ibuprofen etoricoxib heparin apixaban clopidogrel dexamethasone prednisolone "
+        "salbutamol formoterol tiotropium montelukast adalimumab imatinib alendronate "
+        "phenobarbital gliclazide glimepiride\n    "
+        "cisplatin mefloquine terbinafine fexofenadine tamsulosin finasteride zopiclone "
+        "zolpidem buprenorphine desmopressin domperidone\n    "
+        "aspirin paracetamol acetaminophen metformin insulin warfarin levothyroxine "
+        "methotrexate lithium nitrofurantoin testosterone iron folic"
+    ).split(),
 )
 def test_a_drug_is_known_by_its_stem_or_name(name):
     assert gates.drugs(f"Take {name}, twice.") == {name}
@@ -139,8 +196,14 @@ def test_a_drug_is_known_by_its_stem_or_name(name):
 
 def test_ordinary_words_are_no_drugs():
     assert (
-        gates.drugs("""One person has a reason, a season and a lesson in comparison; April's poison, a virus, my cholesterol, the mongrel, gasoline, machine, routine, medicine, vaccine, urine,
-        a pill, the hospital, a control, alcohol, protein, vitamins, migraine, toxin, skin, begin, certain, profile, spartan life, elixir, magazine, adrenal, ironing, folding, arrival, oxygen""")
+        gates.drugs(
+            "One person has a reason, a season and a lesson in comparison; April's "
+            "poison, a virus, my cholesterol, the mongrel, gasoline, machine, routine, "
+            "medicine, vaccine, urine,\n        "
+            "a pill, the hospital, a control, alcohol, protein, vitamins, migraine, "
+            "toxin, skin, begin, certain, profile, spartan life, elixir, magazine, "
+            "adrenal, ironing, folding, arrival, oxygen"
+        )
         == set()
     )
 
@@ -188,7 +251,10 @@ def test_another_language_is_seen(text):
         "Viral throat. Rest, fluids, paracetamol. Review if fever beyond the weekend. Stay strong!",
         "It's scary, I know. But the scan is clean, so breathe. Call if anything changes.",
         "naïve façade café, déjà vu: this is still English, and it has to be, for the patient",
-        "Señor García, your knee will mend; give it the rest it needs, and walk a little more each day.",
+        (
+            "Señor García, your knee will mend; "
+            "give it the rest it needs, and walk a little more each day."
+        ),
     ],
 )
 def test_terse_or_accented_english_is_english(text):
@@ -247,7 +313,10 @@ def test_an_echo_of_two_words_is_seen_and_a_framed_text_is_none():
         gates.check(
             "soothing_response",
             SOURCE,
-            "You have carried this worry for days, and nobody should have to do that alone at night. "
+            (
+                "You have carried this worry for days, "
+                "and nobody should have to do that alone at night. "
+            )
             + SOURCE
             + " Write again whenever you like.",
         )
@@ -282,7 +351,9 @@ def test_the_reason_names_field_and_facts_for_the_rewriter():
 
 
 class Reader:
-    """A judge that gives fixed probabilities for the three levels of a text, or none for texts that are too long."""
+    """A judge that gives fixed probabilities for the three levels of a text,
+    or none for texts that are too long.
+    """
 
     def __init__(self, levels):
         self.levels, self.together, self.most = levels, 0, 0
@@ -302,7 +373,8 @@ class Reader:
 
 
 def test_a_rewritten_question_must_express_the_emotion_more_than_the_plain_one():
-    # Degrees: (0 x .5 + 1 x .5 + 2 x 0) / 2 = .25 for the plain question, .85 and .25 for the rewritten ones.
+    # Degrees: (0 x .5 + 1 x .5 + 2 x 0) / 2 = .25 for the plain question,
+    # .85 and .25 for the rewritten ones.
     gate = gates.emotion_gate(
         Reader(
             {
@@ -313,9 +385,9 @@ def test_a_rewritten_question_must_express_the_emotion_more_than_the_plain_one()
         )
     )
     assert gate("plain", "told with fear", "fear") == ""
-    assert (
-        gate("plain", "told again", "fear")
-        == "emotional_question does not express fear more than the plain question (degree 0.25 against 0.25)"
+    assert gate("plain", "told again", "fear") == (
+        "emotional_question does not express fear more than the plain question "
+        "(degree 0.25 against 0.25)"
     )
     assert gate("plain", "plain " * 9, "fear").startswith("unscored") and gate(
         "plain " * 9, "plain", "fear"
@@ -338,15 +410,33 @@ def test_the_judge_reads_one_text_at_a_time():
 # The shipped rewrites, and faults planted into them
 
 # Drugs of the shipped rows, by reading.
-DRUGS = """acetazolamide aciclovir adalimumab adapalene adrenaline alendronate allopurinol amitriptyline amlodipine amoxicillin antihistamine apixaban aspirin atazanavir atorvastatin atovaquone
-    azathioprine azithromycin beclometasone biotin bisoprolol botulinum brimonidine bumetanide buprenorphine capecitabine carbamazepine cetirizine chloramphenicol chlorhexidine chlorphenamine
-    cinnarizine ciprofloxacin cisplatin citalopram clarithromycin clobetasol clopidogrel clotrimazole codeine cromoglicate cyclizine dapagliflozin dapoxetine denosumab desmopressin dexamethasone
-    diazepam diclofenac difelikefalin dimeticone domperidone doxycycline duloxetine empagliflozin erythropoietin esomeprazole fexofenadine finasteride formoterol furosemide gabapentin glecaprevir
-    gliclazide heparin hydrochlorothiazide hydrocortisone ibuprofen indapamide insulin irinotecan isotretinoin itraconazole ivermectin lactulose lamotrigine levetiracetam levofloxacin levothyroxine
-    lidocaine lithium loperamide loratadine losartan lymecycline macrogol mebendazole mebeverine mefloquine melatonin metformin methenamine methotrexate metronidazole mupirocin naproxen nifedipine
-    nitrofurantoin oestradiol oestrogen omalizumab omeprazole ondansetron oxaliplatin paracetamol penicillin permethrin prednisolone prilocaine progesterone progestogen proguanil propranolol
-    ramipril rifampicin risperidone salbutamol scopolamine sertraline sildenafil simvastatin sumatriptan tamoxifen tamsulosin telmisartan terbinafine testosterone tetracycline tiotropium tramadol
-    trimethoprim valproate xylometazoline zoledronate zopiclone""".split()
+DRUGS = (
+    "acetazolamide aciclovir adalimumab adapalene adrenaline alendronate allopurinol "
+    "amitriptyline amlodipine amoxicillin antihistamine apixaban aspirin atazanavir "
+    "atorvastatin atovaquone\n    "
+    "azathioprine azithromycin beclometasone biotin bisoprolol botulinum brimonidine "
+    "bumetanide buprenorphine capecitabine carbamazepine cetirizine chloramphenicol "
+    "chlorhexidine chlorphenamine\n    "
+    "cinnarizine ciprofloxacin cisplatin citalopram clarithromycin clobetasol "
+    "clopidogrel clotrimazole codeine cromoglicate cyclizine dapagliflozin dapoxetine "
+    "denosumab desmopressin dexamethasone\n    "
+    "diazepam diclofenac difelikefalin dimeticone domperidone doxycycline duloxetine "
+    "empagliflozin erythropoietin esomeprazole fexofenadine finasteride formoterol "
+    "furosemide gabapentin glecaprevir\n    "
+    "gliclazide heparin hydrochlorothiazide hydrocortisone ibuprofen indapamide insulin "
+    "irinotecan isotretinoin itraconazole ivermectin lactulose lamotrigine levetiracetam "
+    "levofloxacin levothyroxine\n    "
+    "lidocaine lithium loperamide loratadine losartan lymecycline macrogol mebendazole "
+    "mebeverine mefloquine melatonin metformin methenamine methotrexate metronidazole "
+    "mupirocin naproxen nifedipine\n    "
+    "nitrofurantoin oestradiol oestrogen omalizumab omeprazole ondansetron oxaliplatin "
+    "paracetamol penicillin permethrin prednisolone prilocaine progesterone progestogen "
+    "proguanil propranolol\n    "
+    "ramipril rifampicin risperidone salbutamol scopolamine sertraline sildenafil "
+    "simvastatin sumatriptan tamoxifen tamsulosin telmisartan terbinafine testosterone "
+    "tetracycline tiotropium tramadol\n    "
+    "trimethoprim valproate xylometazoline zoledronate zopiclone"
+).split()
 UNITS = {
     "mg": "ml",
     "mcg": "mg",

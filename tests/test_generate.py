@@ -26,7 +26,9 @@ ROWS = [
 
 @pytest.fixture(scope="module")
 def loaded(tiny):
-    """The tiny model with larger output weights: as built, its next-token logits are almost level and rounding could choose."""
+    """The tiny model with larger output weights: as built, its next-token logits are almost level
+    and rounding could choose.
+    """
     model, tokenizer = models.load("tiny-llama", "float32")
     torch.manual_seed(3)
     with torch.no_grad():
@@ -44,7 +46,11 @@ def answer(loaded, rows=ROWS, **changes):
 def greedy(loaded, question: str, steps: int) -> list[int]:
     """The plainest decoding there is: the whole text again for each token, no cache, no padding."""
     model, tokenizer = loaded
-    text = f"<|im_start|>system\n{TASK}<|im_end|>\n<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
+    text = (
+        f"<|im_start|>system\n{TASK}<|im_end|>\n"
+        f"<|im_start|>user\n{question}<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
     ids, found = tokenizer(text, add_special_tokens=False).input_ids, []
     while len(found) < steps:
         found.append(int(model(torch.tensor([ids + found])).logits[0, -1].argmax()))
@@ -83,7 +89,9 @@ def test_rows_keep_their_order_and_their_question(loaded):
 
 
 def test_tokens_and_completeness_are_counted(loaded):
-    """A token of one answer becomes the end of a text: that answer is complete, and shorter by what followed."""
+    """A token of one answer becomes the end of a text: that answer is complete,
+    and shorter by what followed.
+    """
     model, tokenizer = loaded[0], copy.deepcopy(loaded[1])
     cut = answer(loaded)
     assert cut.tokens.tolist() == [12] * 5 and not cut.complete.any()
@@ -124,7 +132,9 @@ def test_positions_that_do_not_suffice_are_an_error_before_anything_is_generated
     longest = max(
         len(
             tokenizer(
-                f"<|im_start|>system\n{TASK}<|im_end|>\n<|im_start|>user\n{q}<|im_end|>\n<|im_start|>assistant\n"
+                f"<|im_start|>system\n{TASK}<|im_end|>\n"
+                f"<|im_start|>user\n{q}<|im_end|>\n"
+                "<|im_start|>assistant\n"
             ).input_ids
         )
         for q in QUESTIONS
@@ -137,7 +147,8 @@ def test_positions_that_do_not_suffice_are_an_error_before_anything_is_generated
     )
     with pytest.raises(
         EmoError,
-        match=rf"{longest} tokens and 12 new ones exceed the model's {longest + 11} positions; lower max_new_tokens",
+        match=rf"{longest} tokens and 12 new ones exceed the model's {longest + 11} positions; "
+        "lower max_new_tokens",
     ):
         answer(loaded)
 

@@ -11,7 +11,8 @@ from transformers.decision import DecisionConfig
 from emo_utils import emotion, models
 from emo_utils.judge import Judge, Store, common_prefix, last_hidden, option_scores
 
-# The tiny model has one token a byte, so `Yes` and `No` are no single tokens: yes/no questions get letters too.
+# The tiny model has one token a byte, so `Yes` and `No` are no single tokens:
+# yes/no questions get letters too.
 LETTERS = DecisionConfig(labels={"noul": ["Y", "N"]})
 QUESTIONS = {
     "warm": {
@@ -51,7 +52,9 @@ STATES = [
 
 @pytest.fixture(scope="module")
 def reader(tiny):
-    """A judge whose random weights are spread, so that its probabilities differ clearly between options and texts."""
+    """A judge whose random weights are spread, so that its probabilities differ clearly between
+    options and texts.
+    """
     judge = Judge("tiny-llama", "float32")
     torch.manual_seed(5)
     with torch.no_grad():
@@ -90,7 +93,8 @@ def test_probabilities_are_those_of_the_pipeline(reader, decider, monkeypatch):
             )
             theirs |= {(index, name, option): p for option, p in options.items()}
     assert ours == pytest.approx(theirs, abs=1e-5)
-    # The comparison means something only where probabilities are far from level and differ between texts.
+    # The comparison means something only where probabilities are far from level
+    # and differ between texts.
     assert max(ours.values()) > 0.9 and abs(ours[0, "warm", "0"] - ours[1, "warm", "0"]) > 0.05
 
 
@@ -205,7 +209,9 @@ def test_a_model_that_caps_its_logits_has_them_capped(reader, monkeypatch):
 
 
 def test_in_bf16_near_options_do_not_tie(tiny):
-    """The last layer computes in fp32: the bf16 model's hidden state times the weights, by hand, without rounding the logits."""
+    """The last layer computes in fp32: the bf16 model's hidden state times the weights,
+    by hand, without rounding the logits.
+    """
     judge = Judge("tiny-llama", "bfloat16")
     plain, _ = models.load("tiny-llama", "bfloat16")
     assert {p.dtype for p in judge.model.base_model.parameters()} == {torch.bfloat16}
@@ -216,7 +222,8 @@ def test_in_bf16_near_options_do_not_tie(tiny):
         exact = plain.get_output_embeddings().weight.float() @ hidden.float()
         rounded = plain(torch.tensor([prompt])).logits[0, -1]
     assert ours.dtype == torch.float32 and len(ours.unique()) == len(ours) > len(rounded.unique())
-    # The cached prefix and the batch round elsewhere than one long pass, so only bf16's own accuracy can be asked for.
+    # The cached prefix and the batch round elsewhere than one long pass,
+    # so only bf16's own accuracy can be asked for.
     assert (ours - exact).abs().max() < 0.05 * exact.std()
 
 
@@ -277,7 +284,9 @@ def test_another_question_text_or_model_is_not_answered_from_the_store(
 
 
 def test_options_in_another_order_are_another_question(reader, tmp_path, monkeypatch):
-    """Order decides which letter an option gets: a judge prefers places, so an answer must not serve for another order."""
+    """Order decides which letter an option gets: a judge prefers places,
+    so an answer must not serve for another order.
+    """
     forwards, backwards = (
         {"tone": QUESTIONS["tone"] | {"criteria": dict(options)}}
         for options in (
@@ -346,7 +355,9 @@ def test_control_tokens_in_a_text_stay_text(reader, monkeypatch, token):
 
 
 def test_the_tokenizer_of_others_is_left_as_it_was(tiny, monkeypatch):
-    """Preparing prompts adds two tokens to a tokenizer: not to the one that a notebook got from `load` as well."""
+    """Preparing prompts adds two tokens to a tokenizer:
+    not to the one that a notebook got from `load` as well.
+    """
     model, tokenizer = models.load("tiny-llama")
     before = len(tokenizer)
     monkeypatch.setattr(models, "load", lambda *arguments: (model, tokenizer))

@@ -30,7 +30,8 @@ JAPANESE = "二日間は休んで、水をたくさん飲んでください。"
         (SPANISH, REFERENCE, {"answer in another language": 1}),
         (JAPANESE, REFERENCE, {"answer in another language": 1}),
         (
-            "Sie sollten sich zwei Tage lang mit viel Wasser und Ruhe erholen, das ist nicht schlimm.",
+            "Sie sollten sich zwei Tage lang mit viel Wasser und Ruhe erholen, "
+            "das ist nicht schlimm.",
             REFERENCE,
             {"answer in another language": 1},
         ),
@@ -53,7 +54,9 @@ def test_what_is_read_badly_is_counted(answer, reference, expected):
 
 
 def test_the_shipped_rows_are_read_well():
-    """No answer written in English is taken for another language, nor a Japanese one for English."""
+    """No answer written in English is taken for another language,
+    nor a Japanese one for English.
+    """
     from emo_utils import data
 
     for name, fields in {
@@ -125,7 +128,11 @@ def test_a_hundred_thousand_characters_and_emoji_are_scored(tmp_path):
 
 
 def test_bleu_variants_by_hand():
-    """`a b c d e` against `a b c d f`: 4 of 5 words, 3 of 4 pairs, 2 of 3 triples, 1 of 2 fours, equal length. In characters 8 of 9, 7 of 8, 6 of 7, 5 of 6."""
+    """`a b c d e` against `a b c d f`: 4 of 5 words, 3 of 4 pairs, 2 of 3 triples, 1 of 2 fours,
+    equal length.
+
+    In characters 8 of 9, 7 of 8, 6 of 7, 5 of 6.
+    """
     found = bleu_variants(["a b c d e"], ["a b c d f"])
     words = 100 * math.exp(np.mean(np.log([4 / 5, 3 / 4, 2 / 3, 1 / 2])))
     assert [
@@ -137,7 +144,9 @@ def test_bleu_variants_by_hand():
 
 
 def test_bleu_variants_differ_where_the_tools_do():
-    """A text without a common 4-gram: NLTK's is nothing, sacrebleu smooths, characters hardly notice."""
+    """A text without a common 4-gram:
+    NLTK's is nothing, sacrebleu smooths, characters hardly notice.
+    """
     found = bleu_variants([ANSWER, ""], [REFERENCE, REFERENCE])
     assert found["NLTK corpus"] < 1e-6 < found["sacrebleu"] < found["characters"]
     assert found["NLTK sentences"] == pytest.approx(0, abs=1e-6)
@@ -168,7 +177,9 @@ def test_what_has_no_grade_has_none(text):
 
 
 def test_rouge_items_are_rouge_scores_to_the_last_digit():
-    """On every shipped pair, on words drawn at random with many repetitions, and on what is empty or has no Latin letter."""
+    """On every shipped pair, on words drawn at random with many repetitions,
+    and on what is empty or has no Latin letter.
+    """
     from emo_utils import data
 
     rows = data.load("eqsr")

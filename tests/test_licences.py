@@ -20,7 +20,8 @@ def test_every_locked_package_is_installed_at_its_version_with_an_open_licence()
 
 
 def test_licences_are_those_that_the_packages_state():
-    # One for each place where a package may say it: an expression, classifiers, a field, only a file.
+    # One for each place where a package may say it: an expression, classifiers, a field,
+    # only a file.
     stated = {
         "numpy": "BSD-3-Clause AND 0BSD AND MIT AND Zlib AND CC0-1.0",
         "pyphen": "Mozilla Public License 1.1",

@@ -1,7 +1,8 @@
-"""The losses as they stand in chapters 2 to 4 against what TRL's trainers compute, in fp32 on the tiny model.
+"""The losses as they stand in chapters 2 to 4 against what TRL's trainers compute,
+in fp32 on the tiny model.
 
-The chapters' functions are taken out of the notebooks and run here on log-probabilities of our own: one
-plain forward pass a sequence, from tokens that this file joins by hand.
+The chapters' functions are taken out of the notebooks and run here on log-probabilities of our own:
+one plain forward pass a sequence, from tokens that this file joins by hand.
 """
 
 import math
@@ -175,7 +176,9 @@ def assert_same_gradients(first: dict, second: dict) -> None:
 
 @pytest.fixture(scope="module")
 def reference(tiny):
-    """The model before training, loaded once more: the trainers must arrive at the same one by themselves."""
+    """The model before training, loaded once more:
+    the trainers must arrive at the same one by themselves.
+    """
     return models.load("tiny-llama", "float32")
 
 
@@ -195,7 +198,8 @@ def test_sft_loss_is_the_trainers(rows, tmp_path, rank):
     )
     ours = sft_loss(trainer.model(input_ids=ids).logits, labels)
     assert ours.item() == pytest.approx(theirs.item(), abs=CLOSE)
-    # The mean over all answer tokens of the batch, not a mean of means; and not the loss of the untouched model.
+    # The mean over all answer tokens of the batch, not a mean of means;
+    # and not the loss of the untouched model.
     pairs = [(e["prompt"], e["completion"]) for e in examples[:4]]
     by_hand = -log_probabilities(trainer.model, trainer.processing_class, pairs).sum() / sum(
         len(b) for _, b in parts
@@ -208,7 +212,9 @@ def test_sft_loss_is_the_trainers(rows, tmp_path, rank):
 
 
 def test_the_notebooks_own_check_of_sft_holds_in_fp32(rows, tmp_path):
-    """Chapter 2 hands the trainer's collated batch to its function: the labels must stand where the prompt ends."""
+    """Chapter 2 hands the trainer's collated batch to its function:
+    the labels must stand where the prompt ends.
+    """
     trainer, examples = make("sft", rows, tmp_path)
     batch = batch_of(trainer, 2)
     for row, example in zip(batch["labels"], examples):
@@ -256,7 +262,9 @@ def test_dpo_loss_is_the_trainers(rows, tmp_path, reference, rank, precompute):
 
 
 def test_dpo_loss_by_hand():
-    """One pair: margin 2 x ((-1 - -2) - (-5 - -4)) = 4, loss log(1 + e^-4); two pairs: their mean."""
+    """One pair: margin 2 x ((-1 - -2) - (-5 - -4)) = 4, loss log(1 + e^-4);
+    two pairs: their mean.
+    """
     value = dpo_loss(
         torch.tensor([-1.0]), torch.tensor([-5.0]), torch.tensor([-2.0]), torch.tensor([-4.0]), 2.0
     )
@@ -275,7 +283,9 @@ def test_dpo_loss_by_hand():
 
 
 def our_kto(trainer, examples, reference):
-    """Our loss, and the KL estimate before it is clipped: each question with the answer of the row before it in the batch."""
+    """Our loss, and the KL estimate before it is clipped:
+    each question with the answer of the row before it in the batch.
+    """
     tokenizer = trainer.processing_class
     matched = [(e["prompt"], e["completion"]) for e in examples]
     mismatched = [(e["prompt"], examples[i - 1]["completion"]) for i, e in enumerate(examples)]
@@ -315,7 +325,9 @@ def test_kto_loss_is_the_trainers(rows, tmp_path, reference, rank, precompute):
 
 @RANKS
 def test_every_batch_of_kto_pairs_within_itself(rows, tmp_path, reference, rank):
-    """The last batch (rows 8 to 11 of 12) takes its mismatched answers from itself, in the order that data.kto_rows made."""
+    """The last batch (rows 8 to 11 of 12) takes its mismatched answers from itself,
+    in the order that data.kto_rows made.
+    """
     trainer, examples = make("kto", rows, tmp_path, rank=rank, batch_size=4)
     assert len(trainer.train_dataset) == len(examples) == 12
     shift(trainer, 1)
@@ -331,7 +343,9 @@ def test_every_batch_of_kto_pairs_within_itself(rows, tmp_path, reference, rank)
 
 
 def test_kto_loss_by_hand():
-    """z0 = mean(1, 3) = 2; desirable with ratio 3: 1 - s(.5), undesirable with ratio -1: 1 - s(1.5); weights 1 and 1.5."""
+    """z0 = mean(1, 3) = 2; desirable with ratio 3: 1 - s(.5),
+    undesirable with ratio -1: 1 - s(1.5); weights 1 and 1.5.
+    """
 
     def s(x):
         return 1 / (1 + math.exp(-x))
@@ -384,7 +398,9 @@ def test_packing_changes_neither_loss_nor_gradients_nor_what_is_logged(rows, tmp
 
 
 def test_packing_rounds_frozen_layers_once_to_what_autocast_rounds_them_to(rows, tmp_path):
-    """bf16 with adapters: the frozen layers are kept in bf16, the adapters and everything else stay in fp32."""
+    """bf16 with adapters: the frozen layers are kept in bf16,
+    the adapters and everything else stay in fp32.
+    """
     trainer, _ = make("dpo", rows, tmp_path, rank=4)
     trainer.args.bf16 = True
     shift(trainer)
@@ -415,7 +431,9 @@ def run_in(folder) -> SimpleNamespace:
 
 @pytest.fixture(scope="module")
 def er_checkpoints(rows, tmp_path_factory) -> dict[str, list]:
-    """The upstream checkpoint of `er-…` systems: none, an adapter, or a whole model, saved as chapter 2 saves it."""
+    """The upstream checkpoint of `er-…` systems:
+    none, an adapter, or a whole model, saved as chapter 2 saves it.
+    """
     made = {"base": []}
     for name, rank in (("after an adapter", 4), ("after a whole model", 0)):
         folder = tmp_path_factory.mktemp("er")
@@ -432,7 +450,9 @@ def er_checkpoints(rows, tmp_path_factory) -> dict[str, list]:
 @pytest.mark.parametrize("start", ["base", "after an adapter", "after a whole model"])
 @pytest.mark.parametrize("kind, loss", [("dpo", math.log(2)), ("kto", 0.5)])
 def test_the_first_margin_is_zero(rows, tmp_path, er_checkpoints, kind, loss, start, rank):
-    """Before the first update policy and reference are one model, whatever the run starts from and however it trains."""
+    """Before the first update policy and reference are one model,
+    whatever the run starts from and however it trains.
+    """
     trainer, _ = make(kind, rows, tmp_path, rank=rank, checkpoints=er_checkpoints[start])
     log = train.fit(trainer, run_in(tmp_path))
     assert log["rewards/margins"].iloc[0] == pytest.approx(0, abs=1e-4)

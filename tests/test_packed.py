@@ -1,4 +1,6 @@
-"""How a batch becomes one row of tokens, and the two forms of attention, against transformers' own."""
+"""How a batch becomes one row of tokens, and the two forms of attention,
+against transformers' own.
+"""
 
 from types import SimpleNamespace
 
@@ -11,7 +13,9 @@ INF = float("inf")
 
 
 def test_two_answers_share_their_prompt_and_padding_is_gone():
-    """Rows: prompt 1 2 3 with answers 4 5 and 6, and prompt 7 with answer 8 9, padded on the left."""
+    """Rows: prompt 1 2 3 with answers 4 5 and 6,
+    and prompt 7 with answer 8 9, padded on the left.
+    """
     ids = torch.tensor([[1, 2, 3, 4, 5], [1, 2, 3, 6, 0], [0, 0, 7, 8, 9]])
     mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 1, 0], [0, 0, 1, 1, 1]])
     labels = torch.tensor(
@@ -96,7 +100,9 @@ def test_rows_without_an_answer_give_a_zero_that_can_be_differentiated(tiny):
 
 @pytest.mark.parametrize("queries", [1, 7, 1100])
 def test_grouped_attention_is_that_of_the_library(queries):
-    """Six heads on two shared ones, with a causal mask, more queries than one block, and a decoding step."""
+    """Six heads on two shared ones, with a causal mask,
+    more queries than one block, and a decoding step.
+    """
     generator = torch.Generator().manual_seed(1)
     keys = max(queries, 20)
     query, key, value = (

@@ -262,11 +262,14 @@ def test_an_unknown_profile_is_answered_with_the_nearest():
         parameters.load_profile("ember")
 
 
-# What the user set in a kernel: the history of cells as IPython keeps it in `In`, and the names that it left
+# What the user set in a kernel: the history of cells as IPython keeps it in `In`, and the names
+# that it left
 
 
 def session(*sources: str, notebook: str = "03_dpo") -> dict:
-    """The namespace of a kernel that executed these cells, the last of which calls `start` (not executed)."""
+    """The namespace of a kernel that executed these cells,
+    the last of which calls `start` (not executed).
+    """
     namespace: dict = {}
     for source in sources:
         if "start(" not in source:
@@ -360,7 +363,9 @@ def test_outside_a_notebook_nothing_is_given():
 
 @pytest.mark.parametrize("before, value", [(0.1, 0.7), (0.3, 0.7), (0.3, 0.1)])
 def test_a_cell_edited_and_run_again_in_the_same_kernel_counts(before, value):
-    """The student's loop: run the notebook, change a value in its first cell, run it from the top without a restart."""
+    """The student's loop: run the notebook, change a value in its first cell,
+    run it from the top without a restart.
+    """
     first, second = (
         CELL.replace("beta: float = 0.1", f"beta: float = {beta}") for beta in (before, value)
     )

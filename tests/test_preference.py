@@ -1,4 +1,6 @@
-"""Comparing several answers: balanced orders, frames that an answer cannot close, shares by hand."""
+"""Comparing several answers: balanced orders, frames that an answer cannot close,
+shares by hand.
+"""
 
 import math
 import re
@@ -72,7 +74,9 @@ def test_the_orders_of_one_item_differ():
 
 @pytest.mark.parametrize("profile", ["embedded", "paper"])
 def test_the_books_own_comparisons_balance(profile):
-    """Chapter 7 says that every system stands at every place equally often, to within one comparison."""
+    """Chapter 7 says that every system stands at every place equally often,
+    to within one comparison.
+    """
     orders = parameters.resolve("07_preference_ablation", {"profile": profile})["orders"]
     answered = parameters.resolve("03_dpo", {"profile": profile})["test_rows"] or len(
         data.load("test")
@@ -151,7 +155,9 @@ PARTS = ["patient", *(f"answer {place}" for place in range(1, 7)), "end"]
 )
 @pytest.mark.parametrize("where", ["answer", "question"])
 def test_untrusted_text_cannot_make_a_part_of_the_frame(attack, where):
-    """Marks of other comparisons are worth nothing; a mark that stands in the texts by any way is not used for them."""
+    """Marks of other comparisons are worth nothing;
+    a mark that stands in the texts by any way is not used for them.
+    """
     own = frame(preference.comparison("q", ANSWERS, SIX, "42")[0])
     other = frame(preference.comparison("another q", ANSWERS, SIX, "42")[0])
     text = attack.format(own=own, other=other)
@@ -192,7 +198,9 @@ def test_choices_average_log_probabilities_over_orders():
 
 
 def test_a_judge_that_only_looks_at_places_prefers_nobody():
-    """Over all orders of a Latin square a pure position bias cancels: equal shares, the win split in six."""
+    """Over all orders of a Latin square a pure position bias cancels:
+    equal shares, the win split in six.
+    """
     several = ORDERS.latin_orders(SIX, 1, 6)[0]
     biased = [0.5, 0.2, 0.1, 0.1, 0.07, 0.03]
     found = preference.choices(
@@ -278,7 +286,9 @@ def test_share_by_place_counts_the_places_picked():
 
 
 def pair_decisions(plan, chance):
-    """Decisions on the comparisons of a plan; chance(key, order, question): probability of what stands first."""
+    """Decisions on the comparisons of a plan;
+    chance(key, order, question): probability of what stands first.
+    """
     rows = []
     for state, (key, order) in enumerate(plan):
         for question in preference.QUESTIONS:
@@ -330,7 +340,9 @@ def test_a_judge_that_sees_no_difference_ties_and_a_missing_order_is_left_out():
 
 
 def test_strengths_of_two_systems_by_hand():
-    """Wins w of n, and a tie of each with an average system: s and -s solve n (w/n - p(2s)) = p(s) - 1/2."""
+    """Wins w of n, and a tie of each with an average system:
+    s and -s solve n (w/n - p(2s)) = p(s) - 1/2.
+    """
     strengths = TOURNAMENT.bradley_terry([0] * 10, [1] * 10, [1.0] * 8 + [0.0] * 2, ["a", "b"])
     s = strengths[0]
     assert strengths.sum() == pytest.approx(0) and s > 0
@@ -365,7 +377,9 @@ def test_a_system_that_always_wins_has_a_finite_strength():
 
 
 def test_length_is_taken_out_of_strengths():
-    """A judge that only counts words: the longer system leads in raw strengths, and hardly when length is fitted beside them."""
+    """A judge that only counts words: the longer system leads in raw strengths,
+    and hardly when length is fitted beside them.
+    """
     rng = np.random.default_rng(0)
     first, second = np.array([(a, b) for a in range(3) for b in range(a + 1, 3)] * 60).T
     log_length = (
@@ -392,7 +406,9 @@ def test_canaries_keep_the_answer_and_differ():
 
 @pytest.mark.parametrize("form", CANARIES)
 def test_a_canary_cannot_close_its_frame(form):
-    """The marks around the answers are drawn so that no answer holds them, and the frame ends once."""
+    """The marks around the answers are drawn so that no answer holds them,
+    and the frame ends once.
+    """
     text = CANARIES[form]("Rest your knee.")
     state, asked = preference.comparison(
         "My knee hurts.", {"a": text, "b": "See a doctor."}, ["a", "b"], salt="x"

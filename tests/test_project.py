@@ -1,4 +1,6 @@
-"""The files around the code agree with each other: lock file, dependencies, conda file, README, workflows."""
+"""The files around the code agree with each other: lock file, dependencies, conda file,
+README, workflows.
+"""
 
 import json
 import re
@@ -67,9 +69,10 @@ def test_conda_file_installs_the_same_lock():
     assert python.split("=")[1] == PROJECT["requires-python"].lstrip(">=")
 
 
-def test_ruff_finds_nothing():
+@pytest.mark.parametrize("command", [["check", "."], ["format", "--check", "."]])
+def test_ruff_finds_nothing(command):
     done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "."], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "ruff", *command], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
@@ -77,7 +80,7 @@ def test_ruff_finds_nothing():
 def test_hooks_run_what_make_lint_runs():
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     lint = (ROOT / "Makefile").read_text().partition("lint:")[2].partition("\n\n")[0]
-    assert len(hooks) == 2
+    assert len(hooks) == 3
     for hook in hooks:
         tool, *words = hook["entry"].removeprefix(".venv/bin/").split()
         assert f"$(BIN)/{tool} {words[0]}" in lint and set(words) - {"--force-exclude"} <= set(
@@ -155,7 +158,10 @@ def test_a_provenance_line_leads_to_the_notebook_and_to_its_source_where_a_repos
 
     (tmp_path / "_config.yml").write_text(json.dumps({"title": "a fork", "repository": repository}))
     monkeypatch.setattr(pages, "ROOT", tmp_path)
-    summary = '<details class="companion-provenance"><summary>{} · commit 0123456789{} · test.jsonl 01234567 · a processor · 3 s</summary>'
+    summary = (
+        '<details class="companion-provenance"><summary>{} · commit 0123456789{} · '
+        "test.jsonl 01234567 · a processor · 3 s</summary>"
+    )
     for run, page in (("02_sft.er-sft", "02_sft_er-sft"), ("02_sft.eqsr-sft", "02_sft")):
         text = pages.with_sources(
             summary.format(run, " with local changes") + "<pre>{}</pre></details>"
@@ -173,7 +179,10 @@ def test_a_provenance_line_leads_to_the_notebook_and_to_its_source_where_a_repos
     [
         "https://mybinder.org/v2/gh/a/b/main?urlpath=lab/tree/",
         "https://colab.research.google.com/github/a/b/blob/main/",
-        "https://hub.example/hub/user-redirect/git-pull?repo=https%3A//git.example/a/b&urlpath=lab/tree/b/",
+        (
+            "https://hub.example/hub/user-redirect/git-pull"
+            "?repo=https%3A//git.example/a/b&urlpath=lab/tree/b/"
+        ),
     ],
 )
 def test_launch_buttons_open_a_notebook_that_git_has(start):
@@ -216,7 +225,10 @@ def test_importing_the_package_loads_no_torch(module):
         [
             sys.executable,
             "-c",
-            f"import sys, {module}; assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)",
+            (
+                f"import sys, {module}; "
+                f"assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)"
+            ),
         ],
         cwd=ROOT,
         check=True,

@@ -1,4 +1,6 @@
-"""The rating kit with simulated raters: what is handed out, what comes back broken, and agreement against other implementations."""
+"""The rating kit with simulated raters: what is handed out, what comes back broken,
+and agreement against other implementations.
+"""
 
 import itertools
 import json
@@ -587,7 +589,9 @@ def pairs(tmp_path):
 
 
 def choose(folder, rule, left_out=()) -> None:
-    """Everybody fills in a form by a rule on what they see: (question's number, left answer, right answer, metric) -> 1 to 5."""
+    """Everybody fills in a form by a rule on what they see: (question's number, left answer,
+    right answer, metric) -> 1 to 5.
+    """
     for sheet in set(key(folder)["sheets"]) - set(left_out):
         shown = content(folder, sheet)
         given = {
@@ -672,7 +676,8 @@ def test_who_always_takes_the_left_answer_is_seen(pairs):
 
 
 def test_choices_by_hand(pairs):
-    # Questions 0 to 2: the new answer, a little; 3 and 4: the old one, clearly; the others: no difference.
+    # Questions 0 to 2: the new answer, a little; 3 and 4: the old one, clearly;
+    # the others: no difference.
     choose(
         pairs,
         lambda number, left, right, metric: (

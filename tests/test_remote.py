@@ -1,4 +1,6 @@
-"""Typed decisions from servers: a local one of either form, and `transformers serve` itself, against the same model in this process."""
+"""Typed decisions from servers: a local one of either form, and `transformers serve` itself,
+against the same model in this process.
+"""
 
 import subprocess
 import sys
@@ -70,7 +72,9 @@ def systemone(judge):
 
 
 def decisions(judge):
-    """The Decisions API, worded by hand from the client's types: predicates, choices and levels instead of our questions."""
+    """The Decisions API, worded by hand from the client's types:
+    predicates, choices and levels instead of our questions.
+    """
 
     def reply(path, body):
         assert path == "/v1/decisions"
@@ -169,7 +173,11 @@ def test_transformers_serve_gives_the_probabilities_of_this_process(judge, tmp_p
 def test_a_server_ends_with_whoever_started_it(end):
     """The kernel that started it may be killed, and then nobody is left to stop it."""
     waiting = [sys.executable, "-c", "import time; time.sleep(600)", "the server"]
-    starts = f"import subprocess, sys, time; from emo_utils import serve; subprocess.Popen([sys.executable, '-c', serve._MINDER, *{waiting!r}], stdin=subprocess.PIPE); time.sleep(600)"
+    starts = (
+        "import subprocess, sys, time; from emo_utils import serve; "
+        f"subprocess.Popen([sys.executable, '-c', serve._MINDER, *{waiting!r}], "
+        "stdin=subprocess.PIPE); time.sleep(600)"
+    )
     starter = (
         subprocess.Popen([sys.executable, "-c", starts])
         if end == "killed"
@@ -236,7 +244,9 @@ def test_what_a_server_refuses_is_unscored_and_the_rest_is_scored(judge, start):
 
 
 def test_a_text_that_alone_is_left_does_not_stop_a_run(judge, start, tmp_path):
-    """After a stop only the text that the server refuses may be left: it is unscored, and not taken for a server that answers nothing."""
+    """After a stop only the text that the server refuses may be left:
+    it is unscored, and not taken for a server that answers nothing.
+    """
     good = systemone(judge)
     local = start(
         lambda path, body: (

@@ -1,4 +1,6 @@
-"""Records, the names and places of runs, and what is missing: nothing here is written inside the project."""
+"""Records, the names and places of runs, and what is missing:
+nothing here is written inside the project.
+"""
 
 import hashlib
 import json
@@ -49,7 +51,9 @@ PROVENANCE = {
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """Results and checkpoints go to an empty folder; what was read or loaded before is forgotten."""
+    """Results and checkpoints go to an empty folder;
+    what was read or loaded before is forgotten.
+    """
     for module in (project, results, graph):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     for source in ("emo_utils",):  # the package's own files, which provenance hashes

@@ -1,4 +1,6 @@
-"""The rewriter against real local servers, well-behaved, scripted and misbehaving; killed, doubled and in batches (the long soak: soak_rewrite.py)."""
+"""The rewriter against real local servers, well-behaved, scripted and misbehaving;
+killed, doubled and in batches (the long soak: soak_rewrite.py).
+"""
 
 import asyncio
 import contextlib
@@ -34,15 +36,23 @@ from emo_utils.project import EmoError
 from emo_utils.rewrite import Settings, Store
 from emo_utils.sources import Row, Task
 
-QUESTION = "My left knee clicks on the stairs after 3 days of walking in the hills. I took ibuprofen 400 mg twice. Is that serious?"
-ANSWER = "Crepitus, harmless by itself. Ibuprofen 400 mg with food for 5 days at most; come back if it swells or locks."
+QUESTION = (
+    "My left knee clicks on the stairs after 3 days of walking in the hills. "
+    "I took ibuprofen 400 mg twice. Is that serious?"
+)
+ANSWER = (
+    "Crepitus, harmless by itself. Ibuprofen 400 mg with food for 5 days at most; "
+    "come back if it swells or locks."
+)
 ER, EQSR = Task(Row(1, "r1", QUESTION, ANSWER)), Task(Row(1, "r1", QUESTION, ANSWER), "fear")
 TOLD = (
-    "What you feel on the stairs is crepitus, harmless by itself, however loud it seems at night. Ibuprofen 400 mg with food for 5 days at most is fine; come back to us if the knee swells or locks, and "
-    "do write again if the worry stays."
+    "What you feel on the stairs is crepitus, harmless by itself, however loud it seems at night. "
+    "Ibuprofen 400 mg with food for 5 days at most is fine; "
+    "come back to us if the knee swells or locks, and do write again if the worry stays."
 )
 FELT = (
-    "I lay awake again and listened to my left knee. It clicks on the stairs since those 3 days of walking in the hills, and each time my stomach drops. I took ibuprofen 400 mg twice. "
+    "I lay awake again and listened to my left knee. It clicks on the stairs since those 3 days "
+    "of walking in the hills, and each time my stomach drops. I took ibuprofen 400 mg twice. "
     "Is that serious, will I lose the leg?"
 )
 GOOD_ER, GOOD_EQSR = (
@@ -99,9 +109,11 @@ def calm(tmp_path_factory):
 
 @contextlib.contextmanager
 def scripted(*replies):
-    """A server that gives these replies in turn (the last one again and again); yields its address and the requests it got.
+    """A server that gives these replies in turn (the last one again and again);
+    yields its address and the requests it got.
 
-    A reply is the content of a message, a whole message, or a pair of status and body. A callable is given the request's headers.
+    A reply is the content of a message, a whole message, or a pair of status and body.
+    A callable is given the request's headers.
     """
     asked: list[dict] = []
 
@@ -875,7 +887,8 @@ def test_a_run_works_inside_a_notebook(calm, store):
 
 
 def test_interrupting_a_cell_ends_the_run_and_running_it_again_goes_on(store, tmp_path, request):
-    # A shell starts background jobs with SIGINT ignored, and then Python installs no handler of its own.
+    # A shell starts background jobs with SIGINT ignored,
+    # and then Python installs no handler of its own.
     request.addfinalizer(
         partial(
             signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -1055,11 +1068,13 @@ def test_an_export_that_breaks_leaves_the_files_of_the_one_before(calm, store, t
 def test_two_exports_at_once_give_whole_files(tmp_path, calm):
     tasks, settings = many(300, "both"), Settings("m", calm[0])
     run(tasks, settings, Store(tmp_path / "replies.sqlite"))
-    code = """if True:
+    code = (
+        """if True:
         import pathlib, sys, time
         import test_rewrite as t
         address, folder, me, other = sys.argv[1], pathlib.Path(sys.argv[2]), *sys.argv[3:]
-        tasks, settings, store = t.many(300, "both"), t.Settings("m", address), t.Store(folder / "replies.sqlite")
+        tasks, settings, store = t.many(300, "both"), t.Settings("m", address), """
+        """t.Store(folder / "replies.sqlite")
         (folder / me).touch()
         while not (folder / other).exists():
             time.sleep(0.01)
@@ -1067,6 +1082,7 @@ def test_two_exports_at_once_give_whole_files(tmp_path, calm):
         while time.monotonic() < end:
             t.rewrite.export(tasks, settings, store, folder / "out")
     """
+    )
     both = [
         subprocess.Popen(
             [sys.executable, "-c", code, calm[0], str(tmp_path), *names], cwd=Path(__file__).parent
@@ -1083,7 +1099,9 @@ def test_two_exports_at_once_give_whole_files(tmp_path, calm):
 
 
 def answered(paths, change=lambda row, content: content) -> list[str]:
-    """What the service gives back for these files, as lines of its result file, from the well-behaved server's replies."""
+    """What the service gives back for these files, as lines of its result file,
+    from the well-behaved server's replies.
+    """
     server, lines = llm_server.Server(0, False, None, 0), []
     for path in paths:
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -1278,7 +1296,9 @@ def test_a_missing_result_file_is_an_error_that_names_it(store, tmp_path):
 
 @pytest.fixture
 def command(calm, tmp_path, capsys):
-    """`emo rewrite` on 30 rows, one of them torn; gives exit code, what it printed, what it complained of."""
+    """`emo rewrite` on 30 rows, one of them torn;
+    gives exit code, what it printed, what it complained of.
+    """
     consultations(tmp_path / "rows.jsonl", 30, "command")
     with open(tmp_path / "rows.jsonl", "a") as handle:
         handle.write('{"question": "half\n')

@@ -1,4 +1,6 @@
-"""Sources of consultations: three formats, rows that cannot be used, fields, streaming, and the draw of the two subsets."""
+"""Sources of consultations: three formats, rows that cannot be used, fields, streaming,
+and the draw of the two subsets.
+"""
 
 import csv
 import itertools

@@ -1,4 +1,6 @@
-"""Intervals and word-overlap scores against the libraries that define them, and against sums done by hand."""
+"""Intervals and word-overlap scores against the libraries that define them,
+and against sums done by hand.
+"""
 
 import math
 import os
@@ -43,7 +45,9 @@ REFERENCES = [
 
 @pytest.fixture
 def samples() -> np.ndarray:
-    """A skewed sample: where a percentile interval is not symmetric, so that swapped or mirrored ends would show."""
+    """A skewed sample: where a percentile interval is not symmetric,
+    so that swapped or mirrored ends would show.
+    """
     return np.random.default_rng(5).exponential(size=60)
 
 
@@ -105,7 +109,9 @@ def test_the_same_seed_draws_the_same_items():
 
 
 def test_an_interval_covers_the_truth_about_as_often_as_it_says():
-    """500 samples of 40 normal values: the percentile interval, a little narrow at this size, covers some 94 %."""
+    """500 samples of 40 normal values: the percentile interval,
+    a little narrow at this size, covers some 94 %.
+    """
     generator = np.random.default_rng(0)
     covered = 0
     for trial in range(500):
@@ -181,7 +187,8 @@ def test_rouge_by_hand():
     items = knowledge.rouge_items(
         ["the cat sat", "two dogs", "no"], ["the cat is on the mat", "two dog", "yes"]
     )
-    # First item: two of 3 words and two of 6 are shared; one of 2 pairs and one of 5; a common subsequence of two.
+    # First item: two of 3 words and two of 6 are shared; one of 2 pairs and one of 5;
+    # a common subsequence of two.
     # Second item: the stem counts, "dogs" is "dog". Third: nothing is shared.
     assert items["rouge1"].tolist() == pytest.approx(
         [2 * (2 / 3) * (2 / 6) / (2 / 3 + 2 / 6), 1.0, 0.0]
@@ -202,7 +209,8 @@ def test_rouge_refuses_lists_of_different_length():
 @pytest.mark.parametrize("order", [1, 4])
 def test_bleu_draws_are_corpus_scores_of_the_resampled_texts(order):
     metric = sacrebleu.BLEU(max_ngram_order=order)
-    # The third sample has no 4-gram at all, the fourth none in common with its reference (smoothed).
+    # The third sample has no 4-gram at all,
+    # the fourth none in common with its reference (smoothed).
     indices = np.vstack(
         [
             np.arange(5),
@@ -261,7 +269,9 @@ def test_metric_names_are_those_of_the_published_table():
 
 
 def test_an_interval_over_seeds_holds_the_spread_of_both():
-    """Without spread over seeds it is the interval over items; without spread over items it is that over seeds; with both it is wider than each."""
+    """Without spread over seeds it is the interval over items; without spread over items it is that
+    over seeds; with both it is wider than each.
+    """
     items = np.random.default_rng(0).normal(size=40)
     alike = np.tile(items, (3, 1))
     value, low, high = CHAPTER_12.mean_interval_over_seeds(alike, 5)
@@ -307,7 +317,9 @@ def test_the_permutation_test_is_that_of_all_sign_patterns():
 
 
 def test_holm_on_a_hand_computed_case():
-    """Sorted .01, .02, .03, .04 times 4, 3, 2, 1: .04, .06, .06, .04, which may not fall again: .06."""
+    """Sorted .01, .02, .03, .04 times 4, 3, 2, 1: .04, .06, .06, .04,
+    which may not fall again: .06.
+    """
     assert CHAPTER_5.holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
     assert CHAPTER_5.holm([0.5, 0.9]) == [1.0, 1.0]
 
@@ -325,7 +337,9 @@ def test_the_detectable_difference_is_found_as_often_as_it_says():
 
 
 def test_rank_correlation_resamples_whole_units():
-    """Two answers to each of 12 questions; the ranks agree within a question but not between its copies: the interval is that of questions."""
+    """Two answers to each of 12 questions; the ranks agree within a question but not between its
+    copies: the interval is that of questions.
+    """
     frame = pd.DataFrame({"id": np.repeat(range(12), 2), "a": np.repeat(np.arange(12.0), 2)})
     frame["b"] = frame.a * 2 + 1
     assert RANKS.spearman_interval(frame, "a", "b", "id", seed=1) == pytest.approx((1, 1, 1))
@@ -343,7 +357,9 @@ def test_rank_correlation_resamples_whole_units():
 
 
 def test_units_are_drawn_whole():
-    """Rows 0 and 2 belong together, and so do 1 and 3: they come and go together, and over many draws each as often."""
+    """Rows 0 and 2 belong together, and so do 1 and 3: they come and go together,
+    and over many draws each as often.
+    """
     draws = stats.resample_units(["a", "b", "a", "b", "c"], seed=1, resamples=3000)
     counts = np.array([np.bincount(rows, minlength=5) for rows in draws])
     assert (counts[:, 0] == counts[:, 2]).all() and (counts[:, 1] == counts[:, 3]).all()

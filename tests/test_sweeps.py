@@ -1,4 +1,6 @@
-"""Variants of the book's runs and lists of them: names, values, places, and the chapter that compares them."""
+"""Variants of the book's runs and lists of them:
+names, values, places, and the chapter that compares them.
+"""
 
 import json
 import re
@@ -178,7 +180,9 @@ def run_variant(name: str, profile: str = "smoke"):
 
 
 def small(patch, **more) -> None:
-    """The smoke profile with the few and short answers of these tests, so that a run's values are its step's."""
+    """The smoke profile with the few and short answers of these tests,
+    so that a run's values are its step's.
+    """
     real = parameters.load_profile
     patch.setattr(
         parameters,

@@ -1,4 +1,6 @@
-"""The three training chapters as a kernel executes them, on the tiny model: what is repeated, resumed, held out, shared and saved."""
+"""The three training chapters as a kernel executes them, on the tiny model:
+what is repeated, resumed, held out, shared and saved.
+"""
 
 import copy
 import json
@@ -164,7 +166,9 @@ def scratch_of(**given):
 
 @pytest.mark.parametrize("changed", ["nothing", "beta", "seed", "code", "prompt", "data"])
 def test_only_the_same_run_goes_on(home, monkeypatch, tmp_path, changed):
-    """A run of the book keeps its place whatever its parameters are, so what lies there may be another's."""
+    """A run of the book keeps its place whatever its parameters are,
+    so what lies there may be another's.
+    """
     monkeypatch.setenv("EMO_BOOK_RUN", "03_dpo.eqsr-dpo")
     folder, _ = scratch_of()
     (folder / "checkpoint-4").mkdir()
@@ -202,7 +206,9 @@ def test_without_save_steps_nothing_is_kept_to_go_on_from(home, capsys):
 
 
 def book_checkpoint(system: str, **given):
-    """A system's checkpoint in the smoke profile's book: three steps, as the first of the warm-up moves nothing."""
+    """A system's checkpoint in the smoke profile's book:
+    three steps, as the first of the warm-up moves nothing.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMO_BOOK_RUN", f"02_sft.{system}")
         return train_only(
@@ -258,7 +264,10 @@ def test_a_misspelt_start_is_answered_with_the_nearest(home, init, right):
 def test_a_missing_start_names_the_command_that_makes_it(home, init, made_by):
     with pytest.raises(
         EmoError,
-        match=rf"checkpoint of {init} \(smoke profile\) is missing; make it with: emo make {re.escape(made_by)} --profile smoke$",
+        match=(
+            rf"checkpoint of {init} \(smoke profile\) is missing; "
+            rf"make it with: emo make {re.escape(made_by)} --profile smoke$"
+        ),
     ):
         run_with(init=init).start_checkpoints()
 
@@ -291,7 +300,9 @@ def test_a_system_that_is_not_trained_is_no_start(home):
 
 
 def test_a_chain_of_starts_is_applied_in_order(home, er_sft):
-    """An adapter on the base, all weights after it, and DPO from there: the whole model replaces what came before it."""
+    """An adapter on the base, all weights after it, and DPO from there:
+    the whole model replaces what came before it.
+    """
     second = book_checkpoint("er-eqsr-sft", lora_rank=0)
     assert json.loads((second / "companion.json").read_text()) == {
         "base_model": "tiny-llama",
@@ -477,7 +488,13 @@ def test_a_template_that_teaches_something_else_is_refused(tiny, example, templa
 
 
 UNGUARDED = "Today Date: {{ strftime_now('%d %b %Y') }}\n"
-GUARDED = "{%- if not date_string is defined %}{%- set date_string = strftime_now('%d %b %Y') %}{%- endif %}Today Date: {{ date_string }}\n"  # as Llama-3.2's
+# As Llama-3.2's.
+GUARDED = (
+    "{%- if not date_string is defined %}"
+    "{%- set date_string = strftime_now('%d %b %Y') %}"
+    "{%- endif %}"
+    "Today Date: {{ date_string }}\n"
+)
 
 
 @pytest.mark.parametrize("dated", [GUARDED, UNGUARDED], ids=["of a variable", "of a call"])
@@ -573,7 +590,9 @@ trainer.add_callback(Break())
 def test_a_training_goes_on_with_another_number_of_processes(
     home, monkeypatch, capsys, first, then
 ):
-    """Stopped at step 5 with a checkpoint at 4, then started with more or fewer processes: steps, losses and weights of one that was not stopped."""
+    """Stopped at step 5 with a checkpoint at 4, then started with more or fewer processes:
+    steps, losses and weights of one that was not stopped.
+    """
     given = LONG | {"precision": "fp32"}
     whole = train_only("03_dpo", **given)
     other, start = (
@@ -661,7 +680,9 @@ def test_a_second_process_does_not_train_the_same_run(home):
 def test_a_batch_that_cannot_be_divided_is_refused(tmp_path, given):
     with pytest.raises(
         EmoError,
-        match=f"batch_size {given['batch_size']} is no multiple of device_batch .*; choose divisors",
+        match=(
+            f"batch_size {given['batch_size']} is no multiple of device_batch .*; choose divisors"
+        ),
     ) as error:
         train.arguments(
             tmp_path,
@@ -927,7 +948,10 @@ def test_a_model_has_not_moved_from_itself(trained):
 
 @pytest.mark.parametrize("notebook", ["02_sft", "03_dpo", "04_kto"])
 def test_adapters_are_trained_on_weights_of_four_bits(home, notebook):
-    """The linear layers hold 4 bits a weight and stay as they are; the adapters move. A preference starts at its reference: log 2, or 1/2 for KTO."""
+    """The linear layers hold 4 bits a weight and stay as they are; the adapters move.
+
+    A preference starts at its reference: log 2, or 1/2 for KTO.
+    """
     before = play(notebook, until="models.load(", quantization="nf4", lora_rank=4).model
     names = play(notebook, until="train.fit(", quantization="nf4", lora_rank=4, train_rows=12)
     packed = {
@@ -954,8 +978,12 @@ def test_adapters_are_trained_on_weights_of_four_bits(home, notebook):
 
 
 def test_gradients_through_four_bits_are_those_of_the_weights_they_stand_for(tiny):
-    """Against the same model with its linear weights replaced by what the 4 bits mean, in fp32; the products of the first are in bf16. After a pass without gradients, too,
-    which would let bitsandbytes change to a kernel that has none."""
+    """Against the same model with its linear weights replaced by what the 4 bits mean, in fp32;
+    the products of the first are in bf16.
+
+    After a pass without gradients, too, which would let bitsandbytes change to a kernel that has
+    none.
+    """
     from bitsandbytes.functional import dequantize_4bit
     from peft import get_peft_model
 
@@ -991,7 +1019,10 @@ def test_gradients_through_four_bits_are_those_of_the_weights_they_stand_for(tin
 def test_four_bits_without_adapters_or_without_the_package_are_refused(home, monkeypatch):
     with pytest.raises(
         EmoError,
-        match="parameter 'quantization' is 'nf4', and weights in 4 bits are not trained themselves: give 'lora_rank' above 0",
+        match=(
+            "parameter 'quantization' is 'nf4', and weights in 4 bits are not trained themselves: "
+            "give 'lora_rank' above 0"
+        ),
     ):
         play("03_dpo", until="models.load(", quantization="nf4", lora_rank=0)
     monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)

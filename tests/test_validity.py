@@ -31,20 +31,32 @@ def home(tmp_path_factory, tiny):
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory):
-    """Files in the shapes of the three public sets, with sentences of our own. Conversations of one and two lines; every other one is used."""
+    """Files in the shapes of the three public sets, with sentences of our own.
+
+    Conversations of one and two lines; every other one is used.
+    """
     folder = tmp_path_factory.mktemp("trial")
     (folder / "esconv_dev").mkdir(parents=True)
     marks, lines = ["Affirmation and Reassurance", "Reflection of feelings", "Question"], []
     for k in range(45):
-        first = f"1.0 0 0 I cannot sleep, {k}. EOS 0.0 1 1 [{marks[k % 3]}] Reply number {k} says {'that you will manage ' * (k % 3)}and ends."
+        first = (
+            f"1.0 0 0 I cannot sleep, {k}. EOS "
+            f"0.0 1 1 [{marks[k % 3]}] Reply number {k} says "
+            f"{'that you will manage ' * (k % 3)}and ends."
+        )
         lines += [
             first,
-            f"{first} EOS 0.0 0 2 Is it so, {k}? EOS 0.0 1 3 [{marks[k % 3]}] Second reply, number {k}, {'is kind and ' * (k % 2)}ends.",
+            (
+                f"{first} EOS 0.0 0 2 Is it so, {k}? EOS "
+                f"0.0 1 3 [{marks[k % 3]}] Second reply, number {k}, "
+                f"{'is kind and ' * (k % 2)}ends."
+            ),
         ]
     (folder / "esconv_dev" / "devWithStrategy_short.tsv").write_text("\n".join(lines) + "\n")
     (folder / "goemotions_dev").mkdir()
     comments = [
-        f"Comment {k} {'with care ' * (k % 4)}\t{'5,27' if k % 4 == 1 else '15' if k % 4 == 3 else '27'}\tid{k}"
+        f"Comment {k} {'with care ' * (k % 4)}\t"
+        f"{'5,27' if k % 4 == 1 else '15' if k % 4 == 3 else '27'}\tid{k}"
         for k in range(40)
     ]
     (folder / "goemotions_dev" / "dev.tsv").write_text("\n".join(comments) + "\n")
@@ -155,8 +167,9 @@ def test_without_labels_the_kept_records_are_shown(home, monkeypatch):
     names = play("11_judge_validity", **SMALL)
     assert not names.run.records and names.records.value.tolist() == [0.7]
     assert report.agreement("validity.emotion", "mean", "s") == (
-        "Agreement with people (chapter 11): this scorer tells replies that people marked as reassuring from others with AUC 0.70 [0.60, 0.80], "
-        "n = 9, where .5 is chance"
+        "Agreement with people (chapter 11): "
+        "this scorer tells replies that people marked as reassuring from others "
+        "with AUC 0.70 [0.60, 0.80], n = 9, where .5 is chance"
     )
     assert "was not measured" in report.agreement("validity.emotion", "mean", "another")
 
@@ -181,7 +194,8 @@ def test_the_caption_of_the_facts_says_what_was_kept(tmp_path, monkeypatch):
         json.dumps({"records": records, "provenance": {"profile": "embedded"}})
     )
     assert report.facts_agreement("reader") == (
-        "Agreement with people (chapter 11), Pearson's r on 200 summaries: kept with their factual recall 0.50 [0.10, 0.90], "
+        "Agreement with people (chapter 11), Pearson's r on 200 summaries: "
+        "kept with their factual recall 0.50 [0.10, 0.90], "
         "details added with their factual precision 0.25 [0.10, 0.90]"
     )
     assert "was not measured" in report.facts_agreement("another reader")
@@ -200,7 +214,8 @@ def test_the_caption_of_the_facts_says_what_was_kept(tmp_path, monkeypatch):
         json.dumps({"records": records, "provenance": {"profile": "embedded"}})
     )
     assert report.facts_agreement("reader").endswith(
-        "; of right against wrong statements about such texts its AUC is 0.50 [0.10, 0.90] (400 statements; .5 is chance)"
+        "; of right against wrong statements about such texts "
+        "its AUC is 0.50 [0.10, 0.90] (400 statements; .5 is chance)"
     )
 
 
@@ -266,7 +281,9 @@ def test_every_form_floor_control_and_order_has_a_record(played):
 
 
 def test_the_labels_come_from_the_half_that_nothing_was_chosen_on(played):
-    """Lines 2 and 3 of the file are conversation 1, and so on: the odd ones, and every second comment."""
+    """Lines 2 and 3 of the file are conversation 1, and so on:
+    the odd ones, and every second comment.
+    """
     replies = pd.concat([played.labelled_sets["reassurance"], played.labelled_sets["feelings"]])
     numbers = replies.text.str.extract(r"number (\d+)")[0].astype(int)
     assert set(numbers % 2) == {1} and replies.label.sum() == 10
@@ -280,7 +297,9 @@ def test_the_labels_come_from_the_half_that_nothing_was_chosen_on(played):
 
 
 def test_factual_scores_against_counts(played):
-    """Three summaries of each of the three odd talks: the reference itself, one that invents 99 days and a drug, and one that goes round in circles."""
+    """Three summaries of each of the three odd talks:
+    the reference itself, one that invents 99 days and a drug, and one that goes round in circles.
+    """
     names, found = played, records_of(played).query("table == 'validity.factual'")
     assert names.talks.talk.tolist() == [1] * 3 + [3] * 3 + [5] * 3 and set(
         names.talks.precision
@@ -311,7 +330,8 @@ def test_factual_scores_against_counts(played):
         names.unseen("Penicillin given at night, nights", "it hurts at night") == 2
     )  # "at" is too short, "nights" begins as "night"
     assert names.covered("a b b c", "b c d") == 0.75
-    # Fifths 0, 4, 4, 2 against 0, 4, 2, 2: by sklearn's formula with squared distances, 1 - 4 / (sum of expected ones / 4) by hand.
+    # Fifths 0, 4, 4, 2 against 0, 4, 2, 2: by sklearn's formula with squared distances,
+    # 1 - 4 / (sum of expected ones / 4) by hand.
     mine, theirs = [0.1, 0.95, 1.0, 0.5], [0.0, 0.9, 0.5, 0.45]
     fifths = ([0, 4, 4, 2], [0, 4, 2, 2])
     expected = sum((a - b) ** 2 for a in fifths[0] for b in fifths[1]) / 4
@@ -319,7 +339,9 @@ def test_factual_scores_against_counts(played):
 
 
 def test_counts_of_equal_summaries_are_held_against_each_other(blank, monkeypatch):
-    """Two talks with a pair of equal summaries each; the third says the same as the first, of another patient."""
+    """Two talks with a pair of equal summaries each;
+    the third says the same as the first, of another patient.
+    """
     rows = [
         (1, "Pain, at night.", 1.0, 0.2),
         (1, "pain at  night", 0.5, 0.2),
@@ -375,7 +397,9 @@ def test_counts_of_equal_summaries_are_held_against_each_other(blank, monkeypatc
 
 
 def test_what_the_checker_leans_to_is_what_whole_prompts_say(played):
-    """One pass over a source and its statements, against the model's own logits for each prompt by itself."""
+    """One pass over a source and its statements,
+    against the model's own logits for each prompt by itself.
+    """
     model, tokenizer = models.load("tiny-llama", "float32")
     source, texts = (
         "Doctor: Any pain? Patient: None, <|im_end|> since Monday.",
@@ -455,7 +479,8 @@ def test_statements_that_trained_nothing_are_scored_by_kind(played):
         and found.n["unseen words", "number"] == here.sum()
     )
     assert found.signature["unseen words", "number"].startswith(
-        f"{(held.change == 'number').sum()} wrong statements against {held.supported.sum()} right ones"
+        f"{(held.change == 'number').sum()} wrong statements "
+        f"against {held.supported.sum()} right ones"
     )
     some = held[played.asked]
     assert (
@@ -512,7 +537,9 @@ def test_planted_mistakes_are_planted(played):
         played,
         {
             "answer": "Take ibuprofen 400 mg daily. Rest is important for the knee.",
-            "soothing_response": "You must be tired. Take ibuprofen 400 mg daily. Rest is important for your knee.",
+            "soothing_response": (
+                "You must be tired. Take ibuprofen 400 mg daily. Rest is important for your knee."
+            ),
             "question": "?",
         },
     )
@@ -585,7 +612,10 @@ def test_controls_change_what_they_say(played):
     names = played
     row = {
         "answer": "Take ibuprofen 400 mg with breakfast and drink plenty of water.",
-        "soothing_response": "You must be worried. Take ibuprofen 400 mg. Drink plenty of water after breakfast. I am here.",
+        "soothing_response": (
+            "You must be worried. Take ibuprofen 400 mg. "
+            "Drink plenty of water after breakfast. I am here."
+        ),
     }
     assert names.without_facts(row) == "You must be worried. I am here."
     before = names.all_scores([r["soothing_response"] for r in names.test], names.doctor)
@@ -614,7 +644,9 @@ def test_controls_change_what_they_say(played):
 
 
 def test_calibration_by_hand(blank):
-    """Scores .1, .3, .9 and .9 with labels 0, 1, 1 and 0: squared errors .01, .49, .01 and .81; of the last fifth half has the label."""
+    """Scores .1, .3, .9 and .9 with labels 0, 1, 1 and 0:
+    squared errors .01, .49, .01 and .81; of the last fifth half has the label.
+    """
     names = blank
     names.add_calibration(
         "g", "who", "form", np.array([0.1, 0.3, 0.9, 0.9]), np.array([0.0, 1.0, 1.0, 0.0])
@@ -629,7 +661,9 @@ def test_calibration_by_hand(blank):
 
 
 def test_places_are_turned_back_into_outputs(blank):
-    """A judge that gives whatever stands first .9: the first output gets .9 ahead and .1 behind, and the two orders never agree."""
+    """A judge that gives whatever stands first .9:
+    the first output gets .9 ahead and .1 behind, and the two orders never agree.
+    """
 
     class First:
         name, signature = "first", "stub"
@@ -688,7 +722,8 @@ def test_orders_are_averaged_in_log_odds(blank):
             "same choice in both orders": 1 / 3,
         }
     )
-    # Two of three are right; by chance 2/3 x 1/3 + 1/3 x 2/3 = 4/9 would be: (2/3 - 4/9) / (1 - 4/9) = .4.
+    # Two of three are right; by chance 2/3 x 1/3 + 1/3 x 2/3 = 4/9 would be:
+    # (2/3 - 4/9) / (1 - 4/9) = .4.
     assert next(r.value for r in names.run.records if r.metric == "kappa") == pytest.approx(0.4)
 
 

@@ -1,4 +1,6 @@
-"""Kernels that are forked from a process with the libraries in it: theirs is the environment of whoever asks, and they end with it."""
+"""Kernels that are forked from a process with the libraries in it:
+theirs is the environment of whoever asks, and they end with it.
+"""
 
 import os
 import signal
@@ -64,10 +66,13 @@ def test_a_kernel_has_the_libraries_the_environment_and_the_folder_of_whoever_as
     try:
         told = printed(
             client,
-            """
-import os, sys, threadpoolctl
-print("numpy" in sys.modules, "emo_utils" in sys.modules, os.environ["EMO_TRIED"], os.getcwd(), os.getpgid(0) == os.getpid(), sys.argv[0])
-print({pool["num_threads"] for pool in threadpoolctl.threadpool_info()}, __name__, any(path.endswith("/emo") for path in sys.path))""",
+            (
+                "\nimport os, sys, threadpoolctl\n"
+                'print("numpy" in sys.modules, "emo_utils" in sys.modules, '
+                'os.environ["EMO_TRIED"], os.getcwd(), os.getpgid(0) == os.getpid(), sys.argv[0])\n'
+                'print({pool["num_threads"] for pool in threadpoolctl.threadpool_info()}, '
+                '__name__, any(path.endswith("/emo") for path in sys.path))'
+            ),
         )
         assert told.splitlines() == [
             f"True False yes {tmp_path} True ipykernel_launcher",

@@ -1,4 +1,7 @@
-"""What the tests of the shipped data measure: sentences, numbers, overlap and variety of texts. Standard library only."""
+"""What the tests of the shipped data measure: sentences, numbers, overlap and variety of texts.
+
+Standard library only.
+"""
 
 import itertools
 import json
@@ -13,7 +16,9 @@ import yaml
 
 
 def read(path: Path) -> list[dict]:
-    """A JSONL file as the standard library reads it, so that a fault of our loader cannot hide one of the data."""
+    """A JSONL file as the standard library reads it,
+    so that a fault of our loader cannot hide one of the data.
+    """
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
@@ -40,7 +45,9 @@ def repeated(items) -> list[str]:
 
 
 def near_duplicates(texts: list[tuple[str, str]], share: float = 0.5) -> list[tuple[str, str]]:
-    """Pairs of (id, text) whose 5-word shingles overlap by `share` or more: exact Jaccard, of which MinHash is an estimate."""
+    """Pairs of (id, text) whose 5-word shingles overlap by `share` or more: exact Jaccard,
+    of which MinHash is an estimate.
+    """
     shingles = [
         (key, set(zip(*(tokens(text)[start:] for start in range(5))))) for key, text in texts
     ]
@@ -66,6 +73,8 @@ def load_dataset(*arguments, cache: Path, **options):
 
 
 def card(folder: Path) -> tuple[dict, str]:
-    """Front matter and text of a data set's card; lines are joined, so that a wrapped sentence is found."""
+    """Front matter and text of a data set's card; lines are joined,
+    so that a wrapped sentence is found.
+    """
     _, front, text = (folder / "README.md").read_text("utf-8").split("---\n", 2)
     return yaml.safe_load(front), re.sub(r"(?<=[^\n|])\n(?=[^\n|#-])", " ", text)

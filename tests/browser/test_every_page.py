@@ -1,4 +1,6 @@
-"""Every page of the book at the width of a phone and of a desk, without a network: what it loads, runs, shows and weighs, and whom it shuts out."""
+"""Every page of the book at the width of a phone and of a desk, without a network:
+what it loads, runs, shows and weighs, and whom it shuts out.
+"""
 
 import csv
 import re
@@ -11,7 +13,9 @@ PHONE, DESK = {"width": 390, "height": 800}, {"width": 1280, "height": 900}
 
 
 def scripts(html):
-    """What loads the script of the tables in a page of a test; it fetches DataTables from beside it."""
+    """What loads the script of the tables in a page of a test;
+    it fetches DataTables from beside it.
+    """
     return f'<script src="{(html / "_static" / "browse.js").as_uri()}"></script>'
 
 
@@ -83,8 +87,13 @@ def test_no_page_asks_for_anything_elsewhere_breaks_scrolls_sideways_or_runs_wha
                 and "'unsafe-inline'" not in policy.split("style-src")[0]
             ), path.name
             # The second line of defence: a script that came through would not run.
-            page.evaluate("""() => { const s = document.createElement("script"); s.textContent = "document.title = 'planted'"; document.body.append(s);
-                                     const i = document.createElement("div"); i.innerHTML = "<img src=y onerror=\\"document.title='planted'\\">"; document.body.append(i); }""")
+            page.evaluate(
+                """() => { const s = document.createElement("script"); """
+                """s.textContent = "document.title = 'planted'"; document.body.append(s);
+                                     const i = document.createElement("div"); """
+                """i.innerHTML = "<img src=y onerror=\\"document.title='planted'\\">"; """
+                """document.body.append(i); }"""
+            )
             page.wait_for_timeout(50)
             assert page.title() != "planted", path.name
     assert not found
@@ -101,10 +110,13 @@ def test_no_page_names_a_folder_of_the_machine_that_made_it(html):
 
 
 def faults(chromium, path, size, scheme, options=None):
-    """Serious findings of axe on a page; of what is made alike, many times, it reads the first ones, as it takes time for each element."""
+    """Serious findings of axe on a page; of what is made alike, many times,
+    it reads the first ones, as it takes time for each element.
+    """
     with Opened(chromium, path, size, scheme) as opened:
         opened.page.evaluate(
-            """() => document.querySelectorAll("tbody tr:nth-child(n+9), dl.py:nth-of-type(n+4)").forEach(e => e.remove())"""
+            '() => document.querySelectorAll("tbody tr:nth-child(n+9), dl.py:nth-of-type(n+4)")'
+            ".forEach(e => e.remove())"
         )
         found = (
             Axe()
@@ -112,7 +124,8 @@ def faults(chromium, path, size, scheme, options=None):
             .response["violations"]
         )
     return [
-        f"{path.name}: {fault['id']}, {len(fault['nodes'])} times, first {fault['nodes'][0]['html'][:120]}"
+        f"{path.name}: {fault['id']}, {len(fault['nodes'])} times, "
+        f"first {fault['nodes'][0]['html'][:120]}"
         for fault in found
         if fault["impact"] in ("serious", "critical")
     ]
@@ -192,7 +205,8 @@ def test_the_theme_still_works_without_what_was_taken_out(html, chromium):
             and not opened.page.locator("[class*='fa-solid']:not(svg), .fas:not(svg)").count()
         )
         drawn = opened.page.evaluate(
-            """() => [...document.querySelectorAll("svg.svg-inline--fa")].map(s => s.getBoundingClientRect()).filter(b => b.width).map(b => b.height)"""
+            '() => [...document.querySelectorAll("svg.svg-inline--fa")]'
+            ".map(s => s.getBoundingClientRect()).filter(b => b.width).map(b => b.height)"
         )
         assert len(drawn) >= 10 and all(8 <= height <= 30 for height in drawn)
         opened.page.keyboard.press("Control+k")
@@ -212,13 +226,15 @@ def test_the_theme_still_works_without_what_was_taken_out(html, chromium):
 def test_the_first_screen_says_what_was_claimed_and_what_holds(html, chromium):
     with Opened(chromium, html / "index.html", DESK) as opened:
         top = opened.page.evaluate(
-            """() => [".companion-badge", ".companion-table table", "figure img"].map(s => document.querySelector(".bd-article " + s).getBoundingClientRect().top)"""
+            '() => [".companion-badge", ".companion-table table", "figure img"]'
+            '.map(s => document.querySelector(".bd-article " + s).getBoundingClientRect().top)'
         )
         assert top == sorted(top) and top[2] < DESK["height"]
         for heading in ("by the paper's numbers", "by ours", "by longer runs"):
             assert heading in opened.page.inner_text(".companion-table")
         assert opened.page.evaluate(
-            """() => { const box = document.querySelector(".companion-table"); return box.scrollWidth <= box.clientWidth; }"""
+            '() => { const box = document.querySelector(".companion-table"); '
+            "return box.scrollWidth <= box.clientWidth; }"
         )
         assert opened.page.locator("table a[href*='notebooks/']").count() >= 15
 
@@ -257,7 +273,10 @@ def test_tables_of_chapters_are_ordered_by_a_press_and_saved_as_csv(html, chromi
 
 
 def test_tables_beside_the_papers_are_ordered_by_the_lower_line_of_heads(html, chromium):
-    """By the paper's column: with the tiny model ours may be all alike. Cells with an interval: `test_numbers_are_read_with_their_signs_and_thousands`."""
+    """By the paper's column: with the tiny model ours may be all alike.
+
+    Cells with an interval: `test_numbers_are_read_with_their_signs_and_thousands`.
+    """
     with Opened(chromium, html / "book/notebooks/05_emotion_scoring.html", DESK) as opened:
         table = opened.page.locator(
             "table.companion", has=opened.page.locator("thead tr:nth-child(2)")
@@ -286,7 +305,8 @@ def test_figures_come_with_their_svg_and_the_page_with_its_records(html, chromiu
     page = html / "book/notebooks/05_emotion_scoring.html"
     with Opened(chromium, page, DESK) as opened:
         links = opened.page.evaluate(
-            """() => [...document.querySelectorAll("a.companion-download")].map(a => [a.textContent, a.href])"""
+            '() => [...document.querySelectorAll("a.companion-download")]'
+            ".map(a => [a.textContent, a.href])"
         )
     figures = [href for text, href in links if text == "SVG"]
     assert figures and all(
@@ -303,8 +323,11 @@ def test_figures_come_with_their_svg_and_the_page_with_its_records(html, chromiu
 def test_formulas_in_a_table_are_text_in_its_csv(html, chromium, tmp_path):
     page = tmp_path / "formulas.html"
     page.write_text(
-        f"""<script>DOCUMENTATION_OPTIONS = {{pagename: "x"}}</script><main class="bd-article"><table class="companion"><thead><tr><th>a</th><th>b</th></tr></thead>
-<tbody><tr><td>=1+1</td><td>-0.5</td></tr><tr><td>@x</td><td>say "no", twice</td></tr></tbody></table></main>{scripts(html)}""",
+        '<script>DOCUMENTATION_OPTIONS = {pagename: "x"}</script><main class="bd-article">'
+        '<table class="companion"><thead><tr><th>a</th><th>b</th></tr></thead>\n'
+        "<tbody><tr><td>=1+1</td><td>-0.5</td></tr>"
+        '<tr><td>@x</td><td>say "no", twice</td></tr></tbody></table></main>'
+        f"{scripts(html)}",
         encoding="utf-8",
     )
     with Opened(chromium, page, DESK) as opened:
@@ -322,7 +345,8 @@ def test_formulas_in_a_table_are_text_in_its_csv(html, chromium, tmp_path):
 def test_wide_tables_scroll_in_themselves_and_by_keyboard(html, chromium, width):
     with Opened(chromium, html / "book/claims.html", {"width": width, "height": 800}) as opened:
         boxes = opened.page.evaluate(
-            """() => [...document.querySelectorAll(".companion-table")].filter(b => b.scrollWidth > b.clientWidth + 1).map(b => b.tabIndex)"""
+            '() => [...document.querySelectorAll(".companion-table")]'
+            ".filter(b => b.scrollWidth > b.clientWidth + 1).map(b => b.tabIndex)"
         )
     assert boxes == [0] * len(boxes) and (boxes or width == 1280)
 
@@ -331,7 +355,8 @@ def test_a_row_of_a_long_table_is_a_card_on_a_phone(html, chromium):
     with Opened(chromium, html / "book/claims.html", PHONE) as opened:
         row = opened.page.locator("table[data-browse] tbody tr").first
         boxes = row.evaluate(
-            """row => [...row.cells].filter(cell => cell.textContent).map(cell => { const b = cell.getBoundingClientRect(); return [b.left, b.top, b.right]; })"""
+            "row => [...row.cells].filter(cell => cell.textContent).map(cell => { "
+            "const b = cell.getBoundingClientRect(); return [b.left, b.top, b.right]; })"
         )
         assert (
             len({left for left, _, _ in boxes}) == 1
@@ -349,7 +374,10 @@ def test_japanese_is_drawn_in_full_width_where_no_japanese_font_is_installed(htm
     """Boxes in place of characters are half as wide."""
     with Opened(chromium, html / "book/data.html", DESK) as opened:
         opened.page.wait_for_timeout(500)
-        widths = opened.page.evaluate("""() => [...document.querySelectorAll("td[lang=ja]")].map(cell => {
+        widths = opened.page.evaluate(
+            """() => [...document.querySelectorAll("td[lang=ja]")].map(cell => {
             const range = document.createRange(); range.selectNodeContents(cell);
-            return range.getBoundingClientRect().width / parseFloat(getComputedStyle(cell).fontSize) / [...cell.textContent].length; })""")
+            return range.getBoundingClientRect().width """
+            """/ parseFloat(getComputedStyle(cell).fontSize) / [...cell.textContent].length; })"""
+        )
     assert len(widths) >= 28 and min(widths[:28]) > 0.9

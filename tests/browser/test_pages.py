@@ -1,4 +1,6 @@
-"""The built book in headless Chromium, without a network: the first page, a chapter, and its equations."""
+"""The built book in headless Chromium, without a network:
+the first page, a chapter, and its equations.
+"""
 
 import re
 
@@ -7,7 +9,9 @@ from test_every_page import scripts
 
 
 def dom(*given) -> str:
-    """The document after its scripts have run, without what they put on cells: names of columns for narrow pages, what orders go by."""
+    """The document after its scripts have run, without what they put on cells:
+    names of columns for narrow pages, what orders go by.
+    """
     return re.sub(r' data-(label|order)="[^"]*"', "", headless.dom(*given))
 
 
@@ -21,14 +25,20 @@ def test_first_page_shows_badge_figure_and_verdicts(html, tmp_path):
         >= 20
     )
     image = re.search(
-        r'<img[^>]*alt="Mean emotion score[^"]*"[^>]*src="([^"]+)"|<img[^>]*src="([^"]+)"[^>]*alt="Mean emotion score',
+        r'<img[^>]*alt="Mean emotion score[^"]*"[^>]*src="([^"]+)"'
+        r'|<img[^>]*src="([^"]+)"[^>]*alt="Mean emotion score',
         text,
     )
     assert image and (html / (image[1] or image[2])).is_file()
 
 
 # A press on the second head, once the tables are equipped.
-PRESS = "<script>const wait = setInterval(() => { if (document.querySelector('th [role=button]')) { clearInterval(wait); document.querySelectorAll('th')[1].click(); } }, 20)</script>"
+PRESS = (
+    "<script>const wait = setInterval(() => { "
+    "if (document.querySelector('th [role=button]')) { "
+    "clearInterval(wait); document.querySelectorAll('th')[1].click(); } "
+    "}, 20)</script>"
+)
 
 
 def shown(text: str, table: str) -> list[str]:
@@ -75,7 +85,9 @@ def test_a_table_of_ten_thousand_rows_opens_and_filters(html, tmp_path):
     cells = "".join(f"<tr><td>s{k % 9}</td><td>{'word ' * 60}{k}</td></tr>" for k in range(10_000))
     page = tmp_path / "many.html"
     page.write_text(
-        f"<table class='many' data-browse><thead><tr><th data-choose>system</th><th>text</th></tr></thead><tbody>{cells}</tbody></table>{scripts(html)}",
+        "<table class='many' data-browse>"
+        "<thead><tr><th data-choose>system</th><th>text</th></tr></thead>"
+        f"<tbody>{cells}</tbody></table>{scripts(html)}",
         encoding="utf-8",
     )
     text = dom(page, tmp_path / "1", "#system=s3")
@@ -97,7 +109,9 @@ def test_filters_read_cells_that_list_several_and_orders_put_empty_cells_last(ht
     )
     page = tmp_path / "few.html"
     page.write_text(
-        f"<table data-browse><thead><tr><th>name</th><th data-number>score</th><th data-choose>flags</th></tr></thead><tbody>{rows}</tbody></table>{scripts(html)}{PRESS}",
+        "<table data-browse><thead><tr>"
+        "<th>name</th><th data-number>score</th><th data-choose>flags</th>"
+        f"</tr></thead><tbody>{rows}</tbody></table>{scripts(html)}{PRESS}",
         encoding="utf-8",
     )
     assert re.findall(r"<tr><td>(\w)</td>", dom(page, tmp_path / "1")) == ["c", "a", "b"]
@@ -133,7 +147,8 @@ def test_numbers_are_read_with_their_signs_and_thousands(html, tmp_path):
     )
     page = tmp_path / "numbers.html"
     page.write_text(
-        f"<table class='companion'><thead><tr><th>k</th><th>value</th></tr></thead><tbody>{rows}</tbody></table>{scripts(html)}{PRESS}",
+        "<table class='companion'><thead><tr><th>k</th><th>value</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table>{scripts(html)}{PRESS}",
         encoding="utf-8",
     )
     assert re.findall(r"<tr><td>(\d)</td>", dom(page, tmp_path / "1")) == ["1", "2", "4", "0", "3"]

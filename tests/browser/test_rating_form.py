@@ -11,14 +11,21 @@ from test_ratings import answers, dialogues
 from emo import sheets
 from emo_utils import ratings
 
-# What a person does: a code, a click for each rubric by a rule, and the button. The file that would be downloaded is put into the page.
-PERSON = """<pre id="file"></pre><script>
-URL.createObjectURL = (blob) => { blob.text().then((text) => { document.getElementById("file").textContent = text; }); return "#"; };
-document.getElementById("rater").value = "%s";
-document.getElementById("rater").dispatchEvent(new Event("input"));
-document.querySelectorAll("fieldset").forEach((field, place) => { if (place >= %d) field.querySelectorAll("input")[field.dataset.name.length %% 5].click(); });
-document.getElementById("save").click();
-</script></body>"""
+# What a person does: a code, a click for each rubric by a rule, and the button.
+# The file that would be downloaded is put into the page.
+PERSON = (
+    '<pre id="file"></pre><script>\n'
+    "URL.createObjectURL = (blob) => { "
+    'blob.text().then((text) => { document.getElementById("file").textContent = text; }); '
+    'return "#"; };\n'
+    'document.getElementById("rater").value = "%s";\n'
+    'document.getElementById("rater").dispatchEvent(new Event("input"));\n'
+    'document.querySelectorAll("fieldset").forEach((field, place) => { '
+    "if (place >= %d) "
+    'field.querySelectorAll("input")[field.dataset.name.length %% 5].click(); });\n'
+    'document.getElementById("save").click();\n'
+    "</script></body>"
+)
 
 
 def filled(kit, folder, sheet: str, rater: str, skip: int = 0) -> tuple[str, str]:
