@@ -21,10 +21,10 @@ $(BIN)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --no-compile "$$(grep '^torch==' requirements.lock)"
-	@$(BIN)/pip install --quiet --no-compile --no-deps -r requirements.lock
+	@$(BIN)/pip install --quiet --no-compile -r requirements.lock
 	@$(BIN)/pip install --quiet --no-deps -e .
 	@# Compiles what is imported most, once: else all processes of a first run do so side by side.
-	@$(BIN)/python -c 'import importlib, emo.warm; [importlib.import_module(name) for name in emo.warm.LIBRARIES]' 2>/dev/null
+	@$(BIN)/python -c 'import importlib, emo.warm; [importlib.import_module(name) for name in emo.warm.LIBRARIES]' >/dev/null 2>&1 || true
 	@touch $@
 
 book: $(BIN)/.installed  ## fetch weights, run every notebook, build _build/html/index.html
@@ -33,7 +33,7 @@ book: $(BIN)/.installed  ## fetch weights, run every notebook, build _build/html
 plan: $(BIN)/.installed  ## say what make book would do, download and take
 	@$(BIN)/emo plan --profile $(PROFILE)
 
-test: $(BIN)/.installed  ## all tests: units, the whole graph and book in the smoke profile, real SmolLM2 weights
+test: $(BIN)/.installed  ## all tests but those of the night: units, the whole graph and book in the smoke profile, real SmolLM2 weights
 	@$(BIN)/python -m pytest -q -m "not night" --durations=5 --ignore=tests/browser -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(BIN)/.installed  ## the tests that train, start and build nothing: a minute

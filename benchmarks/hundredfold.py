@@ -4,15 +4,13 @@ grows faster than its data.
     .venv/bin/python benchmarks/hundredfold.py [--factors 1 10 100] [--passes 1 1 .1] [--limit 900]
         [--memory 16] [--keep]
 
-Rows are repeated under new ids, and every text of a copy says which copy it is, so that nothing is
-saved because it was seen before. Steps run in the smoke profile, whose tiny model costs next to
-nothing, without its limits on rows: what is left is what this project's own code takes. With
-`--words` that model has a token for a word or so in the place of one a byte: a judge's attention
-goes with the square of its tokens, which says nothing of the code around it. Each step runs alone
-on one core. A step that takes more than `--limit` seconds or `--memory` GB is stopped, and its
-larger sizes are left out. Training makes `--passes` passes over its rows: a step of the optimizer
-sees as many rows at every size, so less than a pass leaves out nothing but time; reading, checking
-and writing see every row.
+Rows are repeated under new ids, and every text of a copy says which copy it is, so that nothing
+is saved because it was seen before. Steps run in the smoke profile, whose tiny model costs next
+to nothing, without its limits on rows: what is left is what this project's own code takes. Each
+step runs alone on one core. A step that takes more than `--limit` seconds or `--memory` GB is
+stopped, and its larger sizes are left out. Training makes `--passes` passes over its rows: a step
+of the optimizer sees as many rows at every size, so less than a pass leaves out nothing but time;
+reading, checking and writing see every row.
 """
 
 import argparse
@@ -26,9 +24,7 @@ import time
 from pathlib import Path
 
 import psutil
-import tokenizers
 import yaml
-from tokenizers import Tokenizer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import clock
@@ -120,31 +116,6 @@ def unlimited(copy: smoke_book.Copy, factor: int, passes: float) -> None:
     path.write_text(yaml.safe_dump(profile, sort_keys=False))
 
 
-def wordy(copy: smoke_book.Copy) -> None:
-    """The stand-in with a vocabulary of 4,000 tokens learnt from the texts,
-    as those of real models are.
-    """
-    texts = [(copy.folder / name).read_text(encoding="utf-8") for name in REPEATED]
-    learnt = Tokenizer(tokenizers.models.BPE())
-    learnt.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    learnt.train_from_iterator(
-        texts,
-        tokenizers.trainers.BpeTrainer(
-            vocab_size=4000,
-            initial_alphabet=sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet()),
-            special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
-            show_progress=False,
-        ),
-    )
-    learnt.save(str(copy.folder / "words.json"))
-    copy.edit(
-        "emo_utils/models.py",
-        "backend = Tokenizer(models.BPE(vocab=vocab, merges=[]))",
-        f"vocab = (backend := Tokenizer.from_file({str(copy.folder / 'words.json')!r}))"
-        ".get_vocab()",
-    )
-
-
 def size_mb(folder: Path) -> float:
     return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6
 
@@ -223,9 +194,6 @@ def main() -> None:
         "--runs", nargs="+", default=[step.run for step in graph.STEPS], help="steps (default: all)"
     )
     parser.add_argument(
-        "--words", action="store_true", help="a stand-in with tokens for words, not bytes"
-    )
-    parser.add_argument(
         "--keep", action="store_true", help="put the table into book/reference/speed.json"
     )
     options = parser.parse_args()
@@ -234,12 +202,7 @@ def main() -> None:
     table, too_slow = [], set()
     with tempfile.TemporaryDirectory() as temporary:
         for factor, passes in zip(options.factors, options.passes):
-            copy = smoke_book.copied(
-                Path(temporary) / f"x{factor}",
-                Path(temporary) / f"cache{factor if options.words else ''}",
-            )
-            if options.words:
-                wordy(copy)
+            copy = smoke_book.copied(Path(temporary) / f"x{factor}", Path(temporary) / "cache")
             for name in REPEATED:
                 repeat(copy.folder / name, factor)
             unlimited(copy, factor, passes)

@@ -990,10 +990,8 @@ def _snakemake(options, targets: list[str], variants: tuple[str, ...] = ()) -> i
     else:
         from emo import warm
 
-        with warm.kernels(
-            environment | {"HF_HUB_OFFLINE": offline(options.profile)}
-        ) as environment:
-            done = subprocess.run(command, cwd=ROOT, env=environment)
+        with warm.kernels(environment | {"HF_HUB_OFFLINE": offline(options.profile)}) as place:
+            done = subprocess.run(command, cwd=ROOT, env=environment | place)
     if done.returncode:
         raise EmoError(
             "not everything could be made; the cause stands above, next to the name of its step. "

@@ -26,6 +26,7 @@ from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvision
 
 SOCKET = "EMO_WARM"  # the environment variable with the socket's path
 NAME = "emo-warm"  # of the provisioner
+LAUNCHER = "ipykernel_launcher"
 LIBRARIES = (
     "torch",
     "transformers",
@@ -55,38 +56,58 @@ LIBRARIES = (
 )
 
 
+def possible() -> bool:
+    """Whether kernels can be forked here: on Linux, and without an accelerator, which a process
+    that was forked after a library has looked for one cannot use.
+    """
+    accelerators = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+    return sys.platform == "linux" and not any(Path(device).exists() for device in accelerators)
+
+
 @contextmanager
 def kernels(
     environment: dict[str, str], libraries: tuple[str, ...] = LIBRARIES
 ) -> Iterator[dict[str, str]]:
     """A process that forks kernels, for as long as the context lasts;
-    gives the environment in which steps find it.
+    gives the variables by which steps find it: none where it could not be started.
 
     environment: that of the steps, as libraries read some of it when they are imported.
     libraries: modules that it imports first.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="emo-") as folder,
-        socket.socket(socket.AF_UNIX) as listening,
-    ):
-        address = str(Path(folder) / "warm")
-        listening.bind(address)
-        listening.listen(64)
-        # Where plots go is read when matplotlib is imported.
-        given = environment | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
-        process = subprocess.Popen(
-            [sys.executable, __file__, str(listening.fileno()), *libraries],
-            env=given,
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[listening.fileno()],
-        )
-        listening.close()
+    if not possible():
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="emo-") as folder:
+        address, log = Path(folder) / "warm", Path(folder) / "log"
         try:
-            yield environment | {SOCKET: address}
+            process = _start(address, log, environment, libraries)
+        except OSError as error:  # no sockets on this file system, or too long a name for one
+            print(f"kernels are started one by one ({error})", file=sys.stderr)
+            yield {}
+            return
+        try:
+            yield {SOCKET: str(address)}
         finally:
+            if process.poll():
+                lines = log.read_text(errors="replace").splitlines()
+                cause = lines[-1] if lines else f"exit status {process.returncode}"
+                print(f"kernels were started one by one ({cause})", file=sys.stderr)
             process.terminate()
             process.wait()
+
+
+def _start(address: Path, log: Path, environment, libraries) -> subprocess.Popen:
+    with socket.socket(socket.AF_UNIX) as listening, open(log, "w") as told:
+        listening.bind(str(address))
+        listening.listen(64)
+        return subprocess.Popen(
+            [sys.executable, __file__, str(os.getpid()), str(listening.fileno()), *libraries],
+            # Where plots go is read when matplotlib is imported.
+            env=environment | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
+            stdin=subprocess.DEVNULL,
+            stderr=told,
+            pass_fds=[listening.fileno()],
+        )
 
 
 # The process that asks for kernels
@@ -108,6 +129,8 @@ class Forked(LocalProvisioner):
     """
 
     async def launch_kernel(self, cmd: list[str], **kwargs):
+        if cmd[0] != sys.executable or LAUNCHER not in cmd:  # a kernel of another environment
+            return await super().launch_kernel(cmd, **kwargs)
         try:
             self.process = Kernel(cmd, kwargs["env"], str(kwargs.get("cwd") or os.getcwd()))
         except OSError:
@@ -162,41 +185,39 @@ class Kernel:
 # The process that forks
 
 
-def serve(listening: socket.socket, libraries: list[str]) -> dict:
-    """Fork a kernel for each request, until the process that started this one has ended.
-
-    Returns a request, in the process forked for it.
+def serve(starter: int, listening: socket.socket, libraries: list[str]) -> dict:
+    """Fork a kernel for each request, until the process that started this one has ended or this one
+    is told to end. Returns a request, in the process forked for it.
 
     A request is a line of JSON (argv, env, cwd) with three file descriptors. Whoever asked is told
     the kernel's process id and, once it has ended, its exit status; when whoever asked has ended,
     so does the kernel.
     """
-    starter = os.getppid()
     running: dict[socket.socket, int] = {}
+    ending: list[int] = []
     for name in libraries:
         __import__(name)
+    signal.signal(signal.SIGTERM, lambda *_: ending.append(1))
     gc.freeze()  # a collection in a kernel would copy what it shares with the others
-    while os.getppid() == starter:
+    while os.getppid() == starter and not ending:
         for ready in select.select([listening, *running], [], [], 0.05)[0]:
             if ready is not listening:
-                if not ready.recv(1):
+                if not _heard(ready):
                     _kill(running[ready])
                 continue
             connection, _ = listening.accept()
-            line, descriptors, _, _ = socket.recv_fds(connection, 1 << 20, 3)
-            while line and not line.endswith(b"\n"):
-                line += connection.recv(1 << 20)
-            if not line:  # gone before it was served
+            connection.settimeout(10)
+            if not (request := _request(connection)):  # gone before it was served
                 connection.close()
                 continue
             kernel = os.fork()
             if kernel == 0:
                 for each in (listening, connection, *running):
                     each.close()
-                return json.loads(line) | {"descriptors": descriptors}
+                return request
             with suppress(OSError):
                 os.setpgid(kernel, kernel)
-            for each in descriptors:
+            for each in request["descriptors"]:
                 os.close(each)
             running[connection] = kernel
             with suppress(OSError):  # gone: seen as such above
@@ -213,8 +234,29 @@ def serve(listening: socket.socket, libraries: list[str]) -> dict:
     os._exit(0)
 
 
+def _request(connection: socket.socket) -> dict:
+    """What is asked for, with its file descriptors; empty where whoever asked has ended."""
+    try:
+        line, descriptors, _, _ = socket.recv_fds(connection, 1 << 20, 3)
+        while line and not line.endswith(b"\n"):
+            if not (more := connection.recv(1 << 20)):
+                return {}
+            line += more
+    except OSError:
+        return {}
+    return json.loads(line) | {"descriptors": descriptors} if line else {}
+
+
+def _heard(connection: socket.socket) -> bool:
+    """Whether whoever asked is still there."""
+    try:
+        return bool(connection.recv(1))
+    except OSError:
+        return False
+
+
 def _kill(kernel: int) -> None:
-    with suppress(ProcessLookupError):
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(kernel, signal.SIGKILL)
 
 
@@ -237,12 +279,12 @@ def become(request: dict) -> None:
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(cores)
     time.tzset()
-    sys.path.pop(0)  # this file's folder
-    arguments = request["argv"][request["argv"].index("ipykernel_launcher") + 1 :]
-    sys.argv = ["ipykernel_launcher", *arguments]
+    sys.path = [folder for folder in sys.path if folder != str(Path(__file__).parent)]
+    arguments = request["argv"][request["argv"].index(LAUNCHER) + 1 :]
+    sys.argv = [LAUNCHER, *arguments]
     launch_new_instance(argv=[*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the steps end first
-    become(serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:]))
+    become(serve(int(sys.argv[1]), socket.socket(fileno=int(sys.argv[2])), sys.argv[3:]))

@@ -28,6 +28,9 @@ FILES = {
     "eqsr": DATA / "dialogues/eqsr_train.jsonl",
     "test": DATA / "dialogues/test.jsonl",
 }
+# How the warm texts were written: comfort without its usual phrases, or said in so many words.
+ARMS = {"subtle": ".", "overt": "overt"}  # the folder of each beside the files above
+COMFORT_PHRASES = DATA / "dialogues/explicit_comfort.txt"
 with open(
     DATA / "published/emplifai_emotions.csv", encoding="utf-8", newline=""
 ) as _table:  # EmplifAI's Table 1
@@ -60,9 +63,9 @@ def used(path: Path) -> Path:
     return path
 
 
-def load(name: str, rows: int = 0, file: str = "") -> list[dict]:
-    """Dialogues of a shipped set (`er`, `eqsr`, `test`), or of a user's JSONL file in its place,
-    checked; `rows` > 0 keeps that many, balanced over emotions.
+def load(name: str, rows: int = 0, file: str = "", arm: str = "subtle") -> list[dict]:
+    """Dialogues of a shipped set (`er`, `eqsr`, `test`) in one of its `ARMS`, or of a user's JSONL
+    file in its place, checked; `rows` > 0 keeps that many, balanced over emotions.
 
     A user's rows need no topic and no specialty. Raises DataError for a missing file, and with the
     first lines that are no JSON, lack a field or have an unknown emotion.
@@ -73,9 +76,22 @@ def load(name: str, rows: int = 0, file: str = "") -> list[dict]:
             given_path(file), tuple(f for f in fields if f not in ("topic", "specialty")), EMOTIONS
         )
         if file
-        else _rows(_file(name, FILES), fields, EMOTIONS)
+        else _rows(_of_arm(_file(name, FILES), arm), fields, EMOTIONS)
     )
     return balanced(loaded, rows) if rows else loaded
+
+
+def _of_arm(path: Path, arm: str) -> Path:
+    if arm not in ARMS:
+        raise DataError(f"there is no arm '{arm}' of the dialogues; there are: {', '.join(ARMS)}")
+    return path.parent / ARMS[arm] / path.name
+
+
+def comfort_phrases() -> re.Pattern:
+    """What finds explicit comfort in a text in lower case: any phrase of the shipped list."""
+    lines = used(COMFORT_PHRASES).read_text(encoding="utf-8").splitlines()
+    phrases = [re.escape(line) for line in lines if line and not line.startswith("#")]
+    return re.compile(rf"(?<![a-z])(?:{'|'.join(phrases)})")
 
 
 def named(file: str) -> str:

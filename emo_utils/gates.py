@@ -100,11 +100,8 @@ def measures(text: str) -> set[tuple[str, str]]:
             re.sub(r" ?per ?cent\b", "%", text, flags=re.IGNORECASE)
         )
     }
-    return {
-        (number, unit)
-        for number, unit in found
-        if unit != "f" or float(number.replace(",", ".")) >= 90
-    }  # "25 F" is a woman of 25
+    # "25 F" is a woman of 25.
+    return {(n, unit) for n, unit in found if unit != "f" or int(re.split("[.,]", n)[0]) >= 90}
 
 
 def facts_lost(source: str, rewrite: str) -> list[str]:

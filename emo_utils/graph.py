@@ -123,6 +123,14 @@ _TEST = (DIALOGUES / "test.jsonl",)
 _SCORED = (*_TEST, *PUBLISHED)
 _JAPANESE = (data.JAPANESE_FILE, DATA / "published" / "emplifai_emotions.csv", *PUBLISHED)
 _CAREGIVER = tuple(data.CAREGIVER_FILES.values())
+_ARMS = (
+    *(
+        path.parent / folder / path.name
+        for path in data.FILES.values()
+        for folder in data.ARMS.values()
+    ),
+    data.COMFORT_PHRASES,
+)
 STEPS = (
     *_TRAININGS,
     Step(
@@ -132,6 +140,7 @@ STEPS = (
         memory_mb=4100,
         seconds=210,
     ),
+    Step("01_two_arms", "01_two_arms", files=_ARMS, memory_mb=1500, seconds=60),
     Step(
         "05_emotion_scoring",
         "05_emotion_scoring",

@@ -438,9 +438,8 @@ def convert_gguf(gguf: Path, target: Path, dtype: str, log=print) -> None:
     AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(target)
 
 
-MERGES = Path(__file__).with_name(
-    "tiny_merges.txt"
-)  # learnt once, by tokenizers' BpeTrainer from the texts under data/
+# Learnt once, by tokenizers' BpeTrainer (4,256 pieces) from the data of November 2026.
+MERGES = Path(__file__).with_name("tiny_merges.txt")
 TINY = {
     "hidden_size": 64,
     "intermediate_size": 128,
@@ -459,7 +458,7 @@ CHATML = (
 
 
 def build_tiny(target: Path) -> None:
-    """Write a random Llama of 0.4 M parameters that reads pieces of words: for tests of the
+    """Write a random Llama of 0.35 M parameters that reads pieces of words: for tests of the
     machinery, not of quality.
     """
     import torch

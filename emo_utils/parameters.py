@@ -171,6 +171,11 @@ def load_profile(name: str) -> dict:
             f"{relative(path)}: {'values' if not isinstance(values, dict) else odd[0]} "
             "is no mapping of parameters to values"
         )
+    if type(found.get("threads", 1)) is not int or found.get("threads", 1) < 1:
+        raise ParameterError(
+            f"{relative(path)}: 'threads: {found['threads']}' is no number of cores; "
+            "it is 1 or more, the most that a step computes on"
+        )
     if strange := [str(key) for key in values if str(key).partition(".")[0] not in names]:
         raise ParameterError(
             f"{relative(path)} sets values for '{strange[0]}', "

@@ -34,12 +34,14 @@ def home_in(folder, patch):
     dialogues = folder / "data" / "dialogues"
     dialogues.mkdir(parents=True)
     (folder / "data" / "published").symlink_to(source / "data" / "published")
-    for path in (source / "data" / "dialogues").glob("*.jsonl"):
+    shutil.copy(source / "data" / "dialogues" / "explicit_comfort.txt", dialogues)
+    (dialogues / "overt").mkdir()
+    for path in (source / "data" / "dialogues").rglob("*.jsonl"):
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         cut = [
             {k: v[: 40 + len(v) % 17] if k in TEXTS else v for k, v in row.items()} for row in rows
         ]
-        (dialogues / path.name).write_text(
+        (dialogues / path.relative_to(source / "data" / "dialogues")).write_text(
             "".join(json.dumps(row) + "\n" for row in cut), encoding="utf-8"
         )
     moved = {
@@ -52,6 +54,7 @@ def home_in(folder, patch):
         patch.setattr(module, "ROOT", folder)
     patch.setattr(prompts, "FOLDER", folder / "emo_utils" / "prompt_texts")
     patch.setattr(data, "FILES", {name: dialogues / path.name for name, path in FILES.items()})
+    patch.setattr(data, "COMFORT_PHRASES", dialogues / "explicit_comfort.txt")
     patch.setenv("EMO_HOME", str(folder))  # for the processes that a training starts
     patch.setattr(data, "USED", {})
     patch.setattr(models, "USED", {})

@@ -28,6 +28,7 @@ PLACES = {
     "data/dialogues/test.jsonl": ("emotional_question", "answer"),
     "data/dialogues/eqsr_train.jsonl": ("emotional_question", "soothing_response"),
     "data/dialogues/er_train.jsonl": ("empathetic_response",),
+    "data/dialogues/overt/test.jsonl": ("emotional_question", "soothing_response"),
     "data/caregiver/test.jsonl": ("prompt", "chosen"),
     "data/caregiver/train.jsonl": ("prompt", "chosen"),
     "data/emplifai_ja/dialogues.jsonl": ("situation", "gloss"),

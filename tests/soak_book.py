@@ -46,11 +46,19 @@ def below(process: subprocess.Popen) -> list[psutil.Process]:
 
 
 def is_kernel(process: psutil.Process) -> bool:
-    """Whether it is a kernel that was started as such, or one that `emo.warm` forked."""
+    """Whether it is a kernel that was started as such, or one that was forked."""
     try:
-        return any("ipykernel_launcher" in part for part in process.cmdline()) or any(
-            part.endswith("emo/warm.py") for part in process.parent().cmdline()
-        )
+        return any("ipykernel_launcher" in part for part in process.cmdline()) or is_forked(process)
+    except psutil.Error:
+        return False
+
+
+def is_forked(process: psutil.Process) -> bool:
+    """Whether `emo.warm` forked it: its command line is that of its parent."""
+    try:
+        parent = process.parent()
+        line = process.cmdline()
+        return any(part.endswith("emo/warm.py") for part in line) and parent.cmdline() == line
     except (psutil.Error, AttributeError):  # AttributeError: its parent has ended
         return False
 

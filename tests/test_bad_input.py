@@ -467,6 +467,10 @@ PROFILES = {
         "about: x\nminutes: 3\n",
         "smoke.yaml: lacks 'memory_gb'; it needs about, minutes, memory_gb",
     ),
+    "no number of cores": (
+        HEAD + "threads: two\n",
+        "smoke.yaml: 'threads: two' is no number of cores; it is 1 or more",
+    ),
     "values that are a list": (
         HEAD + "values: [1]\n",
         "smoke.yaml: values is no mapping of parameters to values",

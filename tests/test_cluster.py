@@ -172,3 +172,9 @@ def test_a_profiles_launch_file_reaches_the_notebook(monkeypatch, tmp_path):
         and seen[1].endswith("profiles/fsdp.yaml")
     )
     monkeypatch.delenv("EMO_LAUNCH", raising=False)
+
+
+def test_a_profile_can_give_a_step_fewer_cores_than_it_declares():
+    wide = next(step for step in graph.STEPS if step.threads == 2)
+    assert [cluster.threads(wide, profile) for profile in ("embedded", "smoke")] == [2, 1]
+    assert cluster.threads(DPO, "embedded") == DPO.threads == 1

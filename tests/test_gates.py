@@ -556,3 +556,25 @@ def test_planted_faults_are_caught(shipped, plant, word):
     ]
     assert len(planted) >= 25
     assert len(missed) <= 0.05 * len(planted), (len(missed), len(planted), missed[:3])
+
+
+@pytest.mark.parametrize(
+    "text, units",
+    [
+        ("I am 25 F, with 38.9 C", {("38.9", "c")}),
+        ("a fever of 101.4 F", {("101.4", "f")}),
+        ("born 01.02.1990 F, days 1,2,3 f", set()),
+        ("1,000 mg and 90 F", {("1000", "mg"), ("90", "f")}),
+    ],
+)
+def test_a_woman_of_25_is_no_temperature(text, units):
+    assert gates.measures(text) == units
+
+
+def test_a_terse_answer_leaves_its_rewrite_the_room_that_the_instructions_ask_for():
+    source = "Rest it and take 400 mg ibuprofen."
+    long = "You did well to ask about this, and I am with you in it. " * 12
+    kept = f"{long}Take 400 mg ibuprofen and rest."
+    assert 150 < len(gates.words(kept)) < gates.ROOM
+    assert gates.check("soothing_response", source, kept) == ""
+    assert "write less" in gates.check("soothing_response", source, long + kept)

@@ -11,8 +11,7 @@ from transformers.decision import DecisionConfig
 from emo_utils import emotion, models
 from emo_utils.judge import Judge, Store, common_prefix, last_hidden, option_scores
 
-# The tiny model has one token a byte, so `Yes` and `No` are no single tokens:
-# yes/no questions get letters too.
+# `Yes` is no single token of the tiny model: yes/no questions get letters, too.
 LETTERS = DecisionConfig(labels={"noul": ["Y", "N"]})
 QUESTIONS = {
     "warm": {

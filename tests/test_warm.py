@@ -29,8 +29,8 @@ def factory(monkeypatch):
 @pytest.fixture
 def warmed(monkeypatch, factory):
     """A process that forks kernels, which this process uses."""
-    with warm.kernels(dict(os.environ), FEW) as environment:
-        monkeypatch.setenv(warm.SOCKET, environment[warm.SOCKET])
+    with warm.kernels(dict(os.environ), FEW) as place:
+        monkeypatch.setenv(warm.SOCKET, place[warm.SOCKET])
         warm.use()
         yield
 
@@ -117,10 +117,13 @@ time.sleep(600)
 
 
 def test_a_kernel_ends_with_whoever_asked_and_all_with_the_process_that_forks(factory):
-    with warm.kernels(dict(os.environ), FEW) as environment:
+    with warm.kernels(dict(os.environ), FEW) as place:
         asking = [
             subprocess.Popen(
-                [sys.executable, "-c", ASKS], env=environment, stdout=subprocess.PIPE, text=True
+                [sys.executable, "-c", ASKS],
+                env=os.environ | place,
+                stdout=subprocess.PIPE,
+                text=True,
             )
             for _ in range(2)
         ]
@@ -137,8 +140,8 @@ def test_a_kernel_ends_with_whoever_asked_and_all_with_the_process_that_forks(fa
 def test_kernels_start_as_ever_where_no_process_forks_them(monkeypatch, factory, tmp_path, place):
     monkeypatch.setenv(warm.SOCKET, str(tmp_path / "nothing"))
     if place == "it ended":  # one whose libraries are not there
-        with warm.kernels(dict(os.environ), ("no_such_library",)) as environment:
-            monkeypatch.setenv(warm.SOCKET, environment[warm.SOCKET])
+        with warm.kernels(dict(os.environ), ("no_such_library",)) as place:
+            monkeypatch.setenv(warm.SOCKET, place[warm.SOCKET])
             warm.use()
             manager, client = start_new_kernel()
     else:
