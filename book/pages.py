@@ -87,7 +87,7 @@ def build(profile: str) -> Path:
     place_font()
     book.BUILT_FROM.unlink(missing_ok=True)
     command = [
-        str(Path(sys.executable).with_name("jupyter-book")),
+        *(sys.executable, "-c", "import emo; from jupyter_book.cli.main import main; main()"),
         "build",
         str(ROOT),
         "-W",

@@ -107,19 +107,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--parameters", action="store_true", help="list the notebook's parameters and end"
     )
-    on_graph = []
-    for name, do, text in (
-        ("book", make_book, "Make every step that is not up to date, then the book."),
-        ("plan", print_plan, "Say what `emo book` would do."),
-    ):
-        on_graph.append(command(name, do, text))
-    on_graph.append(
-        command(
-            "make",
-            make_runs,
-            "Make some of the book's runs, with what they need.",
-            ("runs", {"nargs": "+", "help": "such as 03_dpo.eqsr-dpo"}),
-        )
+    making = command("book", make_book, "Make every step that is not up to date, then the book.")
+    planning = command("plan", print_plan, "Say what `emo book` would do.")
+    part = command(
+        "make",
+        make_runs,
+        "Make some of the book's runs, with what they need.",
+        ("runs", {"nargs": "+", "help": "such as 03_dpo.eqsr-dpo"}),
     )
     sweeping = command(
         "sweep",
@@ -135,20 +129,21 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="put the records into book/reference, from which the book shows them",
     )
-    for sub in (*on_graph, sweeping):
+    for sub in (making, planning, part, sweeping):
         sub.add_argument(
             "--cores",
             type=int,
             default=os.cpu_count(),
             help="processor cores of this machine to use (default: all)",
         )
-        sub.add_argument(
-            "--cluster",
-            type=Path,
-            default=None,
-            metavar="FOLDER",
-            help="send the steps to a cluster by this Snakemake profile, such as profiles/slurm",
-        )
+        if sub is not planning:
+            sub.add_argument(
+                "--cluster",
+                type=Path,
+                default=None,
+                metavar="FOLDER",
+                help="send the steps to a cluster by this Snakemake profile: profiles/slurm, say",
+            )
     command(
         "step",
         do_step,
@@ -385,8 +380,9 @@ def _parser() -> argparse.ArgumentParser:
         ),
     )
     _rewriting_options(rewriting)
-    for sub in set(commands.choices.values()) - {run, rewriting}:
-        sub.add_argument(
+    scaled = "book plan make sweep step why fetch export ask drift release pages".split()
+    for name in scaled:
+        commands.choices[name].add_argument(
             "--profile",
             choices=PROFILE_NAMES,
             default="embedded",

@@ -27,7 +27,6 @@ _PARTS = {
     "lock": "versions",
 }
 COLOURS = {
-    "no interval": "#999999",
     "inside": "#0072B2",
     "outside": "#E69F00",
     "outside, unexplained": "#D55E00",

@@ -14,7 +14,6 @@ from tqdm import tqdm
 from emo_utils import embeddings
 
 EMOTIONS = ("empathetic", "comforting", "reassuring")
-METRICS = (*EMOTIONS, "mean", "max")
 
 # Sentences of one kind each. A sentence of an answer shows an emotion as far as it lies nearer to
 # those that do than to the plain ones. Half of the plain ones are medical, half are about anything

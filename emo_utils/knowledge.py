@@ -22,7 +22,6 @@ from sacrebleu.metrics import BLEU
 from emo_utils.embeddings import sentences
 from emo_utils.project import EmoError
 
-METRICS = ("bleu", "bleu1", "rouge1", "rouge2", "rougeL")
 ROUGE_TYPES = ("rouge1", "rouge2", "rougeL")
 _FEATURES = datasets.Features(
     {"predictions": datasets.Value("string"), "references": datasets.Value("string")}

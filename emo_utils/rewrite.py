@@ -790,6 +790,3 @@ def summary(report: Report) -> str:
             else ""
         )
     )
-
-
-# OpenAI's Batch API as a second way

@@ -4,7 +4,6 @@ and no setting of the user's that changes a run.
 
 import os
 
-USER_CACHE = os.environ.get("EMO_CACHE")  # before any test changes it
 os.environ["HF_HUB_OFFLINE"] = "1"  # the libraries read these once, when they are first imported
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
@@ -56,14 +55,6 @@ def cache(tmp_path_factory):
         for name in ("EMO_BOOK_RUN", "EMO_MODELS", "OPENAI_API_KEY"):
             patch.delenv(name, raising=False)
         yield folder
-
-
-@pytest.fixture(scope="session")
-def user_cache() -> str | None:
-    """EMO_CACHE as the user had set it (None: not set),
-    for a test that needs weights fetched before.
-    """
-    return USER_CACHE
 
 
 @pytest.fixture(scope="session")

@@ -125,7 +125,6 @@ TABLES = {
     "emodoctor.table2.doctor": WORD_METRICS,
     "emodoctor.table2.modified": WORD_METRICS,
 }
-FIGURES = ["emodoctor.figure2.knowledge", "emodoctor.figure2.emotion"]
 
 
 @pytest.fixture(scope="module")

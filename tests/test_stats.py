@@ -264,10 +264,6 @@ def test_scores_combine_without_the_hub(offline):
     )
 
 
-def test_metric_names_are_those_of_the_published_table():
-    assert knowledge.METRICS == ("bleu", "bleu1", "rouge1", "rouge2", "rougeL")
-
-
 def test_an_interval_over_seeds_holds_the_spread_of_both():
     """Without spread over seeds it is the interval over items; without spread over items it is that
     over seeds; with both it is wider than each.
