@@ -10,7 +10,14 @@ PROFILE = config.get("profile", "embedded")
 STAMPS = relative(stale.stamps_dir(PROFILE))
 EMO = f"{sys.executable} -m emo"
 STEPS = graph.steps(PROFILE)
-WEIGHTS = sorted({name for step in STEPS for name in graph.step_models(step, PROFILE)})
+
+
+def fetched(step):
+    """Weights that are fetched before a step; what is built here, its kernel builds."""
+    return [name for name in graph.step_models(step, PROFILE) if not models.entry(name).built]
+
+
+WEIGHTS = sorted({name for step in STEPS for name in fetched(step)})
 
 
 rule book:
@@ -49,7 +56,7 @@ for step in STEPS:
         input:
             f"{STAMPS}/{step.run}.fingerprint",
             [f"{STAMPS}/{name}.done" for name in step.needs],
-            ancient([f"{STAMPS}/weights.{name}-{graph.models.folder(name).name[-12:]}" for name in graph.step_models(step, PROFILE)]),
+            ancient([f"{STAMPS}/weights.{name}-{graph.models.folder(name).name[-12:]}" for name in fetched(step)]),
         output:
             f"{STAMPS}/{step.run}.done",
         params:
@@ -71,7 +78,7 @@ rule variant:
     input:
         lambda w: f"{STAMPS}/{w.run}@{w.given}.fingerprint",
         lambda w: [f"{STAMPS}/{name}.done" for name in graph.step(f"{w.run}@{w.given}").needs],
-        lambda w: ancient([f"{STAMPS}/weights.{name}-{graph.models.folder(name).name[-12:]}" for name in graph.step_models(graph.step(w.run), PROFILE)]),
+        lambda w: ancient([f"{STAMPS}/weights.{name}-{graph.models.folder(name).name[-12:]}" for name in fetched(graph.step(w.run))]),
     output:
         STAMPS + "/{run}@{given}.done",
     threads: 1

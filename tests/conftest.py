@@ -57,6 +57,16 @@ def cache(tmp_path_factory):
         yield folder
 
 
+@pytest.fixture(autouse=True)
+def settings_end_with_their_test():
+    """What a command sets for the kernels that it starts is not there for the next test."""
+    before = set(os.environ)
+    yield
+    for name in set(os.environ) - before:
+        if name.startswith("EMO_"):
+            del os.environ[name]
+
+
 @pytest.fixture(scope="session")
 def tiny(cache):
     """Folder of the tiny random Llama, built once a session."""
