@@ -234,7 +234,7 @@ def test_a_change_that_is_taken_back_leaves_nothing_due(book):
     ("run", "kernel_alone"),
     [
         pytest.param("04_kto.er-eqsr-kto", True, marks=pytest.mark.night),
-        ("06_knowledge_scoring", False),
+        ("08_qualitative_cases", False),
     ],
 )
 def test_a_killed_step_is_made_again_with_the_same_records(book, run, kernel_alone):
