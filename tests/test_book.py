@@ -228,13 +228,16 @@ def test_a_change_makes_exactly_its_own_steps_due(book, path, old, new, expected
 
 def test_a_change_that_is_taken_back_leaves_nothing_due(book):
     assert book.due() == set()
+    step = book.emo("step", "09_emplifai", "--profile", "smoke")
+    assert step == "  09_emplifai: unchanged\n"
 
 
 @pytest.mark.parametrize(
     ("run", "kernel_alone"),
     [
+        ("08_qualitative_cases", True),
         pytest.param("04_kto.er-eqsr-kto", True, marks=pytest.mark.night),
-        ("08_qualitative_cases", False),
+        pytest.param("06_knowledge_scoring", False, marks=pytest.mark.night),
     ],
 )
 def test_a_killed_step_is_made_again_with_the_same_records(book, run, kernel_alone):

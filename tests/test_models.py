@@ -670,3 +670,11 @@ def test_otherwise_the_faster_one_is_measured_once_on_a_machine(here, monkeypatc
         path.write_text("{")
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
     assert f"{seconds[1] / seconds[0]:.1f} times as fast" in models.choose_precision("auto").reason
+
+
+def test_the_command_fetches_weights_by_name(tiny, capsys):
+    from emo import cli
+
+    assert cli.main(["fetch", "tiny-llama"]) == 0 and models.is_cached("tiny-llama")
+    assert cli.main(["fetch", "tiny-lama"]) == 2
+    assert "did you mean 'tiny-llama'" in capsys.readouterr().err
