@@ -7,7 +7,6 @@ import json
 import random
 import re
 import shutil
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 import soak_book
 from smoke_book import KEY, Copy, smoke_book
 
+from emo import warm
 from emo_utils.preference import SYSTEMS as COMPARED
 from emo_utils.results import SYSTEMS
 
@@ -249,7 +249,7 @@ def test_a_killed_step_is_made_again_with_the_same_records(book, run, kernel_alo
     while not any(map(soak_book.is_kernel, soak_book.below(process))):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
-    if sys.platform == "linux":
+    if warm.possible():
         assert any(map(soak_book.is_forked, soak_book.below(process)))
     time.sleep(0.5)
     assert soak_book.kill(process, kernel_alone, random.Random(1)) == (

@@ -40,7 +40,7 @@ def test_every_dependency_is_locked_inside_its_range_and_says_why():
 
 
 def test_what_a_locked_package_needs_is_locked_too():
-    """The lock is installed without asking the index what else is needed."""
+    """Else a package without a pinned version comes with the next release of another."""
     from importlib.metadata import requires
 
     from packaging.requirements import Requirement

@@ -21,6 +21,7 @@ FEW = ("numpy", "ipykernel.kernelapp")
 @pytest.fixture
 def factory(monkeypatch):
     """That of jupyter_client, as it was before a test."""
+    monkeypatch.setattr(warm, "possible", lambda: True)  # nothing here uses an accelerator
     found = KernelProvisionerFactory.instance()
     monkeypatch.setattr(found, "default_provisioner_name", found.default_provisioner_name)
     return found
@@ -159,3 +160,21 @@ def test_without_a_word_kernels_are_those_of_jupyter(monkeypatch, factory):
     monkeypatch.delenv(warm.SOCKET, raising=False)
     warm.use()
     assert factory.default_provisioner_name == "local-provisioner"
+
+
+def test_no_process_is_started_where_kernels_cannot_be_forked(monkeypatch):
+    monkeypatch.setattr(warm.sys, "platform", "darwin")
+    assert not warm.possible()
+    with warm.kernels(dict(os.environ), ("no_such_library",)) as place:
+        assert place == {}
+
+
+def test_a_folder_whose_name_is_too_long_for_a_socket_is_told(
+    monkeypatch, factory, tmp_path, capsys
+):
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.setattr(warm.tempfile, "tempdir", str(deep))
+    with warm.kernels(dict(os.environ), FEW) as place:
+        assert place == {}
+    assert "kernels are started one by one (AF_UNIX path too long)" in capsys.readouterr().err
