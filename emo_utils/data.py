@@ -31,12 +31,15 @@ FILES = {
 # How the warm texts were written: comfort without its usual phrases, or said in so many words.
 ARMS = {"subtle": ".", "overt": "overt"}  # the folder of each beside the files above
 COMFORT_PHRASES = DATA / "dialogues/explicit_comfort.txt"
-with open(
-    DATA / "published/emplifai_emotions.csv", encoding="utf-8", newline=""
-) as _table:  # EmplifAI's Table 1
-    EMPLIFAI_EMOTIONS = tuple(
-        (row["emotion"], row["japanese"], row["sentiment"]) for row in csv.DictReader(_table)
-    )
+def _emotions() -> tuple[tuple[str, str, str], ...]:
+    """EmplifAI's Table 1: each emotion in English and Japanese, with its sentiment."""
+    with open(DATA / "published/emplifai_emotions.csv", encoding="utf-8", newline="") as table:
+        return tuple(
+            (row["emotion"], row["japanese"], row["sentiment"]) for row in csv.DictReader(table)
+        )
+
+
+EMPLIFAI_EMOTIONS = _emotions()
 JAPANESE_FIELDS = ("id", "emotion", "situation", "turns", "gloss")
 JAPANESE_FILE, SCREENING_FILE = (
     DATA / "emplifai_ja" / name for name in ("dialogues.jsonl", "screening.jsonl")
