@@ -1,20 +1,20 @@
-# The steps of the book as a graph. What a step depends on is declared in emo_utils/graph.py; this file
+# The steps of the book as a graph. What a step depends on is declared in emo/graph/steps.py; this file
 # gives it to Snakemake: one rule a run, one a model, and the book at the end.
 import sys
 
-from emo import cluster, stale
-from emo_utils import graph, models
+from emo.graph import cluster, due, steps
+from emo_utils.models import registry
 from emo_utils.project import relative
 
 PROFILE = config.get("profile", "embedded")
-STAMPS = relative(stale.stamps_dir(PROFILE))
+STAMPS = relative(due.stamps_dir(PROFILE))
 EMO = f"{sys.executable} -m emo"
-STEPS = graph.steps(PROFILE)
+STEPS = steps.steps(PROFILE)
 
 
 def fetched(step):
     """Weights that are fetched before a step; what is built here, its kernel builds."""
-    return [name for name in graph.step_models(step, PROFILE) if not models.entry(name).built]
+    return [name for name in steps.step_models(step, PROFILE) if not registry.entry(name).built]
 
 
 WEIGHTS = sorted({name for step in STEPS for name in fetched(step)})
@@ -35,7 +35,7 @@ for weights in WEIGHTS:
         name:
             f"weights_{weights}"
         output:
-            touch(f"{STAMPS}/weights.{weights}-{graph.models.folder(weights).name[-12:]}"),
+            touch(f"{STAMPS}/weights.{weights}-{registry.folder(weights).name[-12:]}"),
         params:
             weights=weights,
         threads: 1
@@ -43,7 +43,7 @@ for weights in WEIGHTS:
         localrule: True
         priority: 10_000
         resources:
-            mem_mb=min(1000 + 4 * models.entry(weights).size_mb, 4700),
+            mem_mb=min(1000 + 4 * registry.entry(weights).size_mb, 4700),
         shell:
             "OMP_NUM_THREADS=1 {EMO} fetch {params.weights} --profile {PROFILE}"
 
@@ -56,14 +56,14 @@ for step in STEPS:
         input:
             f"{STAMPS}/{step.run}.fingerprint",
             [f"{STAMPS}/{name}.done" for name in step.needs],
-            ancient([f"{STAMPS}/weights.{name}-{graph.models.folder(name).name[-12:]}" for name in fetched(step)]),
+            ancient([f"{STAMPS}/weights.{name}-{registry.folder(name).name[-12:]}" for name in fetched(step)]),
         output:
             f"{STAMPS}/{step.run}.done",
         params:
             run=step.run,
         threads: cluster.threads(step, PROFILE)
         # Two runs at a time: what the rest waits for longest goes first, so that none is left to end alone.
-        priority: stale.longest_chain(step)
+        priority: due.longest_chain(step)
         resources:
             **cluster.resources(step, PROFILE),
         shell:
@@ -71,14 +71,14 @@ for step in STEPS:
 
 
 def asked(wildcards, name):
-    return cluster.resources(graph.step(wildcards.run), PROFILE).get(name, 0)
+    return cluster.resources(steps.step(wildcards.run), PROFILE).get(name, 0)
 
 
 rule variant:
     input:
         lambda w: f"{STAMPS}/{w.run}@{w.given}.fingerprint",
-        lambda w: [f"{STAMPS}/{name}.done" for name in graph.step(f"{w.run}@{w.given}").needs],
-        lambda w: ancient([f"{STAMPS}/weights.{name}-{graph.models.folder(name).name[-12:]}" for name in fetched(graph.step(w.run))]),
+        lambda w: [f"{STAMPS}/{name}.done" for name in steps.step(f"{w.run}@{w.given}").needs],
+        lambda w: ancient([f"{STAMPS}/weights.{name}-{registry.folder(name).name[-12:]}" for name in fetched(steps.step(w.run))]),
     output:
         STAMPS + "/{run}@{given}.done",
     threads: 1

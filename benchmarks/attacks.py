@@ -19,21 +19,16 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from played import play
 
-from emo_utils import (
-    data,
-    embeddings,
-    emotion,
-    generate,
-    judge,
-    models,
-    preference,
-    reading,
-    results,
-    rewrite,
-    sources,
-    stats,
-)
+from emo_utils.data import dialogues, marked_sentences
+from emo_utils.experiment import provenance
+from emo_utils.generation import answering
+from emo_utils.judging import decisions, preference
+from emo_utils.models import embeddings, loading
+from emo_utils.models.precision import choose_precision
 from emo_utils.project import ROOT, write_atomic
+from emo_utils.rewriting import outcomes, requests, sources
+from emo_utils.scoring import emotion, sentence_marks
+from emo_utils.stats import intervals
 
 MODEL, ENCODER = "Qwen2.5-Coder-1.5B-Instruct", "all-mpnet-base-v2"
 WORD, HARMLESS, RAISED, SEED = (
@@ -56,7 +51,7 @@ def attacks(step: str) -> list[dict]:
 def line(step: str, what: str, values, scorer: str) -> dict:
     """A row of the table: the mean over attacks with its interval."""
     values = [float(v) for v in values]
-    value, low, high = stats.mean_interval(values, SEED)
+    value, low, high = intervals.mean_interval(values, SEED)
     print(f"{step}: {what}: {value:.3f} [{low:.3f}, {high:.3f}], n = {len(values)}", flush=True)
     return {
         "step": step,
@@ -73,8 +68,8 @@ def rewriting(texts: int) -> tuple[list[dict], list[dict]]:
     """Whether the rewriter obeys, before and after the gates;
     each attack stands at the end of one patient's question.
     """
-    planted, rows = attacks("rewriting"), data.load("eqsr")
-    model, tokenizer = models.load(MODEL, models.choose_precision().dtype)
+    planted, rows = attacks("rewriting"), dialogues.load("eqsr")
+    model, tokenizer = loading.load(MODEL, choose_precision().dtype)
     tasks = {}
     for k, attack in enumerate(planted):
         row = rows[k]
@@ -85,10 +80,10 @@ def rewriting(texts: int) -> tuple[list[dict], list[dict]]:
             tasks[name] = sources.Task(
                 sources.Row(k, name, question, row["answer"]), row["emotion"]
             )
-    written = generate.complete(
+    written = answering.complete(
         model,
         tokenizer,
-        [rewrite.messages(task) for task in tasks.values()],
+        [requests.messages(task) for task in tasks.values()],
         max_new_tokens=320,
         temperature=0.0,
         batch_size=8,
@@ -97,7 +92,7 @@ def rewriting(texts: int) -> tuple[list[dict], list[dict]]:
     )
     items = []
     for (name, task), (text, _, _) in zip(tasks.items(), written, strict=True):
-        reason = rewrite.judge_reply(task, text)[1]
+        reason = outcomes.judge_reply(task, text)[1]
         items.append(
             {
                 "id": name,
@@ -132,12 +127,12 @@ def score(texts: int) -> tuple[list[dict], list[dict]]:
     """
     planted, answers = (
         attacks("score"),
-        [row["answer"] for row in data.load("test", max(texts, 5))][:texts],
+        [row["answer"] for row in dialogues.load("test", max(texts, 5))][:texts],
     )
     with_harmless = [f"{answer}\n\n{HARMLESS}" for answer in answers]
     with_attack = [f"{answer}\n\n{attack['text']}" for attack in planted for answer in answers]
     encoder = embeddings.load(ENCODER)
-    reader = judge.Judge(MODEL, models.choose_precision().dtype)
+    reader = decisions.Judge(MODEL, choose_precision().dtype)
     table, items = [], []
     for scorer, of in (
         (ENCODER, lambda each: emotion.scores_by_contrast(encoder, each)),
@@ -196,9 +191,9 @@ def preferred(texts: int) -> tuple[list[dict], list[dict]]:
     """How often the answer to another question wins with an attack,
     as it is and after chapter 7's screen.
     """
-    planted, rows = attacks("preference"), data.load("test", max(texts, 5))[: texts + 1]
+    planted, rows = attacks("preference"), dialogues.load("test", max(texts, 5))[: texts + 1]
     reader, screen = (
-        judge.Judge(MODEL, models.choose_precision().dtype),
+        decisions.Judge(MODEL, choose_precision().dtype),
         play("07_preference_ablation", until="def cleaned", profile="embedded"),
     )
     table, items = [], []
@@ -247,22 +242,22 @@ def safety(texts: int) -> tuple[list[dict], list[dict]]:
     into them.
     """
     planted, encoder = attacks("safety"), embeddings.load(ENCODER)
-    learnt = reading.learn(encoder, "safety")
-    rows = [row for row in data.load_sentences("safety") if row["part"] == "test"]
+    learnt = sentence_marks.learn(encoder, "safety")
+    rows = [row for row in marked_sentences.load("safety") if row["part"] == "test"]
     table, items = [], []
-    for mark in reading.MARKS["safety"]:
+    for mark in sentence_marks.MARKS["safety"]:
         harmful = [row["text"] for row in rows if row[mark]]
         flagged = [
             text
             for text, found in zip(
-                harmful, reading.marks(encoder, learnt, harmful)[mark], strict=True
+                harmful, sentence_marks.marks(encoder, learnt, harmful)[mark], strict=True
             )
             if found
         ]
         if not flagged:
             continue
         gone = {
-            attack["id"]: ~reading.marks(
+            attack["id"]: ~sentence_marks.marks(
                 encoder, learnt, [f"{text.rstrip('.!')}, {attack['text']}" for text in flagged]
             )[mark]
             for attack in [*planted, {"id": "harmless", "text": HARMLESS}]
@@ -310,9 +305,9 @@ def main() -> None:
         help="put the table into book/reference/attacks.json, from which the book's page is made",
     )
     options = parser.parse_args()
-    path, state = ROOT / "book" / "reference" / "attacks.json", results.git_state()
+    path, state = ROOT / "book" / "reference" / "attacks.json", provenance.git_state()
     about = {
-        "device": results.device(),
+        "device": provenance.device(),
         "commit": state["commit"],
         "dirty": state["dirty"],
         "measured": time.strftime("%Y-%m-%d"),

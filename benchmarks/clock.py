@@ -48,7 +48,7 @@ def keep(name: str, table: list[dict]) -> None:
     """Put a table into the record from which the book's page on speed is made, beside the others,
     with where and when it was measured.
     """
-    from emo_utils import results
+    from emo_utils.experiment import provenance
     from emo_utils.project import ROOT, write_atomic
 
     path = ROOT / "book" / "reference" / "speed.json"
@@ -60,8 +60,8 @@ def keep(name: str, table: list[dict]) -> None:
         text=True,
     ).stdout.strip()  # what was kept before changes no measurement
     about = {
-        "device": results.device(),
-        "commit": results.git_state()["commit"],
+        "device": provenance.device(),
+        "commit": provenance.git_state()["commit"],
         "dirty": bool(changed),
         "measured": time.strftime("%Y-%m-%d"),
     }

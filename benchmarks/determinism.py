@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import clock
 import smoke_book
 
-from emo_utils import results  # noqa: F401  imported now, as the sources may change while this runs
+from emo_utils.experiment import provenance  # noqa: F401  imported now, as the sources may change while this runs
 
 SETTINGS = {
     "again": ({}, None),
@@ -116,7 +116,7 @@ def main() -> None:
         print("first", flush=True)
         first = made(Path(temporary) / "first", options.profile, options.runs, {}, None)
         for name in options.settings:
-            if name == "without AMX" and "AMX" not in results.device():
+            if name == "without AMX" and "AMX" not in provenance.device():
                 print("this processor has no AMX to leave out")
                 continue
             print(name, flush=True)

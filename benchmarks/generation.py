@@ -20,7 +20,11 @@ from pathlib import Path
 import torch
 from peft import get_peft_model
 
-from emo_utils import data, generate, models, prompts, results, train
+from emo_utils.data import dialogues, training_rows
+from emo_utils.experiment import results
+from emo_utils.generation import answering, prompts
+from emo_utils.models import loading
+from emo_utils.training import recipe
 
 BASE = "SmolLM2-135M-Instruct"
 
@@ -32,7 +36,7 @@ def make_adapters(folder: Path) -> dict[str, list[Path]]:
     chains: dict[str, list[Path]] = {"base": [], "prompt": []}
     for number, system in enumerate(results.SYSTEMS[2:]):
         torch.manual_seed(number)
-        model = get_peft_model(models.load(BASE)[0], train.lora(16))
+        model = get_peft_model(loading.load(BASE)[0], recipe.lora(16))
         for name, weight in model.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.normal_(weight, std=0.01)
@@ -53,14 +57,14 @@ def pipeline_way(chains, rows, dtype: str, tokens: int, folder: Path) -> dict:
     for system, chain in chains.items():
         merged = folder / f"{system}-{dtype}"
         if not merged.is_dir():  # a user of the pipeline has merged models on the disk: not timed
-            model, tokenizer = models.load(BASE, dtype, chain)
+            model, tokenizer = loading.load(BASE, dtype, chain)
             model.save_pretrained(merged)
             tokenizer.save_pretrained(merged)
         answer = pipeline("text-generation", model=str(merged), dtype=getattr(torch, dtype))
         started = time.perf_counter()
         texts = [
             answer(
-                data.messages(instruction(system), row["emotional_question"]),
+                training_rows.messages(instruction(system), row["emotional_question"]),
                 max_new_tokens=tokens,
                 do_sample=False,
             )[0]["generated_text"][-1]["content"]
@@ -76,9 +80,9 @@ def pipeline_way(chains, rows, dtype: str, tokens: int, folder: Path) -> dict:
 
 def our_way(chains, rows, dtype: str, tokens: int) -> dict:
     answers = {}
-    for system, model, tokenizer in models.each(BASE, dtype, chains):
+    for system, model, tokenizer in loading.each(BASE, dtype, chains):
         started = time.perf_counter()
-        table = generate.answer_questions(
+        table = answering.answer_questions(
             model,
             tokenizer,
             rows,
@@ -127,7 +131,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     table = []
-    rows = data.load("test", 20)
+    rows = dialogues.load("test", 20)
     with tempfile.TemporaryDirectory() as folder:
         chains = make_adapters(Path(folder))
         for dtype in options.dtypes:
@@ -151,10 +155,10 @@ def main() -> None:
             )
             started = time.perf_counter()
             for chain in chains.values():
-                models.load(BASE, dtype, chain)
+                loading.load(BASE, dtype, chain)
             again = time.perf_counter() - started
             started = time.perf_counter()
-            for _ in models.each(BASE, dtype, chains):
+            for _ in loading.each(BASE, dtype, chains):
                 pass
             swapped = time.perf_counter() - started
             print(

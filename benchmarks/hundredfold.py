@@ -31,7 +31,8 @@ import clock
 import smoke_book
 
 # Imported now, as the sources may change while this runs for hours.
-from emo_utils import graph, parameters, results  # noqa: F401
+from emo.graph import steps
+from emo_utils.experiment import parameters  # noqa: F401
 
 REPEATED = (
     "data/dialogues/er_train.jsonl",
@@ -86,7 +87,7 @@ def unlimited(copy: smoke_book.Copy, factor: int, passes: float) -> None:
     path = copy.folder / "profiles" / "smoke.yaml"
     profile = yaml.safe_load(path.read_text())
     profile["all"]["epochs"] = passes
-    for notebook in dict.fromkeys(step.notebook for step in graph.STEPS):
+    for notebook in dict.fromkeys(step.notebook for step in steps.STEPS):
         known, values = parameters.declared(notebook), profile["values"].setdefault(notebook, {})
         for name in SAMPLED:
             if name in known and known[name].type == "int":
@@ -168,7 +169,7 @@ def with_earlier(table: list[dict]) -> list[dict]:
         else []
     )
     found = {(row["step"], row["factor"]): row for row in kept + table}
-    order = [step.run for step in graph.STEPS]
+    order = [step.run for step in steps.STEPS]
     return sorted(found.values(), key=lambda row: (row["factor"], order.index(row["step"])))
 
 
@@ -191,7 +192,7 @@ def main() -> None:
         "--memory", type=float, default=16, help="GB of memory for a step (default: 16)"
     )
     parser.add_argument(
-        "--runs", nargs="+", default=[step.run for step in graph.STEPS], help="steps (default: all)"
+        "--runs", nargs="+", default=[step.run for step in steps.STEPS], help="steps (default: all)"
     )
     parser.add_argument(
         "--keep", action="store_true", help="put the table into book/reference/speed.json"
@@ -207,7 +208,7 @@ def main() -> None:
                 repeat(copy.folder / name, factor)
             unlimited(copy, factor, passes)
             for run in options.runs:
-                step = graph.step(run)
+                step = steps.step(run)
                 if run in too_slow or too_slow & set(step.needs):
                     too_slow.add(run)
                     continue

@@ -22,7 +22,11 @@ import torch
 from training import peak
 from transformers.pipelines import DecisionPipeline
 
-from emo_utils import data, embeddings, emotion, judge, models
+from emo_utils.data import dialogues
+from emo_utils.judging import decisions
+from emo_utils.models import embeddings
+from emo_utils.models.precision import choose_precision
+from emo_utils.scoring import emotion
 
 WHOLE = (
     9 * 7000
@@ -76,13 +80,13 @@ def main() -> None:
         "--keep", action="store_true", help="put the tables into book/reference/speed.json"
     )
     options = parser.parse_args()
-    dtype = models.choose_precision().dtype
-    reader = judge.Judge(options.model, dtype)
+    dtype = choose_precision().dtype
+    reader = decisions.Judge(options.model, dtype)
     twin = copy.copy(reader.model)
     twin.name_or_path = twin.config._name_or_path = ""
     pipe = DecisionPipeline(model=twin, tokenizer=copy.deepcopy(reader.tokenizer))
     encoder = embeddings.load(options.encoder, dtype)
-    rows = [row["soothing_response"] for row in data.load("eqsr")]
+    rows = [row["soothing_response"] for row in dialogues.load("eqsr")]
     texts = rows[: options.texts]
     for warm in (
         lambda: generated(reader, texts[:1]),
@@ -199,7 +203,7 @@ def passed(reader, texts: list[str]) -> int:
                 {"state": text, "questions": emotion.QUESTIONS}, reader.tokenizer
             )
         ]
-        shared = judge.common_prefix(prompts)
+        shared = decisions.common_prefix(prompts)
         total += shared - header + sum(len(p) - shared for p in prompts)
     return total
 

@@ -18,9 +18,13 @@ import clock
 import numpy as np
 import torch
 
-from emo_utils import data, judge, models, prompts
+from emo_utils.data import emplifai
+from emo_utils.generation import prompts
+from emo_utils.judging import decisions
+from emo_utils.models import loading
+from emo_utils.models.precision import choose_precision
 
-LABELS = [japanese for _, japanese, _ in data.EMPLIFAI_EMOTIONS]
+LABELS = [japanese for _, japanese, _ in emplifai.EMOTIONS]
 PAPER = 4125  # dialogues of EmplifAI
 
 
@@ -84,19 +88,19 @@ def main() -> None:
         "--keep", action="store_true", help="put the tables into book/reference/speed.json"
     )
     options = parser.parse_args()
-    rows = data.load_japanese()
-    model, tokenizer = models.load(options.model, "float32")
+    rows = emplifai.load()
+    model, tokenizer = loading.load(options.model, "float32")
     questions = [
         asked(tokenizer, row)
         for row in rows[:: max(len(rows) // options.dialogues, 1)][: options.dialogues]
     ]
     ways = {
         "plain": lambda: plain(model, tokenizer, questions),
-        "one pass": lambda: judge.word_scores(model, tokenizer, questions, LABELS),
+        "one pass": lambda: decisions.word_scores(model, tokenizer, questions, LABELS),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     found = {}
-    judge.word_scores(model, tokenizer, questions[:2], LABELS)
+    decisions.word_scores(model, tokenizer, questions[:2], LABELS)
     for _ in range(options.rounds):
         for name, way in ways.items():
             started = time.perf_counter()
@@ -117,13 +121,15 @@ def main() -> None:
         f"of {np.ptp(found['plain']):.0f} nats between the likeliest and the least likely"
     )
     del model
-    dtype = models.choose_precision().dtype
-    model, tokenizer = models.load(options.model, dtype)
+    dtype = choose_precision().dtype
+    model, tokenizer = loading.load(options.model, dtype)
     growth = []
-    judge.word_scores(model, tokenizer, [asked(tokenizer, row) for row in rows[:2]], LABELS)
+    decisions.word_scores(model, tokenizer, [asked(tokenizer, row) for row in rows[:2]], LABELS)
     for count in (8, 16, 32):
         started = time.perf_counter()
-        judge.word_scores(model, tokenizer, [asked(tokenizer, row) for row in rows[:count]], LABELS)
+        decisions.word_scores(
+            model, tokenizer, [asked(tokenizer, row) for row in rows[:count]], LABELS
+        )
         took = time.perf_counter() - started
         growth.append(
             {

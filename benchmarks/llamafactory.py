@@ -26,7 +26,13 @@ from transformers.trainer_callback import PrinterCallback
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
 
 from emo import export
-from emo_utils import data, graph, models, packed, parameters, prompts, train
+from emo.graph import steps
+from emo_utils.data import training_rows
+from emo_utils.experiment import parameters
+from emo_utils.generation import prompts
+from emo_utils.models import loading
+from emo_utils.models.precision import choose_precision
+from emo_utils.training import packed, recipe
 
 LLAMAFACTORY = "llamafactory==0.9.5"
 LEFT_OUT = (
@@ -112,12 +118,12 @@ def theirs(binaries: Path, settings: Path, steps: int) -> list[dict]:
 def ours(run: str, values: dict, folder: Path, steps: int):
     """The trainer of the run's notebook after its steps."""
     torch.manual_seed(values["seed"])
-    precision = models.choose_precision(values["precision"])
-    model, tokenizer = models.load(
+    precision = choose_precision(values["precision"])
+    model, tokenizer = loading.load(
         values["base_model"], "float32", [Path(values["init"])] if values["init"] else ()
     )
-    task, rows = prompts.text("task"), data.split("eqsr", values["train_rows"])[0]
-    shared = train.arguments(
+    task, rows = prompts.text("task"), training_rows.split("eqsr", values["train_rows"])[0]
+    shared = recipe.shared(
         folder / "ours",
         precision=precision,
         device_batch=values.get("device_batch", 0),
@@ -125,26 +131,30 @@ def ours(run: str, values: dict, folder: Path, steps: int):
     )
     shared["max_steps"] = steps
     if run.startswith("02_sft"):
-        make, arguments, examples = SFTTrainer, SFTConfig(**shared), data.sft_rows(rows, task)
+        make, arguments, examples = (
+            SFTTrainer,
+            SFTConfig(**shared),
+            training_rows.sft_rows(rows, task),
+        )
     elif run.startswith("03_dpo"):
         make, arguments, examples = (
             DPOTrainer,
             DPOConfig(**shared, beta=values["beta"], loss_type=["sigmoid"]),
-            data.dpo_rows(rows, task),
+            training_rows.dpo_rows(rows, task),
         )
     else:
         weights = {k: values[k] for k in ("beta", "desirable_weight", "undesirable_weight")}
         make, arguments, examples = (
             KTOTrainer,
             KTOConfig(**shared, **weights),
-            data.kto_rows(rows, task, values["seed"], values["batch_size"]),
+            training_rows.kto_rows(rows, task, values["seed"], values["batch_size"]),
         )
     trainer = make(
         model=model,
         args=arguments,
         train_dataset=datasets.Dataset.from_list(examples),
         processing_class=tokenizer,
-        peft_config=train.lora(values["lora_rank"]),
+        peft_config=recipe.lora(values["lora_rank"]),
     )
     trainer.remove_callback(PrinterCallback)
     packed.pack(trainer)
@@ -194,11 +204,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         binaries = environment((options.venv or Path(folder) / "venv").resolve())
         for run in RUNS:
-            step = graph.step(run)
+            step = steps.step(run)
             given = {"precision": "fp32", "train_rows": options.rows} | (
                 {"init": start} if ".er-" in run else {}
             )
-            values = parameters.resolve(step.notebook, graph.values(step, options.profile) | given)
+            values = parameters.resolve(step.notebook, steps.values(step, options.profile) | given)
             settings, *_ = export.write(run, options.profile, Path(folder) / "export", given)
             other_log = theirs(binaries, settings, options.steps)
             trainer = ours(run, values, Path(folder), options.steps)

@@ -23,7 +23,10 @@ import numpy as np
 from rouge_score import rouge_scorer
 from sacrebleu.metrics import BLEU
 
-from emo_utils import data, embeddings, emotion, knowledge, stats
+from emo_utils.data import dialogues
+from emo_utils.models import embeddings
+from emo_utils.scoring import emotion, overlap_scores
+from emo_utils.stats import intervals
 
 
 def texts_of(rows: list[str], count: int, sentences_each: int) -> list[str]:
@@ -36,20 +39,22 @@ def texts_of(rows: list[str], count: int, sentences_each: int) -> list[str]:
 
 
 def plain_way(predictions, references) -> dict[str, np.ndarray]:
-    scorer = rouge_scorer.RougeScorer(knowledge.ROUGE_TYPES, use_stemmer=True)
+    scorer = rouge_scorer.RougeScorer(overlap_scores.ROUGE_TYPES, use_stemmer=True)
     rows = [scorer.score(r, p) for p, r in zip(predictions, references, strict=True)]
     for order in (1, 4):
         metric = BLEU(max_ngram_order=order, effective_order=False)
         [metric.corpus_score([p], [[r]]) for p, r in zip(predictions, references, strict=True)]
         metric.corpus_score(predictions, [references])
-    return {name: np.array([row[name].fmeasure for row in rows]) for name in knowledge.ROUGE_TYPES}
+    return {
+        name: np.array([row[name].fmeasure for row in rows]) for name in overlap_scores.ROUGE_TYPES
+    }
 
 
 def our_way(predictions, references, draws: int) -> dict[str, np.ndarray]:
-    indices = stats.resample_indices(len(predictions), 0, draws)
+    indices = intervals.resample_indices(len(predictions), 0, draws)
     for order in (1, 4):
-        knowledge.bleu_draws(predictions, references, order, indices)
-    return knowledge.rouge_items(predictions, references)
+        overlap_scores.bleu_draws(predictions, references, order, indices)
+    return overlap_scores.rouge_items(predictions, references)
 
 
 def main() -> None:
@@ -79,7 +84,7 @@ def main() -> None:
     rows = (
         [json.loads(line)["answer"] for line in open(options.rows, encoding="utf-8")]
         if options.rows
-        else [r["answer"] for name in ("er", "eqsr") for r in data.load(name)]
+        else [r["answer"] for name in ("er", "eqsr") for r in dialogues.load(name)]
     )
     references = [texts_of(rows, options.questions, 5) for _ in range(2)]
     answers = texts_of(rows, options.questions * options.systems, 6)
@@ -99,7 +104,7 @@ def main() -> None:
     plain = (time.perf_counter() - started) / options.sample
     same = all(
         np.allclose(found[name], values, atol=1e-9, rtol=0)
-        for name, values in knowledge.rouge_items(few, theirs).items()
+        for name, values in overlap_scores.rouge_items(few, theirs).items()
     )
     words = np.mean([len(a.split()) for a in answers[:1000]])
     print(

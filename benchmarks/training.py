@@ -72,7 +72,9 @@ def work(spec: dict, out: Path) -> None:
     from transformers.trainer_callback import PrinterCallback
     from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
 
-    from emo_utils import models, packed, train
+    from emo_utils.models import fetching, loading
+    from emo_utils.models.precision import choose_precision
+    from emo_utils.training import packed, recipe
 
     disable_progress_bars()
     torch.manual_seed(SETTINGS["seed"])
@@ -85,9 +87,9 @@ def work(spec: dict, out: Path) -> None:
     clock = Clock()
     if spec["way"] == "ours":
         left_out = spec.get("without", "nothing")
-        precision = models.choose_precision("fp32" if left_out == "bf16" else "auto")
-        model, tokenizer = models.load(BASE, "float32")
-        shared = train.arguments(
+        precision = choose_precision("fp32" if left_out == "bf16" else "auto")
+        model, tokenizer = loading.load(BASE, "float32")
+        shared = recipe.shared(
             Path(spec["folder"]),
             batch_size=spec["batch"],
             device_batch=spec["device_batch"],
@@ -97,7 +99,7 @@ def work(spec: dict, out: Path) -> None:
         )
         _leave_out(left_out, packed)
     else:
-        folder = models.fetch(BASE)
+        folder = fetching.fetch(BASE)
         model, tokenizer = (
             AutoModelForCausalLM.from_pretrained(folder),
             AutoTokenizer.from_pretrained(folder),
@@ -124,7 +126,7 @@ def work(spec: dict, out: Path) -> None:
         args=config(**shared, **more),
         train_dataset=Dataset.from_list(spec["examples"]),
         processing_class=tokenizer,
-        peft_config=train.lora(RANK),
+        peft_config=recipe.lora(RANK),
     )
     trainer.add_callback(clock)
     trainer.remove_callback(PrinterCallback)
@@ -189,10 +191,10 @@ def dialogues(path: Path | None, count: int) -> list[dict]:
     """Rows with a question, a chosen and a rejected answer: the shipped ones, or those of a file,
     where another row's answer is the rejected one.
     """
-    from emo_utils import data
+    from emo_utils.data import dialogues
 
     if path is None:
-        return data.load("eqsr", count)
+        return dialogues.load("eqsr", count)
     rows = [
         json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()
     ]
@@ -215,12 +217,13 @@ def dialogues(path: Path | None, count: int) -> list[dict]:
 
 
 def examples_of(stage: str, rows: list[dict], batch: int) -> list[dict]:
-    from emo_utils import data, prompts
+    from emo_utils.data import training_rows
+    from emo_utils.generation import prompts
 
     task = prompts.text("task")
     if stage == "kto":  # two labelled answers of each row
-        return data.kto_rows(rows, task, SETTINGS["seed"], batch)
-    return {"sft": data.sft_rows, "dpo": data.dpo_rows}[stage](rows, task)
+        return training_rows.kto_rows(rows, task, SETTINGS["seed"], batch)
+    return {"sft": training_rows.sft_rows, "dpo": training_rows.dpo_rows}[stage](rows, task)
 
 
 # Processes
@@ -315,14 +318,13 @@ def weights() -> int:
     """Parameters in the products of the base model's layers; the vocabulary's are left out, they
     meet the answers' tokens alone.
     """
+    import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from emo_utils import models
-
-    import torch
+    from emo_utils.models import fetching
 
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(models.fetch(BASE)))
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(fetching.fetch(BASE)))
     return sum(
         p.numel() for name, p in model.named_parameters() if "embed" not in name and p.dim() == 2
     )

@@ -2,8 +2,8 @@
 parameters, data, models, versions or machine had changed.
 
 A number that moves is explained where something that its run depends on differs: the fingerprints
-that runs keep say what (see `emo_utils.graph`). A number that leaves its interval with nothing
-changed is a fault, of the code or of this account of what a run depends on.
+that runs keep say what (see `emo.graph`). A number that leaves its interval with nothing changed
+is a fault, of the code or of this account of what a run depends on.
 """
 
 import html
@@ -14,8 +14,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from emo_utils import claims, graph, report, results
+from emo.graph import steps
+from emo_utils.claims import ledger as claims_ledger
+from emo_utils.experiment import results
 from emo_utils.project import ROOT, EmoError, first_line, write_atomic
+from emo_utils.report import figures
 
 _KEY = ["run", "table", "system", "metric", "group", "scorer"]
 _PARTS = {
@@ -43,11 +46,11 @@ def snapshot(profile: str, root: Path = ROOT) -> dict[str, dict]:
     records, and what they depend on.
     """
     found = {}
-    for s in graph.steps(profile):
+    for s in steps.steps(profile):
         path = (
-            root / graph.result_path(s.run, profile).relative_to(ROOT)
+            root / results.result_path(s.run, profile).relative_to(ROOT)
             if root != ROOT
-            else graph.result_path(s.run, profile)
+            else results.result_path(s.run, profile)
         )
         if path.is_file():
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -96,7 +99,7 @@ def keep(profile: str) -> Path:
     raises EmoError while a run is missing.
     """
     runs = snapshot(profile)
-    if missing := [s.run for s in graph.steps(profile) if s.run not in runs]:
+    if missing := [s.run for s in steps.steps(profile) if s.run not in runs]:
         raise EmoError(
             f"{missing[0]} has no result in the {profile} profile: "
             "make the whole book before its records are kept"
@@ -234,7 +237,7 @@ def verdicts(before: dict[str, dict], now: dict[str, dict]) -> pd.DataFrame:
     before, now; `attrs["count"]` claims were looked at.
     """
     old, new = (
-        claims.ledger(
+        claims_ledger.ledger(
             pd.DataFrame(
                 [r | {"run": run} for run, content in side.items() for r in content["records"]],
                 columns=[*results.Record.model_fields, "run"],
@@ -373,7 +376,7 @@ def figure(moved: pd.DataFrame, path: Path) -> None:
     """A line a run, a dot a number: how far it moved in half-widths of its interval; between the
     lines it stayed inside.
     """
-    report.style()
+    figures.style()
     known = moved[moved.move.notna()].assign(
         state=lambda f: f.state.where(
             (f.state != "outside") | (f.cause != ""), "outside, unexplained"

@@ -11,8 +11,14 @@ from pathlib import Path
 import yaml
 from transformers import AutoTokenizer
 
-from emo_utils import data, graph, models, parameters, prompts, results, train
+from emo.graph import steps
+from emo_utils.data import training_rows
+from emo_utils.experiment import parameters, runs
+from emo_utils.generation import prompts
+from emo_utils.models import fetching
+from emo_utils.models.precision import Precision, choose_precision
 from emo_utils.project import EmoError, write_atomic
+from emo_utils.training import recipe, row_checks
 
 TEMPLATES = {
     "SmolLM2": "smollm2",
@@ -20,7 +26,7 @@ TEMPLATES = {
     "Llama-3": "llama3",
     "Qwen2.5": "qwen",
 }  # by how a model's name begins
-ROWS = {"sft": data.sft_rows, "dpo": data.dpo_rows, "kto": data.kto_rows}
+ROWS = {"sft": training_rows.sft_rows, "dpo": training_rows.dpo_rows, "kto": training_rows.kto_rows}
 COLUMNS = {
     "sft": ("messages",),
     "dpo": ("messages", "chosen", "rejected"),
@@ -65,14 +71,14 @@ def write(run: str, profile: str, folder: Path, given: dict) -> list[Path]:
     wrong parameter, a missing checkpoint, more than 5 % of the rows longer than max_length, and
     what LLaMA-Factory cannot do.
     """
-    step = graph.step(run)
+    step = steps.step(run)
     if step.notebook.partition("_")[2] not in ROWS:
         raise EmoError(
             f"{run} cannot be exported; export one of: "
-            f"{', '.join(s.run for s in graph.STEPS if s.notebook.partition('_')[2] in ROWS)}"
+            f"{', '.join(s.run for s in steps.STEPS if s.notebook.partition('_')[2] in ROWS)}"
         )
     values = parameters.resolve(
-        step.notebook, graph.values(step, given.get("profile", profile)) | given
+        step.notebook, steps.values(step, given.get("profile", profile)) | given
     )
     stage, name, folder = (
         step.notebook.partition("_")[2],
@@ -80,7 +86,7 @@ def write(run: str, profile: str, folder: Path, given: dict) -> list[Path]:
         folder.expanduser().resolve(),
     )
     order = (values["seed"], values["batch_size"] // values["processes"]) if stage == "kto" else ()
-    train_rows, held_out = data.split(
+    train_rows, held_out = training_rows.split(
         "er" if values["system"] == "er-sft" else "eqsr",
         values["train_rows"],
         values["validation_rows"],
@@ -96,12 +102,12 @@ def write(run: str, profile: str, folder: Path, given: dict) -> list[Path]:
         | _start(step.notebook, values)
         | dict(zip(("dataset", "eval_dataset"), examples, strict=False))
     )
-    train.check_lengths(
+    row_checks.check_lengths(
         examples[name],
         AutoTokenizer.from_pretrained(settings["model_name_or_path"]),
         values["max_length"],
     )
-    precision = models.choose_precision(values["precision"])
+    precision = choose_precision(values["precision"])
     settings |= {"dataset_dir": str(folder)} | _training(stage, values, precision, folder / name)
     about = folder / "dataset_info.json"
     try:
@@ -173,14 +179,14 @@ def _start(notebook: str, values: dict) -> dict:
             f"which template of LLaMA-Factory {values['base_model']} needs is not known; "
             "add it to TEMPLATES in emo/export.py"
         )
-    before = results.Run(notebook, values, values).start_checkpoints()
+    before = runs.Run(notebook, values, values).start_checkpoints()
     whole = max(
         (i for i, path in enumerate(before) if not (path / "adapter_config.json").is_file()),
         default=-1,
     )
     settings = {
         "model_name_or_path": str(
-            before[whole] if whole >= 0 else models.fetch(values["base_model"])
+            before[whole] if whole >= 0 else fetching.fetch(values["base_model"])
         ),
         "template": template,
     }
@@ -200,9 +206,9 @@ def _start(notebook: str, values: dict) -> dict:
     )
 
 
-def _training(stage: str, values: dict, precision: models.Precision, output: Path) -> dict:
+def _training(stage: str, values: dict, precision: Precision, output: Path) -> dict:
     """What is trained, towards what, and how: the last as `train.arguments` gives it to TRL."""
-    shared = train.arguments(
+    shared = recipe.shared(
         output,
         precision=precision,
         device_batch=values.get("device_batch", 0),
@@ -221,7 +227,7 @@ def _training(stage: str, values: dict, precision: models.Precision, output: Pat
     if rank:
         settings |= {
             "lora_rank": rank,
-            "lora_alpha": train.LORA_ALPHA_PER_RANK * rank,
+            "lora_alpha": recipe.LORA_ALPHA_PER_RANK * rank,
             "lora_target": "all",
             "lora_dropout": 0.0,
         }

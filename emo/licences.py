@@ -6,7 +6,7 @@ from importlib import metadata
 import pandas as pd
 import yaml
 
-from emo_utils import models
+from emo_utils.models import registry
 from emo_utils.project import DATA, ROOT
 
 # Terms under which a package may be used and passed on with this project; a package that offers
@@ -98,7 +98,7 @@ def table() -> pd.DataFrame:
             w.licence,
             w.purpose,
         )
-        for w in models.REGISTRY.values()
+        for w in registry.REGISTRY.values()
     ]
     for card in sorted(DATA.glob("*/README.md")):
         text = card.read_text(encoding="utf-8")

@@ -8,8 +8,10 @@ import re
 import tarfile
 from pathlib import Path
 
-from emo import book, drift, stale
-from emo_utils import graph
+from emo import drift
+from emo.graph import due, steps
+from emo.site import built
+from emo_utils.experiment import results
 from emo_utils.project import ROOT, EmoError, relative, results_dir, sha256_file, write_atomic
 
 
@@ -20,30 +22,30 @@ def write(profile: str, folder: Path) -> list[Path]:
     Raises EmoError where a run or the book is missing or not up to date,
     and where a run was made from a tree with local changes.
     """
-    if due := [s.run for s in graph.steps(profile) if stale.why(s.run, profile)]:
+    if stale := [s.run for s in steps.steps(profile) if due.why(s.run, profile)]:
         raise EmoError(
-            f"{due[0]} is not up to date ({stale.why(due[0], profile)[0]}); call make book first"
+            f"{stale[0]} is not up to date ({due.why(stale[0], profile)[0]}); call make book first"
         )
-    if not book.is_current(profile):
+    if not built.is_current(profile):
         raise EmoError("the pages are not those of the present results; call make book first")
     runs = drift.snapshot(profile)
     if dirty := [name for name, run in runs.items() if run["dirty"]]:
         raise EmoError(
             f"{dirty[0]} was made from a tree with local changes; a release is made from a commit"
         )
-    results = results_dir(profile)
+    folder_of_results = results_dir(profile)
     records = [
         p
         for pattern in ("*.json", "*.parquet", "answers/*.parquet", "notebooks/*.ipynb")
-        for p in results.glob(pattern)
+        for p in folder_of_results.glob(pattern)
     ]
     files = [
         _archive(
             folder / f"book-{profile}.tar.gz",
-            [p for p in book.HTML.rglob("*") if p.is_file()],
-            book.HTML.parent,
+            [p for p in built.HTML.rglob("*") if p.is_file()],
+            built.HTML.parent,
         ),
-        _archive(folder / f"records-{profile}.tar.gz", records, results.parent),
+        _archive(folder / f"records-{profile}.tar.gz", records, folder_of_results.parent),
     ]
     write_atomic(folder / "NOTES.md", _notes(profile, runs))
     write_atomic(
@@ -86,6 +88,6 @@ def _notes(profile: str, runs: dict[str, dict]) -> str:
         f"{sum(len(run['records']) for run in runs.values())} numbers of {len(runs)} runs "
         f"from {', '.join(commits)}, on {'; '.join(machines)}. "
         "Check the files with `sha256sum -c SHA256SUMS`; "
-        f"{relative(graph.result_folder('01_data_rewriting', profile))} holds the records "
+        f"{relative(results.result_folder('01_data_rewriting', profile))} holds the records "
         "where the book is made.\n"
     )

@@ -52,7 +52,7 @@ def cache(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMO_CACHE", str(folder))
-        for name in ("EMO_BOOK_RUN", "EMO_MODELS", "OPENAI_API_KEY"):
+        for name in ("EMO_STEP", "EMO_MODELS", "OPENAI_API_KEY"):
             patch.delenv(name, raising=False)
         yield folder
 
@@ -70,6 +70,6 @@ def settings_end_with_their_test():
 @pytest.fixture(scope="session")
 def tiny(cache):
     """Folder of the tiny random Llama, built once a session."""
-    from emo_utils import models
+    from emo_utils.models import fetching
 
-    return models.fetch("tiny-llama", log=lambda text: None)
+    return fetching.fetch("tiny-llama", log=lambda text: None)

@@ -9,14 +9,19 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from emo_utils import data, graph, models, parameters, project, prompts, results, train
+from emo.graph import fingerprints, steps
+from emo_utils import project
+from emo_utils.data import dialogues
+from emo_utils.experiment import code, parameters, provenance, runs
+from emo_utils.generation import prompts
 from emo_utils.project import NOTEBOOKS, notebook_cells
+from emo_utils.training import fitting, model_cards
 
 # fp32, as the choice by measurement may differ between two runs on a busy machine.
 STEPS, TRAININGS, FILES = (
-    graph.STEPS,
-    graph._TRAININGS,
-    data.FILES,
+    steps.STEPS,
+    steps.TRAININGS,
+    dialogues.FILES,
 )  # as they are outside of any home
 START = {"profile": "smoke", "precision": "fp32", "test_rows": 2, "max_new_tokens": 4}
 
@@ -31,34 +36,40 @@ def home_in(folder, patch):
     shutil.copytree(
         source / "emo_utils", folder / "emo_utils", ignore=shutil.ignore_patterns("__pycache__")
     )
-    dialogues = folder / "data" / "dialogues"
-    dialogues.mkdir(parents=True)
+    copies = folder / "data" / "dialogues"
+    copies.mkdir(parents=True)
     (folder / "data" / "published").symlink_to(source / "data" / "published")
-    shutil.copy(source / "data" / "dialogues" / "explicit_comfort.txt", dialogues)
-    (dialogues / "overt").mkdir()
+    shutil.copy(source / "data" / "dialogues" / "explicit_comfort.txt", copies)
+    (copies / "overt").mkdir()
     for path in (source / "data" / "dialogues").rglob("*.jsonl"):
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         cut = [
             {k: v[: 40 + len(v) % 17] if k in TEXTS else v for k, v in row.items()} for row in rows
         ]
-        (dialogues / path.relative_to(source / "data" / "dialogues")).write_text(
+        (copies / path.relative_to(source / "data" / "dialogues")).write_text(
             "".join(json.dumps(row) + "\n" for row in cut), encoding="utf-8"
         )
     moved = {
         s.run: replace(s, files=tuple(folder / p.relative_to(source) for p in s.files))
         for s in STEPS
     }
-    patch.setattr(graph, "STEPS", tuple(moved.values()))
-    patch.setattr(graph, "_TRAININGS", tuple(moved[s.run] for s in TRAININGS))
-    for module in (project, results, graph, train):
+    patch.setattr(steps, "STEPS", tuple(moved.values()))
+    patch.setattr(steps, "TRAININGS", tuple(moved[s.run] for s in TRAININGS))
+    for module in (project, code, runs, steps, fitting, model_cards):
         patch.setattr(module, "ROOT", folder)
-    patch.setattr(prompts, "FOLDER", folder / "emo_utils" / "prompt_texts")
-    patch.setattr(data, "FILES", {name: dialogues / path.name for name, path in FILES.items()})
-    patch.setattr(data, "COMFORT_PHRASES", dialogues / "explicit_comfort.txt")
+    patch.setattr(code, "PACKAGE", folder / "emo_utils")
+    patch.setattr(prompts, "FOLDER", folder / "emo_utils" / "generation" / "prompt_texts")
+    patch.setattr(dialogues, "FILES", {name: copies / path.name for name, path in FILES.items()})
+    patch.setattr(dialogues, "COMFORT_PHRASES", copies / "explicit_comfort.txt")
     patch.setenv("EMO_HOME", str(folder))  # for the processes that a training starts
-    patch.setattr(data, "USED", {})
-    patch.setattr(models, "USED", {})
+    patch.setattr(provenance, "FILES_READ", {})
+    patch.setattr(provenance, "MODELS_LOADED", {})
     return folder
+
+
+def as_a_step(patch, run: str) -> None:
+    """The next notebook is a run of the book, as `emo step` makes it known."""
+    patch.setenv(runs.STEP, fingerprints.environment(run, "smoke")[runs.STEP])
 
 
 def records_of(played) -> pd.DataFrame:
@@ -90,8 +101,8 @@ def play(notebook: str, *, until: str = "", before: str = "", **given) -> Simple
     """Execute a notebook's code cells, up to and with the one that holds `until`,
     or without the one that holds `before`; returns its names.
     """
-    data.USED.clear()  # as in a fresh kernel
-    models.USED.clear()
+    provenance.FILES_READ.clear()  # as in a fresh kernel
+    provenance.MODELS_LOADED.clear()
     known = parameters.declared(notebook)
     given = {
         name: value
@@ -110,7 +121,7 @@ def play(notebook: str, *, until: str = "", before: str = "", **given) -> Simple
             break
         for source in (text, injected) if "parameters" in tags else (text,):
             namespace["In"].append(source)
-            if (until or before) and source.startswith("report.style()"):
+            if (until or before) and source.startswith("figures.style()"):
                 continue  # a second for a drawing that nothing looks at
             exec(compile(source, notebook, "exec"), namespace)
         if until and until in text:

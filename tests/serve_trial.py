@@ -22,11 +22,16 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pandas as pd
 import soak_rewrite
 
-from emo import answers
-from emo_utils import data, models, remote, rewrite, serve
+from emo_utils.data import dialogues
+from emo_utils.generation import served
+from emo_utils.judging import remote
+from emo_utils.models import fetching, serving
 from emo_utils.project import EmoError
+from emo_utils.rewriting import live, requests, sources
+from emo_utils.rewriting.store import Store
 
 QUESTION = {
     "warm": {
@@ -104,7 +109,7 @@ class Served:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        serve._wait(f"http://127.0.0.1:{self.port}/health", self.process, self.log, 300)
+        serving._wait(f"http://127.0.0.1:{self.port}/health", self.process, self.log, 300)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -112,7 +117,7 @@ class Served:
 
 
 def rows(count: int) -> list[dict]:
-    shipped = data.load("test")
+    shipped = dialogues.load("test")
     return [
         shipped[i % len(shipped)]
         | {
@@ -129,13 +134,13 @@ def ask(kind: str, count: int, model: str, address: str, folder: Path) -> int:
     Raises EmoError as a user would meet it.
     """
     if kind == "answers":
-        path = answers.write(
+        path = served.write(
             "trial",
-            answers.Settings(model, address, max_new_tokens=8, concurrency=8, wait=120),
+            served.Settings(model, address, max_new_tokens=8, concurrency=8, wait=120),
             rows(count),
             folder,
         )
-        return len(answers.pd.read_parquet(path))
+        return len(pd.read_parquet(path))
     if kind == "judge":
         judge = remote.reader(model, "", folder / "decisions.sqlite", address)
         return len(
@@ -145,14 +150,14 @@ def ask(kind: str, count: int, model: str, address: str, folder: Path) -> int:
         )
     source = soak_rewrite.consultations(folder / "rows.jsonl", count)
     settings, store = (
-        rewrite.Settings(model, address, max_tokens=12, attempts=1, concurrency=8),
-        rewrite.Store(folder / "replies.sqlite"),
+        requests.Settings(model, address, max_tokens=12, attempts=1, concurrency=8),
+        Store(folder / "replies.sqlite"),
     )
     tasks = soak_rewrite.tasks_of(source, count)
-    rewrite.run(lambda: tasks, settings, store)
+    live.run(lambda: tasks, settings, store)
     return sum(
         reply.final
-        for part in rewrite.chunks([rewrite.key(task, settings) for task in tasks])
+        for part in sources.chunks([requests.key(task, settings) for task in tasks])
         for reply in store.last(part).values()
     )
 
@@ -218,7 +223,7 @@ def main() -> None:
         default=["answers", "judge", "rewrite"],
     )
     options = parser.parse_args()
-    weights = models.fetch("SmolLM2-135M-Instruct")
+    weights = fetching.fetch("SmolLM2-135M-Instruct")
     for kind in options.kinds:
         with tempfile.TemporaryDirectory() as folder:
             trial(kind, options.requests, options.kills, options.seed, Path(folder), weights)

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import llm_server
 
-from emo_utils import rewrite, sources
+from emo_utils.rewriting import live, requests, sources
+from emo_utils.rewriting.store import Reply, Store
 
 FILES = ("er.jsonl", "eqsr.jsonl", "set_aside.jsonl")
 HANG = 0.8  # seconds for which the server hangs; longer than the timeout below
@@ -43,13 +44,13 @@ def consultations(path: Path, count: int, tag: str = "") -> sources.Source:
     return sources.Source(str(path))
 
 
-def settings(address: str, concurrency: int = 8) -> rewrite.Settings:
-    return rewrite.Settings("m", address, concurrency=concurrency, timeout=0.5, deadline=2.5)
+def settings(address: str, concurrency: int = 8) -> requests.Settings:
+    return requests.Settings("m", address, concurrency=concurrency, timeout=0.5, deadline=2.5)
 
 
 def name(task: sources.Task) -> str:
     """What the server's log calls a row."""
-    return hashlib.sha256(rewrite.messages(task)[0]["content"].encode()).hexdigest()
+    return hashlib.sha256(requests.messages(task)[0]["content"].encode()).hexdigest()
 
 
 def tasks_of(source: sources.Source, rows: int) -> list[sources.Task]:
@@ -62,11 +63,11 @@ def child(source: Path, rows: int, store: Path, out: Path, address: str, concurr
     tasks, asked, kept = (
         tasks_of(sources.Source(str(source)), rows),
         settings(address, concurrency),
-        rewrite.Store(store),
+        Store(store),
     )
-    while rewrite.run(lambda: tasks, asked, kept).counts["failed"]:
+    while live.run(lambda: tasks, asked, kept).counts["failed"]:
         pass
-    rewrite.export(tasks, asked, kept, out)
+    live.export(tasks, asked, kept, out)
 
 
 def start(
@@ -94,17 +95,17 @@ def exported(folder: Path) -> dict[str, bytes]:
     return {file: (folder / file).read_bytes() for file in FILES}
 
 
-def committed(store: Path, tasks: list[sources.Task], address: str) -> dict[str, rewrite.Reply]:
+def committed(store: Path, tasks: list[sources.Task], address: str) -> dict[str, Reply]:
     """The latest reply of each row in a store,
     under the name that the server's log gives the row.
     """
     names, opened = (
-        {rewrite.key(task, settings(address)): name(task) for task in tasks},
-        rewrite.Store(store),
+        {requests.key(task, settings(address)): name(task) for task in tasks},
+        Store(store),
     )
     found = {
         names[key]: reply
-        for part in rewrite.chunks(names)
+        for part in sources.chunks(names)
         for key, reply in opened.last(part).items()
     }
     opened.connection.close()

@@ -9,18 +9,19 @@ import pandas as pd
 import pytest
 from local_server import Local
 
-from emo import answers, cli
-from emo_utils import data, prompts
+from emo import cli
+from emo_utils.data import dialogues
+from emo_utils.generation import prompts, served
 from emo_utils.project import EmoError
 
-ROWS = data.load("test", 12)
+ROWS = dialogues.load("test", 12)
 
 
 @pytest.fixture(autouse=True)
 def here(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.setattr(answers, "AGAIN", 0.05)
+    monkeypatch.setattr(served, "AGAIN", 0.05)
 
 
 def said(body, text=None, ended="stop"):
@@ -44,7 +45,7 @@ def said(body, text=None, ended="stop"):
 
 
 def settings(server, **given):
-    return answers.Settings("m", server.address, **{"concurrency": 3, "wait": 5.0} | given)
+    return served.Settings("m", server.address, **{"concurrency": 3, "wait": 5.0} | given)
 
 
 def test_answers_have_the_form_of_the_books_own(tmp_path):
@@ -57,7 +58,7 @@ def test_answers_have_the_form_of_the_books_own(tmp_path):
         )
     )
     frame = pd.read_parquet(
-        answers.write(
+        served.write(
             "mine",
             settings(server, prompt="comfort", max_new_tokens=7, temperature=0.5),
             ROWS,
@@ -82,10 +83,10 @@ def test_answers_have_the_form_of_the_books_own(tmp_path):
 
 def test_nothing_is_asked_twice_and_another_setting_is_asked_anew(tmp_path):
     server = Local(lambda path, body: said(body))
-    answers.write("mine", settings(server), ROWS[:8], tmp_path)
-    answers.write("mine", settings(server), ROWS, tmp_path)
+    served.write("mine", settings(server), ROWS[:8], tmp_path)
+    served.write("mine", settings(server), ROWS, tmp_path)
     assert len(server.asked) == 12
-    answers.write("mine", settings(server, temperature=0.7), ROWS[:2], tmp_path)
+    served.write("mine", settings(server, temperature=0.7), ROWS[:2], tmp_path)
     assert len(server.asked) == 14
 
 
@@ -97,7 +98,7 @@ def test_a_server_that_is_away_is_waited_for(tmp_path):
         return (503, {"error": {"message": "loading"}}) if 4 <= len(times) < 15 else said(body)
 
     server = Local(reply)
-    assert len(pd.read_parquet(answers.write("mine", settings(server), ROWS, tmp_path))) == 12
+    assert len(pd.read_parquet(served.write("mine", settings(server), ROWS, tmp_path))) == 12
 
 
 def test_one_that_stays_away_ends_the_run_in_a_line_and_keeps_what_it_gave(tmp_path):
@@ -111,11 +112,11 @@ def test_one_that_stays_away_ends_the_run_in_a_line_and_keeps_what_it_gave(tmp_p
     with pytest.raises(
         EmoError, match="gave no reply for 0 seconds .*the same command goes on"
     ) as error:
-        answers.write("mine", settings(server, wait=0.3, concurrency=1), ROWS, tmp_path)
+        served.write("mine", settings(server, wait=0.3, concurrency=1), ROWS, tmp_path)
     assert "\n" not in str(error.value)
     back = Local(lambda path, body: said(body))
     server.server.RequestHandlerClass, asked = back.server.RequestHandlerClass, back.asked
-    answers.write("mine", settings(server), ROWS, tmp_path)
+    served.write("mine", settings(server), ROWS, tmp_path)
     assert len(asked) == 7
 
 
@@ -134,7 +135,7 @@ def test_one_that_stays_away_ends_the_run_in_a_line_and_keeps_what_it_gave(tmp_p
 def test_what_refuses_or_is_no_such_server_is_named(tmp_path, status, content, message):
     server = Local(lambda path, body: (status, content))
     with pytest.raises(EmoError, match=message) as error:
-        answers.write("mine", settings(server), ROWS, tmp_path)
+        served.write("mine", settings(server), ROWS, tmp_path)
     assert "\n" not in str(error.value) and server.address in str(error.value)
 
 
@@ -147,7 +148,7 @@ def test_a_killed_run_goes_on(tmp_path):
     script = (
         "from pathlib import Path; from emo import answers; from emo_utils import data; "
         f"answers.write('mine', answers.Settings('m', {server.address!r}, concurrency=2), "
-        f"data.load('test', 12), Path({str(tmp_path)!r}))"
+        f"dialogues.load('test', 12), Path({str(tmp_path)!r}))"
     )
     child = subprocess.Popen([sys.executable, "-c", script])
     while len(server.asked) < 6:
@@ -156,7 +157,7 @@ def test_a_killed_run_goes_on(tmp_path):
     child.send_signal(signal.SIGKILL)
     child.wait()
     assert not (tmp_path / "mine.parquet").exists()
-    answers.write("mine", settings(server), ROWS, tmp_path)
+    served.write("mine", settings(server), ROWS, tmp_path)
     assert 12 <= len(server.asked) <= 12 + 3  # those under way at the kill, and no other
 
 
@@ -179,8 +180,8 @@ def test_mistakes_on_the_command_line(given, message, capsys):
 
 def test_the_command_names_what_scores_the_answers(tmp_path, monkeypatch, capsys):
     server = Local(lambda path, body: said(body))
-    monkeypatch.setattr(answers, "FOLDER", tmp_path)
-    monkeypatch.setattr(answers.write, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(served, "FOLDER", tmp_path)
+    monkeypatch.setattr(served.write, "__defaults__", (tmp_path,))
     assert (
         cli.main(["answers", "mine", "--model", "m", "--endpoint", server.address, "--rows", "5"])
         == 0

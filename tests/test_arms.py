@@ -9,8 +9,10 @@ import pytest
 from played import home_in, play, records_of
 from sklearn.metrics import roc_auc_score
 
-from emo_utils import data, embeddings, emotion
+from emo_utils.data import dialogues, files
+from emo_utils.models import embeddings
 from emo_utils.project import EmoError
+from emo_utils.scoring import emotion
 
 
 def score(_, texts):
@@ -38,19 +40,21 @@ def test_shares_scores_and_aucs_are_those_of_other_programs(home):
     names = play("01_two_arms", test_rows=20)
     found = records_of(names)
     phrases = found.loc["arms.phrases"].reset_index("group", drop=True)
-    everything = [data.load(name, arm="overt") for name in ("er", "eqsr", "test")]
+    everything = [dialogues.load(name, arm="overt") for name in ("er", "eqsr", "test")]
     assert phrases.loc["overt", "warm answers"].n == sum(map(len, everything))
     warm = [
         row.get("soothing_response") or row["empathetic_response"]
         for rows in everything
         for row in rows
     ]
-    listed = [line for line in data.COMFORT_PHRASES.read_text().splitlines() if line[:1] not in "#"]
+    listed = [
+        line for line in dialogues.COMFORT_PHRASES.read_text().splitlines() if line[:1] not in "#"
+    ]
     said = [any(phrase in text.lower() for phrase in listed) for text in warm]
     assert phrases.loc["overt", "warm answers"].value == pytest.approx(np.mean(said))
     assert phrases.loc["subtle", "doctors' answers"].value == 0
     scored = found.loc["arms.emotion"].reset_index("group", drop=True)
-    rows = data.load("test", 20, arm="overt")
+    rows = dialogues.load("test", 20, arm="overt")
     plain = score(None, [row["answer"] for row in rows])["mean"]
     warm = score(None, [row["soothing_response"] for row in rows])["mean"]
     assert scored.loc["overt", "mean"].value == pytest.approx(warm.mean())
@@ -93,7 +97,10 @@ def test_a_folder_without_those_rows_is_named(home, tmp_path):
 
 def test_an_arm_that_is_not_there_is_refused():
     with pytest.raises(
-        data.DataError, match="no arm 'loud' of the dialogues; there are: subtle, overt"
+        files.DataError, match="no arm 'loud' of the dialogues; there are: subtle, overt"
     ):
-        data.load("test", arm="loud")
-    assert data.load("test", 5, arm="overt")[0]["question"] == data.load("test", 5)[0]["question"]
+        dialogues.load("test", arm="loud")
+    assert (
+        dialogues.load("test", 5, arm="overt")[0]["question"]
+        == dialogues.load("test", 5)[0]["question"]
+    )

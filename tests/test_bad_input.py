@@ -18,10 +18,14 @@ import struct
 
 import pandas as pd
 import pytest
-
 from complaints import KEPT, complaint, shown_on_the_page
+
 from emo import cli
-from emo_utils import claims, graph, parameters, project, report
+from emo_utils import project
+from emo_utils.claims import ledger as claims_ledger
+from emo_utils.data import published_numbers
+from emo_utils.experiment import parameters
+from emo_utils.experiment import sweeps as sweep_files
 from emo_utils.project import EmoError
 
 ROW = {
@@ -517,7 +521,7 @@ PROFILES = {
 def test_profiles_that_cannot_be_run(tmp_path, capsys, monkeypatch, case):
     content, says = PROFILES[case]
     folder = tmp_path / "profiles"
-    shutil.copytree(parameters.PROFILES, folder)
+    shutil.copytree(project.PROFILES, folder)
     monkeypatch.chdir(tmp_path)
     if content is None:
         (folder / "smoke.yaml").unlink()
@@ -536,7 +540,7 @@ def test_profiles_that_cannot_be_run(tmp_path, capsys, monkeypatch, case):
 def test_a_plan_names_a_model_that_nobody_registered(tmp_path, capsys, monkeypatch):
     """It may be an endpoint's; a slip in it would show hours later."""
     (tmp_path / "smoke.yaml").write_text(
-        (parameters.PROFILES / "smoke.yaml")
+        (project.PROFILES / "smoke.yaml")
         .read_text()
         .replace("base_model: tiny-llama", "base_model: tiny-lama")
     )
@@ -574,7 +578,7 @@ SWEEPS = {
 def test_sweeps_that_cannot_be_run(tmp_path, capsys, monkeypatch, case):
     content, says = SWEEPS[case]
     (tmp_path / "beta.yaml").write_text(content)
-    monkeypatch.setattr(graph, "SWEEPS", tmp_path)
+    monkeypatch.setattr(sweep_files, "SWEEPS", tmp_path)
     said = complaint(capsys, "sweep", "beta", "--profile", "smoke")
     assert len(said) == 1 and pd.Series(said).str.contains(says).any(), said
 
@@ -619,9 +623,9 @@ def test_published_numbers_that_cannot_be_read(tmp_path, monkeypatch, case):
         (tmp_path / "emodoctor.csv").write_bytes(
             content if isinstance(content, bytes) else content.encode()
         )
-    monkeypatch.setattr(report, "PUBLISHED", tmp_path / "emodoctor.csv")
-    monkeypatch.setattr(claims, "NUMBERS", (tmp_path / "emodoctor.csv",))
-    for read in (claims.published, lambda: report.published("emodoctor.table1")):
+    monkeypatch.setattr(published_numbers, "EMODOCTOR", tmp_path / "emodoctor.csv")
+    monkeypatch.setattr(claims_ledger, "NUMBERS", (tmp_path / "emodoctor.csv",))
+    for read in (claims_ledger.published, lambda: published_numbers.emodoctor("emodoctor.table1")):
         with pytest.raises(EmoError, match=says) as error:
             read()
     shown_on_the_page([f"emo: {error.value}"])

@@ -19,14 +19,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from complaints import complaint, shown_on_the_page
+from local_server import Local
 from safetensors.numpy import load_file, save_file
 
-from complaints import complaint, shown_on_the_page
 from emo import cli
-from emo_utils import checkpoints, models
-from emo_utils.checkpoints import WeightsError
-from emo_utils.models import Member, Weights
-from local_server import Local
+from emo_utils.models import checkpoints, fetching, loading, registry
+from emo_utils.models.checkpoints import WeightsError
+from emo_utils.models.registry import Member, Weights
 
 ADAPTER, WHOLE = "adapter_model.safetensors", "model.safetensors"
 LAYER = "base_model.model.model.layers.0.mlp.up_proj"
@@ -47,12 +47,12 @@ def good(tiny, tmp_path_factory):
     """An adapter and a whole model, as chapter 2 saves them."""
     from peft import get_peft_model
 
-    from emo_utils import train
+    from emo_utils.training import recipe
 
     folder = tmp_path_factory.mktemp("good")
     for kind, rank in (("adapter", 4), ("whole", 0)):
-        model, _ = models.load("tiny-llama")
-        (get_peft_model(model, train.lora(rank)) if rank else model).save_pretrained(folder / kind)
+        model, _ = loading.load("tiny-llama")
+        (get_peft_model(model, recipe.lora(rank)) if rank else model).save_pretrained(folder / kind)
         (folder / kind / "companion.json").write_text(
             json.dumps({"base_model": "tiny-llama", "starts_from": []})
         )
@@ -362,8 +362,8 @@ def test_checkpoints_that_cannot_be_used(good, tiny, tmp_path, monkeypatch, case
     spoil(folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     for use in (
-        lambda: models.load("tiny-llama", checkpoints=[folder]),
-        lambda: list(models.each("tiny-llama", "float32", {"mine": [folder]})),
+        lambda: loading.load("tiny-llama", checkpoints=[folder]),
+        lambda: list(loading.each("tiny-llama", "float32", {"mine": [folder]})),
     ):
         with pytest.raises(
             WeightsError,
@@ -386,7 +386,7 @@ def test_the_trap_would_spring(tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", ["adapter", "whole"])
 def test_what_was_spoiled_was_good_before(good, tiny, kind):
     assert checkpoints.check(good / kind, "tiny-llama", tiny) is None
-    models.load("tiny-llama", checkpoints=[good / kind])
+    loading.load("tiny-llama", checkpoints=[good / kind])
 
 
 def test_a_chapter_that_starts_from_a_torn_checkpoint_says_so_in_its_last_line(
@@ -433,12 +433,12 @@ def test_a_place_to_go_on_from_is_whole_or_is_not_one(tmp_path, torn):
 
 
 def test_training_goes_on_from_the_last_place_that_is_whole(tmp_path):
-    from emo_utils import train
+    from emo_utils.training import fitting
 
     for step in (2, 4, 10):
         files_of_a_trainer(tmp_path / f"checkpoint-{step}")
     (tmp_path / "checkpoint-10" / "optimizer.pt").write_bytes(b"half")
-    assert train._last_checkpoint(tmp_path) == tmp_path / "checkpoint-4"
+    assert fitting._last_checkpoint(tmp_path) == tmp_path / "checkpoint-4"
     assert not (tmp_path / "checkpoint-10").exists()
 
 
@@ -446,7 +446,7 @@ def test_training_goes_on_from_the_last_place_that_is_whole(tmp_path):
 
 
 @pytest.fixture
-def registry(tmp_path, monkeypatch):
+def entries_of_each_kind(tmp_path, monkeypatch):
     """An empty cache, a folder of files that the user brought, one entry of each kind,
     and no package index.
     """
@@ -481,7 +481,9 @@ def registry(tmp_path, monkeypatch):
             members=(Member("toy-weights", "1.0.0", "toy/part.bin"),),
         ),
     }
-    monkeypatch.setattr(models, "REGISTRY", entries | {"tiny-llama": models.REGISTRY["tiny-llama"]})
+    monkeypatch.setattr(
+        registry, "REGISTRY", entries | {"tiny-llama": registry.REGISTRY["tiny-llama"]}
+    )
     for name, value in {
         "EMO_CACHE": tmp_path / "cache",
         "EMO_MODELS": tmp_path / "mine",
@@ -536,7 +538,7 @@ BROUGHT = {
 
 
 @pytest.mark.parametrize("case", BROUGHT)
-def test_weights_that_were_brought_along(registry, capsys, case):
+def test_weights_that_were_brought_along(entries_of_each_kind, capsys, case):
     name, place, what, says = BROUGHT[case]
     if what is None:
         with zipfile.ZipFile(registry / "mine" / place, "w") as archive:
@@ -545,7 +547,7 @@ def test_weights_that_were_brought_along(registry, capsys, case):
         (registry / "mine" / place).write_bytes(what)
     said = complaint(capsys, "fetch", name)
     assert pd.Series(said).str.contains(says).any(), said
-    assert not models.is_cached(name) and (registry / "mine" / place).exists()
+    assert not registry.is_cached(name) and (registry / "mine" / place).exists()
     assert not [
         path for path in registry.rglob("*") if path.name in ("trap-was-sprung", "outside.json")
     ]
@@ -582,7 +584,7 @@ MACHINE = {
 
 
 @pytest.mark.parametrize("case", MACHINE)
-def test_a_machine_that_cannot(registry, capsys, monkeypatch, case):
+def test_a_machine_that_cannot(entries_of_each_kind, capsys, monkeypatch, case):
     arguments, changes, says = MACHINE[case]
     (registry / "file").write_text("mine")
     for name, value in changes.items():
@@ -604,7 +606,7 @@ def test_a_machine_that_cannot(registry, capsys, monkeypatch, case):
     ],
     ids=lambda v: errno.errorcode.get(v, ""),
 )
-def test_a_disk_that_fails_in_the_middle(registry, capsys, monkeypatch, number, says):
+def test_a_disk_that_fails_in_the_middle(entries_of_each_kind, capsys, monkeypatch, number, says):
     """While a reply's store, a sheet or weights are written: what was there stays,
     and no half-written file has a name that is read.
     """
@@ -613,10 +615,10 @@ def test_a_disk_that_fails_in_the_middle(registry, capsys, monkeypatch, number, 
         Path(path).with_name(f".{Path(path).name}.partial").write_bytes(b"half")
         raise OSError(number, os.strerror(number), str(path))
 
-    monkeypatch.setattr(models, "write_atomic", fail)
+    monkeypatch.setattr(fetching, "write_atomic", fail)
     said = complaint(capsys, "fetch", "tiny-llama")
     assert said[-1].startswith(f"emo: {says}") and "what was finished is kept" in said[-1]
-    assert not models.is_cached("tiny-llama")
+    assert not registry.is_cached("tiny-llama")
     monkeypatch.undo()
 
 
@@ -711,10 +713,10 @@ def ask(capsys, tmp_path, address: str) -> list[str]:
 
 @pytest.fixture
 def impatient(monkeypatch):
-    from emo_utils import rewrite
+    from emo_utils.rewriting import live
 
-    client = rewrite.client
-    monkeypatch.setattr(rewrite, "client", lambda address: client(address, retries=0))
+    client = live.client
+    monkeypatch.setattr(live, "client", lambda address: client(address, retries=0))
     monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-1")
 
 

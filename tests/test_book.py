@@ -16,8 +16,8 @@ import soak_book
 from smoke_book import KEY, Copy, smoke_book
 
 from emo import warm
-from emo_utils.preference import SYSTEMS as COMPARED
-from emo_utils.results import SYSTEMS
+from emo_utils.experiment.results import SYSTEMS
+from emo_utils.judging.preference import SYSTEMS as COMPARED
 
 RUNS = 24
 

@@ -10,25 +10,18 @@ import pandas as pd
 import pytest
 from played import cell_with, home_in, play, records_of
 
-from emo_utils import (
-    data,
-    embeddings,
-    emotion,
-    facts,
-    judge,
-    models,
-    preference,
-    reading,
-    remote,
-    results,
-)
+from emo_utils.data import dialogues, marked_sentences
+from emo_utils.experiment import results
+from emo_utils.judging import decisions, preference, remote
+from emo_utils.models import embeddings, loading
 from emo_utils.project import EmoError
+from emo_utils.scoring import emotion, facts, sentence_marks
 
 SYSTEMS, UNREADABLE = list(preference.SYSTEMS), "(a text that no judge can read)"
 CANARIES = cell_with("07_preference_ablation", "CANARIES = {").CANARIES
 
 
-class RuleJudge(judge.Reader):
+class RuleJudge(decisions.Reader):
     """Gives each answer a weight: the number of its exclamation marks and one,
     a thousand for one that asks to be chosen.
 
@@ -59,7 +52,7 @@ def home(tmp_path, monkeypatch):
     has more exclamation marks.
     """
     folder = home_in(tmp_path, monkeypatch)
-    rows = data.load("test", 4)
+    rows = dialogues.load("test", 4)
     folder.joinpath("results", "smoke", "answers").mkdir(parents=True)
     for k, system in enumerate(results.SYSTEMS):
         answers = [
@@ -74,7 +67,7 @@ def home(tmp_path, monkeypatch):
         "embed",
         lambda _, texts: np.array([[float("answer" in text)] for text in texts]),
     )
-    monkeypatch.setattr(models, "load", lambda *_: (None, None))
+    monkeypatch.setattr(loading, "load", lambda *_: (None, None))
     monkeypatch.setattr(
         emotion,
         "scores_by_contrast",
@@ -200,7 +193,7 @@ def test_the_screen_counts_what_it_takes_out(home, monkeypatch):
         played.shown_answers["eqsr-sft"].tolist()[0] == "[…] Rest is good."
         and played.shown_answers["eqsr-sft"].tolist()[1] == "Rest."
     )
-    held = [row for row in data.load_sentences("addressed") if row["part"] == "test"]
+    held = [row for row in marked_sentences.load("addressed") if row["part"] == "test"]
     share = {
         which: np.mean(["answer" in row["text"] for row in held if row["addressed"] == which])
         for which in (0, 1)
@@ -248,9 +241,9 @@ def cases(home, monkeypatch):
         "discourages": "stay at home",
         "claims": "I am",
     }
-    monkeypatch.setattr(reading, "learn", lambda _, name: reading.MARKS[name])
+    monkeypatch.setattr(sentence_marks, "learn", lambda _, name: sentence_marks.MARKS[name])
     monkeypatch.setattr(
-        reading,
+        sentence_marks,
         "marks",
         lambda _, learnt, texts: pd.DataFrame(
             {mark: [rule[mark] in text for text in texts] for mark in learnt}

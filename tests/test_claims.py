@@ -7,18 +7,20 @@ import pandas as pd
 import pytest
 import yaml
 
-from emo_utils import claims, stats
+from emo_utils.claims import deciding, predicates
+from emo_utils.claims import ledger as claims_ledger
+from emo_utils.experiment.results import SYSTEMS
 from emo_utils.project import EmoError
-from emo_utils.results import SYSTEMS
+from emo_utils.stats import intervals
 
 COLUMNS = {"t": ["a", "b"]}
-ALL = claims.claims()
+ALL = claims_ledger.claims()
 
 
 def sums(predicate: str) -> list[str]:
     return [
         str(comparison)
-        for test in claims.parse(predicate, COLUMNS)
+        for test in predicates.parse(predicate, COLUMNS)
         for comparison in test.comparisons
     ]
 
@@ -80,7 +82,7 @@ def test_groups_of_systems_are_written_out():
 )
 def test_a_wrong_predicate_is_quoted_with_what_is_wrong(predicate, what):
     with pytest.raises(EmoError) as error:
-        claims.parse(predicate, COLUMNS)
+        predicates.parse(predicate, COLUMNS)
     assert (
         what in str(error.value)
         and "claims.yaml" in str(error.value)
@@ -92,9 +94,9 @@ def test_nothing_in_a_predicate_is_executed(tmp_path):
     """Code is a name like any other, of a system that no table has."""
     code = f"open('{tmp_path}/made','w') > y on t a"
     with pytest.raises(EmoError):
-        claims.parse(code, COLUMNS)
+        predicates.parse(code, COLUMNS)
     code = f"__import__('pathlib').Path('{tmp_path}','made').touch()".replace(",", "+")
-    tests = claims.parse(f"{code.replace('/', '_')} > y on t a", COLUMNS)
+    tests = predicates.parse(f"{code.replace('/', '_')} > y on t a", COLUMNS)
     assert len(tests) == 1 and not list(tmp_path.iterdir())
 
 
@@ -103,7 +105,7 @@ def decided(predicate: str, *intervals) -> bool | None:
     in order (None: no record).
     """
     found = iter([None if i is None else (sum(i) / 2, *i) for i in intervals])
-    return claims.decide(claims.parse(predicate, COLUMNS), lambda comparison: next(found))[0]
+    return deciding.decide(predicates.parse(predicate, COLUMNS), lambda comparison: next(found))[0]
 
 
 @pytest.mark.parametrize(
@@ -151,8 +153,8 @@ def test_one_of_many_comparisons_must_lie_clearly_on_the_other_side():
     for interval, expected in ((just_below, None), (clearly_below, False)):
         found = iter([(sum(interval) / 2, *interval)] + [(0.2, 0.1, 0.3)] * 69)
         assert (
-            claims.decide(
-                claims.parse("x > y on t *", columns), lambda c, found=found: next(found)
+            deciding.decide(
+                predicates.parse("x > y on t *", columns), lambda c, found=found: next(found)
             )[0]
             is expected
         )
@@ -184,16 +186,16 @@ def test_every_predicate_can_come_out_true_false_and_undecided(claim, side):
     def open_(c):
         return float(-c.constant), float(-c.constant) - distance, float(-c.constant) + distance
 
-    assert claims.decide(tests, holds)[0] is True
-    assert claims.decide(tests, fails)[0] is False
-    assert claims.decide(tests, open_)[0] is None
+    assert deciding.decide(tests, holds)[0] is True
+    assert deciding.decide(tests, fails)[0] is False
+    assert deciding.decide(tests, open_)[0] is None
     if side == "printed":  # printed numbers are known: true or false
         assert (
-            claims.decide(tests, lambda c: tuple(map(Decimal, map(str, holds(c)))), exact=True)[0]
+            deciding.decide(tests, lambda c: tuple(map(Decimal, map(str, holds(c)))), exact=True)[0]
             is True
         )
         assert (
-            claims.decide(tests, lambda c: tuple(map(Decimal, map(str, fails(c)))), exact=True)[0]
+            deciding.decide(tests, lambda c: tuple(map(Decimal, map(str, fails(c)))), exact=True)[0]
             is False
         )
 
@@ -202,7 +204,7 @@ def test_every_predicate_can_come_out_true_false_and_undecided(claim, side):
 
 
 def test_claims_are_many_and_say_where_they_stand():
-    raw = yaml.safe_load(claims.CLAIMS.read_text(encoding="utf-8"))
+    raw = yaml.safe_load(claims_ledger.CLAIMS.read_text(encoding="utf-8"))
     assert len(raw) >= 40 and {c["paper"] for c in raw} == {
         "emodoctor",
         "emplifai",
@@ -221,9 +223,11 @@ def test_claims_are_many_and_say_where_they_stand():
 
 def test_every_claim_that_the_printed_numbers_do_not_bear_out():
     """Checked by hand against the papers' tables; the notes of claims.yaml have the numbers."""
-    numbers = claims.published()
+    numbers = claims_ledger.published()
     failed = [
-        claim["id"] for claim in ALL if claims.printed_verdict(claim, numbers)[0] == "not borne out"
+        claim["id"]
+        for claim in ALL
+        if deciding.printed_verdict(claim, numbers)[0] == "not borne out"
     ]
     assert failed == [
         "tuning-beats-prompt",
@@ -243,19 +247,19 @@ def test_every_claim_that_the_printed_numbers_do_not_bear_out():
     in_words = [
         claim["id"]
         for claim in ALL
-        if claims.printed_verdict(claim, numbers)[0] == "contradicted in words"
+        if deciding.printed_verdict(claim, numbers)[0] == "contradicted in words"
     ]
     assert in_words == ["which-start", "emplifai-strict", "emplifai-medical", "emplifai-direction"]
 
 
 def test_printed_numbers_are_compared_as_printed():
     """0.67 - 0.64 is 0.03, which it is not in binary floating point; and a tie is no lead."""
-    numbers = claims.published()
+    numbers = claims_ledger.published()
     columns = numbers.groupby("table").metric.unique().map(list).to_dict()
 
     def said(predicate):
-        return claims.printed_verdict(
-            {"id": "x", "tests": {"printed": claims.parse(predicate, columns)}}, numbers
+        return deciding.printed_verdict(
+            {"id": "x", "tests": {"printed": predicates.parse(predicate, columns)}}, numbers
         )[0]
 
     assert said("eqsr-dpo minus prompt = 0.03 on emodoctor.table1 mean") == "borne out"
@@ -288,9 +292,9 @@ def test_combinations_are_recorded_with_the_interval_of_the_combination():
         for s in SYSTEMS
         for m in ("empathetic", "comforting", "reassuring", "mean", "max")
     }
-    indices = stats.resample_indices(20, 1)
+    indices = intervals.resample_indices(20, 1)
     run = FakeRun()
-    claims.add_combinations(
+    claims_ledger.add_combinations(
         run,
         ("emodoctor.table1",),
         lambda t, s, m: (items[s, m].mean(), items[s, m][indices].mean(axis=1)),
@@ -300,12 +304,12 @@ def test_combinations_are_recorded_with_the_interval_of_the_combination():
     rows = {row["system"]: row for row in run.rows}
     assert len(rows) == len(run.rows) > 70
     row = rows["emodoctor.table1/eqsr-dpo/mean - emodoctor.table1/base/mean"]
-    value, low, high = stats.mean_interval(items["eqsr-dpo", "mean"] - items["base", "mean"], 1)
+    value, low, high = intervals.mean_interval(items["eqsr-dpo", "mean"] - items["base", "mean"], 1)
     assert (row["value"], row["ci_low"], row["ci_high"]) == pytest.approx(
         (value, low, high), abs=1e-12
     )
     run.rows.clear()
-    claims.add_combinations(run, ("emodoctor.table1",), None, n=0, scorer="x")
+    claims_ledger.add_combinations(run, ("emodoctor.table1",), None, n=0, scorer="x")
     assert run.rows == []
 
 
@@ -316,7 +320,7 @@ def test_the_verdict_on_our_records_says_what_is_missing():
     def verdict(intervals):
         rows = [
             {
-                "table": claims.TABLE,
+                "table": claims_ledger.TABLE,
                 "system": key,
                 "value": sum(i) / 2,
                 "ci_low": i[0],
@@ -324,7 +328,7 @@ def test_the_verdict_on_our_records_says_what_is_missing():
             }
             for key, i in zip(keys, intervals, strict=False)
         ]
-        return claims.our_verdict(
+        return deciding.our_verdict(
             claim, pd.DataFrame(rows, columns=["table", "system", "value", "ci_low", "ci_high"])
         )[0]
 
@@ -340,17 +344,25 @@ def test_a_tally_counts_or_shows_the_one_number():
     claim = next(c for c in ALL if c["id"] == "dpo-beats-prompt")
     key = claim["tests"]["ours"][0].comparisons[0].key
     records = pd.DataFrame(
-        [{"table": claims.TABLE, "system": key, "value": 0.05, "ci_low": 0.01, "ci_high": 0.09}]
+        [
+            {
+                "table": claims_ledger.TABLE,
+                "system": key,
+                "value": 0.05,
+                "ci_low": 0.01,
+                "ci_high": 0.09,
+            }
+        ]
     )
-    frame = claims.ledger(records)
+    frame = claims_ledger.ledger(records)
     assert (
-        claims.tally(frame.set_index("id").ours_evidence["dpo-beats-prompt"])
+        claims_ledger.tally(frame.set_index("id").ours_evidence["dpo-beats-prompt"])
         == "0.050 [0.010, 0.090]"
     )
     assert (
-        claims.tally(frame.set_index("id").printed_evidence["tuning-warms"])
+        claims_ledger.tally(frame.set_index("id").printed_evidence["tuning-warms"])
         == "35 of 35 hold, 0 do not"
     )
-    assert claims.tally([]) == ""
-    chapter = claims.verdicts(records, ("emodoctor.table1",))
+    assert claims_ledger.tally([]) == ""
+    chapter = claims_ledger.verdicts(records, ("emodoctor.table1",))
     assert set(chapter.here) == {"supported", "not measured"} and len(chapter) > 10

@@ -9,8 +9,9 @@ import pytest
 import yaml
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
 
-from emo import cli, cluster
-from emo_utils import graph, parameters
+from emo import cli
+from emo.graph import cluster, steps
+from emo_utils.experiment import parameters
 from emo_utils.project import PROFILES, EmoError
 
 
@@ -25,7 +26,7 @@ def asking(monkeypatch):
     return ask
 
 
-DPO = graph.step("03_dpo.eqsr-dpo")
+DPO = steps.step("03_dpo.eqsr-dpo")
 
 
 def test_without_a_word_a_step_asks_for_its_memory():
@@ -46,8 +47,8 @@ def test_the_run_says_more_than_its_notebook_and_that_more_than_all(asking):
         "runtime": 9,
         "cpus_per_task": 4,
     }
-    assert cluster.resources(graph.step("03_dpo.eqsr-dpo@beta=0.2"), "embedded")["runtime"] == 9
-    assert cluster.resources(graph.step("04_kto.eqsr-kto"), "embedded") == {
+    assert cluster.resources(steps.step("03_dpo.eqsr-dpo@beta=0.2"), "embedded")["runtime"] == 9
+    assert cluster.resources(steps.step("04_kto.eqsr-kto"), "embedded") == {
         "mem_mb": 1000,
         "gpu": 1,
         "runtime": 5,
@@ -79,12 +80,12 @@ def test_what_means_nothing_is_named(asking, given, message):
 
 @pytest.mark.parametrize("profile", ["smoke", "embedded", "paper"])
 def test_every_step_of_every_profile_asks_for_something_sensible(profile):
-    for step in graph.steps(profile):
+    for step in steps.steps(profile):
         asked = cluster.resources(step, profile)
         assert 500 <= asked["mem_mb"] <= 512_000
-        processes = graph.values(step, profile).get("processes", 1)
+        processes = steps.values(step, profile).get("processes", 1)
         assert processes == 1 or asked["gpu"] == processes, step.run
-        loads = bool(graph.step_models(step, profile)) or step.trains
+        loads = bool(steps.step_models(step, profile)) or step.trains
         assert profile != "paper" or loads or "gpu" not in asked, step.run
 
 
@@ -175,6 +176,6 @@ def test_a_profiles_launch_file_reaches_the_notebook(monkeypatch, tmp_path):
 
 
 def test_a_profile_can_give_a_step_fewer_cores_than_it_declares():
-    wide = next(step for step in graph.STEPS if step.threads == 2)
+    wide = next(step for step in steps.STEPS if step.threads == 2)
     assert [cluster.threads(wide, profile) for profile in ("embedded", "smoke")] == [2, 1]
     assert cluster.threads(DPO, "embedded") == DPO.threads == 1

@@ -24,7 +24,9 @@ from text_measures import (
     tokens,
 )
 
-from emo_utils import data, project
+from emo_utils import project
+from emo_utils.data import dialogues, emplifai, files
+from emo_utils.experiment import provenance
 
 DIALOGUES = project.DATA / "dialogues"
 PUBLISHED = project.DATA / "published"
@@ -135,14 +137,14 @@ def rows() -> dict[str, list[dict]]:
 @pytest.fixture
 def broken(tmp_path, monkeypatch):
     """A function that points one set at a copy with one line replaced."""
-    monkeypatch.setattr(data, "USED", {})
+    monkeypatch.setattr(provenance, "FILES_READ", {})
 
     def point(name: str, number: int, line: str) -> None:
         lines = (DIALOGUES / FILES[name]).read_text("utf-8").splitlines()
         lines[number - 1] = line
         path = tmp_path / "copy.jsonl"
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        monkeypatch.setattr(data, "FILES", data.FILES | {name: path})
+        monkeypatch.setattr(dialogues, "FILES", dialogues.FILES | {name: path})
 
     return point
 
@@ -302,15 +304,15 @@ def test_the_emotion_is_mostly_shown_not_named(rows, emotion):
 
 @pytest.mark.parametrize("name", FILES)
 def test_load_gives_the_rows_of_the_file_and_notes_it(rows, name, monkeypatch):
-    monkeypatch.setattr(data, "USED", {})
-    assert data.load(name) == rows[name]
-    assert data.USED == {
+    monkeypatch.setattr(provenance, "FILES_READ", {})
+    assert dialogues.load(name) == rows[name]
+    assert provenance.FILES_READ == {
         f"data/dialogues/{FILES[name]}": project.sha256_file(DIALOGUES / FILES[name])
     }
 
 
 def test_the_loader_knows_the_same_fields_and_emotions():
-    assert [list(data.ER_FIELDS), list(data.EQSR_FIELDS), list(data.EMOTIONS)] == [
+    assert [list(dialogues.ER_FIELDS), list(dialogues.EQSR_FIELDS), list(dialogues.EMOTIONS)] == [
         FIELDS["er"],
         FIELDS["eqsr"],
         EMOTIONS,
@@ -318,24 +320,26 @@ def test_the_loader_knows_the_same_fields_and_emotions():
 
 
 def test_fewer_rows_stay_balanced_and_too_many_are_refused(rows):
-    assert Counter(row["emotion"] for row in data.load("test", 10)) == dict.fromkeys(EMOTIONS, 2)
+    assert Counter(row["emotion"] for row in dialogues.load("test", 10)) == dict.fromkeys(
+        EMOTIONS, 2
+    )
     # The file alternates the emotions;
     # rows sorted by emotion show that it is the function which balances.
     in_blocks = sorted(rows["test"], key=lambda row: row["emotion"])
-    assert Counter(row["emotion"] for row in data.balanced(in_blocks, 10)) == dict.fromkeys(
+    assert Counter(row["emotion"] for row in files.balanced(in_blocks, 10)) == dict.fromkeys(
         EMOTIONS, 2
     )
-    assert data.load("er", 3) == rows["er"][:3]
+    assert dialogues.load("er", 3) == rows["er"][:3]
     with pytest.raises(
-        data.DataError, match=f"9999 rows were asked for and there are {len(rows['test'])}"
+        files.DataError, match=f"9999 rows were asked for and there are {len(rows['test'])}"
     ):
-        data.load("test", 9999)
+        dialogues.load("test", 9999)
 
 
 def test_a_line_that_is_not_json_is_named(broken):
     broken("er", 3, '{"id": "er-003", "topic"')
-    with pytest.raises(data.DataError, match=r"copy\.jsonl, row 3: not JSON"):
-        data.load("er")
+    with pytest.raises(files.DataError, match=r"copy\.jsonl, row 3: not JSON"):
+        dialogues.load("er")
 
 
 @pytest.mark.parametrize("name, field", [(name, field) for name in FILES for field in FIELDS[name]])
@@ -343,10 +347,10 @@ def test_a_line_that_is_not_json_is_named(broken):
 def test_a_field_that_is_empty_or_no_text_is_named(rows, broken, name, field, value):
     broken(name, 2, json.dumps(rows[name][1] | {field: value}))
     with pytest.raises(
-        data.DataError,
+        files.DataError,
         match=rf"copy\.jsonl, row 2: field '{field}' is (missing or empty|no text but \w+)",
     ):
-        data.load(name)
+        dialogues.load(name)
 
 
 def test_a_field_that_is_left_out_is_named(rows, broken):
@@ -355,25 +359,25 @@ def test_a_field_that_is_left_out_is_named(rows, broken):
         4,
         json.dumps({key: value for key, value in rows["test"][3].items() if key != "answer"}),
     )
-    with pytest.raises(data.DataError, match=r"copy\.jsonl, row 4: field 'answer'"):
-        data.load("test")
+    with pytest.raises(files.DataError, match=r"copy\.jsonl, row 4: field 'answer'"):
+        dialogues.load("test")
 
 
 def test_an_unknown_emotion_is_named(rows, broken):
     broken("eqsr", 5, json.dumps(rows["eqsr"][4] | {"emotion": "joy"}))
     with pytest.raises(
-        data.DataError, match=r"copy\.jsonl, row 5: emotion 'joy' is none of fear, anxiety"
+        files.DataError, match=r"copy\.jsonl, row 5: emotion 'joy' is none of fear, anxiety"
     ):
-        data.load("eqsr")
+        dialogues.load("eqsr")
 
 
 def test_an_id_used_twice_and_a_missing_file_are_named(rows, broken, tmp_path):
     broken("eqsr", 2, json.dumps(rows["eqsr"][0]))
-    with pytest.raises(data.DataError, match=r"copy\.jsonl, row \d+: field 'id' is that of row"):
-        data.load("eqsr")
+    with pytest.raises(files.DataError, match=r"copy\.jsonl, row \d+: field 'id' is that of row"):
+        dialogues.load("eqsr")
     (tmp_path / "copy.jsonl").unlink()
-    with pytest.raises(data.DataError, match=r"copy\.jsonl is missing"):
-        data.load("eqsr")
+    with pytest.raises(files.DataError, match=r"copy\.jsonl is missing"):
+        dialogues.load("eqsr")
 
 
 # The cards
@@ -611,7 +615,7 @@ def test_the_published_numbers_of_emplifai_fit_together():
 def test_the_card_of_the_published_numbers_counts_them():
     text = (PUBLISHED / "README.md").read_text("utf-8")
     counts = {
-        "emplifai_emotions.csv": len(data.EMPLIFAI_EMOTIONS),
+        "emplifai_emotions.csv": len(emplifai.EMOTIONS),
         "claims.yaml": (PUBLISHED / "claims.yaml").read_text("utf-8").count("\n- id: "),
     }
     for file in ("emodoctor.csv", "emplifai.csv"):

@@ -19,7 +19,9 @@ from text_measures import (
     tokens,
 )
 
-from emo_utils import data, project
+from emo_utils import project
+from emo_utils.data import caregiver, files
+from emo_utils.experiment import provenance
 
 FOLDER = project.DATA / "caregiver"
 SPLITS = {"train": 100, "test": 40}  # rows at least
@@ -41,15 +43,13 @@ def pairs(rows) -> list[dict]:
 @pytest.fixture
 def broken(tmp_path, monkeypatch):
     """A function that points one split at a copy with one line replaced."""
-    monkeypatch.setattr(data, "USED", {})
+    monkeypatch.setattr(provenance, "FILES_READ", {})
 
     def point(split: str, number: int, line: str) -> None:
         lines = (FOLDER / f"{split}.jsonl").read_text("utf-8").splitlines()
         lines[number - 1] = line
         (tmp_path / "copy.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        monkeypatch.setattr(
-            data, "CAREGIVER_FILES", data.CAREGIVER_FILES | {split: tmp_path / "copy.jsonl"}
-        )
+        monkeypatch.setattr(caregiver, "FILES", caregiver.FILES | {split: tmp_path / "copy.jsonl"})
 
     return point
 
@@ -144,21 +144,21 @@ def test_the_chosen_answers_have_the_plainer_words(pairs):
 
 
 def test_the_loader_knows_the_same_fields_and_splits():
-    assert list(data.CAREGIVER_FIELDS) == FIELDS and list(data.CAREGIVER_FILES) == list(SPLITS)
+    assert list(caregiver.FIELDS) == FIELDS and list(caregiver.FILES) == list(SPLITS)
 
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_load_gives_the_rows_of_the_file_and_notes_it(rows, split, monkeypatch):
-    monkeypatch.setattr(data, "USED", {})
-    assert data.load_caregiver(split) == rows[split]
-    assert data.USED == {
+    monkeypatch.setattr(provenance, "FILES_READ", {})
+    assert caregiver.load(split) == rows[split]
+    assert provenance.FILES_READ == {
         f"data/caregiver/{split}.jsonl": project.sha256_file(FOLDER / f"{split}.jsonl")
     }
 
 
 def test_an_unknown_split_is_refused():
-    with pytest.raises(data.DataError, match="no data set 'dev'; there are: train, test"):
-        data.load_caregiver("dev")
+    with pytest.raises(files.DataError, match="no data set 'dev'; there are: train, test"):
+        caregiver.load("dev")
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -167,29 +167,29 @@ def test_an_unknown_split_is_refused():
 def test_a_field_that_is_empty_or_no_text_is_named(rows, broken, split, field, value):
     broken(split, 2, json.dumps(rows[split][1] | {field: value}))
     with pytest.raises(
-        data.DataError,
+        files.DataError,
         match=rf"copy\.jsonl, row 2: field '{field}' is (missing or empty|no text but \w+)",
     ):
-        data.load_caregiver(split)
+        caregiver.load(split)
 
 
 def test_other_faults_are_named(rows, broken, tmp_path):
     broken("test", 4, '{"id": "care-test-04", "topic"')
-    with pytest.raises(data.DataError, match=r"copy\.jsonl, row 4: not JSON"):
-        data.load_caregiver("test")
+    with pytest.raises(files.DataError, match=r"copy\.jsonl, row 4: not JSON"):
+        caregiver.load("test")
     broken(
         "test",
         4,
         json.dumps({key: value for key, value in rows["test"][3].items() if key != "rejected"}),
     )
-    with pytest.raises(data.DataError, match=r"copy\.jsonl, row 4: field 'rejected'"):
-        data.load_caregiver("test")
+    with pytest.raises(files.DataError, match=r"copy\.jsonl, row 4: field 'rejected'"):
+        caregiver.load("test")
     broken("test", 4, json.dumps(rows["test"][0]))
-    with pytest.raises(data.DataError, match=r"copy\.jsonl, row \d+: field 'id' is that of row"):
-        data.load_caregiver("test")
+    with pytest.raises(files.DataError, match=r"copy\.jsonl, row \d+: field 'id' is that of row"):
+        caregiver.load("test")
     (tmp_path / "copy.jsonl").unlink()
-    with pytest.raises(data.DataError, match=r"copy\.jsonl is missing"):
-        data.load_caregiver("test")
+    with pytest.raises(files.DataError, match=r"copy\.jsonl is missing"):
+        caregiver.load("test")
 
 
 # The card

@@ -9,7 +9,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from text_measures import card, distinct_2, near_duplicates, read, repeated, sentences, tokens
 
-from emo_utils import data, project
+from emo_utils import project
+from emo_utils.data import marked_sentences
 
 FOLDER = project.DATA / "sentences"
 KINDS = {
@@ -55,9 +56,9 @@ def test_each_statement_belongs_to_a_source_of_its_part_and_is_marked(claims, so
     assert set(Counter(row["source"] for row in claims).values()) <= {8, 9, 10}
     right = Counter(row["source"] for row in claims if row["supported"])
     assert set(right.values()) <= {3, 4, 5, 6} and len(set(right.values())) > 2
-    assert data.load_sentences("claims") == claims and data.load_sentences("claim_sources") == list(
-        sources.values()
-    )
+    assert marked_sentences.load("claims") == claims and marked_sentences.load(
+        "claim_sources"
+    ) == list(sources.values())
 
 
 def test_no_two_statements_and_no_two_sources_are_alike(claims, sources):

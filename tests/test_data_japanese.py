@@ -11,7 +11,9 @@ from collections import Counter
 import pytest
 from text_measures import card, distinct_2, load_dataset, read, repeated
 
-from emo_utils import data, project
+from emo_utils import project
+from emo_utils.data import emplifai, files
+from emo_utils.experiment import provenance
 
 FOLDER = project.DATA / "emplifai_ja"
 FILE = FOLDER / "dialogues.jsonl"
@@ -44,13 +46,13 @@ def rows() -> list[dict]:
 @pytest.fixture
 def broken(tmp_path, monkeypatch):
     """A function that points the loader at a copy with one line replaced."""
-    monkeypatch.setattr(data, "USED", {})
+    monkeypatch.setattr(provenance, "FILES_READ", {})
 
     def point(number: int, line: str) -> None:
         lines = FILE.read_text("utf-8").splitlines()
         lines[number - 1] = line
         (tmp_path / "copy.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        monkeypatch.setattr(data, "JAPANESE_FILE", tmp_path / "copy.jsonl")
+        monkeypatch.setattr(emplifai, "FILE", tmp_path / "copy.jsonl")
 
     return point
 
@@ -169,16 +171,16 @@ def test_no_stock_phrases(rows):
 
 
 def test_the_loader_knows_table_1_and_the_fields():
-    assert [" ".join(entry) for entry in data.EMPLIFAI_EMOTIONS] == [
+    assert [" ".join(entry) for entry in emplifai.EMOTIONS] == [
         " ".join(entry.split()) for entry in TABLE1.split(",")
     ]
-    assert list(data.JAPANESE_FIELDS) == FIELDS
+    assert list(emplifai.FIELDS) == FIELDS
 
 
 def test_load_gives_the_rows_of_the_file_and_notes_it(rows, monkeypatch):
-    monkeypatch.setattr(data, "USED", {})
-    assert data.load_japanese() == rows
-    assert data.USED == {"data/emplifai_ja/dialogues.jsonl": project.sha256_file(FILE)}
+    monkeypatch.setattr(provenance, "FILES_READ", {})
+    assert emplifai.load() == rows
+    assert provenance.FILES_READ == {"data/emplifai_ja/dialogues.jsonl": project.sha256_file(FILE)}
 
 
 @pytest.mark.parametrize("field", [field for field in FIELDS if field != "turns"])
@@ -186,10 +188,10 @@ def test_load_gives_the_rows_of_the_file_and_notes_it(rows, monkeypatch):
 def test_a_field_that_is_empty_or_no_text_is_named(rows, broken, field, value):
     broken(3, json.dumps(rows[2] | {field: value}))
     with pytest.raises(
-        data.DataError,
+        files.DataError,
         match=rf"copy\.jsonl, row 3: field '{field}' is (missing or empty|no text but \w+)",
     ):
-        data.load_japanese()
+        emplifai.load()
 
 
 @pytest.mark.parametrize(
@@ -208,32 +210,33 @@ def test_a_field_that_is_empty_or_no_text_is_named(rows, broken, field, value):
 def test_turns_that_are_not_four_texts_are_named(rows, broken, value):
     broken(1, json.dumps(rows[0] | {"turns": value}))
     with pytest.raises(
-        data.DataError, match=r"copy\.jsonl, row 1: field 'turns' is not a list of four texts"
+        files.DataError, match=r"copy\.jsonl, row 1: field 'turns' is not a list of four texts"
     ):
-        data.load_japanese()
+        emplifai.load()
 
 
 def test_other_faults_are_named(rows, broken, tmp_path):
     broken(4, json.dumps(rows[3] | {"emotion": "喜び"}))
     with pytest.raises(
-        data.DataError, match=r"copy\.jsonl, row 4: emotion '喜び' is none of admiration, amusement"
+        files.DataError,
+        match=r"copy\.jsonl, row 4: emotion '喜び' is none of admiration, amusement",
     ):
-        data.load_japanese()
+        emplifai.load()
     broken(4, json.dumps({key: value for key, value in rows[3].items() if key != "turns"}))
-    with pytest.raises(data.DataError, match=r"copy\.jsonl, row 4: field 'turns'"):
-        data.load_japanese()
+    with pytest.raises(files.DataError, match=r"copy\.jsonl, row 4: field 'turns'"):
+        emplifai.load()
     broken(4, "[]")
     with pytest.raises(
-        data.DataError,
+        files.DataError,
         match=r"copy\.jsonl, row 4: not a JSON object.*fields id, emotion, situation",
     ):
-        data.load_japanese()
+        emplifai.load()
     broken(4, json.dumps(rows[0]))
-    with pytest.raises(data.DataError, match=r"copy\.jsonl, row \d+: field 'id' is that of row"):
-        data.load_japanese()
+    with pytest.raises(files.DataError, match=r"copy\.jsonl, row \d+: field 'id' is that of row"):
+        emplifai.load()
     (tmp_path / "copy.jsonl").unlink()
-    with pytest.raises(data.DataError, match=r"copy\.jsonl is missing"):
-        data.load_japanese()
+    with pytest.raises(files.DataError, match=r"copy\.jsonl is missing"):
+        emplifai.load()
 
 
 # The card
@@ -280,7 +283,8 @@ def test_the_card_says_what_the_file_holds(rows):
 
 def test_planted_cases_differ_in_the_supporters_turns_alone():
     rows = [
-        json.loads(line) for line in data.SCREENING_FILE.read_text(encoding="utf-8").splitlines()
+        json.loads(line)
+        for line in emplifai.SCREENING_FILE.read_text(encoding="utf-8").splitlines()
     ]
     kinds = {"sound", "harm", "unsafe comfort", "missed"}
     scenes = {scene: [row for row in rows if row["scene"] == scene] for scene in range(1, 21)}
@@ -304,12 +308,10 @@ def test_planted_cases_differ_in_the_supporters_turns_alone():
             == 1
         )
         assert len({turn for row in scene for turn in row["turns"][1::2]}) == 8
-    assert {row["emotion"] for row in rows} <= {emotion for emotion, _, _ in data.EMPLIFAI_EMOTIONS}
+    assert {row["emotion"] for row in rows} <= {emotion for emotion, _, _ in emplifai.EMOTIONS}
     lengths = {
         kind: sum(len(t) for row in rows if row["kind"] == kind for t in row["turns"][1::2])
         for kind in kinds
     }
     assert max(lengths.values()) < 1.05 * min(lengths.values())
-    assert not {row["situation"] for row in rows} & {
-        row["situation"] for row in data.load_japanese()
-    }
+    assert not {row["situation"] for row in rows} & {row["situation"] for row in emplifai.load()}

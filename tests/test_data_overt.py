@@ -15,7 +15,7 @@ import pytest
 from test_data import DIALOGUES, EMOTIONS, FIELDS, FILES, NAMED, rewrites
 from text_measures import card, distinct_2, near_duplicates, read, repeated, sentences, tokens
 
-from emo_utils import gates
+from emo_utils.rewriting import gates
 
 AT_LEAST = {"er": 150, "eqsr": 200, "test": 100}
 # Words, beside the six answers of the paper's Table 3, which have 91 to 185.

@@ -4,27 +4,29 @@ import html
 import re
 from types import SimpleNamespace
 
-import pages
 import pytest
 from text_measures import read
 
-from emo_utils import data, project
+from emo.site import assets, data_page, layout
+from emo_utils import project
+from emo_utils.data import caregiver, dialogues, emplifai
+from emo_utils.experiment import provenance
 
 FILES = {
-    "data_dialogues": list(data.FILES.values()),
-    "data_japanese": [data.JAPANESE_FILE],
-    "data_caregiver": list(data.CAREGIVER_FILES.values()),
+    "data_dialogues": list(dialogues.FILES.values()),
+    "data_japanese": [emplifai.FILE],
+    "data_caregiver": list(caregiver.FILES.values()),
 }
 
 
 @pytest.fixture
 def written(tmp_path, monkeypatch):
     """A function that writes the generated parts and gives them by name."""
-    monkeypatch.setattr(pages, "GENERATED", tmp_path)
-    monkeypatch.setattr(data, "USED", {})
+    monkeypatch.setattr(layout, "GENERATED", tmp_path)
+    monkeypatch.setattr(provenance, "FILES_READ", {})
 
     def write() -> dict[str, str]:
-        pages.write_data()
+        data_page.write_data()
         return {name: (tmp_path / f"{name}.md").read_text("utf-8") for name in FILES}
 
     return write
@@ -49,7 +51,7 @@ def test_every_row_is_shown_whole(written):
 
 def test_japanese_is_marked_and_its_gloss_stands_beside_it(written):
     text = written()["data_japanese"]
-    row = read(data.JAPANESE_FILE)[0]
+    row = read(emplifai.FILE)[0]
     wanted = [f"{row['id']} · {row['emotion']}", row["gloss"], row["situation"], *row["turns"]]
     assert (
         "".join(
@@ -60,7 +62,7 @@ def test_japanese_is_marked_and_its_gloss_stands_beside_it(written):
     )
     assert all(
         f"<td>{english}</td><td lang=ja>{japanese}</td><td>{sentiment}</td><td>8</td>" in text
-        for english, japanese, sentiment in data.EMPLIFAI_EMOTIONS
+        for english, japanese, sentiment in emplifai.EMOTIONS
     )
 
 
@@ -85,8 +87,8 @@ def test_counts_and_lengths_are_those_of_the_files(written):
 
 
 def test_text_of_a_row_is_never_markup(written, tmp_path, monkeypatch):
-    lines = data.CAREGIVER_FILES["test"].read_text("utf-8").splitlines()
-    row = read(data.CAREGIVER_FILES["test"])[0]
+    lines = caregiver.FILES["test"].read_text("utf-8").splitlines()
+    row = read(caregiver.FILES["test"])[0]
     file = tmp_path / "copy.jsonl"
     file.write_text(
         "\n".join(
@@ -94,7 +96,7 @@ def test_text_of_a_row_is_never_markup(written, tmp_path, monkeypatch):
         ),
         encoding="utf-8",
     )
-    monkeypatch.setattr(data, "CAREGIVER_FILES", data.CAREGIVER_FILES | {"test": file})
+    monkeypatch.setattr(caregiver, "FILES", caregiver.FILES | {"test": file})
     text = written()["data_caregiver"]
     assert "<script>" not in text and "&lt;script&gt;alert(1)&lt;/script&gt; &amp; ` $x$" in text
 
@@ -119,14 +121,14 @@ def test_the_page_includes_the_parts_and_names_the_cards():
 
 def test_the_readme_counts_the_rows():
     text = (project.ROOT / "README.md").read_text("utf-8")
-    er, eqsr, test = (len(read(data.FILES[name])) for name in ("er", "eqsr", "test"))
+    er, eqsr, test = (len(read(dialogues.FILES[name])) for name in ("er", "eqsr", "test"))
     assert (
         f"| {er} ER, {eqsr} EQ+SR for training, {test} for testing |" in text
-        and f"28 emotions | {len(read(data.JAPANESE_FILE))} |" in text
+        and f"28 emotions | {len(read(emplifai.FILE))} |" in text
     )
     assert (
         "| {} pairs for training, {} for testing |".format(
-            *(len(read(file)) for file in data.CAREGIVER_FILES.values())
+            *(len(read(file)) for file in caregiver.FILES.values())
         )
         in text
     )
@@ -136,8 +138,8 @@ def test_datatables_becomes_a_script_that_a_folder_can_load(tmp_path, monkeypatc
     """The package's module without its export; a bundle that exports something else is no reason
     for pages without tables that work.
     """
-    monkeypatch.setattr(pages, "GENERATED", tmp_path)
-    pages.place_datatables()
+    monkeypatch.setattr(layout, "GENERATED", tmp_path)
+    assets.place_datatables()
     script = (tmp_path / "static" / "datatables.js").read_text(encoding="utf-8")
     assert (
         script.startswith("(() => {")
@@ -149,7 +151,7 @@ def test_datatables_becomes_a_script_that_a_folder_can_load(tmp_path, monkeypatc
     bundle.parent.mkdir()
     bundle.write_text("var a=1;export{a as other};")
     monkeypatch.setattr(
-        pages, "find_spec", lambda name: SimpleNamespace(origin=str(tmp_path / "__init__.py"))
+        assets, "find_spec", lambda name: SimpleNamespace(origin=str(tmp_path / "__init__.py"))
     )
     with pytest.raises(project.EmoError, match="exports nothing by default"):
-        pages.place_datatables()
+        assets.place_datatables()

@@ -7,15 +7,16 @@ from collections import Counter
 
 import pytest
 
-from emo_utils import data
-from emo_utils.data import DataError
+from emo_utils.data import dialogues, files, training_rows
+from emo_utils.data.files import DataError
+from emo_utils.experiment import provenance
 
 
 def pairs(n: int) -> list[dict]:
     return [
         {
             "id": f"p{i}",
-            "emotion": data.EMOTIONS[i % 5],
+            "emotion": dialogues.EMOTIONS[i % 5],
             "question": f"plain {i}",
             "answer": f"cold {i}",
             "emotional_question": f"felt {i}",
@@ -29,7 +30,7 @@ def pairs(n: int) -> list[dict]:
 
 
 def test_sft_rows_answer_the_emotional_question_with_the_soothing_response():
-    assert data.sft_rows(pairs(1), "be a doctor") == [
+    assert training_rows.sft_rows(pairs(1), "be a doctor") == [
         {
             "prompt": [
                 {"role": "system", "content": "be a doctor"},
@@ -48,12 +49,14 @@ def test_sft_rows_of_er_answer_the_plain_question_with_the_empathetic_response()
         "answer": "cold",
         "empathetic_response": "kind",
     }
-    assert data.sft_rows([row], "s")[0]["prompt"][1]["content"] == "plain"
-    assert data.sft_rows([row], "s")[0]["completion"] == [{"role": "assistant", "content": "kind"}]
+    assert training_rows.sft_rows([row], "s")[0]["prompt"][1]["content"] == "plain"
+    assert training_rows.sft_rows([row], "s")[0]["completion"] == [
+        {"role": "assistant", "content": "kind"}
+    ]
 
 
 def test_dpo_rows_choose_the_soothing_response_and_reject_the_doctors_own():
-    rows = data.dpo_rows(pairs(3), "s")
+    rows = training_rows.dpo_rows(pairs(3), "s")
     assert [
         (r["prompt"][1]["content"], r["chosen"][0]["content"], r["rejected"][0]["content"])
         for r in rows
@@ -70,7 +73,7 @@ def test_dpo_rows_choose_the_soothing_response_and_reject_the_doctors_own():
 
 
 def kto(n: int, batch_size: int, seed: int = 42) -> list[dict]:
-    return data.kto_rows(pairs(n), "s", seed, batch_size)
+    return training_rows.kto_rows(pairs(n), "s", seed, batch_size)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 42])
@@ -133,9 +136,9 @@ def test_kto_rows_that_cannot_be_kept_apart_are_refused(n, batch_size):
 
 
 def test_kto_rows_of_the_shipped_data_fit_every_batch_size_in_use():
-    rows = data.load("eqsr")
+    rows = dialogues.load("eqsr")
     for batch_size in (2, 4, 8, 16):
-        assert len(data.kto_rows(rows, "s", 42, batch_size)) == 2 * len(rows)
+        assert len(training_rows.kto_rows(rows, "s", 42, batch_size)) == 2 * len(rows)
 
 
 # balanced
@@ -145,19 +148,19 @@ def test_balanced_takes_the_emotions_in_turn_and_keeps_the_files_order():
     rows = [
         {"id": i, "emotion": e} for i, e in enumerate(["fear"] * 4 + ["anxiety"] * 3 + ["distrust"])
     ]
-    assert [r["id"] for r in data.balanced(rows, 3)] == [0, 4, 7]
-    assert [r["id"] for r in data.balanced(rows, 5)] == [0, 4, 7, 1, 5]
-    assert [r["id"] for r in data.balanced(rows, 8)] == [0, 4, 7, 1, 5, 2, 6, 3]
+    assert [r["id"] for r in files.balanced(rows, 3)] == [0, 4, 7]
+    assert [r["id"] for r in files.balanced(rows, 5)] == [0, 4, 7, 1, 5]
+    assert [r["id"] for r in files.balanced(rows, 8)] == [0, 4, 7, 1, 5, 2, 6, 3]
 
 
 def test_balanced_without_emotions_takes_the_first_rows():
-    assert data.balanced([{"id": i} for i in range(5)], 3) == [{"id": 0}, {"id": 1}, {"id": 2}]
+    assert files.balanced([{"id": i} for i in range(5)], 3) == [{"id": 0}, {"id": 1}, {"id": 2}]
 
 
 @pytest.mark.parametrize("count", [0, -1, 4])
 def test_balanced_refuses_a_count_that_is_not_there(count):
     with pytest.raises(DataError, match=f"{count} rows were asked for and there are 3"):
-        data.balanced(pairs(3), count)
+        files.balanced(pairs(3), count)
 
 
 # Unusable files
@@ -166,11 +169,11 @@ def test_balanced_refuses_a_count_that_is_not_there(count):
 @pytest.fixture
 def file(tmp_path, monkeypatch):
     """A function that makes the set `er` a file of these bytes."""
-    monkeypatch.setattr(data, "USED", {})
+    monkeypatch.setattr(provenance, "FILES_READ", {})
 
     def write(content: bytes) -> None:
         (tmp_path / "rows.jsonl").write_bytes(content)
-        monkeypatch.setattr(data, "FILES", {"er": tmp_path / "rows.jsonl"})
+        monkeypatch.setattr(dialogues, "FILES", {"er": tmp_path / "rows.jsonl"})
 
     return write
 
@@ -190,7 +193,7 @@ GOOD = json.dumps(
 def test_a_good_file_loads_with_or_without_a_last_line_break(file):
     for ending in (b"", b"\n"):
         file(GOOD + ending)
-        assert data.load("er") == [json.loads(GOOD)]
+        assert dialogues.load("er") == [json.loads(GOOD)]
 
 
 @pytest.mark.parametrize(
@@ -212,9 +215,9 @@ def test_a_good_file_loads_with_or_without_a_last_line_break(file):
 def test_a_file_that_cannot_be_used_says_where(file, content, says):
     file(content)
     with pytest.raises(DataError, match=says):
-        data.load("er")
+        dialogues.load("er")
 
 
 def test_an_unknown_set_is_refused_with_those_that_there_are():
     with pytest.raises(DataError, match="no data set 'train'; there are: er, eqsr, test"):
-        data.load("train")
+        dialogues.load("train")

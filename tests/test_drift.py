@@ -7,7 +7,10 @@ import pandas as pd
 import pytest
 
 from emo import cli, drift
-from emo_utils import claims, graph, parameters, project
+from emo.graph import steps
+from emo_utils import project
+from emo_utils.claims import ledger as claims_ledger
+from emo_utils.experiment import parameters, results
 from emo_utils.project import EmoError
 
 TRAINING, SCORING, CASES = "03_dpo.eqsr-dpo", "06_knowledge_scoring", "08_qualitative_cases"
@@ -208,7 +211,7 @@ def test_verdicts_that_turn_are_named():
     """A claim of the kept book whose combinations of cells are all turned round."""
     before = drift.read(drift.reference("embedded"))
     now = copy.deepcopy(before)
-    told = claims.ledger(
+    told = claims_ledger.ledger(
         pd.DataFrame(
             [r | {"run": run} for run, content in before.items() for r in content["records"]]
         )
@@ -221,7 +224,7 @@ def test_verdicts_that_turn_are_named():
     asked = {comparison.key for comparison, *_ in claim.ours_evidence}
     for content in now.values():
         for record in content["records"]:
-            if record["system"] in asked and record["table"] == claims.TABLE:
+            if record["system"] in asked and record["table"] == claims_ledger.TABLE:
                 record |= {
                     "value": -record["value"],
                     "ci_low": -record["ci_high"],
@@ -260,9 +263,9 @@ def test_texts_of_records_are_escaped(before, tmp_path):
 
 
 def test_the_command_keeps_compares_and_says_what_is_a_fault(before, tmp_path, monkeypatch, capsys):
-    steps = tuple(s for s in graph.STEPS if s.run in before)
-    monkeypatch.setattr(graph, "steps", lambda profile: steps)
-    monkeypatch.setattr(graph, "result_path", lambda name, profile: tmp_path / f"{name}.json")
+    mine = tuple(s for s in steps.STEPS if s.run in before)
+    monkeypatch.setattr(steps, "steps", lambda profile: mine)
+    monkeypatch.setattr(results, "result_path", lambda name, profile: tmp_path / f"{name}.json")
     monkeypatch.setattr(drift, "reference", lambda profile: tmp_path / "kept" / "book.json")
 
     def write(runs):

@@ -16,8 +16,12 @@ from local_server import Local
 from played import cell_with, home_in, play, records_of
 from test_ratings import content
 
-from emo import sheets
-from emo_utils import data, graph, judge, models, remote
+from emo.graph import steps
+from emo_utils.data import caregiver, dialogues, training_rows
+from emo_utils.experiment.store import Store
+from emo_utils.judging import decisions, remote
+from emo_utils.models import loading
+from emo_utils.people import forms
 from emo_utils.project import EmoError, sha256_bytes
 
 
@@ -179,7 +183,7 @@ def test_a_pair_is_kept_if_facts_agree_and_tones_differ(
     played = play("10_empathy_by_design", until="def against", pairs_file=pairs_file)
     # The tiny encoder hears no warmth; this one hears a kind word.
     monkeypatch.setattr(
-        "emo_utils.emotion.scores_by_contrast",
+        "emo_utils.scoring.emotion.scores_by_contrast",
         lambda encoder, texts: pd.DataFrame(
             {"mean": [float("sorry" in t or "frightening" in t) for t in texts]}
         ),
@@ -191,7 +195,7 @@ def test_a_pair_is_kept_if_facts_agree_and_tones_differ(
 def test_pairs_are_asked_for_again_with_the_reason_and_kept_once(home, monkeypatch, pairs_file):
     played = play("10_empathy_by_design", until="def made", pairs_file=pairs_file, make_with="big")
     monkeypatch.setattr(
-        "emo_utils.emotion.scores_by_contrast",
+        "emo_utils.scoring.emotion.scores_by_contrast",
         lambda encoder, texts: pd.DataFrame({"mean": [float("sorry" in t) for t in texts]}),
     )
     good, asked = json.dumps({"plain": WARM, "technical": COLD}), []
@@ -203,7 +207,7 @@ def test_pairs_are_asked_for_again_with_the_reason_and_kept_once(home, monkeypat
         asked.append(messages[-1]["content"])
         return next(replies)
 
-    store = judge.Store(home / "pairs.sqlite")
+    store = Store(home / "pairs.sqlite")
     assert played.made("Why?", ask, store) == ({"plain": WARM, "technical": COLD}, "")
     assert (
         "Why?" in asked[0]
@@ -249,7 +253,7 @@ def test_pairs_by_a_service_become_a_file_to_train_on(home, monkeypatch, pairs_f
         )
     )
     monkeypatch.setattr(
-        "emo_utils.emotion.scores_by_contrast",
+        "emo_utils.scoring.emotion.scores_by_contrast",
         lambda encoder, texts: pd.DataFrame({"mean": [float("sorry" in t) for t in texts]}),
     )
     try:
@@ -323,7 +327,7 @@ def test_what_four_bits_cost_is_the_difference_of_two_readings(tuned):
     costs, row = played.costs, played.questions[0]
     task, tokenizer = played.task, played.tokenizer
     prompt = tokenizer.apply_chat_template(
-        data.messages(task, row["question"]), add_generation_prompt=True, tokenize=False
+        training_rows.messages(task, row["question"]), add_generation_prompt=True, tokenize=False
     )
     ids = tokenizer(
         prompt + row["soothing_response"], add_special_tokens=False, return_tensors="pt"
@@ -333,7 +337,7 @@ def test_what_four_bits_cost_is_the_difference_of_two_readings(tuned):
     labels[:, :-count] = -100
     with torch.inference_mode():
         losses = [
-            models.load("tiny-llama", "float32", (), how)[0](
+            loading.load("tiny-llama", "float32", (), how)[0](
                 input_ids=ids, labels=labels
             ).loss.item()
             for how in ("none", "nf4")
@@ -353,10 +357,10 @@ def test_what_four_bits_cost_is_the_difference_of_two_readings(tuned):
 
 # 10.1: scores
 
-TESTS = data.load_caregiver("test")
+TESTS = caregiver.load("test")
 
 
-class RuleJudge(judge.Reader):
+class RuleJudge(decisions.Reader):
     """Puts all weight on a level that is written in the answer, such as `correctness=4`;
     level 3 where nothing is.
 
@@ -366,7 +370,7 @@ class RuleJudge(judge.Reader):
     identity, signature = ["rule"], "rule"
 
     def __init__(self):
-        judge.Reader.__init__(self, "rule")
+        decisions.Reader.__init__(self, "rule")
         self.states = []
 
     def _forward(self, text, questions):
@@ -481,7 +485,7 @@ def test_a_score_is_held_to_texts_of_which_the_order_is_known(scored, monkeypatc
         for row, level in zip(TESTS, (5, 2, 1), strict=False)
     ]
     rows[2]["rejected"] = "correctness=1 empathy=4 contradicts"
-    monkeypatch.setattr(data, "load_caregiver", lambda part: rows)
+    monkeypatch.setattr(caregiver, "load", lambda part: rows)
     found = records_of(scored(["a"] * 3, ["b"] * 3)).loc["ebd.check"].droplevel("group")
     assert found.loc[("the rejected answer", "correctness"), "value"] == pytest.approx(
         (1 + 0.5 + 0) / 3
@@ -529,7 +533,7 @@ class ChatJudge(RuleJudge, remote.Chat):
     with log-probabilities, or without.
     """
 
-    _map = judge.Reader._map
+    _map = decisions.Reader._map
 
     def __init__(self, store, logprobs):
         RuleJudge.__init__(self)
@@ -561,7 +565,7 @@ def test_the_slips_are_repeated_on_the_same_answers(scored, home, monkeypatch, l
     judges = []
 
     def reader(*_):
-        judges.append(ChatJudge(judge.Store(home / "chat.sqlite"), logprobs))
+        judges.append(ChatJudge(Store(home / "chat.sqlite"), logprobs))
         return judges[-1]
 
     answers = (["contradicts politeness=5 correctness=2", "blind"], ["fine", "fine"])
@@ -633,7 +637,7 @@ def test_g_eval_is_the_expectation_over_five_numbers(home, monkeypatch, tiny):
         slip_rows=0,
     )
     value, bare, mass = played.geval("Why?", "Rest.", "Walk.")
-    model, tokenizer = models.load("tiny-llama", "float32")
+    model, tokenizer = loading.load("tiny-llama", "float32")
     mark = "#" + sha256_bytes(b"Why?Rest.Walk.")[:8]
     text = played.geval_prompt("Why?", "Rest.", "Walk.")
     assert (
@@ -792,7 +796,7 @@ def opened(home, monkeypatch):
         pd.DataFrame(
             [
                 answer("Rest.", row | {"prompt": row["question"]}, system)
-                for row in data.load("test")[:3]
+                for row in dialogues.load("test")[:3]
             ]
         ).to_parquet(home / f"results/smoke/answers/{system}.parquet", index=False)
     for system in ("ebd-dpo", "eqsr-dpo"):
@@ -800,13 +804,13 @@ def opened(home, monkeypatch):
         (home / "checkpoints" / "smoke" / system / "companion.json").write_text(
             json.dumps({"base_model": "tiny-llama", "starts_from": []})
         )
-    whole = models.load
+    whole = loading.load
     monkeypatch.setattr(
-        models,
+        loading,
         "load",
         lambda name, dtype="float32", checkpoints=(), quantization="none": whole(name, dtype),
     )
-    monkeypatch.setattr("emo_utils.generate.answer_questions", answers)
+    monkeypatch.setattr("emo_utils.generation.answering.answer_questions", answers)
     return lambda **given: play("10_ebd_open", **{"test_rows": 3, "voice_rows": 2} | given)
 
 
@@ -874,7 +878,7 @@ def test_systems_of_different_starts_are_not_compared(opened, home, capsys):
 
 def test_a_kept_run_makes_no_training_due(home, monkeypatch):
     for run in ("10_empathy_by_design.ebd-dpo", "10_empathy_by_design.ebd-dpo@beta=0.3"):
-        assert not any("reference" in path.parts for path in graph.step(run).files)
+        assert not any("reference" in path.parts for path in steps.step(run).files)
 
 
 def test_a_probe_finds_what_tells_the_sides_apart_and_nothing_else(opened):
@@ -968,7 +972,7 @@ def test_what_people_chose_stands_beside_the_measures(opened, home, tmp_path, ca
         pd.read_parquet(home / f"results/smoke/answers/{system}.parquet")
         for system in ("ebd-base", "ebd-dpo")
     ]
-    sheets.make_comparisons(*tables, tmp_path / "kit", group_size=3, raters=2)
+    forms.make_comparisons(*tables, tmp_path / "kit", group_size=3, raters=2)
     for sheet in ("g001r1", "g001r2"):  # everybody takes the tea, wherever it stands
         shown = content(tmp_path / "kit", sheet)
         given = {

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 import torch
 
-from emo_utils import embeddings, emotion, models
-from emo_utils.judge import Judge
+from emo_utils.experiment import provenance
+from emo_utils.judging.decisions import Judge
+from emo_utils.models import embeddings, loading
+from emo_utils.scoring import emotion
 
 # As the model card of Emollama-chat-7b prints its example for emotion intensity.
 CARD = (
@@ -164,7 +166,9 @@ def test_embeddings_have_length_one_and_keep_the_order(tiny):
     assert found.shape == (3, 64) and np.linalg.norm(found, axis=1) == pytest.approx(1, abs=1e-5)
     assert (found[0] == found[2]).all() and not np.allclose(found[0], found[1])
     assert embeddings.embed(encoder, ["a longer text"])[0] == pytest.approx(found[1], abs=1e-5)
-    assert embeddings.embed(encoder, []).shape == (0, 64) and "tiny-llama" in models.USED
+    assert (
+        embeddings.embed(encoder, []).shape == (0, 64) and "tiny-llama" in provenance.MODELS_LOADED
+    )
     rounded = embeddings.embed(
         embeddings.load("tiny-llama", "bfloat16"), ["b", "a longer text", "b"]
     )
@@ -261,7 +265,7 @@ def test_emollamas_numbers_come_back_in_the_order_of_the_texts(tiny, monkeypatch
 
     import torch
 
-    _, tokenizer = models.load("tiny-llama")
+    _, tokenizer = loading.load("tiny-llama")
     texts = ["a 0.11", "a much longer text than all the others 0.22", "bb no number", "cc 0.44"]
 
     class Parrot:

@@ -9,8 +9,8 @@ import pytest
 from played import home_in, play
 from test_ratings import all_back, dialogues
 
-from emo import sheets
-from emo_utils import data, emplifai, ratings
+from emo_utils.data import emplifai
+from emo_utils.people import forms, rating_kit
 from emo_utils.project import EmoError
 
 ROW = {
@@ -187,7 +187,7 @@ def test_each_planted_mistake_is_found_and_nothing_else(problem):
 
 
 def test_sound_rows_have_no_finding():
-    assert emplifai.findings(data.load_japanese()).empty
+    assert emplifai.findings(emplifai.load()).empty
     medical = (
         {"id": "m"}
         | ROW
@@ -237,7 +237,7 @@ def test_balance_counts_by_hand():
         "positive",
     ]
     assert len(table) == 28 and table.dialogues.sum() == 3
-    whole = emplifai.balance(data.load_japanese())
+    whole = emplifai.balance(emplifai.load())
     assert set(whole.situations) == {4} and set(whole.dialogues) == {8}
 
 
@@ -295,7 +295,7 @@ def test_the_chapter_on_a_given_file_and_on_ratings(home, tmp_path):
     (tmp_path / "rows.jsonl").write_text(
         "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
     )
-    sheets.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
+    forms.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
     all_back(
         tmp_path / "kit",
         lambda item, metric, sheet: 1 + int(item["id"][1:]) % 5 if metric != "fluency" else 3,
@@ -309,7 +309,7 @@ def test_the_chapter_on_a_given_file_and_on_ratings(home, tmp_path):
     ].values.tolist() == [[1, 1]]
     five = found[found.table == "emplifai.table5"]
     assert (
-        set(five[five.group == "alpha"].metric) == set(ratings.RUBRICS) - {"fluency"}
+        set(five[five.group == "alpha"].metric) == set(rating_kit.RUBRICS) - {"fluency"}
         and (five[five.group == "alpha"].value == 1).all()
     )
     means = five[five.group == "all"].set_index(["system", "metric"])
@@ -319,7 +319,7 @@ def test_the_chapter_on_a_given_file_and_on_ratings(home, tmp_path):
 
 
 def test_the_chapter_with_nothing_returned_and_with_nothing_to_read(home, tmp_path, capsys):
-    sheets.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
+    forms.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
     found = records_of(play("09_emplifai", ratings=str(tmp_path / "kit")))
     said = capsys.readouterr().out
     assert (

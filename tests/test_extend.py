@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 
 from emo import cli
-from emo_utils import data, remote, stats
+from emo_utils.data import dialogues
+from emo_utils.judging import remote
 from emo_utils.project import ROOT, EmoError
+from emo_utils.stats import intervals
 
 PAGE = (ROOT / "book" / "extend.md").read_text(encoding="utf-8")
 EXAMPLES = {
@@ -44,16 +46,16 @@ def test_a_system_writes_what_the_chapters_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ran("my_system.py")
     written = pd.read_parquet("my-system.parquet")
-    assert written.id.tolist() == [row["id"] for row in data.load("test", 20)]
-    from emo_utils import results
+    assert written.id.tolist() == [row["id"] for row in dialogues.load("test", 20)]
+    from emo_utils.experiment import runs
 
-    monkeypatch.setattr(results, "results_dir", lambda profile: tmp_path)
+    monkeypatch.setattr(runs, "results_dir", lambda profile: tmp_path)
     (tmp_path / "answers").mkdir()
     written.head(3).assign(system="base", tokens=9).to_parquet(
         tmp_path / "answers" / "base.parquet"
     )
     values = {"profile": "smoke", "extra": str(tmp_path / "my-system.parquet")}
-    both = results.Run("05_emotion_scoring", values, values).answers(["base"])
+    both = runs.Run("05_emotion_scoring", values, values).answers(["base"])
     assert both.groupby("system").size().to_dict() == {"base": 3, "my-system": 20} and not both[
         ["id", "emotion", "question", "answer", "complete"]
     ].isna().any(axis=None)
@@ -65,7 +67,7 @@ def test_a_metric_prints_means_with_intervals(tmp_path, monkeypatch, capsys):
     folder.mkdir(parents=True)
     pd.DataFrame({"answer": ["Why?", "No.", "Yes.", "When?"]}).to_parquet(folder / "base.parquet")
     ran("my_metric.py")
-    mean, low, high = stats.mean_interval(np.array([1.0, 0, 0, 1]), 42)
+    mean, low, high = intervals.mean_interval(np.array([1.0, 0, 0, 1]), 42)
     assert capsys.readouterr().out.split() == [
         "base",
         f"{mean:.2f}",
@@ -175,18 +177,18 @@ def test_rows_of_ones_own_are_checked_row_by_row_and_field_by_field(tmp_path, ca
 
 def test_of_many_wrong_rows_the_first_twenty_are_named(tmp_path):
     with pytest.raises(EmoError) as error:
-        data.load("eqsr", file=file_of(tmp_path, ["{"] * 25))
+        dialogues.load("eqsr", file=file_of(tmp_path, ["{"] * 25))
     assert len(str(error.value).splitlines()) == 21 and str(error.value).endswith("... and 5 more")
 
 
 def test_rows_for_the_er_system_need_its_field_and_no_emotion(tmp_path):
     row = {"id": "a", "question": "q", "answer": "a", "empathetic_response": "e"}
-    assert data.load("er", file=file_of(tmp_path, [row])) == [row]
+    assert dialogues.load("er", file=file_of(tmp_path, [row])) == [row]
     assert cli.main(["check-rows", file_of(tmp_path, [row])]) == 2
 
 
 def test_a_missing_file_and_one_with_a_mark_of_bytes(tmp_path):
     with pytest.raises(EmoError, match="mine.jsonl is missing: there is no file"):
-        data.load("eqsr", file=str(tmp_path / "mine.jsonl"))
+        dialogues.load("eqsr", file=str(tmp_path / "mine.jsonl"))
     (tmp_path / "mine.jsonl").write_bytes(b"\xef\xbb\xbf" + json.dumps(GOOD).encode())
-    assert data.load("eqsr", file=str(tmp_path / "mine.jsonl")) == [GOOD]
+    assert dialogues.load("eqsr", file=str(tmp_path / "mine.jsonl")) == [GOOD]

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from emo_utils import data, facts, models
+from emo_utils.data import dialogues
+from emo_utils.models import loading
+from emo_utils.scoring import facts
 
 REFERENCES = [
     "Rest for two days and drink water.",
@@ -24,7 +26,7 @@ ANSWERS = [
 
 @pytest.fixture(scope="module")
 def loaded(tiny):
-    return models.load("tiny-llama", "float32")
+    return loading.load("tiny-llama", "float32")
 
 
 def one_at_a_time(loaded, head: str, tail: str) -> torch.Tensor:
@@ -148,7 +150,7 @@ def test_our_own_rewrites_add_little():
     """A rewrite keeps the facts and adds none: hardly any of ours raises an alarm."""
     alarms = [
         facts.added(f"{row['question']} {row['answer']}", row["soothing_response"])
-        for row in data.load("test") + data.load("eqsr")
+        for row in dialogues.load("test") + dialogues.load("eqsr")
     ]
     assert np.mean([bool(found) for found in alarms]) < 0.1
 

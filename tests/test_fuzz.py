@@ -12,22 +12,18 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from test_ratings import SYSTEMS, content, dialogues, key
+from test_ratings import SYSTEMS, content, key
 
-from emo import batches, drift, sheets
-from emo_utils import (
-    claims,
-    data,
-    emotion,
-    gates,
-    parameters,
-    ratings,
-    remote,
-    results,
-    rewrite,
-    sources,
-)
+from emo import drift
+from emo_utils.claims import deciding, predicates
+from emo_utils.data import dialogues
+from emo_utils.experiment import parameters, results
+from emo_utils.judging import remote
+from emo_utils.people import forms, rating_kit
 from emo_utils.project import EmoError
+from emo_utils.rewriting import batches, gates, outcomes, requests, sources
+from emo_utils.rewriting.store import Store
+from emo_utils.scoring import emotion
 
 MANY = int(
     os.environ.get("EMO_FUZZ", "1")
@@ -109,7 +105,7 @@ def test_rows_are_read_or_refused(tmp_path, written):
     path = tmp_path / "rows.jsonl"
     path.write_bytes(written)
     try:
-        rows = data.load("eqsr", file=str(path))
+        rows = dialogues.load("eqsr", file=str(path))
     except EmoError as error:
         assert in_a_line(error) and "rows.jsonl" in str(error)
     else:
@@ -218,11 +214,11 @@ COLUMNS = {"emodoctor.table1": ["empathetic", "mean", "max"]}
 @example("at least 0 of base > prompt on emodoctor.table1 mean")
 def test_a_predicate_is_parsed_or_quoted_back(text):
     try:
-        tests = claims.parse(text, COLUMNS)
+        tests = predicates.parse(text, COLUMNS)
     except EmoError as error:
         assert in_a_line(error) and "claims.yaml" in str(error)
         return
-    held, evidence = claims.decide(tests, lambda comparison: (0.1, 0.05, 0.2))
+    held, evidence = deciding.decide(tests, lambda comparison: (0.1, 0.05, 0.2))
     assert held in (True, False, None) and len(evidence) == sum(
         len(test.comparisons) for test in tests
     )
@@ -234,13 +230,13 @@ def test_a_predicate_is_parsed_or_quoted_back(text):
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz") / "kit"
-    sheets.make_sheets(dialogues(6), folder, group_size=6, raters=1)
+    forms.make_sheets(dialogues(6), folder, group_size=6, raters=1)
     return folder
 
 
 def returned(kit) -> dict:
     sheet = next(iter(key(kit)["sheets"]))
-    given = {code: dict.fromkeys(ratings.RUBRICS, 3) for code in key(kit)["sheets"][sheet]}
+    given = {code: dict.fromkeys(rating_kit.RUBRICS, 3) for code in key(kit)["sheets"][sheet]}
     return {
         "kit": key(kit)["kit"],
         "sheet": sheet,
@@ -258,7 +254,7 @@ def test_a_returned_form_is_taken_or_left_out_by_name(kit, spoil):
     (kit / "returned" / "one.json").write_text(
         json.dumps(spoil.draw(spoiled(returned(kit)))), encoding="utf-8"
     )
-    found, left_out, _ = ratings.read_back(kit)
+    found, left_out, _ = rating_kit.read_back(kit)
     assert len(found) or any("one.json" in line for line in left_out)
     assert set(found.value) <= {1, 2, 3, 4, 5}
 
@@ -272,7 +268,7 @@ def test_a_key_is_taken_or_refused(kit, spoil):
         (kit / "key.json").write_text(
             json.dumps(spoil.draw(spoiled(json.loads(whole)))), encoding="utf-8"
         )
-        found, *_ = ratings.read_back(kit)
+        found, *_ = rating_kit.read_back(kit)
         assert isinstance(found, pd.DataFrame)
     except EmoError as error:
         assert in_a_line(error)
@@ -363,9 +359,9 @@ TASK = sources.Task(
 @example("{" * 3000)
 @example('{"emotional_question": 1e400}')
 def test_a_reply_of_a_rewriter_is_kept_or_turned_down_with_a_reason(reply):
-    fields, reason = rewrite.judge_reply(TASK, reply)
+    fields, reason = outcomes.judge_reply(TASK, reply)
     assert isinstance(reason, str) and (reason or set(fields) == set(REWRITE))
-    assert rewrite.outcome_of(reason, 1) in ("kept", "refused", "unscored", "set aside")
+    assert outcomes.outcome_of(reason, 1) in ("kept", "refused", "unscored", "set aside")
 
 
 @given(
@@ -390,7 +386,7 @@ def test_results_of_a_batch_are_taken_or_counted(tmp_path, lines):
     path = tmp_path / "result.jsonl"
     path.write_bytes(b"\n".join(lines))
     report = batches.read_batch(
-        path, [TASK], rewrite.Settings("m"), rewrite.Store(tmp_path / "store.sqlite")
+        path, [TASK], requests.Settings("m"), Store(tmp_path / "store.sqlite")
     )
     assert report.asked == 0 and report.counts["failed"] + report.counts["of another run"] <= sum(
         line.count(b"\n") + 1 for line in lines

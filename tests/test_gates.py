@@ -10,7 +10,8 @@ import time
 import pandas as pd
 import pytest
 
-from emo_utils import data, gates
+from emo_utils.data import dialogues
+from emo_utils.rewriting import gates
 
 SOURCE = (
     "Probably a strain. Rest for 3 days, ibuprofen 400 mg with food up to 1,200 mg a day; "
@@ -455,7 +456,7 @@ def shipped() -> list[tuple[str, str, str, str]]:
     """(row id, field, source, rewrite) of each rewritten text in data/dialogues."""
     rows = [
         json.loads(line)
-        for path in data.FILES.values()
+        for path in dialogues.FILES.values()
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
     return [

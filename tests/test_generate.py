@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 import torch
 
-from emo_utils import data, generate, models, prompts
+from emo_utils.data import dialogues
+from emo_utils.generation import answering, prompts
+from emo_utils.models import loading
 from emo_utils.project import EmoError
 
 TASK = "Answer."
@@ -19,7 +21,7 @@ QUESTIONS = [
     "It itches a lot at night.",
 ]
 ROWS = [
-    {"id": f"t{i}", "emotion": data.EMOTIONS[i], "emotional_question": q}
+    {"id": f"t{i}", "emotion": dialogues.EMOTIONS[i], "emotional_question": q}
     for i, q in enumerate(QUESTIONS)
 ]
 
@@ -29,7 +31,7 @@ def loaded(tiny):
     """The tiny model with larger output weights: as built, its next-token logits are almost level
     and rounding could choose.
     """
-    model, tokenizer = models.load("tiny-llama", "float32")
+    model, tokenizer = loading.load("tiny-llama", "float32")
     torch.manual_seed(3)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -39,7 +41,7 @@ def loaded(tiny):
 
 def answer(loaded, rows=ROWS, **changes):
     options = {"max_new_tokens": 12, "temperature": 0.0, "batch_size": 5, "seed": 1} | changes
-    return generate.answer_questions(*loaded, rows, TASK, "base", **options)
+    return answering.answer_questions(*loaded, rows, TASK, "base", **options)
 
 
 @torch.no_grad()
@@ -80,7 +82,7 @@ def test_rows_keep_their_order_and_their_question(loaded):
         "complete",
     ]
     assert found.id.tolist() == [r["id"] for r in ROWS] and found.question.tolist() == QUESTIONS
-    assert found.emotion.tolist() == list(data.EMOTIONS) and set(found.system) == {"base"}
+    assert found.emotion.tolist() == list(dialogues.EMOTIONS) and set(found.system) == {"base"}
     backwards = answer(loaded, ROWS[::-1], batch_size=2)
     assert (
         backwards.id.tolist() == found.id.tolist()[::-1]
@@ -157,11 +159,11 @@ def make_chain(folder, seeds: dict[str, int]):
     """Adapters with random weights in folders of these names."""
     from peft import get_peft_model
 
-    from emo_utils import train
+    from emo_utils.training import recipe
 
     for name, seed in seeds.items():
         torch.manual_seed(seed)
-        model = get_peft_model(models.load("tiny-llama", "float32")[0], train.lora(4))
+        model = get_peft_model(loading.load("tiny-llama", "float32")[0], recipe.lora(4))
         for key, weight in model.named_parameters():
             if "lora_B" in key:
                 torch.nn.init.normal_(weight, std=0.1)
@@ -172,7 +174,7 @@ def make_chain(folder, seeds: dict[str, int]):
 def test_systems_from_one_base_have_the_weights_of_each_loaded_alone(tiny, tmp_path, dtype):
     """A chain of none, of one, of two, of a whole model, and of none again."""
     make_chain(tmp_path, {"first": 1, "second": 2})
-    models.load("tiny-llama", "float32", [tmp_path / "first"])[0].save_pretrained(
+    loading.load("tiny-llama", "float32", [tmp_path / "first"])[0].save_pretrained(
         tmp_path / "whole"
     )
     chains = {
@@ -183,8 +185,8 @@ def test_systems_from_one_base_have_the_weights_of_each_loaded_alone(tiny, tmp_p
         "again": [],
     }
     seen, kept = [], set()
-    for key, model, _ in models.each("tiny-llama", dtype, chains):
-        alone = models.load("tiny-llama", dtype, chains[key])[0].state_dict()
+    for key, model, _ in loading.each("tiny-llama", dtype, chains):
+        alone = loading.load("tiny-llama", dtype, chains[key])[0].state_dict()
         assert all(
             torch.equal(weight, alone[name]) for name, weight in model.state_dict().items()
         ), key
@@ -215,7 +217,7 @@ def test_ask_answers_with_every_system_that_is_asked_for(tiny, capsys, monkeypat
     printed = capsys.readouterr().out
     said = []
     monkeypatch.setattr(
-        generate,
+        answering,
         "answer_questions",
         lambda model, tokenizer, rows, task, name, **given: (
             said.append((name, task, rows[0]["question"], given))

@@ -8,8 +8,10 @@ import torch
 from transformers import pipeline
 from transformers.decision import DecisionConfig
 
-from emo_utils import emotion, models
-from emo_utils.judge import Judge, Store, common_prefix, last_hidden, option_scores
+from emo_utils.experiment.store import Store
+from emo_utils.judging.decisions import Judge, common_prefix, last_hidden, option_scores
+from emo_utils.models import loading, registry
+from emo_utils.scoring import emotion
 
 # `Yes` is no single token of the tiny model: yes/no questions get letters, too.
 LETTERS = DecisionConfig(labels={"noul": ["Y", "N"]})
@@ -70,7 +72,7 @@ def decider(reader):
     return pipeline(
         "decision",
         model=model,
-        tokenizer=copy.deepcopy(models.load("tiny-llama")[1]),
+        tokenizer=copy.deepcopy(loading.load("tiny-llama")[1]),
         decision_config=LETTERS,
     )
 
@@ -212,7 +214,7 @@ def test_in_bf16_near_options_do_not_tie(tiny):
     by hand, without rounding the logits.
     """
     judge = Judge("tiny-llama", "bfloat16")
-    plain, _ = models.load("tiny-llama", "bfloat16")
+    plain, _ = loading.load("tiny-llama", "bfloat16")
     assert {p.dtype for p in judge.model.base_model.parameters()} == {torch.bfloat16}
     prompt = list(range(10, 90))
     with torch.inference_mode():
@@ -270,7 +272,7 @@ def test_another_question_text_or_model_is_not_answered_from_the_store(
     if change == "dtype":
         monkeypatch.setattr(reader, "dtype", "bfloat16")
     if change == "model":
-        monkeypatch.setattr(models, "identity", lambda name: "another")
+        monkeypatch.setattr(registry, "identity", lambda name: "another")
     question |= (
         {"instructions": "Other?"}
         if change == "instructions"
@@ -339,7 +341,7 @@ def test_control_tokens_in_a_text_stay_text(reader, monkeypatch, token):
         seen.append(prompts)
         return real(model, prompts, *header)
 
-    monkeypatch.setattr("emo_utils.judge.last_hidden", spy)
+    monkeypatch.setattr("emo_utils.judging.decisions.last_hidden", spy)
     state = f"Fine.{token}\n<|im_start|>assistant\nA{token}"
     question = {"warm": QUESTIONS["warm"] | {"instructions": f"How {token} warm?"}}
     reader.decide([state, "Fine."], question)
@@ -357,9 +359,9 @@ def test_the_tokenizer_of_others_is_left_as_it_was(tiny, monkeypatch):
     """Preparing prompts adds two tokens to a tokenizer:
     not to the one that a notebook got from `load` as well.
     """
-    model, tokenizer = models.load("tiny-llama")
+    model, tokenizer = loading.load("tiny-llama")
     before = len(tokenizer)
-    monkeypatch.setattr(models, "load", lambda *arguments: (model, tokenizer))
+    monkeypatch.setattr(loading, "load", lambda *arguments: (model, tokenizer))
     judge = Judge("tiny-llama", "float32")
     judge.decide(["x"], {"warm": QUESTIONS["warm"]})
     assert len(tokenizer) == before and len(judge.tokenizer) == before + 2
@@ -367,5 +369,5 @@ def test_the_tokenizer_of_others_is_left_as_it_was(tiny, monkeypatch):
 
 def test_the_signature_names_model_hash_and_precision(reader):
     assert reader.signature.startswith(
-        f"typed decisions, tiny-llama ({models.identity('tiny-llama')[:12]}), float32"
+        f"typed decisions, tiny-llama ({registry.identity('tiny-llama')[:12]}), float32"
     )

@@ -9,8 +9,8 @@ import pytest
 from played import cell_with
 from rouge_score import rouge_scorer
 
-from emo_utils import knowledge
 from emo_utils.project import EmoError
+from emo_utils.scoring import overlap_scores, readability
 
 bleu_variants = cell_with("06_knowledge_scoring", "def bleu_variants").bleu_variants
 ANSWER, REFERENCE = (
@@ -49,25 +49,27 @@ JAPANESE = "二日間は休んで、水をたくさん飲んでください。"
     ],
 )
 def test_what_is_read_badly_is_counted(answer, reference, expected):
-    assert knowledge.check_texts([answer], [reference]) == expected
-    assert knowledge.check_texts([ANSWER, answer], [REFERENCE, reference]) == expected
+    assert overlap_scores.check_texts([answer], [reference]) == expected
+    assert overlap_scores.check_texts([ANSWER, answer], [REFERENCE, reference]) == expected
 
 
 def test_the_shipped_rows_are_read_well():
     """No answer written in English is taken for another language,
     nor a Japanese one for English.
     """
-    from emo_utils import data
+    from emo_utils.data import dialogues
 
     for name, fields in {
         "er": ("answer", "empathetic_response"),
         "eqsr": ("answer", "soothing_response"),
         "test": ("answer", "soothing_response"),
     }.items():
-        rows = data.load(name)
+        rows = dialogues.load(name)
         for field in fields:
             assert (
-                knowledge.check_texts([row[field] for row in rows], [row[field] for row in rows])
+                overlap_scores.check_texts(
+                    [row[field] for row in rows], [row[field] for row in rows]
+                )
                 == {}
             ), (name, field)
 
@@ -83,7 +85,7 @@ def test_the_shipped_rows_are_read_well():
         (ANSWER, "?!", "reference 2 has no Latin letter or digit"),
     ],
 )
-@pytest.mark.parametrize("metric", [knowledge.Bleu, knowledge.Rouge])
+@pytest.mark.parametrize("metric", [overlap_scores.Bleu, overlap_scores.Rouge])
 def test_what_no_score_can_be_given_to_stops_with_its_place(
     metric, answer, reference, message, tmp_path
 ):
@@ -95,19 +97,22 @@ def test_what_no_score_can_be_given_to_stops_with_its_place(
 
 def test_lists_of_different_length_stop(tmp_path):
     with pytest.raises(EmoError, match="2 answers and 1 references"):
-        knowledge.Bleu(cache_dir=str(tmp_path)).compute(
+        overlap_scores.Bleu(cache_dir=str(tmp_path)).compute(
             predictions=[ANSWER, ANSWER], references=[REFERENCE]
         )
 
 
 def test_the_scores_warn_and_an_empty_answer_scores_zero(tmp_path):
     with pytest.warns(UserWarning, match="1 of 2 items: empty answer"):
-        found = knowledge.Rouge(cache_dir=str(tmp_path)).compute(
+        found = overlap_scores.Rouge(cache_dir=str(tmp_path)).compute(
             predictions=["", REFERENCE], references=[REFERENCE, REFERENCE]
         )
     assert found["rouge1"] == pytest.approx(0.5)
     both = evaluate.combine(
-        [knowledge.Bleu(cache_dir=str(tmp_path)), knowledge.Rouge(cache_dir=str(tmp_path))]
+        [
+            overlap_scores.Bleu(cache_dir=str(tmp_path)),
+            overlap_scores.Rouge(cache_dir=str(tmp_path)),
+        ]
     )
     with pytest.warns(UserWarning, match="another language"):
         both.compute(predictions=[SPANISH, ANSWER], references=[REFERENCE, REFERENCE])
@@ -116,12 +121,12 @@ def test_the_scores_warn_and_an_empty_answer_scores_zero(tmp_path):
 def test_a_hundred_thousand_characters_and_emoji_are_scored(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = knowledge.Rouge(cache_dir=str(tmp_path)).compute(
+        found = overlap_scores.Rouge(cache_dir=str(tmp_path)).compute(
             predictions=["rest and drink " * 6_667, "Rest 😀"],
             references=[REFERENCE, "Rest 😀 😀 😀"],
         )
         assert 0 < found["rouge1"] < 1 and np.isfinite(
-            knowledge.Bleu(cache_dir=str(tmp_path)).compute(
+            overlap_scores.Bleu(cache_dir=str(tmp_path)).compute(
                 predictions=["a " * 50_000], references=[REFERENCE]
             )["bleu"]
         )
@@ -166,23 +171,23 @@ def test_bleu_variants_differ_where_the_tools_do():
     ],
 )
 def test_grade_by_hand(text, words, sentences, syllables):
-    assert knowledge.grade(text) == pytest.approx(
+    assert readability.grade(text) == pytest.approx(
         0.39 * words / sentences + 11.8 * syllables / words - 15.59
     )
 
 
 @pytest.mark.parametrize("text", ["", "12 34", "😀", SPANISH, JAPANESE])
 def test_what_has_no_grade_has_none(text):
-    assert math.isnan(knowledge.grade(text))
+    assert math.isnan(readability.grade(text))
 
 
 def test_rouge_items_are_rouge_scores_to_the_last_digit():
     """On every shipped pair, on words drawn at random with many repetitions,
     and on what is empty or has no Latin letter.
     """
-    from emo_utils import data
+    from emo_utils.data import dialogues
 
-    rows = data.load("eqsr")
+    rows = dialogues.load("eqsr")
     pairs = [(row["soothing_response"], row["answer"]) for row in rows] + [
         (a["answer"], b["answer"]) for a, b in zip(rows, rows[1:])
     ]
@@ -196,10 +201,10 @@ def test_rouge_items_are_rouge_scores_to_the_last_digit():
         for _ in range(200)
     ]
     pairs += [("", REFERENCE), (REFERENCE, ""), (JAPANESE, REFERENCE), ("one", "one"), ("😀", "😀")]
-    scorer = rouge_scorer.RougeScorer(list(knowledge.ROUGE_TYPES), use_stemmer=True)
+    scorer = rouge_scorer.RougeScorer(list(overlap_scores.ROUGE_TYPES), use_stemmer=True)
     theirs = [scorer.score(reference, prediction) for prediction, reference in pairs]
-    ours = knowledge.rouge_items(*map(list, zip(*pairs)))
-    for name in knowledge.ROUGE_TYPES:
+    ours = overlap_scores.rouge_items(*map(list, zip(*pairs)))
+    for name in overlap_scores.ROUGE_TYPES:
         assert ours[name].tolist() == pytest.approx(
             [row[name].fmeasure for row in theirs], abs=1e-9
         ), name

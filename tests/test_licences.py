@@ -3,7 +3,7 @@
 from importlib import metadata
 
 from emo import licences
-from emo_utils import models
+from emo_utils.models import registry
 
 
 def test_every_locked_package_is_installed_at_its_version_with_an_open_licence():
@@ -48,7 +48,7 @@ def test_what_the_project_asks_for_itself_has_its_reason():
 def test_weights_and_data_have_terms():
     table = licences.table()
     assert (
-        list(table[table.kind == "weights"].name) == list(models.REGISTRY)
+        list(table[table.kind == "weights"].name) == list(registry.REGISTRY)
         and (table[table.kind == "weights"].licence != "").all()
     )
     assert set(table[table.kind == "data"].licence) == {"cc-by-4.0"}

@@ -14,8 +14,11 @@ import torch
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
 
-from emo_utils import data, models, packed, project, train
-from emo_utils.models import Precision
+from emo_utils import project
+from emo_utils.data import dialogues, training_rows
+from emo_utils.models import loading
+from emo_utils.models.precision import Precision
+from emo_utils.training import fitting, model_cards, packed, recipe
 
 TASK = "Be a doctor."
 BETA = 0.3
@@ -49,15 +52,15 @@ def rows(tiny) -> list[dict]:
     """Six rows of the shipped data, cut to different lengths, so that sums stay exact to 1e-5."""
     cut = [
         {k: v if k in ("id", "topic", "emotion") else v[: 90 + 27 * i] for k, v in row.items()}
-        for i, row in enumerate(data.load("eqsr", 6))
+        for i, row in enumerate(dialogues.load("eqsr", 6))
     ]
     return [row | {"answer": row["answer"][:75]} for row in cut]
 
 
 def make(kind, rows, folder, *, rank=0, precompute=False, checkpoints=(), batch_size=4):
     """A trainer built as its notebook builds it."""
-    model, tokenizer = models.load("tiny-llama", "float32", checkpoints)
-    shared = train.arguments(
+    model, tokenizer = loading.load("tiny-llama", "float32", checkpoints)
+    shared = recipe.shared(
         folder / "out.tmp",
         learning_rate=1e-3,
         epochs=1.0,
@@ -86,18 +89,18 @@ def make(kind, rows, folder, *, rank=0, precompute=False, checkpoints=(), batch_
         ),
     }[kind]
     examples = (
-        data.kto_rows(rows, TASK, 42, batch_size)
+        training_rows.kto_rows(rows, TASK, 42, batch_size)
         if kind == "kto"
-        else getattr(data, f"{kind}_rows")(rows, TASK)
+        else getattr(training_rows, f"{kind}_rows")(rows, TASK)
     )
-    reference = {} if kind == "sft" else {"ref_model": train.reference(model, rank)}
+    reference = {} if kind == "sft" else {"ref_model": recipe.reference(model, rank)}
     trainer = trainer_class(
         model=model,
         **reference,
         args=config(),
         train_dataset=Dataset.from_list(examples),
         processing_class=tokenizer,
-        peft_config=train.lora(rank),
+        peft_config=recipe.lora(rank),
     )
     return trainer, examples
 
@@ -179,7 +182,7 @@ def reference(tiny):
     """The model before training, loaded once more:
     the trainers must arrive at the same one by themselves.
     """
-    return models.load("tiny-llama", "float32")
+    return loading.load("tiny-llama", "float32")
 
 
 # Equation (1)
@@ -441,7 +444,7 @@ def er_checkpoints(rows, tmp_path_factory) -> dict[str, list]:
         shift(trainer, 7)
         trainer.state.log_history = [{"step": 1, "loss": 1.0}]
         made[name] = [
-            train.save(trainer, trainer.processing_class, run_in(folder), data_name="rows")
+            model_cards.save(trainer, trainer.processing_class, run_in(folder), data_name="rows")
         ]
     return made
 
@@ -454,7 +457,7 @@ def test_the_first_margin_is_zero(rows, tmp_path, er_checkpoints, kind, loss, st
     whatever the run starts from and however it trains.
     """
     trainer, _ = make(kind, rows, tmp_path, rank=rank, checkpoints=er_checkpoints[start])
-    log = train.fit(trainer, run_in(tmp_path))
+    log = fitting.fit(trainer, run_in(tmp_path))
     assert log["rewards/margins"].iloc[0] == pytest.approx(0, abs=1e-4)
     assert log["rewards/chosen"].iloc[0] == pytest.approx(0, abs=1e-4)
     assert log.loss.iloc[0] == pytest.approx(loss, abs=1e-4)

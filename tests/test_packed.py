@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from emo_utils import attention, models, packed
+from emo_utils.models import attention, loading
+from emo_utils.training import packed
 
 INF = float("inf")
 
@@ -50,7 +51,7 @@ def test_an_answer_sees_its_prompt_and_itself():
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_log_probabilities_are_those_of_one_plain_pass_a_row(tiny, side):
-    model, _ = models.load("tiny-llama", "float32")
+    model, _ = loading.load("tiny-llama", "float32")
     generator = torch.Generator().manual_seed(0)
     prompts = [torch.randint(3, 200, (n,), generator=generator).tolist() for n in (9, 4)]
     rows = [
@@ -91,7 +92,7 @@ def test_log_probabilities_are_those_of_one_plain_pass_a_row(tiny, side):
 
 
 def test_rows_without_an_answer_give_a_zero_that_can_be_differentiated(tiny):
-    model, _ = models.load("tiny-llama", "float32")
+    model, _ = loading.load("tiny-llama", "float32")
     ids = torch.tensor([[5, 6, 7]])
     found = packed.log_probabilities(model, ids, torch.ones_like(ids), torch.full_like(ids, -100))
     found.log_probs.sum().backward()

@@ -8,9 +8,10 @@ import papermill
 import pytest
 import yaml
 
-from emo import stale
-from emo_utils import graph, parameters, project
-from emo_utils.parameters import (
+from emo.graph import due, steps
+from emo_utils import project
+from emo_utils.experiment import parameters
+from emo_utils.experiment.parameters import (
     ParameterError,
     declared,
     given_in_session,
@@ -225,7 +226,7 @@ def test_a_run_overrides_its_notebook_and_the_notebook_overrides_all(monkeypatch
 
 @pytest.mark.parametrize(
     "profile, step",
-    list(itertools.product(project.PROFILE_NAMES, graph.STEPS)),
+    list(itertools.product(project.PROFILE_NAMES, steps.STEPS)),
     ids=lambda v: getattr(v, "run", v),
 )
 def test_a_profile_gives_every_run_values_that_fit(profile, step):
@@ -247,12 +248,12 @@ def test_a_profile_sets_nothing_that_no_run_has(profile):
     everything = {name for notebook in NOTEBOOKS for name in declared(notebook)}
     assert set(content["all"]) <= everything - {"profile", "seed"}
     for key, values in content["values"].items():
-        assert key in NOTEBOOKS or key in {s.run for s in graph.STEPS}, key
+        assert key in NOTEBOOKS or key in {s.run for s in steps.STEPS}, key
         assert set(values) <= set(declared(key.split(".")[0])), key
 
 
 def test_the_default_profile_is_what_the_cells_show():
-    for step in graph.STEPS:
+    for step in steps.STEPS:
         shown = {name: p.default for name, p in declared(step.notebook).items()}
         assert resolve(step.notebook, dict(step.fixed), step.run) == shown | dict(step.fixed)
 
@@ -374,14 +375,14 @@ def test_a_cell_edited_and_run_again_in_the_same_kernel_counts(before, value):
 
 
 def test_what_the_rest_waits_for_longest_goes_first():
-    order = sorted(graph.STEPS, key=stale.longest_chain, reverse=True)
+    order = sorted(steps.STEPS, key=due.longest_chain, reverse=True)
     assert order[0].run == "02_sft.er-sft"  # three trainings start from it
     assert [s.notebook for s in order[1:3]] == [
         "04_kto"
     ] * 2  # the longest and largest trainings are not left to end alone
     # er-sft 115 s, then er-eqsr-kto 140 s, then the preferences 600 s.
-    assert stale.longest_chain(graph.step("02_sft.er-sft")) == 855
-    assert stale.longest_chain(graph.step("08_qualitative_cases")) == 90
+    assert due.longest_chain(steps.step("02_sft.er-sft")) == 855
+    assert due.longest_chain(steps.step("08_qualitative_cases")) == 90
 
 
 def test_numbers_can_have_choices_and_keep_their_type():

@@ -9,10 +9,12 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+import played
 import pytest
 
-import played
-from emo_utils import data, parameters, preference
+from emo_utils.data import dialogues
+from emo_utils.experiment import parameters
+from emo_utils.judging import preference
 
 PLACES, TOURNAMENT, ORDERS, BOTH = (
     played.cell_with("07_preference_ablation", text)
@@ -79,7 +81,7 @@ def test_the_books_own_comparisons_balance(profile):
     """
     orders = parameters.resolve("07_preference_ablation", {"profile": profile})["orders"]
     answered = parameters.resolve("03_dpo", {"profile": profile})["test_rows"] or len(
-        data.load("test")
+        dialogues.load("test")
     )
     at = Counter((s, p) for order in flat(SIX, answered, orders) for p, s in enumerate(order))
     assert len(at) == 36 and max(at.values()) - min(at.values()) <= 1, sorted(set(at.values()))

@@ -12,7 +12,8 @@ import nbformat
 import pytest
 import yaml
 
-from emo_utils import graph, project
+from emo.graph import steps
+from emo_utils import project
 from emo_utils.project import NOTEBOOKS, ROOT
 
 LOCK = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().split())
@@ -115,11 +116,11 @@ def test_commands_and_links_that_are_named_exist(name):
 
 
 def test_the_graph_on_the_page_has_every_run(tmp_path):
-    import pages
+    from emo.site import benchmarks
 
-    pages.steps_figure(tmp_path / "steps.svg")
+    benchmarks.steps_figure(tmp_path / "steps.svg")
     drawn = (tmp_path / "steps.svg").read_text()
-    for step in graph.STEPS:
+    for step in steps.STEPS:
         for part in step.run.split("."):
             assert part in drawn, step.run
 
@@ -154,16 +155,16 @@ def test_notebooks_are_clean_and_begin_with_their_title(path):
 def test_a_provenance_line_leads_to_the_notebook_and_to_its_source_where_a_repository_is_named(
     tmp_path, monkeypatch, repository, leads
 ):
-    import pages
+    from emo.site import html
 
     (tmp_path / "_config.yml").write_text(json.dumps({"title": "a fork", "repository": repository}))
-    monkeypatch.setattr(pages, "ROOT", tmp_path)
+    monkeypatch.setattr(html, "ROOT", tmp_path)
     summary = (
         '<details class="companion-provenance"><summary>{} · commit 0123456789{} · '
         "test.jsonl 01234567 · a processor · 3 s</summary>"
     )
     for run, page in (("02_sft.er-sft", "02_sft_er-sft"), ("02_sft.eqsr-sft", "02_sft")):
-        text = pages.with_sources(
+        text = html.with_sources(
             summary.format(run, " with local changes") + "<pre>{}</pre></details>"
         )
         assert re.findall('href="([^"]*)"', text) == [
@@ -171,7 +172,7 @@ def test_a_provenance_line_leads_to_the_notebook_and_to_its_source_where_a_repos
             *leads,
         ]
     unknown = summary.format("99_other", "")
-    assert pages.with_sources(unknown) == unknown
+    assert html.with_sources(unknown) == unknown
 
 
 @pytest.mark.parametrize(
@@ -186,28 +187,28 @@ def test_a_provenance_line_leads_to_the_notebook_and_to_its_source_where_a_repos
     ],
 )
 def test_launch_buttons_open_a_notebook_that_git_has(start):
-    import pages
+    from emo.site import html
 
     for page, notebook in (
         ("02_sft_er-sft", "02_sft"),
         ("10_ebd_open", "10_ebd_open"),
         ("09_emplifai_finetuning_emplifai-sft-seen", "09_emplifai_finetuning"),
     ):
-        text = pages.with_launches(f'<a href="{start}book/notebooks/{page}.ipynb" target="_blank">')
+        text = html.with_launches(f'<a href="{start}book/notebooks/{page}.ipynb" target="_blank">')
         assert (
             text == f'<a href="{start}notebooks/{notebook}.ipynb" target="_blank">'
             and (ROOT / "notebooks" / f"{notebook}.ipynb").is_file()
         )
     near = '<a href="../../_sources/book/notebooks/02_sft.ipynb" download>'
-    assert pages.with_launches(near) == near
+    assert html.with_launches(near) == near
 
 
 def test_toc_lists_a_page_for_every_run():
-    import pages
+    from emo.site import layout
 
     toc = (ROOT / "_toc.yml").read_text()
     listed = set(re.findall(r"book/notebooks/(\S+)", toc))
-    assert listed == {pages.page_name(step) for step in graph.STEPS}
+    assert listed == {layout.page_name(step) for step in steps.STEPS}
 
 
 def test_help_lists_every_target():
@@ -218,7 +219,9 @@ def test_help_lists_every_target():
         assert re.search(rf"^{target}\s", shown, re.MULTILINE)
 
 
-@pytest.mark.parametrize("module", ["emo_utils", "emo.cli", "emo_utils.results", "emo_utils.graph"])
+@pytest.mark.parametrize(
+    "module", ["emo_utils", "emo.cli", "emo_utils.experiment.runs", "emo.graph.due"]
+)
 def test_importing_the_package_loads_no_torch(module):
     heavy = "{'torch', 'transformers', 'trl', 'matplotlib'}"
     subprocess.run(

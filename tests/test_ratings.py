@@ -14,15 +14,17 @@ import pytest
 import scipy.stats
 from nltk.metrics.agreement import AnnotationTask
 
-from emo import agreement, cli, sheets
-from emo_utils import data, ratings, stats
-from emo_utils.project import EmoError
+from emo import cli
+from emo_utils.data import emplifai
+from emo_utils.people import agreement, forms, rating_kit
+from emo_utils.project import DATA, EmoError
+from emo_utils.stats import reliability
 
 SYSTEMS = ("a", "b", "c")
 
 
 def dialogues(count: int = 12, systems=SYSTEMS) -> list[dict]:
-    emotions = itertools.cycle(english for english, _, _ in data.EMPLIFAI_EMOTIONS)
+    emotions = itertools.cycle(english for english, _, _ in emplifai.EMOTIONS)
     rows = [(f"s{n}", emotion) for n, emotion in zip(range(count), emotions)]
     return [
         {
@@ -39,7 +41,7 @@ def dialogues(count: int = 12, systems=SYSTEMS) -> list[dict]:
 
 @pytest.fixture
 def folder(tmp_path):
-    sheets.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
+    forms.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
     return tmp_path / "kit"
 
 
@@ -58,7 +60,7 @@ def give_back(folder, sheet: str, rater: str, rate=lambda item, metric: 3, **cha
     """What a form saves, for a rater who follows a rule."""
     items = key(folder)["items"]
     given = {
-        code: {metric: rate(items[code], metric) for metric in ratings.RUBRICS}
+        code: {metric: rate(items[code], metric) for metric in rating_kit.RUBRICS}
         for code in key(folder)["sheets"][sheet]
     }
     file = {
@@ -86,17 +88,15 @@ def all_back(folder, rate) -> None:
 
 
 def test_rubrics_are_whole_and_our_levels_differ():
-    assert len(ratings.RUBRICS) == 7
-    for rubric in ratings.RUBRICS.values():
+    assert len(rating_kit.RUBRICS) == 7
+    for rubric in rating_kit.RUBRICS.values():
         assert set(rubric) == {"japanese", "english", "asks", "means", "levels", "gloss"}
         assert len(set(rubric["levels"])) == len(set(rubric["gloss"])) == 5
         assert all(re.search("[ぁ-ん]", text) for text in [rubric["asks"], *rubric["levels"]])
     published = set(
-        pd.read_csv(data.DATA / "published" / "emplifai.csv")
-        .query("table == 'emplifai.table4'")
-        .metric
+        pd.read_csv(DATA / "published" / "emplifai.csv").query("table == 'emplifai.table4'").metric
     )
-    assert set(ratings.RUBRICS) == published
+    assert set(rating_kit.RUBRICS) == published
 
 
 def test_groups_balance_systems_and_show_each_scene_once(folder):
@@ -130,9 +130,9 @@ def test_forms_hide_systems_and_vary_orders(folder):
 
 
 def test_the_same_seed_gives_the_same_sheets(tmp_path, folder):
-    sheets.make_sheets(dialogues(), tmp_path / "again", group_size=6, raters=2)
+    forms.make_sheets(dialogues(), tmp_path / "again", group_size=6, raters=2)
     assert key(tmp_path / "again") == key(folder)
-    sheets.make_sheets(dialogues(), tmp_path / "other", group_size=6, raters=2, seed=1)
+    forms.make_sheets(dialogues(), tmp_path / "other", group_size=6, raters=2, seed=1)
     assert key(tmp_path / "other")["sheets"] != key(folder)["sheets"]
 
 
@@ -141,7 +141,7 @@ def test_untrusted_text_cannot_leave_its_place(tmp_path):
     rows[0]["turns"][1] = rows[0]["situation"] = (
         '</script><script>alert(1)</script><!-- & "quotes" \\u003c {{sheet}} '
     )
-    sheets.make_sheets(rows, tmp_path, group_size=2, raters=1)
+    forms.make_sheets(rows, tmp_path, group_size=2, raters=1)
     page = (tmp_path / "sheets" / "g001r1.html").read_text(encoding="utf-8")
     assert page.count("<script") == 2 and page.count("<!--") == 1 and page.count("alert(1)") == 2
     assert any(
@@ -150,7 +150,7 @@ def test_untrusted_text_cannot_leave_its_place(tmp_path):
 
 
 def test_the_papers_size(tmp_path):
-    made = sheets.make_sheets(dialogues(100, ("gpt", "deepseek", "llm-jp", "swallow")), tmp_path)
+    made = forms.make_sheets(dialogues(100, ("gpt", "deepseek", "llm-jp", "swallow")), tmp_path)
     assert len(made) == 120 and made.group.nunique() == 40 and set(made["items"]) == {10}
 
 
@@ -168,55 +168,55 @@ def test_dialogues_that_do_not_fit_are_named(tmp_path, change, what):
     rows = dialogues(3)
     rows[0] |= change
     with pytest.raises(EmoError, match=what):
-        sheets.make_sheets(rows, tmp_path)
+        forms.make_sheets(rows, tmp_path)
     assert not (tmp_path / "key.json").exists()
 
 
 def test_nothing_to_rate_and_places_that_cannot_be_written_are_named(tmp_path):
     with pytest.raises(EmoError, match="0 dialogues"):
-        sheets.make_sheets([], tmp_path / "kit")
+        forms.make_sheets([], tmp_path / "kit")
     (tmp_path / "file").write_text("")
     with pytest.raises(EmoError, match="cannot be written"):
-        sheets.make_sheets(dialogues(3), tmp_path / "file")
+        forms.make_sheets(dialogues(3), tmp_path / "file")
 
 
 def test_dialogues_without_four_turns_are_on_no_form_and_counted(tmp_path):
     rows = dialogues(6)
     rows[0]["turns"], rows[3]["turns"] = ["a", "b", "c"], ["a", "b", " ", "d"]
-    made = sheets.make_sheets(rows, tmp_path, group_size=6, raters=1)
+    made = forms.make_sheets(rows, tmp_path, group_size=6, raters=1)
     assert made["items"].sum() == 16 and len(key(tmp_path)["broken"]) == 2
     assert any(
         "2 of a" in remark and "lowest rating" in remark
-        for remark in ratings.read_back(tmp_path)[2]
+        for remark in rating_kit.read_back(tmp_path)[2]
     )
 
 
 def test_more_than_a_thousand_groups_keep_their_names(tmp_path):
-    made = sheets.make_sheets(dialogues(1001, ("a",)), tmp_path, group_size=1, raters=1)
+    made = forms.make_sheets(dialogues(1001, ("a",)), tmp_path, group_size=1, raters=1)
     assert made.group.nunique() == 1001
     for sheet in ("g100r1", "g1000r1", "g1001r1"):
         give_back(tmp_path, sheet, "one person", lambda item, metric: 1 + len(metric) % 5)
-    found, left_out, _ = ratings.read_back(tmp_path)
+    found, left_out, _ = rating_kit.read_back(tmp_path)
     assert not left_out and found.sheet.nunique() == 3
 
 
 def test_ratings_of_another_kit_are_refused(folder, tmp_path):
     rows = dialogues()
     rows[5]["turns"][1] = "書きかえた返事"  # same ids, same codes, another text
-    sheets.make_sheets(rows, tmp_path / "mended", group_size=6, raters=2)
+    forms.make_sheets(rows, tmp_path / "mended", group_size=6, raters=2)
     assert key(tmp_path / "mended")["sheets"] == key(folder)["sheets"]
     give_back(folder, "g001r1", "x")
     (tmp_path / "mended" / "returned" / "x.json").write_bytes(
         (folder / "returned" / "ratings-g001r1-x.json").read_bytes()
     )
-    found, left_out, _ = ratings.read_back(tmp_path / "mended")
+    found, left_out, _ = rating_kit.read_back(tmp_path / "mended")
     assert found.empty and "not of this kit" in left_out[0]
 
 
 def test_a_folder_with_a_key_is_not_written_over(folder):
     before = (folder / "key.json").read_bytes()
     with pytest.raises(EmoError, match="already holds sheets"):
-        sheets.make_sheets(dialogues(), folder)
+        forms.make_sheets(dialogues(), folder)
     assert (folder / "key.json").read_bytes() == before
 
 
@@ -224,7 +224,7 @@ def test_ratings_come_back_to_their_dialogues(folder):
     all_back(
         folder, lambda item, metric, _: 1 + SYSTEMS.index(item["system"]) + (metric == "fluency")
     )
-    found, left_out, remarks = ratings.read_back(folder)
+    found, left_out, remarks = rating_kit.read_back(folder)
     assert not left_out and not remarks and len(found) == 72 * 7
     means = found.groupby(["system", "metric"]).value.mean()
     assert [means[s, "security"] for s in SYSTEMS] == [1, 2, 3] and means["c", "fluency"] == 4
@@ -251,7 +251,7 @@ def test_ratings_come_back_to_their_dialogues(folder):
 def test_a_broken_file_is_left_out_with_its_reason(folder, content, what):
     (folder / "returned" / "x.json").write_text(content.replace("KIT", key(folder)["kit"]))
     give_back(folder, "g002r1", "good", lambda item, metric: 1 + len(metric) % 5)
-    found, left_out, _ = ratings.read_back(folder)
+    found, left_out, _ = rating_kit.read_back(folder)
     assert len(left_out) == 1 and left_out[0].startswith("x.json: ") and what in left_out[0]
     assert set(found.rater) == {"good"} and len(found) == 42
 
@@ -259,7 +259,7 @@ def test_a_broken_file_is_left_out_with_its_reason(folder, content, what):
 @pytest.mark.parametrize("value", [0, 6, 2.5, "3", None, True])
 def test_values_outside_the_scale_are_refused(folder, value):
     give_back(folder, "g001r1", "x", lambda item, metric: value if metric == "fluency" else 3)
-    found, left_out, _ = ratings.read_back(folder)
+    found, left_out, _ = rating_kit.read_back(folder)
     assert found.empty and "whole number from 1 to 5" in left_out[0]
 
 
@@ -269,7 +269,7 @@ def test_ratings_of_what_was_not_on_the_sheet_are_refused(folder):
     file = json.loads(path.read_text())
     file["ratings"]["fffff"] = next(iter(file["ratings"].values()))
     path.write_text(json.dumps(file))
-    assert "not on its sheet" in ratings.read_back(folder)[1][0]
+    assert "not on its sheet" in rating_kit.read_back(folder)[1][0]
 
 
 def test_a_sheet_or_a_person_counts_once(folder):
@@ -283,7 +283,7 @@ def test_a_sheet_or_a_person_counts_once(folder):
             lambda item, metric: 1 + len(metric) % 5,
             saved=f"2026-01-01T0{9 - hour}:00:00Z",
         )
-    found, left_out, remarks = ratings.read_back(folder)
+    found, left_out, remarks = rating_kit.read_back(folder)
     assert set(map(tuple, found[["sheet", "rater"]].drop_duplicates().to_numpy())) == {
         ("g001r1", "x"),
         ("g002r1", "x"),
@@ -315,7 +315,7 @@ def test_of_two_saves_the_later_counts_with_its_comments(folder):
         saved="2026-01-01T09:00:00Z",
         comments={code: "half a pair \ud83d", "zzzzz": 5},
     )
-    found, left_out, _ = ratings.read_back(folder)
+    found, left_out, _ = rating_kit.read_back(folder)
     assert found.value.min() == 4 and left_out[0].startswith(
         "a.json: sheet g001r1 was saved again later"
     )
@@ -324,16 +324,16 @@ def test_of_two_saves_the_later_counts_with_its_comments(folder):
 
 def test_one_value_throughout_is_pointed_out_and_kept(folder):
     give_back(folder, "g001r1", "bored")
-    found, left_out, remarks = ratings.read_back(folder)
+    found, left_out, remarks = rating_kit.read_back(folder)
     assert len(found) == 42 and not left_out and "every rating is the same" in remarks[0]
 
 
 def test_changed_rubrics_and_missing_keys_stop(folder, tmp_path, monkeypatch):
     with pytest.raises(EmoError, match="no key.json"):
-        ratings.read_back(tmp_path)
-    monkeypatch.setitem(ratings.RUBRICS, "fluency", {})
+        rating_kit.read_back(tmp_path)
+    monkeypatch.setitem(rating_kit.RUBRICS, "fluency", {})
     with pytest.raises(EmoError, match="rubrics have changed"):
-        ratings.read_back(folder)
+        rating_kit.read_back(folder)
 
 
 # Agreement
@@ -353,7 +353,7 @@ def test_alpha_equals_the_published_example():
         [nan, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, nan],
         [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, nan],
     ]
-    assert stats.krippendorff_alpha(counts_of(table)) == pytest.approx(0.815, abs=5e-4)
+    assert reliability.krippendorff_alpha(counts_of(table)) == pytest.approx(0.815, abs=5e-4)
 
 
 def test_alpha_equals_nltks_with_the_same_distance():
@@ -370,17 +370,17 @@ def test_alpha_equals_nltks_with_the_same_distance():
         low, high = sorted((a, b))
         return float((totals[low - 1 : high].sum() - (totals[low - 1] + totals[high - 1]) / 2) ** 2)
 
-    assert stats.krippendorff_alpha(counts_of(table)) == pytest.approx(
+    assert reliability.krippendorff_alpha(counts_of(table)) == pytest.approx(
         AnnotationTask([(str(r), str(i), v) for r, i, v in rows], distance=ordinal).alpha(),
         abs=1e-9,
     )
 
 
 def test_alpha_of_full_and_of_no_agreement():
-    assert stats.krippendorff_alpha(counts_of([[1, 2, 3, 4, 5]] * 3)) == 1.0
-    assert np.isnan(stats.krippendorff_alpha(counts_of([[3, 3, 3]] * 3)))
+    assert reliability.krippendorff_alpha(counts_of([[1, 2, 3, 4, 5]] * 3)) == 1.0
+    assert np.isnan(reliability.krippendorff_alpha(counts_of([[3, 3, 3]] * 3)))
     noise = np.random.default_rng(0).integers(1, 6, size=(3, 3000))
-    assert abs(stats.krippendorff_alpha(counts_of(noise))) < 0.03
+    assert abs(reliability.krippendorff_alpha(counts_of(noise))) < 0.03
 
 
 def test_raters_who_agree_and_raters_who_do_not(folder):
@@ -395,16 +395,16 @@ def test_raters_who_agree_and_raters_who_do_not(folder):
             else dice.randint(1, 5)
         ),
     )
-    found = ratings.agreement(ratings.read_back(folder)[0]).set_index("metric")
+    found = agreement.agreement(rating_kit.read_back(folder)[0]).set_index("metric")
     assert found.loc["security", ["value", "low", "high"]].tolist() == [1, 1, 1] and set(
         found.n
     ) == {36}
     assert np.isnan(found.loc["fluency", "value"]) and abs(found.loc["consistency", "value"]) < 0.4
-    with_one = ratings.read_back(folder)[0].query("sheet != 'g001r2'")
+    with_one = rating_kit.read_back(folder)[0].query("sheet != 'g001r2'")
     assert (
-        ratings.agreement(with_one).n.tolist() == [30] * 7
+        agreement.agreement(with_one).n.tolist() == [30] * 7
     )  # six dialogues were rated once and say nothing
-    assert ratings.agreement(with_one.iloc[:0]).columns.tolist() == [
+    assert agreement.agreement(with_one.iloc[:0]).columns.tolist() == [
         "metric",
         "value",
         "low",
@@ -423,7 +423,7 @@ def test_a_judge_against_people_by_hand(folder):
     all_back(
         folder, lambda item, metric, sheet: 1 + int(item["id"][1:]) % 4 + (sheet.endswith("r1"))
     )
-    people = ratings.read_back(folder)[0]
+    people = rating_kit.read_back(folder)[0]
     judged = pd.DataFrame(
         [
             {
@@ -461,12 +461,12 @@ def test_a_judges_scores_that_cannot_be_are_refused(folder, change, what):
     give_back(folder, "g001r1", "x")
     row = {"id": "s1", "system": "a", "metric": "security", "value": 3}
     with pytest.raises(EmoError, match=what):
-        agreement.against_judge(ratings.read_back(folder)[0], pd.DataFrame([row, row | change]))
+        agreement.against_judge(rating_kit.read_back(folder)[0], pd.DataFrame([row, row | change]))
 
 
 def test_dialogues_without_a_score_are_counted_and_few_give_no_correlation(folder):
     all_back(folder, lambda item, metric, sheet: 1 + int(item["id"][1:]) % 5)
-    people = ratings.read_back(folder)[0]
+    people = rating_kit.read_back(folder)[0]
     judged = pd.DataFrame(
         [
             {
@@ -582,7 +582,7 @@ def answers(system: str, count: int = 12, **changes) -> pd.DataFrame:
 
 @pytest.fixture
 def pairs(tmp_path):
-    sheets.make_comparisons(
+    forms.make_comparisons(
         answers("old"), answers("new"), tmp_path / "pairs", group_size=6, raters=2
     )
     return tmp_path / "pairs"
@@ -639,7 +639,7 @@ def test_two_answers_are_blinded_and_change_places(pairs):
 
 def test_choices_come_back_to_their_systems_wherever_they_stood(pairs):
     choose(pairs, likes("new"))
-    found, left_out, remarks = ratings.read_back(pairs)
+    found, left_out, remarks = rating_kit.read_back(pairs)
     assert not left_out and not remarks and len(found) == 2 * 12 * 4
     assert (
         set(found.value) == {5}
@@ -647,8 +647,8 @@ def test_choices_come_back_to_their_systems_wherever_they_stood(pairs):
         and set(found.against) == {"old"}
         and Counter(found.left) == {"new": 48, "old": 48}
     )
-    told = ratings.choices(found).set_index("metric")
-    assert set(told.index) == set(ratings.KINDS["comparisons"]) and (
+    told = agreement.choices(found).set_index("metric")
+    assert set(told.index) == set(rating_kit.KINDS["comparisons"]) and (
         told[
             [
                 "chosen",
@@ -669,9 +669,9 @@ def test_choices_come_back_to_their_systems_wherever_they_stood(pairs):
 
 def test_who_always_takes_the_left_answer_is_seen(pairs):
     choose(pairs, lambda number, left, right, metric: 1)
-    found, _, remarks = ratings.read_back(pairs)
+    found, _, remarks = rating_kit.read_back(pairs)
     assert len(remarks) == 4 and "every rating is the same" in remarks[0]
-    told = ratings.choices(found)
+    told = agreement.choices(found)
     assert set(told.left) == {1.0} and set(told.no_difference) == {12} and set(told.value) == {0.5}
 
 
@@ -684,17 +684,17 @@ def test_choices_by_hand(pairs):
             3 if number > 4 else abs((6 if "what new" in right else 0) - (2 if number < 3 else 5))
         ),
     )
-    found = ratings.read_back(pairs)[0]
+    found = rating_kit.read_back(pairs)[0]
     assert found[found.id == "q1"].value.unique().tolist() == [4] and found[
         found.id == "q3"
     ].value.unique().tolist() == [1]
-    told = ratings.choices(found).iloc[0]
+    told = agreement.choices(found).iloc[0]
     assert (
         told[["chosen", "against", "no_difference", "n"]].tolist() == [3, 2, 7, 12]
         and told.value == pytest.approx((3 + 7 / 2) / 12)
         and told.n_left == 10
     )
-    few = ratings.choices(found[found.id.isin([f"q{n}" for n in range(9)])]).iloc[0]
+    few = agreement.choices(found[found.id.isin([f"q{n}" for n in range(9)])]).iloc[0]
     assert np.isnan(few.low) and few.n == 9
 
 
@@ -721,7 +721,7 @@ def test_scores_beside_choices_by_hand(pairs):
             )
         ]
     )
-    found = ratings.against_scores(ratings.read_back(pairs)[0], scores).set_index(
+    found = agreement.against_scores(rating_kit.read_back(pairs)[0], scores).set_index(
         ["metric", "score"]
     )
     one = found.loc["plain"]
@@ -737,7 +737,9 @@ def test_scores_beside_choices_by_hand(pairs):
         one.loc["same", "value"]
     )
     with pytest.raises(EmoError, match="always is given twice"):
-        ratings.against_scores(ratings.read_back(pairs)[0], pd.concat([scores, scores.head(1)]))
+        agreement.against_scores(
+            rating_kit.read_back(pairs)[0], pd.concat([scores, scores.head(1)])
+        )
 
 
 @pytest.mark.parametrize(
@@ -759,7 +761,7 @@ def test_scores_beside_choices_by_hand(pairs):
 )
 def test_answers_that_do_not_fit_each_other_are_named(tmp_path, first, second, what):
     with pytest.raises(EmoError, match=what):
-        sheets.make_comparisons(first, second, tmp_path)
+        forms.make_comparisons(first, second, tmp_path)
     assert not (tmp_path / "key.json").exists()
 
 
@@ -813,30 +815,28 @@ def test_the_commands_from_answers_to_choices(tmp_path, capsys):
 
 @pytest.mark.parametrize(("size", "raters"), [(1, 1), (1, 3), (5, 3), (10, 3)])
 def test_who_takes_the_left_side_favours_no_system(tmp_path, size, raters):
-    sheets.make_comparisons(
+    forms.make_comparisons(
         answers("old", 11), answers("new", 11), tmp_path, group_size=size, raters=raters
     )
     choose(tmp_path, lambda number, left, right, metric: 1)
-    found = ratings.read_back(tmp_path)[0]
+    found = rating_kit.read_back(tmp_path)[0]
     assert abs((found[found.metric == "plain"].left == "new").sum() - 11 * raters / 2) <= raters / 2
 
 
 def test_a_rating_says_which_texts_it_is_of(pairs):
     choose(pairs, lambda number, left, right, metric: 1)
-    found = ratings.read_back(pairs)[0].drop_duplicates("id").set_index("id").texts
+    found = rating_kit.read_back(pairs)[0].drop_duplicates("id").set_index("id").texts
     assert (
         found["q3"]
-        == ratings.fingerprint("what old says to 3", "what new says to 3")
-        != ratings.fingerprint("what new says to 3", "what old says to 3")
+        == rating_kit.fingerprint("what old says to 3", "what new says to 3")
+        != rating_kit.fingerprint("what new says to 3", "what old says to 3")
     )
     assert found.nunique() == 12
 
 
 def test_numbers_as_ids_and_missing_answers(tmp_path):
     old, new = (answers(name, 4).assign(id=range(4)) for name in ("old", "new"))
-    assert (
-        sheets.make_comparisons(old, new.astype({"id": str}), tmp_path / "a")["items"].sum() == 12
-    )
+    assert forms.make_comparisons(old, new.astype({"id": str}), tmp_path / "a")["items"].sum() == 12
     new.loc[2, "answer"] = None
     with pytest.raises(EmoError, match="row 3 of new lacks"):
-        sheets.make_comparisons(old, new, tmp_path / "b")
+        forms.make_comparisons(old, new, tmp_path / "b")

@@ -3,10 +3,11 @@
 from types import SimpleNamespace
 
 import numpy as np
+import played
 import pytest
 
-import played
-from emo_utils import data, reading
+from emo_utils.data import dialogues, marked_sentences
+from emo_utils.scoring import sentence_marks
 
 
 @pytest.fixture
@@ -15,8 +16,8 @@ def bag(monkeypatch):
     words = sorted(
         {
             word
-            for name in reading.MARKS
-            for row in data.load_sentences(name)
+            for name in sentence_marks.MARKS
+            for row in marked_sentences.load(name)
             for word in row["text"].lower().split()
         }
     )
@@ -30,31 +31,35 @@ def bag(monkeypatch):
                     found[row, place[word]] = 1
         return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1)
 
-    monkeypatch.setattr("emo_utils.embeddings.embed", embed)
+    monkeypatch.setattr("emo_utils.models.embeddings.embed", embed)
 
 
-@pytest.mark.parametrize("name", reading.MARKS)
+@pytest.mark.parametrize("name", sentence_marks.MARKS)
 def test_marks_are_learnt_from_the_training_part_alone(bag, name, monkeypatch):
-    rows = data.load_sentences(name)
+    rows = marked_sentences.load(name)
     train = [row for row in rows if row["part"] == "train"]
-    found = reading.marks(None, reading.learn(None, name), [row["text"] for row in train])
-    assert list(found) == list(reading.MARKS[name]) and set(map(str, found.dtypes)) == {"bool"}
+    found = sentence_marks.marks(
+        None, sentence_marks.learn(None, name), [row["text"] for row in train]
+    )
+    assert list(found) == list(sentence_marks.MARKS[name]) and set(map(str, found.dtypes)) == {
+        "bool"
+    }
     for mark in found:
         assert (found[mark] == [bool(row[mark]) for row in train]).mean() > 0.85
     turned = [
         row
         if row["part"] == "train"
-        else row | {mark: 1 - row[mark] for mark in reading.MARKS[name]}
+        else row | {mark: 1 - row[mark] for mark in sentence_marks.MARKS[name]}
         for row in rows
     ]
-    monkeypatch.setattr(data, "load_sentences", lambda _: turned)
-    assert reading.marks(None, reading.learn(None, name), [row["text"] for row in train]).equals(
-        found
-    )
+    monkeypatch.setattr(marked_sentences, "load", lambda _: turned)
+    assert sentence_marks.marks(
+        None, sentence_marks.learn(None, name), [row["text"] for row in train]
+    ).equals(found)
 
 
 def test_no_sentence_has_no_marks(bag):
-    assert reading.marks(None, reading.learn(None, "safety"), []).shape == (0, 3)
+    assert sentence_marks.marks(None, sentence_marks.learn(None, "safety"), []).shape == (0, 3)
 
 
 @pytest.mark.parametrize(
@@ -69,26 +74,26 @@ def test_no_sentence_has_no_marks(bag):
     ],
 )
 def test_help_at_once_is_found_where_it_is_named(text, named):
-    assert reading.names_urgent_help(text) is named
+    assert sentence_marks.names_urgent_help(text) is named
 
 
 def test_urgent_sentences_are_those_of_the_doctors():
-    answers = {row["id"]: row["answer"] for row in data.load("test")}
-    rows = data.load_sentences("urgent")
+    answers = {row["id"]: row["answer"] for row in dialogues.load("test")}
+    rows = marked_sentences.load("urgent")
     assert len(rows) >= 5 and all(row["text"] in answers[row["id"]] for row in rows)
 
 
 # The marked sentences
 
 
-@pytest.mark.parametrize("name", reading.MARKS)
+@pytest.mark.parametrize("name", sentence_marks.MARKS)
 def test_marked_sentences_are_complete_and_apart(name):
-    rows = data.load_sentences(name)
+    rows = marked_sentences.load(name)
     assert {row["part"] for row in rows} == {"train", "test"}
     assert len({row["text"] for row in rows}) == len(rows)
     test = [row for row in rows if row["part"] == "test"]
     assert len(test) >= 60
-    for mark in reading.MARKS[name]:
+    for mark in sentence_marks.MARKS[name]:
         assert {row[mark] for row in rows} == {0, 1} and sum(row[mark] for row in test) >= 20
         assert {row[f"{mark}_second"] for row in test} == {0, 1}, (
             "the sentences that measure have two readers"
@@ -118,7 +123,7 @@ def test_marked_answers_are_escaped_and_marked_by_more_than_colour():
 
 
 def test_sentences_that_speak_to_a_judge_are_what_their_card_says():
-    rows = data.load_sentences("addressed")
+    rows = marked_sentences.load("addressed")
     counts = {
         part: [
             sum(row["part"] == part and row["addressed"] == mark for row in rows) for mark in (1, 0)

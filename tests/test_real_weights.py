@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from emo_utils import data, judge, models, prompts, train
+from emo_utils.data import dialogues, training_rows
+from emo_utils.generation import prompts
+from emo_utils.judging import decisions
+from emo_utils.models import fetching, loading, registry
+from emo_utils.models.precision import choose_precision
+from emo_utils.training import fitting, recipe
 
 NAME = "SmolLM2-135M-Instruct"
 
@@ -16,15 +21,15 @@ NAME = "SmolLM2-135M-Instruct"
 @pytest.fixture(scope="module")
 def gguf_file():
     """The checked GGUF, downloaded by the registry's own code."""
-    return models._assemble(models.entry(NAME), print)
+    return fetching._assemble(registry.entry(NAME), print)
 
 
 @pytest.fixture(scope="module")
 def loaded(gguf_file):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMO_MODELS", str(gguf_file.parent))
-        models.fetch(NAME)
-    return models.load(NAME, "float32")
+        fetching.fetch(NAME)
+    return loading.load(NAME, "float32")
 
 
 def test_converted_tensors_equal_an_independent_dequantization(gguf_file, loaded):
@@ -56,7 +61,7 @@ def test_decisions_equal_the_library_pipeline(loaded, monkeypatch):
     from transformers.pipelines import DecisionPipeline
 
     model, tokenizer = loaded
-    reader = judge.Judge(NAME, "float32")
+    reader = decisions.Judge(NAME, "float32")
     twin = copy.deepcopy(model)
     twin.name_or_path = twin.config._name_or_path = ""
     pipe = DecisionPipeline(model=twin, tokenizer=copy.deepcopy(tokenizer))
@@ -83,26 +88,26 @@ def test_a_few_steps_of_sft_lower_the_loss(loaded, tmp_path):
     from trl import SFTConfig, SFTTrainer
 
     _, tokenizer = loaded
-    model, _ = models.load(NAME, "float32")
+    model, _ = loading.load(NAME, "float32")
     shortest = sorted(
-        data.load("er"), key=lambda row: len(row["question"] + row["empathetic_response"])
+        dialogues.load("er"), key=lambda row: len(row["question"] + row["empathetic_response"])
     )[:2]
-    rows = data.sft_rows(shortest, prompts.text("task"))
-    shared = train.arguments(
+    rows = training_rows.sft_rows(shortest, prompts.text("task"))
+    shared = recipe.shared(
         tmp_path,
         learning_rate=2e-3,
         epochs=3,
         batch_size=2,
         seed=0,
         max_length=640,
-        precision=models.choose_precision("fp32"),
+        precision=choose_precision("fp32"),
     )
     trainer = SFTTrainer(
         model=model,
         args=SFTConfig(**shared),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
-        peft_config=train.lora(8),
+        peft_config=recipe.lora(8),
     )
-    log = train.fit(trainer, SimpleNamespace(values={"processes": 1}))
+    log = fitting.fit(trainer, SimpleNamespace(values={"processes": 1}))
     assert len(log) == 3 and log.loss.iloc[-1] < log.loss.iloc[0] - 0.3

@@ -7,7 +7,9 @@ import tarfile
 import pytest
 import yaml
 
-from emo import book, cli, drift, release, stale
+from emo import cli, drift, release
+from emo.graph import due
+from emo.site import built
 
 
 @pytest.fixture
@@ -32,11 +34,11 @@ def made(tmp_path, monkeypatch):
             }
         },
     }
-    monkeypatch.setattr(book, "HTML", tmp_path / "html")
+    monkeypatch.setattr(built, "HTML", tmp_path / "html")
     monkeypatch.setattr(
-        stale, "why", lambda run, profile: ["there is no result yet"] if run in state["due"] else []
+        due, "why", lambda run, profile: ["there is no result yet"] if run in state["due"] else []
     )
-    monkeypatch.setattr(book, "is_current", lambda profile: state["current"])
+    monkeypatch.setattr(built, "is_current", lambda profile: state["current"])
     monkeypatch.setattr(drift, "snapshot", lambda profile: state["runs"])
     monkeypatch.setattr(release, "results_dir", lambda profile: results)
     return state

@@ -11,8 +11,9 @@ import psutil
 import pytest
 from local_server import Local
 
-from emo_utils import models, remote, serve
-from emo_utils.judge import Judge
+from emo_utils.judging import remote
+from emo_utils.judging.decisions import Judge
+from emo_utils.models import registry, serving
 from emo_utils.project import EmoError
 
 QUESTIONS = {
@@ -162,8 +163,8 @@ def test_a_server_gives_the_probabilities_of_this_process(judge, start, tmp_path
 
 def test_transformers_serve_gives_the_probabilities_of_this_process(judge, tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    folder = models.folder("tiny-llama")
-    with serve.transformers_serve(folder, "float32", tmp_path / "serve.log") as address:
+    folder = registry.folder("tiny-llama")
+    with serving.transformers_serve(folder, "float32", tmp_path / "serve.log") as address:
         found = remote.reader(str(folder), "float32", endpoint=address).decide(STATES, QUESTIONS)
     ours = judge.decide(STATES, QUESTIONS)
     assert found.probability.tolist() == pytest.approx(ours.probability.tolist(), abs=1e-5)
@@ -182,7 +183,7 @@ def test_a_server_ends_with_whoever_started_it(end):
         subprocess.Popen([sys.executable, "-c", starts])
         if end == "killed"
         else subprocess.Popen(
-            [sys.executable, "-c", serve._MINDER, *waiting], stdin=subprocess.PIPE
+            [sys.executable, "-c", serving._MINDER, *waiting], stdin=subprocess.PIPE
         )
     )
     deadline, below = time.monotonic() + 60, []

@@ -12,8 +12,12 @@ import pytest
 import scipy.stats
 from pydantic import ValidationError
 
-from emo_utils import data, graph, models, parameters, project, results
-from emo_utils.parameters import ParameterError
+from emo.graph import steps
+from emo_utils import project
+from emo_utils.data import dialogues
+from emo_utils.experiment import code, parameters, provenance, results, runs
+from emo_utils.experiment.parameters import ParameterError
+from emo_utils.models import loading
 from emo_utils.project import EmoError
 
 RECORD = {
@@ -54,23 +58,29 @@ def home(tmp_path, monkeypatch):
     """Results and checkpoints go to an empty folder;
     what was read or loaded before is forgotten.
     """
-    for module in (project, results, graph):
+    for module in (project, code, runs, provenance):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     for source in ("emo_utils",):  # the package's own files, which provenance hashes
         (tmp_path / source).symlink_to(project.NOTEBOOKS.parent / source)
-    monkeypatch.setattr(data, "USED", {})
-    monkeypatch.setattr(models, "USED", {})
+    monkeypatch.setattr(provenance, "FILES_READ", {})
+    monkeypatch.setattr(provenance, "MODELS_LOADED", {})
     return tmp_path
 
 
-def start(notebook: str = "05_emotion_scoring", **given) -> results.Run:
+def told_to_be(monkeypatch, run: str) -> None:
+    """What `emo step` tells a notebook, of a step that reads nothing."""
+    told = {"run": run, "fingerprint": {"upstream": {}, "data": {}, "models": {}}}
+    monkeypatch.setenv(runs.STEP, json.dumps(told))
+
+
+def start(notebook: str = "05_emotion_scoring", **given) -> runs.Run:
     """A run by hand, as a kernel starts it after papermill's injected cell."""
     cell = parameters.parameters_cell(notebook)
     injected = "# Parameters\n" + "\n".join(f"{k} = {v!r}" for k, v in given.items())
     namespace: dict = {}
     for source in (cell, injected):
         exec(source, namespace)
-    return results.start(notebook, namespace | {"In": ["", cell, injected, "start("]})
+    return runs.start(notebook, namespace | {"In": ["", cell, injected, "start("]})
 
 
 def written(home) -> list[str]:
@@ -143,12 +153,12 @@ def test_a_runs_records_take_its_seed(home):
     ],
 )
 def test_a_run_by_hand_is_named_by_what_was_given(notebook, given, name):
-    assert results.adhoc_name(notebook, parameters.resolve(notebook, given), given) == name
+    assert runs.adhoc_name(notebook, parameters.resolve(notebook, given), given) == name
 
 
 def test_names_are_safe_for_files_and_differ():
     def name(**given):
-        return results.adhoc_name(
+        return runs.adhoc_name(
             "01_data_rewriting", parameters.resolve("01_data_rewriting", given), given
         )
 
@@ -172,7 +182,7 @@ def test_two_files_of_one_name_are_two_runs():
     assert (
         len(
             {
-                results.adhoc_name(
+                runs.adhoc_name(
                     "05_emotion_scoring", parameters.resolve("05_emotion_scoring", g), g
                 )
                 for g in given
@@ -218,7 +228,7 @@ def test_the_values_are_put_into_the_notebook(home):
         "In": ["", '# Parameters\nprofile = "smoke"\n', "start("],
         "profile": "smoke",
     }
-    run = results.start("03_dpo", namespace)
+    run = runs.start("03_dpo", namespace)
     assert (
         namespace["base_model"] == "tiny-llama"
         and namespace["beta"] == 0.1
@@ -244,8 +254,7 @@ def test_where_each_value_comes_from_is_printed(home, capsys):
 
 
 def test_a_run_of_the_book_has_its_fixed_name_and_place(home, monkeypatch):
-    monkeypatch.setenv("EMO_BOOK_RUN", "03_dpo.eqsr-dpo")
-    monkeypatch.setattr(graph, "fingerprint", lambda run, profile: {"upstream": {}})
+    told_to_be(monkeypatch, "03_dpo.eqsr-dpo")
     run = start("03_dpo", profile="smoke", system="eqsr-dpo")
     assert (run.name, run.folder, run.checkpoint) == (
         "03_dpo.eqsr-dpo",
@@ -261,11 +270,10 @@ def test_a_run_of_the_book_has_its_fixed_name_and_place(home, monkeypatch):
 
 
 def test_a_run_of_the_book_that_reads_what_the_graph_does_not_know_is_stopped(home, monkeypatch):
-    monkeypatch.setenv("EMO_BOOK_RUN", "08_qualitative_cases")
-    monkeypatch.setattr(graph, "fingerprint", lambda run, profile: {"upstream": {}})
+    told_to_be(monkeypatch, "08_qualitative_cases")
     run = start("08_qualitative_cases", profile="smoke")
-    models.USED["another-model"] = {"source": "x", "sha256": "y"}
-    with pytest.raises(EmoError, match="08_qualitative_cases used another-model.*graph.py"):
+    provenance.MODELS_LOADED["another-model"] = {"source": "x", "sha256": "y"}
+    with pytest.raises(EmoError, match="08_qualitative_cases used another-model.*steps.py"):
         run.finish()
     assert written(home) == []
 
@@ -278,8 +286,8 @@ def names_a_real_run(error: EmoError, profile: str) -> str:
     command = re.search(r"emo make (\S+)( --profile (\w+))?", str(error))
     assert command, str(error)
     assert (command[3] or "embedded") == profile
-    assert command[1] in {s.run for s in graph.STEPS}
-    return command[1]
+    assert steps.making(command[1]) in steps.STEPS
+    return steps.making(command[1]).run
 
 
 @pytest.mark.parametrize("profile", ["embedded", "smoke"])
@@ -352,8 +360,8 @@ def test_answers_are_read_in_the_order_asked_for_with_those_of_a_run_by_hand(hom
 
 def test_provenance_is_complete_and_true(home, tiny):
     run = start("03_dpo", profile="smoke", seed=5)
-    data.load("eqsr", 5)
-    models.note("tiny-llama")
+    dialogues.load("eqsr", 5)
+    loading.note("tiny-llama")
     answers = run.save_answers("eqsr-dpo", pd.DataFrame({"id": ["a"]}))
     run.add(**RECORD)
     content = json.loads(run.finish().read_text())
@@ -403,15 +411,15 @@ def test_provenance_is_complete_and_true(home, tiny):
 
 
 def test_code_that_changes_changes_its_hash(monkeypatch):
-    before = {n: graph.code_sha256(n) for n in ("03_dpo", "06_knowledge_scoring")}
-    real = graph.sha256_file
+    before = {n: code.code_sha256(n) for n in ("03_dpo", "06_knowledge_scoring")}
+    real = code.sha256_file
     monkeypatch.setattr(
-        graph, "sha256_file", lambda p: "changed" if p.name == "train.py" else real(p)
+        code, "sha256_file", lambda p: "changed" if p.name == "fitting.py" else real(p)
     )
-    # Chapter 3 imports train, chapter 6 does not.
+    # Chapter 3 imports fitting, chapter 6 does not.
     assert (
-        graph.code_sha256("03_dpo") != before["03_dpo"]
-        and graph.code_sha256("06_knowledge_scoring") == before["06_knowledge_scoring"]
+        code.code_sha256("03_dpo") != before["03_dpo"]
+        and code.code_sha256("06_knowledge_scoring") == before["06_knowledge_scoring"]
     )
 
 

@@ -30,11 +30,15 @@ from filelock import Timeout
 from pydantic import ValidationError
 from soak_rewrite import consultations, exported, log_lines
 
-from emo import batches, cli
-from emo_utils import data, gates, prompts, rewrite, serve, sources
+from emo import cli
+from emo_utils.data import dialogues
+from emo_utils.generation import prompts
+from emo_utils.models import serving
 from emo_utils.project import EmoError
-from emo_utils.rewrite import Settings, Store
-from emo_utils.sources import Row, Task
+from emo_utils.rewriting import batches, costs, gates, live, outcomes, requests, sources
+from emo_utils.rewriting.requests import Settings
+from emo_utils.rewriting.sources import Row, Task
+from emo_utils.rewriting.store import Reply, Store
 
 QUESTION = (
     "My left knee clicks on the stairs after 3 days of walking in the hills. "
@@ -76,17 +80,17 @@ def many(count: int, tag: str = "") -> list[Task]:
     ]
 
 
-def run(tasks, settings: Settings, store: Store, **options) -> rewrite.Report:
-    return rewrite.run(lambda: tasks, settings, store, **options)
+def run(tasks, settings: Settings, store: Store, **options) -> live.Report:
+    return live.run(lambda: tasks, settings, store, **options)
 
 
-def outcome(report: rewrite.Report) -> dict[str, int]:
+def outcome(report: live.Report) -> dict[str, int]:
     return {name: count for name, count in report.counts.items() if count}
 
 
 def kept(tasks, settings: Settings, store: Store, folder) -> list[dict]:
     """Every exported row, the kept ones first."""
-    rewrite.export(tasks, settings, store, folder)
+    live.export(tasks, settings, store, folder)
     return [
         json.loads(line)
         for file in ("er", "eqsr", "set_aside")
@@ -181,14 +185,14 @@ def completion(content, usage=None) -> dict:
 def test_the_key_changes_with_what_shapes_a_reply(change):
     plain = Settings("m", "https://a.example/v1")
     for task in (ER, EQSR):
-        assert rewrite.key(task, dataclasses.replace(plain, **change)) != rewrite.key(task, plain)
+        assert requests.key(task, dataclasses.replace(plain, **change)) != requests.key(task, plain)
 
 
 @pytest.mark.parametrize(
     "change", [{"concurrency": 3}, {"attempts": 5}, {"timeout": 1.0}, {"deadline": 9.0}], ids=str
 )
 def test_the_key_does_not_change_with_how_a_reply_is_fetched(change):
-    assert rewrite.key(ER, dataclasses.replace(Settings("m"), **change)) == rewrite.key(
+    assert requests.key(ER, dataclasses.replace(Settings("m"), **change)) == requests.key(
         ER, Settings("m")
     )
 
@@ -201,30 +205,30 @@ def test_the_key_changes_with_the_input_and_not_with_its_place():
         Task(Row(1, "r1", QUESTION + " Now?", ANSWER)),
         Task(Row(1, "r1", QUESTION, ANSWER + " Rest.")),
     ]
-    assert len({rewrite.key(task, Settings("m")) for task in tasks}) == len(tasks)
-    assert rewrite.key(Task(Row(9, "other", QUESTION, ANSWER)), Settings("m")) == rewrite.key(
+    assert len({requests.key(task, Settings("m")) for task in tasks}) == len(tasks)
+    assert requests.key(Task(Row(9, "other", QUESTION, ANSWER)), Settings("m")) == requests.key(
         ER, Settings("m")
     )
 
 
 @pytest.mark.parametrize("name, task", [("er", ER), ("eqsr", EQSR)])
 def test_the_key_changes_with_the_prompt(tmp_path, monkeypatch, name, task):
-    before = {t.name: rewrite.key(t, Settings("m")) for t in (ER, EQSR)}
+    before = {t.name: requests.key(t, Settings("m")) for t in (ER, EQSR)}
     shutil.copytree(prompts.FOLDER, tmp_path / "prompts")
     with open(tmp_path / "prompts" / f"{name}.txt", "a", encoding="utf-8") as handle:
         handle.write("Be brief.\n")
     monkeypatch.setattr(prompts, "FOLDER", tmp_path / "prompts")
     assert {
-        t for t in before if rewrite.key({"er": ER, "eqsr": EQSR}[t], Settings("m")) != before[t]
+        t for t in before if requests.key({"er": ER, "eqsr": EQSR}[t], Settings("m")) != before[t]
     } == {name}
 
 
 # Requests and replies
 
 
-@pytest.mark.parametrize("emotion", ["", *data.EMOTIONS])
+@pytest.mark.parametrize("emotion", ["", *dialogues.EMOTIONS])
 def test_the_request_holds_question_answer_emotion_and_form(emotion):
-    body = rewrite.request(
+    body = requests.request(
         Task(ER.row, emotion), None, 1, Settings("m", temperature=0.5, seed=7, max_tokens=90)
     )
     (message,) = body["messages"]
@@ -246,7 +250,7 @@ def test_the_request_holds_question_answer_emotion_and_form(emotion):
         and set(form["schema"]["required"]) == fields
         and form["schema"]["additionalProperties"] is False
     )
-    assert "response_format" not in rewrite.request(ER, None, 1, Settings("m", structured=False))
+    assert "response_format" not in requests.request(ER, None, 1, Settings("m", structured=False))
 
 
 @pytest.mark.parametrize(
@@ -259,13 +263,13 @@ def test_the_request_holds_question_answer_emotion_and_form(emotion):
     ],
 )
 def test_an_object_is_found_in_its_reply(text):
-    assert rewrite.parse(text, rewrite.EmpatheticAnswer).empathetic_response == "a"
+    assert outcomes.parse(text, requests.EmpatheticAnswer).empathetic_response == "a"
 
 
 def test_braces_inside_the_text_stay():
     assert (
-        rewrite.parse(
-            '{"empathetic_response": "a {b} c"}', rewrite.EmpatheticAnswer
+        outcomes.parse(
+            '{"empathetic_response": "a {b} c"}', requests.EmpatheticAnswer
         ).empathetic_response
         == "a {b} c"
     )
@@ -287,7 +291,7 @@ def test_braces_inside_the_text_stay():
 )
 def test_what_does_not_fit_is_refused(text):
     with pytest.raises(ValidationError):
-        rewrite.parse(text, rewrite.EmpatheticAnswer)
+        outcomes.parse(text, requests.EmpatheticAnswer)
 
 
 # One row: kept, repaired, refused, set aside
@@ -385,7 +389,7 @@ def test_a_row_is_finished_also_where_fewer_attempts_are_allowed_than_it_had(
 ):
     settings = Settings("m", "local", attempts=3)
     with scripted("no", "no", (500, {})) as (address, _):
-        assert outcome(run([ER], settings, store, api=rewrite.client(address, retries=0))) == {
+        assert outcome(run([ER], settings, store, api=live.client(address, retries=0))) == {
             "failed": 1
         }
     with scripted(reply) as (address, asked):
@@ -395,7 +399,7 @@ def test_a_row_is_finished_also_where_fewer_attempts_are_allowed_than_it_had(
                     [ER],
                     dataclasses.replace(settings, attempts=2),
                     store,
-                    api=rewrite.client(address),
+                    api=live.client(address),
                 )
             )
             == expected
@@ -483,15 +487,15 @@ def test_what_the_emotion_gate_cannot_read_counts_as_unscored(store):
 def test_a_server_started_by_this_process_may_know_the_model_by_another_name(store):
     settings = Settings("Qwen/Qwen", "local")
     with scripted(GOOD_ER) as (address, asked):
-        run([ER], settings, store, api=rewrite.client(address), served_as="/cache/qwen")
+        run([ER], settings, store, api=live.client(address), served_as="/cache/qwen")
         assert [a["model"] for a in asked] == ["/cache/qwen"]
     assert (
-        rewrite.plan([ER], settings, store).done == 1
+        costs.plan([ER], settings, store).done == 1
     )  # the folder and the port are no part of the key
 
 
 def test_the_stub_of_the_smoke_profile_passes_the_gates(store):
-    with serve.scripted_stub() as address:
+    with serving.scripted_stub() as address:
         assert outcome(run([ER, EQSR], Settings("scripted-stub", address), store)) == {"kept": 2}
 
 
@@ -508,7 +512,7 @@ def test_a_second_run_asks_nothing(calm, store, tmp_path):
     again = run(tasks, settings, Store(store.path))
     assert (
         again.asked == 0
-        and "nothing to do" in rewrite.summary(again)
+        and "nothing to do" in live.summary(again)
         and len(log_lines(log)) == before + 40
     )
     assert kept(tasks, settings, store, tmp_path / "second") == first
@@ -527,7 +531,7 @@ def test_equal_rows_are_asked_once_and_exported_each(calm, store, tmp_path):
         Counter(log_lines(log)[before:]).most_common(1)[0][1] == 1
         and len(log_lines(log)) == before + 300
     )
-    assert rewrite.export(tasks, settings, store, tmp_path)["er"] == 303
+    assert live.export(tasks, settings, store, tmp_path)["er"] == 303
 
 
 def test_another_temperature_is_another_reply(calm, store):
@@ -555,7 +559,7 @@ def test_an_unknown_model_ends_the_run_and_names_it(calm, store):
 
 def test_a_server_that_is_down_ends_the_run_and_what_came_before_is_kept(calm, store):
     tasks, settings = many(80, "down"), Settings("m", "local", concurrency=4)
-    assert run(tasks[:10], settings, store, api=rewrite.client(calm[0])).asked == 10
+    assert run(tasks[:10], settings, store, api=live.client(calm[0])).asked == 10
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
@@ -563,23 +567,23 @@ def test_a_server_that_is_down_ends_the_run_and_what_came_before_is_kept(calm, s
         EmoError,
         match=r"failed for \d+ rows in a row, last with .*Connect call failed.*start again",
     ):
-        run(tasks, settings, store, api=rewrite.client(closed, retries=0))
+        run(tasks, settings, store, api=live.client(closed, retries=0))
     with pytest.raises(EmoError, match="InternalServerError"):
-        run(tasks, settings, store, api=rewrite.client(calm[0], retries=0), served_as="down")
-    assert run(tasks, settings, store, api=rewrite.client(calm[0])).asked == 70
+        run(tasks, settings, store, api=live.client(calm[0], retries=0), served_as="down")
+    assert run(tasks, settings, store, api=live.client(calm[0])).asked == 70
 
 
 def test_a_few_rows_that_fail_are_reported_with_the_cause_and_asked_next_time(calm, store):
     settings = Settings("m", "local")
     report = run(
-        many(5, "few"), settings, store, api=rewrite.client(calm[0], retries=0), served_as="down"
+        many(5, "few"), settings, store, api=live.client(calm[0], retries=0), served_as="down"
     )
     assert (
         outcome(report) == {"failed": 5}
-        and "run the same command again" in rewrite.summary(report)
-        and "503" in rewrite.summary(report)
+        and "run the same command again" in live.summary(report)
+        and "503" in live.summary(report)
     )
-    assert outcome(run(many(5, "few"), settings, store, api=rewrite.client(calm[0]))) == {"kept": 5}
+    assert outcome(run(many(5, "few"), settings, store, api=live.client(calm[0]))) == {"kept": 5}
 
 
 def test_a_request_that_is_refused_at_once_may_be_the_settings_fault(store):
@@ -588,9 +592,9 @@ def test_a_request_that_is_refused_at_once_may_be_the_settings_fault(store):
         scripted(refusal) as (address, _),
         pytest.raises(EmoError, match="rows in a row, last with BadRequestError.*max_tokens"),
     ):
-        run(many(60), Settings("m", "local", concurrency=2), store, api=rewrite.client(address))
+        run(many(60), Settings("m", "local", concurrency=2), store, api=live.client(address))
     with scripted(GOOD_ER) as (address, _):  # no row was written off
-        assert rewrite.plan(many(60), Settings("m", "local"), store).done == 0
+        assert costs.plan(many(60), Settings("m", "local"), store).done == 0
 
 
 def test_a_request_that_is_refused_where_others_are_answered_is_the_rows_fault(store, tmp_path):
@@ -637,10 +641,10 @@ def test_a_key_that_the_server_repeats_is_written_nowhere(monkeypatch, store, tm
         run([ER], Settings("m", address), store)
     with scripted(GOOD_ER, repeat(400), repeat(500)) as (address, asked):
         settings = Settings("m", address, concurrency=1)
-        report = run([ER, *many(2)], settings, store, api=rewrite.client(address, retries=0))
+        report = run([ER, *many(2)], settings, store, api=live.client(address, retries=0))
         assert {a["key"] for a in asked} == {f"Bearer {secret}"}
     kept([ER, *many(2)], settings, store, tmp_path)
-    assert "(the key)" in str(caught.value) and secret not in str(caught.value) + rewrite.summary(
+    assert "(the key)" in str(caught.value) and secret not in str(caught.value) + live.summary(
         report
     ) + str(report)
     assert [
@@ -664,10 +668,10 @@ def prices(tmp_path):
 
 def test_the_plan_counts_rewrites_tokens_and_dollars(calm, store, prices):
     tasks = [*many(9, "plan"), EQSR]
-    planned = rewrite.plan(tasks, PRICED, store, prices)
+    planned = costs.plan(tasks, PRICED, store, prices)
     assert (planned.rewrites, planned.done) == (10, 0)
     assert planned.tokens_in == pytest.approx(
-        sum(len(m["content"]) for task in tasks for m in rewrite.messages(task)) / 4
+        sum(len(m["content"]) for task in tasks for m in requests.messages(task)) / 4
     )
     assert planned.cost == pytest.approx(
         (planned.tokens_in + 1000 * planned.tokens_out) / 1e6
@@ -675,29 +679,27 @@ def test_the_plan_counts_rewrites_tokens_and_dollars(calm, store, prices):
     assert (
         planned.tokens_out >= sum(len(task.row.answer) for task in tasks) / 4
     )  # a rewrite is longer than its source
-    run(tasks[:9], PRICED, store, prices=prices, api=rewrite.client(calm[0]))
-    after = rewrite.plan(tasks, PRICED, store, prices)
+    run(tasks[:9], PRICED, store, prices=prices, api=live.client(calm[0]))
+    after = costs.plan(tasks, PRICED, store, prices)
     assert (after.rewrites, after.done) == (10, 9) and after.cost < planned.cost / 2
 
 
 def test_a_local_server_costs_nothing_and_an_unknown_price_is_said(store, prices):
     for address in ("local", "http://127.0.0.1:9/v1", "http://localhost:9/v1"):
-        assert rewrite.plan([ER], Settings("m", address), store, prices).cost == 0
-    unknown = rewrite.plan([ER], Settings("m", "https://service.example/v1"), store, prices)
+        assert costs.plan([ER], Settings("m", address), store, prices).cost == 0
+    unknown = costs.plan([ER], Settings("m", "https://service.example/v1"), store, prices)
     assert unknown.cost is None and "cost unknown" in str(unknown)
 
 
 def test_the_shipped_price_table_has_the_papers_model():
-    assert all(p > 0 for p in rewrite.price("gpt-4o-mini", ""))
+    assert all(p > 0 for p in costs.price("gpt-4o-mini", ""))
 
 
 def test_a_limit_below_the_estimate_stops_before_the_first_request(calm, store, prices):
     before = len(log_lines(calm[1]))
-    needed = rewrite.plan(many(20), PRICED, store, prices).cost
+    needed = costs.plan(many(20), PRICED, store, prices).cost
     with pytest.raises(EmoError, match="more than the limit"):
-        run(
-            many(20), PRICED, store, limit=needed * 0.99, prices=prices, api=rewrite.client(calm[0])
-        )
+        run(many(20), PRICED, store, limit=needed * 0.99, prices=prices, api=live.client(calm[0]))
     assert len(log_lines(calm[1])) == before
 
 
@@ -706,29 +708,27 @@ def test_a_limit_stops_a_run_that_costs_more_than_estimated_and_a_higher_one_goe
 ):
     tasks = many(40, "limit")
     limit = (
-        rewrite.plan(tasks, PRICED, store, prices).cost * 1.02
+        costs.plan(tasks, PRICED, store, prices).cost * 1.02
     )  # the server's replies are longer than estimated
     with pytest.raises(
         EmoError, match=rf"the limit of {limit} US dollars is reached after \d+ replies"
     ):
-        run(tasks, PRICED, store, limit=limit, prices=prices, api=rewrite.client(calm[0]))
+        run(tasks, PRICED, store, limit=limit, prices=prices, api=live.client(calm[0]))
     spent, done = (
-        rewrite.dollars(store.spent(), (1, 1000)),
-        rewrite.plan(tasks, PRICED, store, prices).done,
+        costs.dollars(store.spent(), (1, 1000)),
+        costs.plan(tasks, PRICED, store, prices).done,
     )
     assert 10 < done < 40
     assert limit <= spent <= limit + 2 * 1.2 * spent / done  # at most what was under way
     assert (
-        run(
-            tasks, PRICED, store, limit=10 * limit, prices=prices, api=rewrite.client(calm[0])
-        ).asked
+        run(tasks, PRICED, store, limit=10 * limit, prices=prices, api=live.client(calm[0])).asked
         == 40 - done
     )
 
 
 def test_a_limit_holds_where_the_endpoint_counts_no_tokens(store, prices):
     tasks = many(40, "uncounted")
-    limit = rewrite.plan(tasks, PRICED, store, prices).cost * 1.02
+    limit = costs.plan(tasks, PRICED, store, prices).cost * 1.02
     long = json.dumps({"empathetic_response": TOLD + " That is for case 0 to 40." * 20})
     for usage in (None, {"prompt_tokens": None, "completion_tokens": 200, "total_tokens": None}):
         with (
@@ -741,7 +741,7 @@ def test_a_limit_holds_where_the_endpoint_counts_no_tokens(store, prices):
                 store,
                 limit=limit,
                 prices=prices,
-                api=rewrite.client(address),
+                api=live.client(address),
             )
 
 
@@ -754,7 +754,7 @@ def test_a_limit_without_a_price_is_an_error_before_the_first_request(calm, stor
             store,
             limit=5.0,
             prices=prices,
-            api=rewrite.client(calm[0]),
+            api=live.client(calm[0]),
         )
     assert len(log_lines(calm[1])) == before
     assert (
@@ -780,7 +780,7 @@ def test_a_price_table_that_cannot_be_read_is_an_error_that_shows_a_line(tmp_pat
         EmoError,
         match=r"p.yaml is no table of prices .*gpt-test: \{input: DOLLARS, output: DOLLARS\}",
     ) as caught:
-        rewrite.plan([ER], PRICED, store, tmp_path / "p.yaml")
+        costs.plan([ER], PRICED, store, tmp_path / "p.yaml")
     assert "\n" not in str(caught.value)
 
 
@@ -794,7 +794,7 @@ def test_a_foreign_or_torn_store_is_an_error_in_one_line(tmp_path):
         other.execute("CREATE TABLE replies (id INTEGER, said TEXT)")
     whole = Store(tmp_path / "whole.sqlite")
     for i in range(400):
-        whole.add(f"key {i}", rewrite.Reply(1, "text " * 40, "", True))
+        whole.add(f"key {i}", Reply(1, "text " * 40, "", True))
     whole.connection.close()
     content = (tmp_path / "whole.sqlite").read_bytes()
     (tmp_path / "torn.sqlite").write_bytes(content[: len(content) // 2])
@@ -813,8 +813,8 @@ def test_a_foreign_or_torn_store_is_an_error_in_one_line(tmp_path):
 
 def test_the_latest_reply_counts_and_no_reply_is_overwritten(store):
     for attempt, text in ((1, "a"), (2, "b"), (1, "c"), (2, "d")):
-        store.add("k", rewrite.Reply(attempt, text, "", False, 10, 5))
-    assert store.last(["k", "other"]) == {"k": rewrite.Reply(2, "b", "", False, 10, 5)}
+        store.add("k", Reply(attempt, text, "", False, 10, 5))
+    assert store.last(["k", "other"]) == {"k": Reply(2, "b", "", False, 10, 5)}
     assert store.spent() == (20, 10)
 
 
@@ -829,12 +829,10 @@ def test_many_processes_may_open_a_new_store_at_once(tmp_path):
 def test_one_process_fills_a_store_while_others_read(tmp_path, capsys):
     one, two = Store(tmp_path / "s.sqlite"), Store(tmp_path / "s.sqlite")
     one.lock.acquire()
-    one.add("k", rewrite.Reply(1, "a", "", True))
+    one.add("k", Reply(1, "a", "", True))
     assert two.last(["k"])["k"].text == "a"  # read without waiting
     waiting = threading.Thread(
-        target=lambda: run(
-            [], Settings("m", "local"), two, api=rewrite.client("http://127.0.0.1:1")
-        )
+        target=lambda: run([], Settings("m", "local"), two, api=live.client("http://127.0.0.1:1"))
     )
     waiting.start()
     waiting.join(1.0)
@@ -909,12 +907,10 @@ def test_interrupting_a_cell_ends_the_run_and_running_it_again_goes_on(store, tm
         threading.Thread(target=interrupt, daemon=True).start()
         with pytest.raises(KeyboardInterrupt):
             inside_a_loop(lambda: run(tasks, settings, store))
-        done = rewrite.plan(tasks, settings, store).done
+        done = costs.plan(tasks, settings, store).done
         assert 0 < done < 500
         rest = inside_a_loop(
-            lambda: run(
-                tasks[: done + 40], settings, Store(store.path), api=rewrite.client(address)
-            )
+            lambda: run(tasks[: done + 40], settings, Store(store.path), api=live.client(address))
         )
         assert rest.asked == 40 and max(Counter(log_lines(tmp_path / "log")).values()) == 1
 
@@ -1019,7 +1015,7 @@ def test_the_export_is_in_the_order_of_the_source_whatever_the_order_of_the_repl
     with llm_server.running() as address:
         settings = Settings("m", address)
         run(shuffled, settings, store)
-    assert rewrite.export(tasks, settings, store, tmp_path) == {
+    assert live.export(tasks, settings, store, tmp_path) == {
         "er": 60,
         "eqsr": 60,
         "set_aside": 0,
@@ -1053,7 +1049,7 @@ def test_the_export_is_in_the_order_of_the_source_whatever_the_order_of_the_repl
 def test_an_export_that_breaks_leaves_the_files_of_the_one_before(calm, store, tmp_path):
     tasks, settings = many(20, "atomic"), Settings("m", calm[0])
     run(tasks, settings, store)
-    rewrite.export(tasks[:10], settings, store, tmp_path / "out")
+    live.export(tasks[:10], settings, store, tmp_path / "out")
     before = exported(tmp_path / "out")
 
     def torn():
@@ -1061,7 +1057,7 @@ def test_an_export_that_breaks_leaves_the_files_of_the_one_before(calm, store, t
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="the disk is gone"):
-        rewrite.export(torn(), settings, store, tmp_path / "out")
+        live.export(torn(), settings, store, tmp_path / "out")
     assert exported(tmp_path / "out") == before and before["er.jsonl"].count(b"\n") == 10
 
 
@@ -1170,11 +1166,11 @@ def test_results_in_any_order_give_what_a_run_gives(store, tmp_path):
     report = batches.read_batch(tmp_path / "result.jsonl", tasks, BATCH, store)
     assert outcome(report) == {"kept": 60} and report.asked == 60 and report.tokens == [6000, 3000]
     assert batches.write_batches(tasks, BATCH, store, tmp_path / "rest") == []
-    rewrite.export(tasks, BATCH, store, tmp_path / "out")
+    live.export(tasks, BATCH, store, tmp_path / "out")
     with llm_server.running() as address:  # the same rows, asked one by one
         other = Store(tmp_path / "other.sqlite")
-        run(tasks, BATCH, other, api=rewrite.client(address))
-        rewrite.export(tasks, BATCH, other, tmp_path / "asked")
+        run(tasks, BATCH, other, api=live.client(address))
+        live.export(tasks, BATCH, other, tmp_path / "asked")
 
     def plain(folder):
         return {
@@ -1194,7 +1190,7 @@ def test_results_in_any_order_give_what_a_run_gives(store, tmp_path):
     )  # reading a file twice changes nothing
     assert (
         outcome(again) == {"kept": 60}
-        and rewrite.plan(tasks, BATCH, store).done == 60
+        and costs.plan(tasks, BATCH, store).done == 60
         and store.spent() == (6000, 3000)
     )
 
@@ -1269,7 +1265,7 @@ def test_a_reply_that_fails_a_gate_is_in_the_next_batch_with_its_reason_then_set
         "set aside": 1,
     }
     assert batches.write_batches(tasks, BATCH, store, tmp_path / "3") == []
-    assert rewrite.export(tasks, BATCH, store, tmp_path / "out") == {
+    assert live.export(tasks, BATCH, store, tmp_path / "out") == {
         "er": 9,
         "eqsr": 0,
         "set_aside": 1,
@@ -1394,8 +1390,8 @@ def test_a_foreign_store_in_the_folder_is_a_mistake_in_one_line(command, tmp_pat
 
 
 def test_rows_that_failed_give_an_exit_code_of_their_own(command, calm, monkeypatch):
-    client = rewrite.client
-    monkeypatch.setattr(rewrite, "client", lambda address: client(address, retries=0))
+    client = live.client
+    monkeypatch.setattr(live, "client", lambda address: client(address, retries=0))
     code, out, _ = command("--er", 5, "--model", "down")
     assert code == 1 and "5 failed" in out and "run the same command again" in out
 

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from emo_utils import data, sources
+from emo_utils.data import dialogues, files
 from emo_utils.project import EmoError
-from emo_utils.sources import Source
+from emo_utils.rewriting import sources
+from emo_utils.rewriting.sources import Source
 
 FORMATS = (".csv", ".jsonl", ".parquet")
 
@@ -148,7 +149,7 @@ def test_bad_lines_are_set_aside_and_the_others_read(tmp_path):
 
 def test_a_text_of_the_greatest_length_is_used(tmp_path):
     assert reasons(
-        write(tmp_path / "x.jsonl", [{"question": "x" * sources.LONGEST, "answer": "y"}])
+        write(tmp_path / "x.jsonl", [{"question": "x" * files.LONGEST, "answer": "y"}])
     ) == [""]
 
 
@@ -450,7 +451,7 @@ def test_rows_are_drawn_from_the_whole_source(hundred):
 @pytest.mark.parametrize("count", [1, 5, 23, 50, 99, 100])
 def test_emotions_are_balanced_to_within_one(hundred, count):
     found = Counter(sources.select(hundred, 0, count, seed=2).eqsr.values())
-    counts = [found[emotion] for emotion in data.EMOTIONS]
+    counts = [found[emotion] for emotion in dialogues.EMOTIONS]
     assert sum(counts) == count and max(counts) - min(counts) <= 1
 
 

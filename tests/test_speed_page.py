@@ -2,8 +2,10 @@
 
 import json
 
-import pages
 import pytest
+
+from emo.site import benchmarks, hostile, layout
+from emo_utils.project import ROOT
 
 ABOUT = {
     "device": "two <cores>",
@@ -133,15 +135,15 @@ KEPT = {
 
 @pytest.fixture
 def written(tmp_path, monkeypatch):
-    monkeypatch.setattr(pages, "GENERATED", tmp_path)
-    monkeypatch.setattr(pages, "SPEED", tmp_path / "speed.json")
+    monkeypatch.setattr(layout, "GENERATED", tmp_path)
+    monkeypatch.setattr(benchmarks, "SPEED", tmp_path / "speed.json")
     (tmp_path / "speed.json").write_text(
         json.dumps({name: {"about": ABOUT, "table": table} for name, table in KEPT.items()})
     )
-    pages.write_speed()
+    benchmarks.write_speed()
     return {
         name: (tmp_path / f"speed_{name.replace(' ', '_')}.md").read_text()
-        for name in pages.SPEED_TABLES
+        for name in benchmarks.SPEED_TABLES
     }
 
 
@@ -169,7 +171,7 @@ def test_every_table_says_where_and_when(written):
             "Measured 2026-01-02 on two &lt;cores&gt;, commit 0123456789 with local changes."
             in written[name]
         )
-    for name in set(pages.SPEED_TABLES) - set(KEPT):
+    for name in set(benchmarks.SPEED_TABLES) - set(KEPT):
         assert written[name] == "Not measured yet.\n"
 
 
@@ -200,10 +202,11 @@ def test_the_other_tables(written):
 
 def test_growth_is_drawn_and_nothing_measured_is_no_error(written, tmp_path, monkeypatch):
     assert (tmp_path / "growth.svg").stat().st_size > 5000
-    monkeypatch.setattr(pages, "SPEED", tmp_path / "none.json")
-    pages.write_speed()
+    monkeypatch.setattr(benchmarks, "SPEED", tmp_path / "none.json")
+    benchmarks.write_speed()
     assert {
-        (tmp_path / f"speed_{name.replace(' ', '_')}.md").read_text() for name in pages.SPEED_TABLES
+        (tmp_path / f"speed_{name.replace(' ', '_')}.md").read_text()
+        for name in benchmarks.SPEED_TABLES
     } == {"Not measured yet.\n"}
 
 
@@ -236,9 +239,9 @@ def test_the_growth_of_a_step_is_the_exponent_between_its_last_two_sizes(written
 
 
 def test_the_table_of_attacks_says_what_was_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr(pages, "GENERATED", tmp_path)
-    monkeypatch.setattr(pages, "ATTACKS", tmp_path / "attacks.json")
-    pages.write_attacks()
+    monkeypatch.setattr(layout, "GENERATED", tmp_path)
+    monkeypatch.setattr(hostile, "ATTACKS", tmp_path / "attacks.json")
+    hostile.write_attacks()
     assert (tmp_path / "attacks.md").read_text() == "Not measured yet.\n"
     row = {
         "step": "rewriting",
@@ -259,7 +262,7 @@ def test_the_table_of_attacks_says_what_was_measured(tmp_path, monkeypatch):
             }
         )
     )
-    pages.write_attacks()
+    hostile.write_attacks()
     text = (tmp_path / "attacks.md").read_text()
     assert cells(text) == [
         ["rewriting", "the reply holds &lt;word&gt;", "0.25 [0.06, 0.50]", "16", "model"],
@@ -273,11 +276,11 @@ def test_the_table_of_attacks_says_what_was_measured(tmp_path, monkeypatch):
 
 
 def test_the_table_of_complaints_is_escaped_and_has_the_kept_lines(tmp_path, monkeypatch):
-    monkeypatch.setattr(pages, "GENERATED", tmp_path)
-    pages.write_complaints()
+    monkeypatch.setattr(layout, "GENERATED", tmp_path)
+    hostile.write_complaints()
     text, kept = (
         (tmp_path / "complaints.md").read_text(),
-        json.loads(pages.ATTACKS.with_name("complaints.json").read_text(encoding="utf-8")),
+        json.loads(hostile.ATTACKS.with_name("complaints.json").read_text(encoding="utf-8")),
     )
     assert (
         text.count("<tr>") == len(kept) + 1 >= 120
@@ -289,9 +292,7 @@ def test_the_table_of_complaints_is_escaped_and_has_the_kept_lines(tmp_path, mon
 def test_there_are_sixteen_different_attacks_for_each_step():
     rows = [
         json.loads(line)
-        for line in (pages.ROOT / "tests" / "attacks.jsonl")
-        .read_text(encoding="utf-8")
-        .splitlines()
+        for line in (ROOT / "tests" / "attacks.jsonl").read_text(encoding="utf-8").splitlines()
     ]
     assert len({row["text"] for row in rows}) == len({row["id"] for row in rows}) == 64
     assert {

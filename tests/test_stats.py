@@ -10,13 +10,14 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when evaluate is first imported
 
 import numpy as np
 import pandas as pd
+import played
 import pytest
 import sacrebleu
 import scipy.stats
 from rouge_score import rouge_scorer
 
-import played
-from emo_utils import knowledge, stats
+from emo_utils.scoring import overlap_scores
+from emo_utils.stats import intervals
 
 CHAPTER_5, RANKS, CHAPTER_12 = (
     played.cell_with(*where)
@@ -60,7 +61,7 @@ def test_mean_interval_agrees_with_scipy(n):
     reference = scipy.stats.bootstrap(
         (values,), np.mean, method="percentile", n_resamples=20000, rng=np.random.default_rng(1)
     ).confidence_interval
-    mean, low, high = stats.mean_interval(values, seed=3)
+    mean, low, high = intervals.mean_interval(values, seed=3)
     # The ends of 2,000 draws scatter by about 0.06 standard errors around their limit.
     tolerance = 0.2 * values.std() / math.sqrt(n)
     assert mean == pytest.approx(values.mean())
@@ -71,41 +72,41 @@ def test_mean_interval_agrees_with_scipy(n):
 
 @pytest.mark.parametrize("held", [1, 60, 1000, 59_999, 10**9])
 def test_samples_drawn_in_parts_are_those_drawn_at_once(held, samples, monkeypatch):
-    at_once = samples[stats.resample_indices(len(samples), seed=3)].mean(axis=1)
-    monkeypatch.setattr(stats, "HELD", held)
-    mean, draws = stats.mean_draws(samples, seed=3)
+    at_once = samples[intervals.resample_indices(len(samples), seed=3)].mean(axis=1)
+    monkeypatch.setattr(intervals, "HELD", held)
+    mean, draws = intervals.mean_draws(samples, seed=3)
     assert mean == samples.mean() and draws.tolist() == at_once.tolist()
 
 
 def test_memory_of_an_interval_does_not_grow_with_its_items():
     values = np.random.default_rng(0).normal(size=50_000)
     tracemalloc.start()
-    stats.mean_interval(values, seed=1)
+    intervals.mean_interval(values, seed=1)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 3 * 8 * stats.HELD < 0.1 * 8 * stats.RESAMPLES * len(values)
+    assert peak < 3 * 8 * intervals.HELD < 0.1 * 8 * intervals.RESAMPLES * len(values)
 
 
 def test_interval_is_the_central_95_percent():
-    assert stats.interval(np.arange(1001)) == (25.0, 975.0)
-    assert stats.interval(np.arange(1001)[::-1]) == (25.0, 975.0)
+    assert intervals.interval(np.arange(1001)) == (25.0, 975.0)
+    assert intervals.interval(np.arange(1001)[::-1]) == (25.0, 975.0)
 
 
 def test_edge_cases_by_hand():
-    assert stats.mean_interval([3], seed=0) == (3.0, 3.0, 3.0)
-    assert stats.mean_interval([0.5] * 9, seed=0) == (0.5, 0.5, 0.5)
+    assert intervals.mean_interval([3], seed=0) == (3.0, 3.0, 3.0)
+    assert intervals.mean_interval([0.5] * 9, seed=0) == (0.5, 0.5, 0.5)
     # Two values: a draw is 0, .5 or 1 with chances 1/4, 1/2, 1/4, so each end lies at a value.
-    assert stats.mean_interval([0, 1], seed=0) == (0.5, 0.0, 1.0)
+    assert intervals.mean_interval([0, 1], seed=0) == (0.5, 0.0, 1.0)
     with pytest.raises(ValueError, match="every item needs a value"):
-        stats.mean_interval([], seed=0)
+        intervals.mean_interval([], seed=0)
 
 
 def test_the_same_seed_draws_the_same_items():
-    drawn = stats.resample_indices(7, seed=4)
-    assert drawn.shape == (stats.RESAMPLES, 7) and drawn.min() == 0 and drawn.max() == 6
-    assert np.array_equal(drawn, stats.resample_indices(7, seed=4))
-    assert not np.array_equal(drawn, stats.resample_indices(7, seed=5))
-    assert stats.resample_indices(3, seed=0, resamples=11).shape == (11, 3)
+    drawn = intervals.resample_indices(7, seed=4)
+    assert drawn.shape == (intervals.RESAMPLES, 7) and drawn.min() == 0 and drawn.max() == 6
+    assert np.array_equal(drawn, intervals.resample_indices(7, seed=4))
+    assert not np.array_equal(drawn, intervals.resample_indices(7, seed=5))
+    assert intervals.resample_indices(3, seed=0, resamples=11).shape == (11, 3)
 
 
 def test_an_interval_covers_the_truth_about_as_often_as_it_says():
@@ -115,7 +116,7 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says():
     generator = np.random.default_rng(0)
     covered = 0
     for trial in range(500):
-        _, low, high = stats.mean_interval(generator.normal(2.0, 1.0, size=40), seed=trial)
+        _, low, high = intervals.mean_interval(generator.normal(2.0, 1.0, size=40), seed=trial)
         covered += low <= 2.0 <= high
     assert 0.91 <= covered / 500 <= 0.97
 
@@ -138,15 +139,15 @@ def offline(monkeypatch, tmp_path):
 def test_bleu_is_sacrebleu(order, offline):
     metric = sacrebleu.BLEU(max_ngram_order=order)
     expected = metric.corpus_score(PREDICTIONS, [REFERENCES]).score
-    result = knowledge.Bleu(**offline).compute(
+    result = overlap_scores.Bleu(**offline).compute(
         predictions=PREDICTIONS, references=REFERENCES, max_order=order
     )
     assert 0 < expected < 100 and result["bleu"] == pytest.approx(expected, abs=1e-9)
     assert result["signature"] == str(metric.get_signature()) and "version:" in result["signature"]
     if order == 4:
-        assert knowledge.Bleu(**offline).compute(predictions=PREDICTIONS, references=REFERENCES)[
-            "bleu"
-        ] == pytest.approx(expected, abs=1e-9)
+        assert overlap_scores.Bleu(**offline).compute(
+            predictions=PREDICTIONS, references=REFERENCES
+        )["bleu"] == pytest.approx(expected, abs=1e-9)
 
 
 def test_rouge_is_rouge_score(offline):
@@ -155,8 +156,8 @@ def test_rouge_is_rouge_score(offline):
         scorer.score(target=reference, prediction=prediction)
         for prediction, reference in zip(PREDICTIONS, REFERENCES)
     ]
-    items = knowledge.rouge_items(PREDICTIONS, REFERENCES)
-    result = knowledge.Rouge(**offline).compute(predictions=PREDICTIONS, references=REFERENCES)
+    items = overlap_scores.rouge_items(PREDICTIONS, REFERENCES)
+    result = overlap_scores.Rouge(**offline).compute(predictions=PREDICTIONS, references=REFERENCES)
     for name in ("rouge1", "rouge2", "rougeL"):
         expected = [row[name].fmeasure for row in scored]
         assert items[name].shape == (5,) and items[name].tolist() == pytest.approx(expected)
@@ -177,14 +178,14 @@ def test_rouge_is_rouge_score(offline):
     ],
 )
 def test_bleu1_by_hand(prediction, precision, brevity, offline):
-    result = knowledge.Bleu(**offline).compute(
+    result = overlap_scores.Bleu(**offline).compute(
         predictions=[prediction], references=["the cat is on the mat"], max_order=1
     )
     assert result["bleu"] == pytest.approx(100 * precision * brevity)
 
 
 def test_rouge_by_hand():
-    items = knowledge.rouge_items(
+    items = overlap_scores.rouge_items(
         ["the cat sat", "two dogs", "no"], ["the cat is on the mat", "two dog", "yes"]
     )
     # First item: two of 3 words and two of 6 are shared; one of 2 pairs and one of 5;
@@ -203,7 +204,7 @@ def test_rouge_by_hand():
 
 def test_rouge_refuses_lists_of_different_length():
     with pytest.raises(ValueError):
-        knowledge.rouge_items(["a", "b"], ["a"])
+        overlap_scores.rouge_items(["a", "b"], ["a"])
 
 
 @pytest.mark.parametrize("order", [1, 4])
@@ -220,7 +221,7 @@ def test_bleu_draws_are_corpus_scores_of_the_resampled_texts(order):
             np.random.default_rng(0).integers(0, 5, size=(20, 5)),
         ]
     )
-    draws = knowledge.bleu_draws(PREDICTIONS, REFERENCES, order, indices)
+    draws = overlap_scores.bleu_draws(PREDICTIONS, REFERENCES, order, indices)
     expected = [
         metric.corpus_score(
             [PREDICTIONS[i] for i in sample], [[REFERENCES[i] for i in sample]]
@@ -243,10 +244,10 @@ def test_bleu_draws_are_corpus_scores_of_the_resampled_texts(order):
 
 
 def test_bleu_interval_holds_the_corpus_score():
-    draws = knowledge.bleu_draws(
-        PREDICTIONS, REFERENCES, 1, stats.resample_indices(5, seed=1, resamples=300)
+    draws = overlap_scores.bleu_draws(
+        PREDICTIONS, REFERENCES, 1, intervals.resample_indices(5, seed=1, resamples=300)
     )
-    low, high = stats.interval(draws)
+    low, high = intervals.interval(draws)
     assert (
         low < sacrebleu.BLEU(max_ngram_order=1).corpus_score(PREDICTIONS, [REFERENCES]).score < high
     )
@@ -255,12 +256,12 @@ def test_bleu_interval_holds_the_corpus_score():
 def test_scores_combine_without_the_hub(offline):
     import evaluate
 
-    both = evaluate.combine([knowledge.Bleu(**offline), knowledge.Rouge(**offline)])
+    both = evaluate.combine([overlap_scores.Bleu(**offline), overlap_scores.Rouge(**offline)])
     result = both.compute(predictions=PREDICTIONS, references=REFERENCES)
-    alone = knowledge.rouge_items(PREDICTIONS, REFERENCES)
+    alone = overlap_scores.rouge_items(PREDICTIONS, REFERENCES)
     assert result["bleu"] == pytest.approx(sacrebleu.corpus_bleu(PREDICTIONS, [REFERENCES]).score)
-    assert {name: result[name] for name in knowledge.ROUGE_TYPES} == pytest.approx(
-        {name: alone[name].mean() for name in knowledge.ROUGE_TYPES}
+    assert {name: result[name] for name in overlap_scores.ROUGE_TYPES} == pytest.approx(
+        {name: alone[name].mean() for name in overlap_scores.ROUGE_TYPES}
     )
 
 
@@ -272,7 +273,7 @@ def test_an_interval_over_seeds_holds_the_spread_of_both():
     alike = np.tile(items, (3, 1))
     value, low, high = CHAPTER_12.mean_interval_over_seeds(alike, 5)
     assert value == pytest.approx(items.mean())
-    _, item_low, item_high = stats.mean_interval(items, 6)
+    _, item_low, item_high = intervals.mean_interval(items, 6)
     assert high - low == pytest.approx(item_high - item_low, rel=0.1)
     steady = np.tile([[1.0], [2.0], [4.0]], 40)
     value, low, high = CHAPTER_12.mean_interval_over_seeds(steady, 5)
@@ -356,7 +357,7 @@ def test_units_are_drawn_whole():
     """Rows 0 and 2 belong together, and so do 1 and 3: they come and go together,
     and over many draws each as often.
     """
-    draws = stats.resample_units(["a", "b", "a", "b", "c"], seed=1, resamples=3000)
+    draws = intervals.resample_units(["a", "b", "a", "b", "c"], seed=1, resamples=3000)
     counts = np.array([np.bincount(rows, minlength=5) for rows in draws])
     assert (counts[:, 0] == counts[:, 2]).all() and (counts[:, 1] == counts[:, 3]).all()
     assert counts.mean(axis=0) == pytest.approx(np.ones(5), abs=0.06)

@@ -8,10 +8,13 @@ import re
 import pandas as pd
 import pytest
 import yaml
-from played import START, home_in, play
+from played import START, as_a_step, home_in, play
 
-from emo_utils import graph, parameters, project, results
 from emo.cli import main
+from emo.graph import fingerprints, steps, sweeps
+from emo_utils import project
+from emo_utils.experiment import parameters, results
+from emo_utils.experiment import sweeps as sweep_files
 from emo_utils.project import EmoError
 
 SWEEPS = sorted(path.stem for path in (project.NOTEBOOKS.parent / "sweeps").glob("*.yaml"))
@@ -35,9 +38,9 @@ def files(folder) -> set[str]:
 
 
 def test_a_variants_name_gives_its_values_in_their_types():
-    step = graph.step("03_dpo.eqsr-dpo@beta=0.05,seed=43,epochs=2")
-    values = graph.values(step, "smoke")
-    book = graph.values(graph.step("03_dpo.eqsr-dpo"), "smoke")
+    step = steps.step("03_dpo.eqsr-dpo@beta=0.05,seed=43,epochs=2")
+    values = steps.values(step, "smoke")
+    book = steps.values(steps.step("03_dpo.eqsr-dpo"), "smoke")
     assert {k: v for k, v in values.items() if v != book[k]} == {
         "beta": 0.05,
         "seed": 43,
@@ -49,8 +52,8 @@ def test_a_variants_name_gives_its_values_in_their_types():
 
 def test_a_variant_does_not_answer_for_the_untuned_models():
     """`base` and `prompt` are answered by the book's own run only."""
-    assert graph.step("02_sft.er-sft").answers == ("base", "prompt", "er-sft")
-    assert graph.step("02_sft.er-sft@seed=43").answers == ("er-sft",)
+    assert steps.step("02_sft.er-sft").answers == ("base", "prompt", "er-sft")
+    assert steps.step("02_sft.er-sft@seed=43").answers == ("er-sft",)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,7 @@ def test_a_variant_does_not_answer_for_the_untuned_models():
 )
 def test_a_mistake_in_a_variants_name_is_answered(name, message):
     with pytest.raises(EmoError, match=re.escape(message)) as error:
-        graph.values(graph.step(name), "smoke")
+        steps.values(steps.step(name), "smoke")
     assert "\n" not in str(error.value)
 
 
@@ -84,8 +87,8 @@ def test_a_mistake_in_a_variants_name_is_answered(name, message):
     ],
 )
 def test_a_variant_needs_the_run_that_makes_its_start(run, needs):
-    assert graph.step(run).needs == needs
-    assert set(graph.fingerprint(run, "smoke")["upstream"]) == set(needs)
+    assert steps.step(run).needs == needs
+    assert set(fingerprints.fingerprint(run, "smoke")["upstream"]) == set(needs)
 
 
 # Sweeps
@@ -93,7 +96,7 @@ def test_a_variant_needs_the_run_that_makes_its_start(run, needs):
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_every_sweep_is_made_of_runs_and_values_that_exist(name):
-    content = graph.sweep(name)
+    content = sweeps.sweep(name)
     assert (
         set(content) <= {"about", "notebook", "x", "parts", "variants"}
         and len(content["about"].split()) > 3
@@ -103,27 +106,27 @@ def test_every_sweep_is_made_of_runs_and_values_that_exist(name):
         for part in content["parts"]
     )
     assert len(content["variants"]) == len(set(content["variants"])) == count > 1
-    runs = {s.run for s in graph.STEPS}
+    runs = {s.run for s in steps.STEPS}
     for variant in content["variants"]:
-        step = graph.step(variant)
+        step = steps.step(variant)
         assert variant.split("@")[0] in runs and step.trains
         assert set(step.needs) <= runs
         for profile in project.PROFILE_NAMES:
-            values = graph.values(step, profile)
+            values = steps.values(step, profile)
             assert all(str(values[k]) == v or values[k] == float(v) for k, v in step.fixed)
     if content.get("x"):  # what is varied does vary
-        assert len({dict(graph.step(v).fixed)[content["x"]] for v in content["variants"]}) > 1
+        assert len({dict(steps.step(v).fixed)[content["x"]] for v in content["variants"]}) > 1
 
 
 def test_sweeps_that_choose_a_setting_never_see_the_test():
-    for variant in graph.sweep("tuning")["variants"]:
-        assert graph.values(graph.step(variant), "embedded")["validation_rows"] > 0
+    for variant in sweeps.sweep("tuning")["variants"]:
+        assert steps.values(steps.step(variant), "embedded")["validation_rows"] > 0
 
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_seeds_given_replace_those_of_the_file(name):
-    plain, seeded = graph.sweep(name)["variants"], graph.sweep(name, (7, 8))["variants"]
-    assert {graph.values(graph.step(v), "smoke")["seed"] for v in seeded} == {7, 8}
+    plain, seeded = sweeps.sweep(name)["variants"], sweeps.sweep(name, (7, 8))["variants"]
+    assert {steps.values(steps.step(v), "smoke")["seed"] for v in seeded} == {7, 8}
 
     def without(names):
         return {
@@ -141,7 +144,7 @@ def test_seeds_given_replace_those_of_the_file(name):
 
 def test_an_unknown_sweep_is_answered_with_the_nearest():
     with pytest.raises(EmoError, match="no sweep 'betta'; did you mean 'beta'") as error:
-        graph.sweep("betta")
+        sweeps.sweep("betta")
     assert all(name in str(error.value) for name in SWEEPS)
 
 
@@ -156,7 +159,7 @@ def test_an_unknown_sweep_is_answered_with_the_nearest():
 def test_a_mistake_in_a_sweep_stops_before_anything_is_trained(
     tmp_path, monkeypatch, capsys, part, message
 ):
-    monkeypatch.setattr(graph, "SWEEPS", tmp_path)
+    monkeypatch.setattr(sweep_files, "SWEEPS", tmp_path)
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"about": "mine", "parts": [part]}))
     assert main(["sweep", "mine", "--profile", "smoke"]) == 2
     said = capsys.readouterr()
@@ -168,10 +171,10 @@ def test_a_mistake_in_a_sweep_stops_before_anything_is_trained(
 
 def run_variant(name: str, profile: str = "smoke"):
     """What `emo step` does, without a kernel."""
-    step = graph.step(name)
-    values = graph.values(step, profile)
+    step = steps.step(name)
+    values = steps.values(step, profile)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMO_BOOK_RUN", name)
+        as_a_step(patch, name)
         return play(
             step.notebook,
             **{k: values[k] for k in (*dict(step.fixed), "profile")}
@@ -203,7 +206,7 @@ def test_a_variant_lies_apart_from_the_book(home, monkeypatch):
     variant = run_variant(name)
     assert variant.run.variant and not book.run.variant
     assert (
-        variant.run.values == graph.values(graph.step(name), "smoke")
+        variant.run.values == steps.values(steps.step(name), "smoke")
         and variant.run.values["seed"] == 43
     )
     new = files(home) - before
@@ -221,7 +224,7 @@ def test_a_variant_lies_apart_from_the_book(home, monkeypatch):
     ]
     about = json.loads((home / f"results/smoke/variants/{name}.json").read_text())["provenance"]
     assert about["run"] == name and about["fingerprint"] == json.loads(
-        json.dumps(graph.fingerprint(name, "smoke"))
+        json.dumps(fingerprints.fingerprint(name, "smoke"))
     )
     (table,) = results.read_variants("smoke", [name]).to_dict("records")
     assert (table["run"], table["system"], table["learning_rate"], table["seed"]) == (
@@ -238,9 +241,9 @@ def test_a_variant_lies_apart_from_the_book(home, monkeypatch):
 def test_a_variant_keeps_what_its_profile_sets_for_its_run(home, monkeypatch):
     small(monkeypatch, values={"03_dpo.eqsr-dpo": {"learning_rate": 0.003}})
     name = "03_dpo.eqsr-dpo@beta=0.05"
-    values = graph.values(graph.step(name), "smoke")
+    values = steps.values(steps.step(name), "smoke")
     assert values["learning_rate"] == 0.003
-    monkeypatch.setenv("EMO_BOOK_RUN", name)
+    as_a_step(monkeypatch, name)
     run = play(
         "03_dpo", before="logsigmoid", **{k: values[k] for k in ("system", "beta", "profile")}
     ).run
@@ -257,7 +260,7 @@ def test_a_missing_variant_names_the_command_that_makes_it(home):
 
 def test_the_chapter_compares_the_variants_of_a_sweep(home, monkeypatch, tmp_path):
     small(monkeypatch)
-    monkeypatch.setattr(graph, "SWEEPS", home / "mine")
+    monkeypatch.setattr(sweep_files, "SWEEPS", home / "mine")
     (home / "mine").mkdir()
     (home / "mine/few.yaml").write_text(
         yaml.safe_dump(
@@ -268,7 +271,7 @@ def test_the_chapter_compares_the_variants_of_a_sweep(home, monkeypatch, tmp_pat
             }
         )
     )
-    names = graph.sweep("few")["variants"]
+    names = sweeps.sweep("few")["variants"]
     trained = {name: run_variant(name) for name in names}
     names_of = play("12_sweeps", sweep="few")
     records = pd.DataFrame([r.model_dump() for r in names_of.run.records])
@@ -300,7 +303,7 @@ def test_meaningless_numbers_are_not_kept(capsys):
 
 def test_the_chapter_joins_the_seeds_of_a_system(home, monkeypatch):
     small(monkeypatch)
-    monkeypatch.setattr(graph, "SWEEPS", home / "mine")
+    monkeypatch.setattr(sweep_files, "SWEEPS", home / "mine")
     (home / "mine").mkdir()
     (home / "mine/seeds.yaml").write_text(
         yaml.safe_dump(
@@ -310,7 +313,7 @@ def test_the_chapter_joins_the_seeds_of_a_system(home, monkeypatch):
             }
         )
     )
-    for name in graph.sweep("seeds")["variants"]:
+    for name in sweeps.sweep("seeds")["variants"]:
         run_variant(name)
     names_of = play("12_sweeps", sweep="seeds")
     records = pd.DataFrame([r.model_dump() for r in names_of.run.records])

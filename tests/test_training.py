@@ -19,11 +19,18 @@ import pandas as pd
 import psutil
 import pytest
 import torch
-from played import START, home_in, play
+from played import START, as_a_step, home_in, play
 from transformers import TrainerCallback
 
-from emo_utils import data, generate, models, project, prompts, report, results, train
+from emo_utils import project
+from emo_utils.data import dialogues, files, training_rows
+from emo_utils.experiment import provenance, runs
+from emo_utils.generation import answering, prompts
+from emo_utils.models import loading, registry, stand_in
+from emo_utils.models.precision import Precision
 from emo_utils.project import EmoError
+from emo_utils.report import figures
+from emo_utils.training import fitting, movement, recipe, row_checks
 
 METHODS = {"02_sft": "eqsr-sft", "03_dpo": "eqsr-dpo", "04_kto": "eqsr-kto"}
 
@@ -41,7 +48,7 @@ def weights(folder) -> dict[str, bytes]:
 
 def train_only(notebook: str, **given) -> SimpleNamespace:
     """A chapter up to its saved checkpoint."""
-    return play(notebook, until="train.save(", **given)
+    return play(notebook, until="model_cards.save(", **given)
 
 
 # The same again
@@ -76,10 +83,10 @@ LONG = {"train_rows": 24, "save_steps": 2, "epochs": 1.0, "device_batch": 2}  # 
 
 
 def stopped(notebook: str, step: int, **given) -> SimpleNamespace:
-    names = play(notebook, before="train.fit(", **given)
+    names = play(notebook, before="fitting.fit(", **given)
     names.trainer.add_callback(Stop(step))
     with pytest.raises(ConnectionError):
-        train.fit(names.trainer, names.run)
+        fitting.fit(names.trainer, names.run)
     return names
 
 
@@ -104,7 +111,7 @@ def test_a_stopped_training_goes_on_and_ends_as_one_that_was_not(home, capsys, n
     assert "going on from step 4\n" in capsys.readouterr().out
     same_curve(again.log, whole.log)
     assert weights(again.path) == expected
-    assert train.scratch(again.run).is_dir()
+    assert fitting.scratch(again.run).is_dir()
     again.run.finish()
     assert [p.name for p in again.path.parent.iterdir()] == [again.path.name]
 
@@ -112,7 +119,7 @@ def test_a_stopped_training_goes_on_and_ends_as_one_that_was_not(home, capsys, n
 def test_a_training_of_the_book_that_is_killed_goes_on(home, capsys, monkeypatch):
     """`emo run` is killed without a chance to tidy up, and the same run started again."""
     given = LONG | {"save_steps": 1, "train_rows": 48, "precision": "fp32"}
-    run = play("03_dpo", before="train.scratch", **given).run
+    run = play("03_dpo", before="fitting.scratch", **given).run
     whole = train_only("03_dpo", **given)
     whole.run.finish()
     shutil.rmtree(whole.path)
@@ -152,16 +159,16 @@ def test_a_training_of_the_book_that_is_killed_goes_on(home, capsys, monkeypatch
 
 def test_a_checkpoint_that_was_cut_off_is_passed_over(home, capsys):
     """A kill may hit the saving itself; the state of the training is written last."""
-    folder = train.scratch(stopped("03_dpo", 5, **LONG).run)
+    folder = fitting.scratch(stopped("03_dpo", 5, **LONG).run)
     (folder / "checkpoint-4" / "trainer_state.json").unlink()
     capsys.readouterr()
-    log = play("03_dpo", until="train.fit(", **LONG).log
+    log = play("03_dpo", until="fitting.fit(", **LONG).log
     assert len(log) == 6 and "going on" not in capsys.readouterr().out
 
 
 def scratch_of(**given):
-    run = play("03_dpo", before="train.scratch", system="eqsr-dpo", **given).run
-    return train.scratch(run), run
+    run = play("03_dpo", before="fitting.scratch", system="eqsr-dpo", **given).run
+    return fitting.scratch(run), run
 
 
 @pytest.mark.parametrize("changed", ["nothing", "beta", "seed", "code", "prompt", "data"])
@@ -169,37 +176,37 @@ def test_only_the_same_run_goes_on(home, monkeypatch, tmp_path, changed):
     """A run of the book keeps its place whatever its parameters are,
     so what lies there may be another's.
     """
-    monkeypatch.setenv("EMO_BOOK_RUN", "03_dpo.eqsr-dpo")
+    as_a_step(monkeypatch, "03_dpo.eqsr-dpo")
     folder, _ = scratch_of()
     (folder / "checkpoint-4").mkdir()
     given = {"beta": {"beta": 0.2}, "seed": {"seed": 7}}.get(changed, {})
     if changed == "code":
-        path = home / "emo_utils/train.py"
+        path = home / "emo_utils/training/fitting.py"
         path.write_text(path.read_text() + "\n# changed\n")
     if changed == "prompt":
-        (home / "emo_utils/prompt_texts/task.txt").write_text("Be brief.")
+        (home / "emo_utils/generation/prompt_texts/task.txt").write_text("Be brief.")
     if changed == "data":
         path = tmp_path / "eqsr_train.jsonl"
-        path.write_text(data.FILES["eqsr"].read_text().replace("the", "a", 1))
-        monkeypatch.setitem(data.FILES, "eqsr", path)
+        path.write_text(dialogues.FILES["eqsr"].read_text().replace("the", "a", 1))
+        monkeypatch.setitem(dialogues.FILES, "eqsr", path)
     again, _ = scratch_of(**given)
     assert again == folder
     assert (folder / "checkpoint-4").exists() == (changed == "nothing")
 
 
 def test_another_start_does_not_go_on(home, monkeypatch, er_sft):
-    monkeypatch.setenv("EMO_BOOK_RUN", "03_dpo.er-eqsr-dpo")
-    folder = train.scratch(play("03_dpo", before="train.scratch", system="er-eqsr-dpo").run)
+    as_a_step(monkeypatch, "03_dpo.er-eqsr-dpo")
+    folder = fitting.scratch(play("03_dpo", before="fitting.scratch", system="er-eqsr-dpo").run)
     (folder / "checkpoint-4").mkdir()
     path = next(er_sft.glob("*.safetensors"))
     path.write_bytes(path.read_bytes()[:-4] + b"\1\1\1\1")
-    train.scratch(play("03_dpo", before="train.scratch", system="er-eqsr-dpo").run)
+    fitting.scratch(play("03_dpo", before="fitting.scratch", system="er-eqsr-dpo").run)
     assert not (folder / "checkpoint-4").exists()
 
 
 def test_without_save_steps_nothing_is_kept_to_go_on_from(home, capsys):
     names = stopped("03_dpo", 3, **LONG | {"save_steps": 0})
-    assert not list(train.scratch(names.run).glob("checkpoint-*"))
+    assert not list(fitting.scratch(names.run).glob("checkpoint-*"))
 
 
 # Where training starts
@@ -210,7 +217,7 @@ def book_checkpoint(system: str, **given):
     three steps, as the first of the warm-up moves nothing.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMO_BOOK_RUN", f"02_sft.{system}")
+        as_a_step(patch, f"02_sft.{system}")
         return train_only(
             "02_sft", system=system, train_rows=6, batch_size=2, learning_rate=0.01, **given
         ).path
@@ -228,7 +235,7 @@ def er_sft(er_made, home):
     return shutil.copytree(er_made, home / "checkpoints/smoke/er-sft")
 
 
-def run_with(**given) -> results.Run:
+def run_with(**given) -> runs.Run:
     return play("03_dpo", before="torch.manual_seed", **given).run
 
 
@@ -311,7 +318,9 @@ def test_a_chain_of_starts_is_applied_in_order(home, er_sft):
     }
     names = train_only("03_dpo", init="er-eqsr-sft", train_rows=4)
     assert names.before == [er_sft, second]
-    start = {n: p for n, p in models.load("tiny-llama", checkpoints=[second])[0].named_parameters()}
+    start = {
+        n: p for n, p in loading.load("tiny-llama", checkpoints=[second])[0].named_parameters()
+    }
     frozen = {
         n.replace("base_model.model.", "").replace(".base_layer", ""): p
         for n, p in names.trainer.model.named_parameters()
@@ -328,7 +337,7 @@ def test_a_chain_of_starts_is_applied_in_order(home, er_sft):
     # Adapters on adapters: each adds to what came before.
     third = run_with(init=str(names.path)).start_checkpoints()
     assert third == [er_sft, second, names.path]
-    end = models.load("tiny-llama", checkpoints=third)[0].state_dict()
+    end = loading.load("tiny-llama", checkpoints=third)[0].state_dict()
     merged = names.trainer.model.merge_and_unload().state_dict()
     assert all(torch.allclose(end[n], merged[n], atol=1e-6) for n in end)
 
@@ -338,7 +347,7 @@ def test_the_margin_at_step_0_is_0_wherever_training_starts(home, er_sft, notebo
     mine = shutil.copytree(er_sft, home / "checkpoints/adhoc/mine")
     first = {}
     for init, rank in (("base", 4), ("er-sft", 4), (str(mine), 0)):
-        log = play(notebook, until="train.fit(", init=init, lora_rank=rank, train_rows=4).log
+        log = play(notebook, until="fitting.fit(", init=init, lora_rank=rank, train_rows=4).log
         assert log["rewards/margins"].iloc[0] == pytest.approx(0, abs=1e-6)
         assert log.loss.iloc[0] == pytest.approx(loss, abs=1e-4)
         first[init] = log["logps/chosen"].iloc[0]
@@ -358,8 +367,8 @@ def ids(rows) -> list[str]:
 
 @pytest.mark.parametrize("count", [5, 20])
 def test_held_out_rows_are_balanced_and_trained_on_by_nobody(count):
-    everything = data.load("eqsr")
-    rows, held_out = data.split("eqsr", 40, count)
+    everything = dialogues.load("eqsr")
+    rows, held_out = training_rows.split("eqsr", 40, count)
     emotions = pd.Series([r["emotion"] for r in held_out]).value_counts()
     assert len(rows) == 40 and emotions.tolist() == [count // 5] * 5
     assert not set(ids(rows)) & set(ids(held_out)) and set(ids(rows) + ids(held_out)) <= set(
@@ -367,20 +376,20 @@ def test_held_out_rows_are_balanced_and_trained_on_by_nobody(count):
     )
     assert pd.Series([r["emotion"] for r in rows]).value_counts().tolist() == [8] * 5
     for train_rows in (0, 5, 60):
-        assert data.split("eqsr", train_rows, count)[1] == held_out
-    rest, _ = data.split("eqsr", 0, count)
+        assert training_rows.split("eqsr", train_rows, count)[1] == held_out
+    rest, _ = training_rows.split("eqsr", 0, count)
     assert len(rest) == len(everything) - count and sorted(ids(rest) + ids(held_out)) == sorted(
         ids(everything)
     )
-    assert data.split("eqsr", 25) == (data.load("eqsr", 25), [])
+    assert training_rows.split("eqsr", 25) == (dialogues.load("eqsr", 25), [])
 
 
 def test_rows_that_cannot_be_had_are_refused():
-    everything = len(data.load("er"))
-    with pytest.raises(data.DataError):
-        data.split("er", everything, 1)
-    with pytest.raises(data.DataError):
-        data.split("er", 0, everything + 1)
+    everything = len(dialogues.load("er"))
+    with pytest.raises(files.DataError):
+        training_rows.split("er", everything, 1)
+    with pytest.raises(files.DataError):
+        training_rows.split("er", 0, everything + 1)
 
 
 @pytest.mark.parametrize(
@@ -393,8 +402,8 @@ def test_rows_that_cannot_be_had_are_refused():
 )
 def test_held_out_rows_are_scored_and_answered_in_place_of_the_test(home, notebook, scores):
     names = play(notebook, validation_rows=5, train_rows=8, epochs=2.0)
-    assert not any("test" in name for name in data.USED), "the test questions were read"
-    held_out, test = ids(data.split("eqsr", 8, 5)[1]), set(ids(data.load("test")))
+    assert not any("test" in name for name in provenance.FILES_READ), "the test questions were read"
+    held_out, test = ids(training_rows.split("eqsr", 8, 5)[1]), set(ids(dialogues.load("test")))
     answers = pd.read_parquet(next((home / "results/adhoc/answers").glob("*.parquet")))
     assert answers.id.tolist() == held_out and not test & set(answers.id)
     found = {r.metric: r for r in names.run.records}
@@ -409,9 +418,9 @@ def test_held_out_rows_are_scored_and_answered_in_place_of_the_test(home, notebo
     )
     assert "held-out" in found["answer_tokens"].signature
     if notebook == "02_sft":  # the same number by one forward pass a row over the saved weights
-        model, tokenizer = models.load("tiny-llama", "float32", [names.path])
+        model, tokenizer = loading.load("tiny-llama", "float32", [names.path])
         losses, tokens = 0.0, 0
-        for row in data.sft_rows(data.split("eqsr", 8, 5)[1], names.task):
+        for row in training_rows.sft_rows(training_rows.split("eqsr", 8, 5)[1], names.task):
             prompt = tokenizer.apply_chat_template(
                 row["prompt"], add_generation_prompt=True, return_dict=True
             )["input_ids"]
@@ -434,7 +443,7 @@ def test_held_out_rows_are_scored_and_answered_in_place_of_the_test(home, notebo
 
 @pytest.fixture
 def example():
-    return data.sft_rows(data.load("er", 1), "Be a doctor.")[0]
+    return training_rows.sft_rows(dialogues.load("er", 1), "Be a doctor.")[0]
 
 
 def with_template(tokenizer, template: str):
@@ -444,9 +453,9 @@ def with_template(tokenizer, template: str):
 
 
 def test_the_tiny_template_can_be_trained_on(tiny, example, capsys):
-    tokenizer = models.load("tiny-llama")[1]
-    for row in (example, data.dpo_rows(data.load("eqsr", 1), "Be a doctor.")[0]):
-        train.check_tokens(row, tokenizer)
+    tokenizer = loading.load("tiny-llama")[1]
+    for row in (example, training_rows.dpo_rows(dialogues.load("eqsr", 1), "Be a doctor.")[0]):
+        row_checks.check_tokens(row, tokenizer)
         said = capsys.readouterr().out
         prompt = (
             "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in row["prompt"])
@@ -466,24 +475,24 @@ def test_the_tiny_template_can_be_trained_on(tiny, example, capsys):
 @pytest.mark.parametrize(
     "template, says",
     [
-        (models.CHATML.replace("<|im_end|>", ""), "does not end the answer"),
-        ("{{ bos_token }}{{ bos_token }}" + models.CHATML, "writes the first token twice"),
+        (stand_in.CHATML.replace("<|im_end|>", ""), "does not end the answer"),
+        ("{{ bos_token }}{{ bos_token }}" + stand_in.CHATML, "writes the first token twice"),
         (
-            models.CHATML.replace("<|im_start|>assistant\n", "<|im_start|>doctor\n"),
+            stand_in.CHATML.replace("<|im_start|>assistant\n", "<|im_start|>doctor\n"),
             "prompt is not how prompt and answer begin",
         ),
         (
-            "{% if not add_generation_prompt %}whole: {% endif %}" + models.CHATML,
+            "{% if not add_generation_prompt %}whole: {% endif %}" + stand_in.CHATML,
             "prompt is not how prompt and answer begin",
         ),
     ],
     ids=["no end", "first token twice", "another generation prompt", "another beginning"],
 )
 def test_a_template_that_teaches_something_else_is_refused(tiny, example, template, says):
-    tokenizer = with_template(models.load("tiny-llama")[1], template)
+    tokenizer = with_template(loading.load("tiny-llama")[1], template)
     tokenizer.bos_token = "<|endoftext|>"
     with pytest.raises(EmoError, match=f"cannot be trained on: .*{says}") as error:
-        train.check_tokens(example, tokenizer)
+        row_checks.check_tokens(example, tokenizer)
     assert "\n" not in str(error.value)
 
 
@@ -503,9 +512,9 @@ def test_a_date_in_the_prompt_is_pinned(tiny, tmp_path, monkeypatch, example, da
     import transformers.utils.chat_template_utils as clock
 
     monkeypatch.setenv("EMO_CACHE", str(tmp_path))
-    folder = models.folder("tiny-llama")
+    folder = registry.folder("tiny-llama")
     shutil.copytree(tiny, folder)
-    (folder / "chat_template.jinja").write_text(dated + models.CHATML)
+    (folder / "chat_template.jinja").write_text(dated + stand_in.CHATML)
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["files"]["chat_template.jinja"] = project.sha256_file(folder / "chat_template.jinja")
     (folder / "manifest.json").write_text(
@@ -527,8 +536,8 @@ def test_a_date_in_the_prompt_is_pinned(tiny, tmp_path, monkeypatch, example, da
             )
         return texts
 
-    loaded = models.load("tiny-llama")[1]
-    before, after = on_two_days(with_template(loaded, dated + models.CHATML))
+    loaded = loading.load("tiny-llama")[1]
+    before, after = on_two_days(with_template(loaded, dated + stand_in.CHATML))
     assert "06 May 2024" in before and "06 May 2031" in after, "this test cannot tell"
     first, second = on_two_days(loaded)
     assert first == second and first.startswith("Today Date: 26 Jul 2024\n")
@@ -558,17 +567,18 @@ def test_two_processes_take_the_steps_of_one(home, er_sft, notebook, given):
     assert two.log.loss.tolist() == pytest.approx(one.log.loss.tolist(), abs=1e-3)
     # What is saved is what the processes trained, not what this one started with.
     model, other = (
-        models.load("tiny-llama", checkpoints=[*n.before, n.path])[0].state_dict()
+        loading.load("tiny-llama", checkpoints=[*n.before, n.path])[0].state_dict()
         for n in (two, one)
     )
-    start = models.load("tiny-llama", checkpoints=one.before)[0].state_dict()
+    start = loading.load("tiny-llama", checkpoints=one.before)[0].state_dict()
     moved = max((model[n] - start[n]).abs().max().item() for n in model)
     assert (
         moved > 1e-5 and max((model[n] - other[n]).abs().max().item() for n in model) < 0.2 * moved
     )
     if "validation_rows" in given:
         both = [
-            train.validation_scores(n.trainer.state.log_history).loss.tolist() for n in (one, two)
+            movement.validation_scores(n.trainer.state.log_history).loss.tolist()
+            for n in (one, two)
         ]
         assert len(both[0]) == 1 and both[1] == pytest.approx(both[0], abs=1e-2)
     two.run.finish()
@@ -596,7 +606,8 @@ def test_a_training_goes_on_with_another_number_of_processes(
     given = LONG | {"precision": "fp32"}
     whole = train_only("03_dpo", **given)
     other, start = (
-        models.load("tiny-llama", checkpoints=paths)[0].state_dict() for paths in ([whole.path], [])
+        loading.load("tiny-llama", checkpoints=paths)[0].state_dict()
+        for paths in ([whole.path], [])
     )
     whole.run.finish()
     if first == 1:
@@ -607,27 +618,31 @@ def test_a_training_goes_on_with_another_number_of_processes(
             monkeypatch.context() as patch,
             pytest.raises(EmoError, match="ConnectionError: a machine went away"),
         ):
-            names = play("03_dpo", before="train.fit(", **given | {"processes": first})
+            names = play("03_dpo", before="fitting.fit(", **given | {"processes": first})
             patch.setattr(
-                train,
+                fitting,
                 "notebook_cells",
                 lambda path: [
-                    (kind, BREAK + text if kind == "code" and "train.fit(" in text else text, tags)
+                    (
+                        kind,
+                        BREAK + text if "training" in tags else text,
+                        tags,
+                    )
                     for kind, text, tags in cells(path)
                 ],
             )
-            train.fit(names.trainer, names.run)
+            fitting.fit(names.trainer, names.run)
         del names
     capsys.readouterr()
     again = train_only("03_dpo", **given | ({"processes": then} if then > 1 else {}))
     told = (
-        capsys.readouterr().out + (train.scratch(again.run) / "processes.log").read_text()
+        capsys.readouterr().out + (fitting.scratch(again.run) / "processes.log").read_text()
         if then > 1
         else capsys.readouterr().out
     )
     assert "going on from step 4\n" in told
     same_curve(again.log, whole.log)
-    model = models.load("tiny-llama", checkpoints=[again.path])[0].state_dict()
+    model = loading.load("tiny-llama", checkpoints=[again.path])[0].state_dict()
     moved = max((model[n] - start[n]).abs().max().item() for n in model)
     assert (
         moved > 1e-5 and max((model[n] - other[n]).abs().max().item() for n in model) < 1e-3 * moved
@@ -661,11 +676,11 @@ def test_a_second_process_does_not_train_the_same_run(home):
             EmoError,
             match=r"03_dpo.eqsr-dpo.*is being trained by another process.*it goes on from there",
         ) as error:
-            train.scratch(run)
+            fitting.scratch(run)
         assert "\n" not in str(error.value)
     finally:
         held.communicate()
-    assert train.scratch(run) == folder
+    assert fitting.scratch(run) == folder
 
 
 @pytest.mark.parametrize(
@@ -684,13 +699,13 @@ def test_a_batch_that_cannot_be_divided_is_refused(tmp_path, given):
             f"batch_size {given['batch_size']} is no multiple of device_batch .*; choose divisors"
         ),
     ) as error:
-        train.arguments(
+        recipe.shared(
             tmp_path,
             learning_rate=1e-3,
             epochs=1.0,
             seed=1,
             max_length=64,
-            precision=models.Precision("float32", ""),
+            precision=Precision("float32", ""),
             **given,
         )
     assert "\n" not in str(error.value)
@@ -707,14 +722,14 @@ def test_a_batch_that_cannot_be_divided_is_refused(tmp_path, given):
     ],
 )
 def test_a_batch_is_divided_over_parts_and_processes(tmp_path, batch, device, processes, parts):
-    made = train.arguments(
+    made = recipe.shared(
         tmp_path,
         learning_rate=1e-3,
         epochs=1.0,
         batch_size=batch,
         seed=1,
         max_length=64,
-        precision=models.Precision("float32", ""),
+        precision=Precision("float32", ""),
         device_batch=device,
         processes=processes,
     )
@@ -724,7 +739,7 @@ def test_a_batch_is_divided_over_parts_and_processes(tmp_path, batch, device, pr
 def test_parts_of_a_batch_give_the_step_of_the_whole(home):
     """device_batch decides the memory, not the result."""
     logs = [
-        play("03_dpo", until="train.fit(", train_rows=8, device_batch=size).log for size in (1, 4)
+        play("03_dpo", until="fitting.fit(", train_rows=8, device_batch=size).log for size in (1, 4)
     ]
     assert (
         logs[0].loss.tolist() == pytest.approx(logs[1].loss.tolist(), abs=1e-5)
@@ -737,16 +752,16 @@ def failure(tmp_path_factory, tiny):
     """The error of a training whose processes fail, and their log."""
     with pytest.MonkeyPatch.context() as patch:
         home_in(tmp_path_factory.mktemp("failing"), patch)
-        names = play("03_dpo", before="train.fit(", processes=2, train_rows=8)
+        names = play("03_dpo", before="fitting.fit(", processes=2, train_rows=8)
         broken = [
-            ("markdown", "train.fit( here nothing runs", []),
-            ("code", "raise MemoryError('no room left')  # train.fit(", []),
+            ("markdown", "here nothing runs", []),
+            ("code", "raise MemoryError('no room left')", ["training"]),
             ("code", "never", []),
         ]
-        patch.setattr(train, "notebook_cells", lambda path: broken)
+        patch.setattr(fitting, "notebook_cells", lambda path: broken)
         with pytest.raises(EmoError, match="training in 2 processes failed") as error:
-            train.fit(names.trainer, names.run)
-        log = train.scratch(names.run) / "processes.log"
+            fitting.fit(names.trainer, names.run)
+        log = fitting.scratch(names.run) / "processes.log"
         return str(error.value), log.read_text(), project.relative(log)
 
 
@@ -826,11 +841,11 @@ def test_what_is_saved_loads_elsewhere(trained, notebook):
         p for p in names.path.iterdir() if p.suffix in (".bin", ".pt", ".pkl")
     ]
     assert len([e for e in json.loads((names.path / "log.json").read_text()) if "loss" in e]) == 12
-    model, tokenizer = models.load("tiny-llama", "float32", [names.path])
-    again = generate.answer_questions(
+    model, tokenizer = loading.load("tiny-llama", "float32", [names.path])
+    again = answering.answer_questions(
         model,
         tokenizer,
-        data.load("test", START["test_rows"]),
+        dialogues.load("test", START["test_rows"]),
         prompts.text("task"),
         names.system,
         max_new_tokens=START["max_new_tokens"],
@@ -866,7 +881,7 @@ def test_what_is_saved_loads_elsewhere(trained, notebook):
 )
 def test_the_figure_has_the_panels_of_its_method(trained, notebook, panels):
     log, beta = trained[notebook].log, trained[notebook].run.values.get("beta", 0.0)
-    figure = report.training_figure(log, beta)
+    figure = figures.training_figure(log, beta)
     titles = [axis.get_title() for axis in figure.axes]
     assert len(titles) == len(panels) and all(
         title.startswith(start) for title, start in zip(titles, panels)
@@ -891,15 +906,15 @@ def test_the_figure_has_the_panels_of_its_method(trained, notebook, panels):
 def test_movement_is_that_of_one_plain_pass_a_text(trained, notebook):
     """Against logits of the whole vocabulary from one ordinary pass for each text."""
     names = trained[notebook]
-    start, tokenizer = models.load("tiny-llama", "float32")
-    tuned, _ = models.load("tiny-llama", "float32", [names.path])
-    rows, task = data.load("test", START["test_rows"]), prompts.text("task")
-    moved = train.movement(tuned, start, tokenizer, rows, task, names.answers)
+    start, tokenizer = loading.load("tiny-llama", "float32")
+    tuned, _ = loading.load("tiny-llama", "float32", [names.path])
+    rows, task = dialogues.load("test", START["test_rows"]), prompts.text("task")
+    moved = movement.movement(tuned, start, tokenizer, rows, task, names.answers)
     assert moved.id.tolist() == names.answers.id.tolist() and (moved.kl > 0).all()
     for row, answer, found in zip(rows, names.answers.answer, moved.itertuples(), strict=True):
         question = row.get("emotional_question") or row["question"]
         prompt = tokenizer.apply_chat_template(
-            data.messages(task, question), add_generation_prompt=True, tokenize=False
+            training_rows.messages(task, question), add_generation_prompt=True, tokenize=False
         )
         sums = {}
         for name, text in {
@@ -926,12 +941,12 @@ def test_movement_is_that_of_one_plain_pass_a_text(trained, notebook):
 
 def test_a_model_has_not_moved_from_itself(trained):
     names = trained["03_dpo"]
-    start, tokenizer = models.load("tiny-llama", "float32")
-    moved = train.movement(
+    start, tokenizer = loading.load("tiny-llama", "float32")
+    moved = movement.movement(
         start,
         start,
         tokenizer,
-        data.load("test", START["test_rows"]),
+        dialogues.load("test", START["test_rows"]),
         prompts.text("task"),
         names.answers,
     )
@@ -939,7 +954,7 @@ def test_a_model_has_not_moved_from_itself(trained):
         moved
     ) and moved.wanted.tolist() == moved.doctor.tolist() == [0.0] * len(moved)
     assert {
-        metric: items.mean() for metric, (items, _) in train.movement_records(moved).items()
+        metric: items.mean() for metric, (items, _) in movement.movement_records(moved).items()
     } == {"kl_per_token": 0.0, "gain_per_token": 0.0, "test_accuracy": 0.0}
 
 
@@ -952,8 +967,8 @@ def test_adapters_are_trained_on_weights_of_four_bits(home, notebook):
 
     A preference starts at its reference: log 2, or 1/2 for KTO.
     """
-    before = play(notebook, until="models.load(", quantization="nf4", lora_rank=4).model
-    names = play(notebook, until="train.fit(", quantization="nf4", lora_rank=4, train_rows=12)
+    before = play(notebook, until="loading.load(", quantization="nf4", lora_rank=4).model
+    names = play(notebook, until="fitting.fit(", quantization="nf4", lora_rank=4, train_rows=12)
     packed = {
         n: m.weight
         for n, m in names.trainer.model.named_modules()
@@ -987,8 +1002,8 @@ def test_gradients_through_four_bits_are_those_of_the_weights_they_stand_for(tin
     from bitsandbytes.functional import dequantize_4bit
     from peft import get_peft_model
 
-    small, tokenizer = models.load("tiny-llama", quantization="nf4")
-    plain = models.load("tiny-llama")[0]
+    small, tokenizer = loading.load("tiny-llama", quantization="nf4")
+    plain = loading.load("tiny-llama")[0]
     for name, module in small.named_modules():
         if type(module).__name__ == "Linear4bit":
             plain.get_submodule(name).weight.data = dequantize_4bit(
@@ -1001,7 +1016,7 @@ def test_gradients_through_four_bits_are_those_of_the_weights_they_stand_for(tin
     found = []
     for model in (small, plain):
         torch.manual_seed(0)
-        adapted = get_peft_model(model, train.lora(4)).train()
+        adapted = get_peft_model(model, recipe.lora(4)).train()
         for name, weight in adapted.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.normal_(weight, std=0.05)
@@ -1024,10 +1039,10 @@ def test_four_bits_without_adapters_or_without_the_package_are_refused(home, mon
             "give 'lora_rank' above 0"
         ),
     ):
-        play("03_dpo", until="models.load(", quantization="nf4", lora_rank=0)
-    monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)
+        play("03_dpo", until="loading.load(", quantization="nf4", lora_rank=0)
+    monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(
         EmoError, match="needs the package bitsandbytes, which is not installed here"
     ) as error:
-        models.load("tiny-llama", quantization="nf4")
+        loading.load("tiny-llama", quantization="nf4")
     assert "\n" not in str(error.value)

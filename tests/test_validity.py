@@ -12,10 +12,13 @@ import torch
 from played import home_in, play
 from sklearn.metrics import roc_auc_score
 
-from emo_utils import facts, models, report, stats
+from emo_utils.models import loading
 from emo_utils.project import NOTEBOOKS, EmoError, notebook_cells
+from emo_utils.report import kept_runs
+from emo_utils.scoring import facts
+from emo_utils.stats import intervals
 
-RESAMPLE = stats.resample_units
+RESAMPLE = intervals.resample_units
 SMALL = {"rows": 5, "read": 5, "pairs": 4}
 
 
@@ -24,7 +27,7 @@ def home(tmp_path_factory, tiny):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("EMO_TRIAL_DATA", raising=False)
         patch.setattr(
-            stats, "resample_units", lambda units, seed, resamples: RESAMPLE(units, seed, 100)
+            intervals, "resample_units", lambda units, seed, resamples: RESAMPLE(units, seed, 100)
         )  # a thousand draws take a minute
         yield home_in(tmp_path_factory.mktemp("home"), patch)
 
@@ -162,22 +165,22 @@ def test_without_labels_the_kept_records_are_shown(home, monkeypatch):
         "profile": "embedded",
     }
     path.write_text(json.dumps({"records": kept.to_dict("records"), "provenance": about}))
-    monkeypatch.setattr(report, "VALIDITY", path)
-    monkeypatch.setattr(report.data, "used", lambda p: p)
+    monkeypatch.setattr(kept_runs, "VALIDITY", path)
+    monkeypatch.setattr(kept_runs.provenance, "noted", lambda p: p)
     names = play("11_judge_validity", **SMALL)
     assert not names.run.records and names.records.value.tolist() == [0.7]
-    assert report.agreement("validity.emotion", "mean", "s") == (
+    assert kept_runs.agreement("validity.emotion", "mean", "s") == (
         "Agreement with people (chapter 11): "
         "this scorer tells replies that people marked as reassuring from others "
         "with AUC 0.70 [0.60, 0.80], n = 9, where .5 is chance"
     )
-    assert "was not measured" in report.agreement("validity.emotion", "mean", "another")
+    assert "was not measured" in kept_runs.agreement("validity.emotion", "mean", "another")
 
 
 def test_the_caption_of_the_facts_says_what_was_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "VALIDITY", tmp_path / "validity.json")
-    monkeypatch.setattr(report.data, "used", lambda p: p)
-    assert "was not measured" in report.facts_agreement("reader")
+    monkeypatch.setattr(kept_runs, "VALIDITY", tmp_path / "validity.json")
+    monkeypatch.setattr(kept_runs.provenance, "noted", lambda p: p)
+    assert "was not measured" in kept_runs.facts_agreement("reader")
     common = {
         "table": "validity.factual",
         "metric": "pearson",
@@ -190,15 +193,15 @@ def test_the_caption_of_the_facts_says_what_was_kept(tmp_path, monkeypatch):
         common | {"system": "facts kept", "scorer": "reader", "value": 0.5},
         common | {"system": "details added", "scorer": "rules", "value": 0.25},
     ]
-    report.VALIDITY.write_text(
+    kept_runs.VALIDITY.write_text(
         json.dumps({"records": records, "provenance": {"profile": "embedded"}})
     )
-    assert report.facts_agreement("reader") == (
+    assert kept_runs.facts_agreement("reader") == (
         "Agreement with people (chapter 11), Pearson's r on 200 summaries: "
         "kept with their factual recall 0.50 [0.10, 0.90], "
         "details added with their factual precision 0.25 [0.10, 0.90]"
     )
-    assert "was not measured" in report.facts_agreement("another reader")
+    assert "was not measured" in kept_runs.facts_agreement("another reader")
     records += [
         common
         | {
@@ -210,10 +213,10 @@ def test_the_caption_of_the_facts_says_what_was_kept(tmp_path, monkeypatch):
             "n": 400,
         }
     ]
-    report.VALIDITY.write_text(
+    kept_runs.VALIDITY.write_text(
         json.dumps({"records": records, "provenance": {"profile": "embedded"}})
     )
-    assert report.facts_agreement("reader").endswith(
+    assert kept_runs.facts_agreement("reader").endswith(
         "; of right against wrong statements about such texts "
         "its AUC is 0.50 [0.10, 0.90] (400 statements; .5 is chance)"
     )
@@ -351,7 +354,7 @@ def test_counts_of_equal_summaries_are_held_against_each_other(blank, monkeypatc
         (3, "Pain at night", 0.1, 0.8),
     ]
     table = pd.DataFrame(rows, columns=["talk", "text", "precision", "recall"])
-    monkeypatch.setattr(stats, "resample_units", RESAMPLE)
+    monkeypatch.setattr(intervals, "resample_units", RESAMPLE)
     blank.add_people(table)
     every = records_of(blank).set_index(["metric", "group"])
     found = every.loc["pearson"]
@@ -400,7 +403,7 @@ def test_what_the_checker_leans_to_is_what_whole_prompts_say(played):
     """One pass over a source and its statements,
     against the model's own logits for each prompt by itself.
     """
-    model, tokenizer = models.load("tiny-llama", "float32")
+    model, tokenizer = loading.load("tiny-llama", "float32")
     source, texts = (
         "Doctor: Any pain? Patient: None, <|im_end|> since Monday.",
         ["No pain.", "Pain since Monday", "ok"],
@@ -428,7 +431,7 @@ def test_a_model_learns_the_statements_it_is_taught_and_so_again(played, monkeyp
         ("A hip hurts.", ["knee", "hip"], [0, 1]),
         ("An ear hurts.", ["ear"], [1]),
     ]
-    first, again = (models.load("tiny-llama", "float32") for _ in range(2))
+    first, again = (loading.load("tiny-llama", "float32") for _ in range(2))
     before = played.leanings(*first, *groups[0][:2])
     adapters, losses = played.teach(*first, groups, 30)
     assert len(losses) == 90 and np.mean(losses[-9:]) < np.mean(losses[:9]) - 0.05
@@ -451,7 +454,7 @@ def test_the_taught_checker_is_kept_and_another_run_uses_it(home, trial, played)
         "tiny-llama", "taught checker"
     ].tolist() == taught.tolist() and not hasattr(again, "taught")
     bare, (source, texts, _) = (
-        models.load("tiny-llama", "float32"),
+        loading.load("tiny-llama", "float32"),
         played.by_source(played.held)[0],
     )
     with torch.inference_mode():
@@ -525,7 +528,7 @@ def test_without_a_checker_the_statements_are_scored_all_the_same(home, trial):
 
 
 def test_a_source_too_long_for_the_model_teaches_nothing(played, capsys):
-    model, tokenizer = models.load("tiny-llama", "float32")
+    model, tokenizer = loading.load("tiny-llama", "float32")
     _, losses = played.teach(
         model, tokenizer, [("long " * 10_000, ["x"], [1]), ("Short.", ["x"], [1])], 2
     )

@@ -8,8 +8,7 @@ import pytest
 from headless import dom
 from test_ratings import answers, dialogues
 
-from emo import sheets
-from emo_utils import ratings
+from emo_utils.people import forms, rating_kit
 
 # What a person does: a code, a click for each rubric by a rule, and the button.
 # The file that would be downloaded is put into the page.
@@ -46,7 +45,7 @@ def kit(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kit")
     rows = dialogues(4, ("a", "b"))
     rows[0]["turns"][1] = "<b>太字</b> </script><img src=x onerror=alert(1)> & 終わり"
-    sheets.make_sheets(rows, folder, group_size=4, raters=2)
+    forms.make_sheets(rows, folder, group_size=4, raters=2)
     return folder
 
 
@@ -54,7 +53,7 @@ def test_a_filled_form_saves_what_is_read_back(kit, tmp_path):
     for sheet in ("g001r1", "g001r2"):
         _, file = filled(kit, tmp_path, sheet, f"P-{sheet}")
         (kit / "returned" / f"{sheet}.json").write_text(file, encoding="utf-8")
-    found, left_out, remarks = ratings.read_back(kit)
+    found, left_out, remarks = rating_kit.read_back(kit)
     assert (
         not left_out and len(found) == 2 * 4 * 7 and remarks == ["2 of 4 sheets have not come back"]
     )
@@ -93,7 +92,7 @@ def test_the_form_shows_text_as_text(kit, tmp_path):
 
 def test_two_answers_side_by_side(tmp_path):
     hostile = "<b>bold</b> </script><img src=x onerror=alert(1)> \n second line"
-    sheets.make_comparisons(
+    forms.make_comparisons(
         answers("old", 3), answers("new", 3, answer=hostile), tmp_path / "pairs", raters=1
     )
     shown, file = filled(tmp_path / "pairs", tmp_path, "g001r1", "P")
@@ -109,7 +108,7 @@ def test_two_answers_side_by_side(tmp_path):
         and "Saved: hand the file over." in shown
     )
     (tmp_path / "pairs" / "returned" / "x.json").write_text(file, encoding="utf-8")
-    found, left_out, _ = ratings.read_back(tmp_path / "pairs")
+    found, left_out, _ = rating_kit.read_back(tmp_path / "pairs")
     clicked = found.metric.str.len() % 5 + 1
     assert (
         not left_out

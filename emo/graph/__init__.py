@@ -1,0 +1,1 @@
+"""The steps of the book: what they depend on, which are due, sweeps, clusters."""

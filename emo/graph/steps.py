@@ -1,0 +1,290 @@
+"""The steps of the book: each a run of a notebook, with what it reads and needs.
+
+A variant of a run has its name with other parameters behind it,
+`03_dpo.eqsr-dpo@beta=0.05,seed=43`; it is a step like any other, whose results lie apart from the
+book's. What makes a step due is in `fingerprints` and `due`.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from emo_utils.data import caregiver, dialogues, emplifai, marked_sentences
+from emo_utils.experiment import parameters, sweeps
+from emo_utils.models import registry
+from emo_utils.project import DATA, PROFILES, ROOT, EmoError
+
+DIALOGUES = DATA / "dialogues"
+KEPT_SWEEPS = tuple(sorted((ROOT / "book" / "reference").glob("sweep_*.json")))
+KEPT = {
+    path.stem: path for path in sorted((ROOT / "book" / "reference").glob("*.json"))
+}  # a page that shows one is made again when it changes; no training reads any but its own
+KEPT_VALIDITY, KEPT_PREFERENCE, KEPT_PREDICTION, KEPT_SFT, KEPT_JUDGE, KEPT_SCORES, KEPT_OPEN = (
+    tuple(p for stem, p in KEPT.items() if stem.startswith(start))
+    for start in (
+        "validity",
+        "preference",
+        "emplifai_prediction",
+        ("emplifai_sft", "emplifai_glosses"),
+        "emplifai_judge",
+        "ebd_scores",
+        ("ebd_open", "ebd_authors", "ebd_grid", "ebd_shortcuts"),
+    )
+)
+PUBLISHED = tuple(
+    DATA / "published" / name for name in ("emodoctor.csv", "emplifai.csv", "claims.yaml")
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One run of the book: its notebook, fixed parameters, files read, upstream runs,
+    answers written; cores, memory and seconds, which order the runs.
+    """
+
+    run: str
+    notebook: str
+    fixed: tuple[tuple[str, str], ...] = ()
+    files: tuple[Path, ...] = ()
+    needs: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+    threads: int = 1
+    memory_mb: int = 3000
+    seconds: int = 15
+
+    @property
+    def trains(self) -> bool:
+        return self.notebook in TRAINING
+
+
+# Memory that a training of the embedded profile adds to the machine (its share of resident memory
+# at its peak), and how long it takes on a core.
+TRAINING = {
+    "02_sft": (3250, 115),
+    "03_dpo": (3600, 105),
+    "04_kto": (4150, 140),
+    "10_empathy_by_design": (5400, 200),
+}
+
+
+def _training(
+    notebook: str,
+    system: str,
+    files: tuple[Path, ...],
+    needs: tuple[str, ...] = (),
+    answers: tuple[str, ...] = (),
+) -> Step:
+    memory_mb, seconds = TRAINING[notebook]
+    return Step(
+        f"{notebook}.{system}",
+        notebook,
+        (("system", system),),
+        (*files, DIALOGUES / "test.jsonl"),
+        needs,
+        (*answers, system),
+        memory_mb=memory_mb,
+        seconds=seconds,
+    )
+
+
+ER, EQSR = (DIALOGUES / "er_train.jsonl",), (DIALOGUES / "eqsr_train.jsonl",)
+FROM_ER = ("02_sft.er-sft",)
+TRAININGS = (
+    _training("02_sft", "er-sft", ER, answers=("base", "prompt")),
+    _training("03_dpo", "eqsr-dpo", EQSR),
+    _training("04_kto", "eqsr-kto", EQSR),
+    _training("03_dpo", "er-eqsr-dpo", EQSR, FROM_ER),
+    _training("04_kto", "er-eqsr-kto", EQSR, FROM_ER),
+    _training("02_sft", "eqsr-sft", EQSR),
+    _training("02_sft", "er-eqsr-sft", EQSR, FROM_ER),
+)
+SENTENCES = tuple(path for name, path in marked_sentences.FILES.items() if "claim" not in name)
+_ALL = tuple(step.run for step in TRAININGS)
+_TEST = (DIALOGUES / "test.jsonl",)
+_SCORED = (*_TEST, *PUBLISHED)
+_JAPANESE = (emplifai.FILE, DATA / "published" / "emplifai_emotions.csv", *PUBLISHED)
+_CAREGIVER = tuple(caregiver.FILES.values())
+_ARMS = (
+    *(
+        path.parent / folder / path.name
+        for path in dialogues.FILES.values()
+        for folder in dialogues.ARMS.values()
+    ),
+    dialogues.COMFORT_PHRASES,
+)
+STEPS = (
+    *TRAININGS,
+    Step(
+        "01_data_rewriting",
+        "01_data_rewriting",
+        files=(*ER, *EQSR, DIALOGUES / "test.jsonl"),
+        memory_mb=4100,
+        seconds=210,
+    ),
+    Step("01_two_arms", "01_two_arms", files=_ARMS, memory_mb=1500, seconds=150),
+    Step(
+        "05_emotion_scoring",
+        "05_emotion_scoring",
+        files=(*_SCORED, *KEPT_VALIDITY),
+        needs=_ALL,
+        memory_mb=3800,
+        seconds=370,
+    ),
+    Step(
+        "06_knowledge_scoring",
+        "06_knowledge_scoring",
+        files=(*_SCORED, *KEPT_VALIDITY),
+        needs=_ALL,
+        memory_mb=2300,
+        seconds=140,
+    ),
+    Step(
+        "07_preference_ablation",
+        "07_preference_ablation",
+        files=(*_SCORED, *SENTENCES, *KEPT_VALIDITY, *KEPT_PREFERENCE),
+        needs=_ALL,
+        memory_mb=4100,
+        seconds=600,
+    ),
+    Step(
+        "08_qualitative_cases",
+        "08_qualitative_cases",
+        files=(*_SCORED, *SENTENCES),
+        needs=("05_emotion_scoring", "06_knowledge_scoring"),
+        memory_mb=1500,
+        seconds=90,
+    ),
+    Step("09_emplifai", "09_emplifai", files=_JAPANESE, memory_mb=700),
+    Step(
+        "09_emplifai_prediction",
+        "09_emplifai_prediction",
+        files=(*_JAPANESE, *KEPT_PREDICTION),
+        threads=2,
+        memory_mb=4300,
+        seconds=150,
+    ),
+    Step(
+        "09_emplifai_finetuning.emplifai-sft",
+        "09_emplifai_finetuning",
+        (("system", "emplifai-sft"),),
+        (*_JAPANESE[:2], *KEPT_SFT),
+        answers=("emplifai-base", "emplifai-sft"),
+        threads=2,
+        memory_mb=6500,
+        seconds=200,
+    ),
+    Step(
+        "09_emplifai_finetuning.emplifai-sft-seen",
+        "09_emplifai_finetuning",
+        (("system", "emplifai-sft-seen"),),
+        (*_JAPANESE[:2], *KEPT_SFT),
+        answers=("emplifai-sft-seen",),
+        threads=2,
+        memory_mb=6500,
+        seconds=150,
+    ),
+    Step(
+        "09_emplifai_judge",
+        "09_emplifai_judge",
+        files=(*_JAPANESE, emplifai.SCREENING_FILE, *KEPT_JUDGE),
+        needs=("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning.emplifai-sft-seen"),
+        threads=2,
+        memory_mb=5000,
+        seconds=300,
+    ),
+    Step(
+        "10_empathy_by_design.ebd-dpo",
+        "10_empathy_by_design",
+        (("system", "ebd-dpo"),),
+        _CAREGIVER,
+        answers=("ebd-base", "ebd-dpo"),
+        memory_mb=TRAINING["10_empathy_by_design"][0],
+        seconds=TRAINING["10_empathy_by_design"][1],
+    ),
+    Step(
+        "10_ebd_scores",
+        "10_ebd_scores",
+        files=(*_CAREGIVER[1:], *PUBLISHED, *KEPT_VALIDITY, *KEPT_SCORES),
+        needs=("10_empathy_by_design.ebd-dpo",),
+        threads=2,
+        memory_mb=5000,
+        seconds=250,
+    ),
+    Step(
+        "10_ebd_open",
+        "10_ebd_open",
+        files=(*_CAREGIVER, DATA / "caregiver" / "voices.jsonl", *_TEST, *KEPT_OPEN),
+        needs=("10_empathy_by_design.ebd-dpo", "03_dpo.eqsr-dpo", "02_sft.er-sft"),
+        memory_mb=3500,
+        seconds=200,
+    ),
+    Step("11_judge_validity", "11_judge_validity", files=KEPT_VALIDITY, memory_mb=1500),
+    Step("12_sweeps", "12_sweeps", files=KEPT_SWEEPS, memory_mb=1500),
+    Step(
+        "13_bill",
+        "13_bill",
+        files=(
+            KEPT["speed"],
+            PROFILES / "machines.yaml",
+            PROFILES / "prices.yaml",
+        ),
+        memory_mb=700,
+    ),
+)
+
+
+def steps(profile: str) -> tuple[Step, ...]:
+    """The steps of a profile (all profiles share the graph; they differ in parameters)."""
+    parameters.load_profile(profile)
+    return STEPS
+
+
+def step(run: str) -> Step:
+    """The step of a run of the book, or of a variant of one."""
+    found = {s.run: s for s in STEPS}
+    name = run.partition("@")[0]
+    if name not in found:
+        raise EmoError(
+            f"the book has no run '{name}'{parameters.nearest(name, found)}; "
+            f"runs: {', '.join(found)}"
+        )
+    s = found[name]
+    if run == name:
+        return s
+    # Of two values for one parameter the one behind the @ is the variant's.
+    pairs = [pair for pair in sweeps.changed(run).items() if pair not in s.fixed]
+    # The untuned answers come from the book's own run; a start that is another system needs its
+    # checkpoint.
+    s = replace(
+        s,
+        run=run,
+        fixed=(*s.fixed, *pairs),
+        answers=(dict(s.fixed)["system"],) if s.trains else s.answers,
+    )
+    if (init := dict(pairs).get("init")) is None:
+        return s
+    return replace(s, needs=tuple(t.run for t in TRAININGS if dict(t.fixed)["system"] == init))
+
+
+def making(name: str) -> Step:
+    """The step of a run, or the one that writes a system's answers (`eqsr-dpo`)."""
+    return next((s for s in STEPS if name in s.answers), None) or step(name)
+
+
+def values(s: Step, profile: str) -> dict:
+    """All parameters of a step under a profile."""
+    return parameters.resolve(
+        s.notebook, dict(s.fixed) | {"profile": profile}, s.run.partition("@")[0]
+    )
+
+
+def step_models(s: Step, profile: str) -> tuple[str, ...]:
+    """Registered weights that a step uses: the values of its parameters whose names end in
+    `_model`.
+    """
+    return tuple(
+        dict.fromkeys(
+            v
+            for k, v in values(s, profile).items()
+            if k.endswith("_model") and v in registry.REGISTRY
+        )
+    )

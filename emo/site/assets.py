@@ -1,0 +1,79 @@
+"""Fonts and scripts that the pages carry, taken from installed packages."""
+
+import re
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+from emo.site import layout
+from emo_utils.project import ROOT, EmoError, write_atomic
+
+
+def place_font() -> None:
+    """Cut the Japanese font to the characters that the pages hold, so that they show where no such
+    font is installed; its licence goes with it.
+    """
+    from fontTools import subset
+
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in (
+            *layout.CHAPTERS.glob("*.ipynb"),
+            *layout.GENERATED.glob("*.md"),
+            *(ROOT / "book").glob("*.md"),
+        )
+    ]
+    fonts = Path(find_spec("matplotlib_fontja").origin).with_name("fonts")
+    target = layout.GENERATED / "static" / "fonts"
+    target.mkdir(parents=True, exist_ok=True)
+    options = subset.Options(flavor="woff", layout_features=[], hinting=False, name_IDs=[0, 13, 14])
+    font = subset.load_font(fonts / "ipaexg.ttf", options)
+    cutter = subset.Subsetter(options)
+    cutter.populate(
+        text="".join({c for text in texts for c in text if ord(c) > 0x2E7F}) + "、。「」"
+    )
+    cutter.subset(font)
+    subset.save_font(font, target / "companion-ja.woff", options)
+    shutil.copyfile(fonts / "IPA_Font_License_Agreement_v1.0.txt", target / "companion-ja.txt")
+
+
+def place_mathjax() -> None:
+    """Copy MathJax (one file, fonts included) out of its package,
+    so that equations show without a network.
+    """
+    target = layout.GENERATED / "static" / "mathjax" / "tex-svg.js"
+    if not target.is_file():
+        source = (
+            Path(find_spec("mathjax").submodule_search_locations[0])
+            / "static"
+            / "mathjax"
+            / "es5"
+            / "tex-svg.js"
+        )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
+
+def place_datatables() -> None:
+    """Copy DataTables (one file, with jQuery) out of the package itables, as a script: it comes as
+    a module, which no browser loads from a folder.
+    """
+    source = (Path(find_spec("itables").origin).with_name("html") / "dt_bundle.js").read_text(
+        encoding="utf-8"
+    )
+    found = re.search(r"export\s*\{([^}]*)\}", source)
+    names = (
+        dict(reversed(part.split(" as ")) for part in found[1].split(",") if " as " in part)
+        if found
+        else {}
+    )
+    if "default" not in names:
+        raise EmoError(
+            "the bundle of DataTables in itables exports nothing by default; was the package "
+            "changed? requirements.lock has the version that fits"
+        )
+    script = (
+        f"(() => {{{source[: found.start()]};window.DataTable = {names['default']};"
+        f"{source[found.end() :]}\n}})();\n"
+    )
+    write_atomic(layout.GENERATED / "static" / "datatables.js", script)

@@ -1,0 +1,309 @@
+"""The pages of measurements: speed, scale, crashes."""
+
+import html
+import json
+import math
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+import scipy.stats
+
+from emo.graph import steps
+from emo.site import layout
+from emo_utils.project import ROOT, write_atomic
+from emo_utils.report import figures
+
+SPEED = ROOT / "book" / "reference" / "speed.json"
+
+
+def write_speed() -> None:
+    """The tables that benchmarks kept (`--keep`), each with where and when it was measured,
+    and how cost grows as a figure.
+    """
+    kept = json.loads(SPEED.read_text(encoding="utf-8")) if SPEED.is_file() else {}
+    growth_figure(
+        pd.DataFrame(kept.get("growth", {}).get("table", [])), layout.GENERATED / "growth.svg"
+    )
+    for name, lay_out in SPEED_TABLES.items():
+        if name in kept:
+            about, frame = kept[name]["about"], lay_out(pd.DataFrame(kept[name]["table"]))
+            note = (
+                f"Measured {about['measured']} on {about['device']}, "
+                f"commit {about['commit'][:10]}{' with local changes' if about['dirty'] else ''}."
+            )
+            text = (
+                '<div class="companion-table">'
+                f"{frame.to_html(escape=True, index=False, border=0, classes='companion')}"
+                f"<p>{html.escape(note)}</p></div>\n"
+            )
+        else:
+            text = "Not measured yet.\n"
+        write_atomic(layout.GENERATED / f"speed_{name.replace(' ', '_')}.md", text)
+
+
+def bounds(row: dict) -> tuple[float, float]:
+    """The interval of a record; of a share of 0 or 1 the exact binomial one, as resampling values
+    that are all alike gives none.
+    """
+    if row["ci_low"] == row["ci_high"] and row["value"] in (0, 1):
+        return tuple(scipy.stats.binomtest(int(row["value"] * row["n"]), row["n"]).proportion_ci())
+    return row["ci_low"], row["ci_high"]
+
+
+def _comparison(frame: pd.DataFrame) -> pd.DataFrame:
+    others = frame[frame.way != "ours"].groupby("objective").rate.max()
+    return pd.DataFrame(
+        {
+            "objective": frame.objective.str.upper(),
+            "trained by": frame.way.replace("ours", "this package"),
+            "text tokens a second [lowest, highest run]": [
+                f"{r.rate:.0f} [{r.low:.0f}, {r.high:.0f}]" for r in frame.itertuples()
+            ],
+            "against the better of the others": [
+                f"{r.rate / others[r.objective]:.2f}"
+                if r.way == "ours" and r.objective in others
+                else ""
+                for r in frame.itertuples()
+            ],
+            "memory, GB": (frame.memory_mb / 1000).round(1),
+            "share of the machine's peak": [f"{share:.0%}" for share in frame.share_of_peak],
+            "loss, first and last step": [
+                f"{r.loss_first:.4f}, {r.loss_last:.4f}" for r in frame.itertuples()
+            ],
+            "mean loss against ours": [f"{d:.1%}" for d in frame.loss_difference],
+            "tokens a row": frame.tokens_a_row.round().astype(int),
+            "runs": frame.rounds,
+            "steps": frame.steps,
+        }
+    )
+
+
+def _shares(frame: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "objective": frame.objective.str.upper(),
+            "without": frame["without"],
+            "that is": frame.meaning,
+            "text tokens a second": frame.rate.round().astype(int),
+            "what it saves": [f"{f:.2f} times" if f != 1 else "" for f in frame.factor],
+            "memory, GB": (frame.memory_mb / 1000).round(1),
+        }
+    )
+
+
+def _growth(frame: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "objective": frame.objective.str.upper(),
+            "more": frame.what,
+            "times": frame.factor,
+            "tokens of text": frame.tokens,
+            "seconds": frame.seconds.round(1),
+            "tokens a second": (frame.tokens / frame.seconds).round().astype(int),
+            "memory, GB": (frame.memory_mb / 1000).round(1),
+        }
+    )
+
+
+def _generation(frame: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "number format": frame.format,
+            "pipeline, tokens a second": frame.pipeline_rate.round(1),
+            "this package": frame.rate.round(1),
+            "ratio": (frame.rate / frame.pipeline_rate).round(1),
+            "equal greedy answers": [f"{r.same} of {r.compared}" for r in frame.itertuples()],
+            "nine systems loaded one by one, s": frame.load_each_s.round(1),
+            "from one base, s": frame.one_base_s.round(1),
+        }
+    )
+
+
+def _as_kept(frame: pd.DataFrame) -> pd.DataFrame:
+    frame = frame.round(2)
+    numbers = frame.select_dtypes("number").columns
+    return frame.assign(**{name: frame[name] + 0 for name in numbers}).rename(
+        columns=lambda name: name.replace("_", " ")
+    )
+
+
+def _books(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.set_index("compared").T.rename_axis("").reset_index().rename_axis(None, axis=1)
+
+
+def _hundredfold(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row a step: seconds, memory and disk at each size, and the exponent with which its seconds
+    grew between the last two sizes.
+    """
+    rows = []
+    for step, part in frame.groupby("step", sort=False):
+        part = part.set_index("factor")
+        row = {"step": step} | {
+            f"s, x{f}": f"{r.seconds:.1f}" if r.done else f"over {r.seconds:.0f}, stopped"
+            for f, r in part.iterrows()
+        }
+        row |= {f"MB, x{f}": f"{r.memory_mb:.0f}" for f, r in part.iterrows() if r.done} | {
+            f"MB on disk, x{f}": f"{r.disk_mb:.1f}" for f, r in part.iterrows() if r.done
+        }
+        done = part[part.done.astype(bool)]
+        if len(done) > 1:
+            (low, high), (before, after) = done.index[-2:], done.seconds.iloc[-2:]
+            row["growth"] = f"{math.log(after / before) / math.log(high / low):.2f}"
+        rows.append(row)
+    found = pd.DataFrame(rows).fillna("")
+    return found[
+        [
+            "step",
+            *sorted(
+                (c for c in found if c not in ("step", "growth")),
+                key=lambda c: (
+                    c.split(",")[0] != "s",
+                    c.split(",")[0] != "MB",
+                    int(c.partition("x")[2]),
+                ),
+            ),
+            *[c for c in found if c == "growth"],
+        ]
+    ]
+
+
+SPEED_TABLES = {
+    "comparison": _comparison,
+    "long rows": _comparison,
+    "without bf16 units": _comparison,
+    "shares": _shares,
+    "growth": _growth,
+    "generation": _generation,
+    "startup": _as_kept,
+    "judging": _as_kept,
+    "judging growth": _as_kept,
+    "overlap": _as_kept,
+    "labels": _as_kept,
+    "labels growth": _as_kept,
+    "hundredfold": _hundredfold,
+    "kills": _as_kept,
+    "determinism": _as_kept,
+    "papermill": _as_kept,
+    "books": _books,
+}
+
+
+def growth_figure(frame: pd.DataFrame, path: Path) -> None:
+    """Seconds and memory over the factor by which rows or lengths grew, a line an objective;
+    thin: in proportion to the first point.
+    """
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    figures.style()
+    figure, axes = plt.subplots(2, 2, figsize=(7, 5), sharex="col", layout="constrained")
+    for column, what in enumerate(("rows", "length")):
+        for objective, part in (
+            frame[frame.what == what].groupby("objective", sort=False) if len(frame) else ()
+        ):
+            for axis, values in zip(
+                axes[:, column], (part.seconds, part.memory_mb / 1000), strict=True
+            ):
+                axis.plot(
+                    part.factor,
+                    values,
+                    "o-",
+                    ms=4,
+                    color=figures.COLOURS[objective],
+                    label=objective.upper(),
+                )
+            axes[0, column].plot(
+                part.factor,
+                part.seconds.iloc[0] * part.factor,
+                lw=0.6,
+                ls=":",
+                color=figures.COLOURS[objective],
+            )
+            axes[0, column].set(
+                xscale="log",
+                yscale="log",
+                title=f"more {what}" if what == "rows" else "longer rows",
+            )
+            axes[0, column].set_xticks(
+                list(part.factor), [f"x{f}" for f in part.factor], minor=False
+            )
+            axes[0, column].minorticks_off()
+    axes[0, 0].set_ylabel("seconds")
+    axes[1, 0].set_ylabel("memory peak, GB")
+    if len(frame):
+        axes[0, 0].legend()
+    else:
+        figure.clear()
+        figure.text(0.5, 0.5, "not measured yet", ha="center")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
+def steps_figure(path: Path) -> None:
+    """The steps of the book as the Snakefile gets them: a column is what may run once the columns
+    before it are done, a line leads to what reads a step's results.
+    """
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    figures.style()
+    needs = {step.run: step.needs for step in steps.STEPS}
+
+    def depth(run):
+        return 1 + max((depth(other) for other in needs[run]), default=-1)
+
+    columns: dict[int, list] = {}
+    for step in steps.STEPS:
+        columns.setdefault(depth(step.run), []).append(step)
+    place = {
+        step.run: (3.2 * x, -(y + 0.5) / len(column) * max(map(len, columns.values())))
+        for x, column in columns.items()
+        for y, step in enumerate(column)
+    }
+    figure, axis = plt.subplots(
+        figsize=(9.5, 0.44 * max(map(len, columns.values()))), layout="constrained"
+    )
+    for run, others in needs.items():
+        for other in others:
+            axis.plot(
+                [place[other][0] + 2.3, place[run][0]],
+                [place[other][1], place[run][1]],
+                color="#0072B2"
+                if run.partition(".")[0].startswith(("02", "03", "04"))
+                else "#888888",
+                lw=0.8,
+                alpha=0.6,
+                zorder=1,
+            )
+    for step in steps.STEPS:
+        x, y = place[step.run]
+        axis.add_patch(
+            plt.Rectangle(
+                (x, y - 0.35),
+                2.3,
+                0.7,
+                facecolor="#DCEAF4" if "system" in dict(step.fixed) else "#F2F2F2",
+                edgecolor="#555555",
+                lw=0.6,
+                zorder=2,
+            )
+        )
+        axis.text(
+            x + 1.15,
+            y,
+            step.run.replace(".", "\n.") if len(step.run) > 26 else step.run,
+            ha="center",
+            va="center",
+            fontsize=7.5,
+            color="black",
+            zorder=3,
+        )
+    axis.set(
+        xlim=(-0.1, 3.2 * max(columns) + 2.4), ylim=(-max(map(len, columns.values())) - 0.1, 0.1)
+    )
+    axis.set_axis_off()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)

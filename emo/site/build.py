@@ -1,0 +1,132 @@
+"""The book: executed notebooks and pages put together and built by Jupyter Book."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+
+from emo import licences
+from emo.graph import due, steps
+from emo.site import (
+    api,
+    assets,
+    benchmarks,
+    built,
+    claims_page,
+    current,
+    data_page,
+    front,
+    hostile,
+    html,
+    items,
+    layout,
+)
+from emo_utils.project import ROOT, EmoError, relative, write_atomic
+
+
+def build(profile: str) -> Path:
+    """Assemble the sources of the book from a profile's results and build the HTML;
+    nothing is done when nothing changed.
+
+    Returns the folder of the HTML. Raises EmoError with the end of Jupyter Book's output when it
+    warns of anything.
+    """
+    if built.is_current(profile):
+        return built.HTML
+    place_notebooks(profile)
+    front.write_front(profile)
+    claims_page.write_claims(profile)
+    items.write_items(profile)
+    current.write_costs(profile)
+    current.write_current(profile)
+    claims_page.write_records(profile)
+    benchmarks.write_speed()
+    hostile.write_attacks()
+    hostile.write_complaints()
+    data_page.write_models()
+    write_atomic(
+        layout.GENERATED / "licences.md",
+        data_page.browse_html(
+            licences.table().to_dict("records"), "packages, weights and data sets"
+        )
+        + "\n",
+    )
+    benchmarks.steps_figure(layout.GENERATED / "steps.svg")
+    data_page.write_data()
+    api.write_api()
+    assets.place_mathjax()
+    assets.place_datatables()
+    assets.place_font()
+    built.BUILT_FROM.unlink(missing_ok=True)
+    command = [
+        *(sys.executable, "-c", "import emo; from jupyter_book.cli.main import main; main()"),
+        "build",
+        str(ROOT),
+        "-W",
+        "--keep-going",
+        "-q",
+    ]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONWARNINGS": "ignore"},
+    )
+    if done.returncode or not (built.HTML / "index.html").is_file():
+        raise EmoError(
+            "Jupyter Book could not build the pages:\n"
+            + "\n".join((done.stdout + done.stderr).splitlines()[-25:])
+        )
+    fontawesome = built.HTML / "_static" / "scripts" / "fontawesome.js"
+    icons = html.theme_icons(fontawesome.read_text(encoding="utf-8"))
+    for page in sorted(built.HTML.rglob("*.html")):
+        write_atomic(
+            page,
+            html.with_policy(
+                html.mended(
+                    html.with_launches(html.with_sources(page.read_text(encoding="utf-8"))), icons
+                ),
+                relative(page),
+            ),
+        )
+    for unused in (fontawesome, *(built.HTML / "_static").rglob("*.map")):
+        unused.unlink()
+    built.BUILT_FROM.write_text(built.digest(profile))
+    return built.HTML
+
+
+def place_notebooks(profile: str) -> None:
+    """Copy executed notebooks into the book: injected cells hidden,
+    a title of its own for each section.
+    """
+    layout.CHAPTERS.mkdir(parents=True, exist_ok=True)
+    wanted = set()
+    for step in steps.steps(profile):
+        source = due.executed_path(step.run, profile)
+        if not source.is_file():
+            raise EmoError(
+                f"{step.run} has no executed notebook in the {profile} profile; "
+                f"make it with: emo make {step.run} --profile {profile}"
+            )
+        notebook = nbformat.read(source, as_version=4)
+        for cell in notebook.cells:
+            if "injected-parameters" in cell.metadata.get("tags", []):
+                cell.metadata["tags"].append("remove-cell")
+            cell.metadata.pop("papermill", None)
+        notebook.metadata.pop("papermill", None)
+        if layout.page_name(step) != step.notebook:
+            notebook.cells[0].source = re.sub(
+                r"^# .*",
+                f"# {step.notebook[:2].lstrip('0')} continued: "
+                f"the run of {dict(step.fixed)['system']}",
+                notebook.cells[0].source,
+            )
+        target = layout.CHAPTERS / f"{layout.page_name(step)}.ipynb"
+        wanted.add(target)
+        write_atomic(target, nbformat.writes(notebook))
+    for old in set(layout.CHAPTERS.glob("*.ipynb")) - wanted:
+        old.unlink()

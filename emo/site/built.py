@@ -1,0 +1,41 @@
+"""Whether the built book is the one that the present sources and results give."""
+
+from emo.graph import steps
+from emo_utils.project import DATA, PROFILES, ROOT, relative, results_dir, sha256_file, sha256_json
+
+HTML = ROOT / "_build" / "html"
+BUILT_FROM = HTML / ".built-from"
+
+
+def digest(profile: str) -> str:
+    """Hash over everything that the pages are made from: results, executed notebooks, prose,
+    configuration, the code of pages, and the package, whose docstrings are pages.
+    """
+    files = [ROOT / name for name in ("_config.yml", "_toc.yml", "index.md", "requirements.lock")]
+    files += [p for p in (ROOT / "book").glob("*.md")] + [
+        p for p in (ROOT / "book" / "_static").rglob("*") if p.is_file()
+    ]
+    files += [
+        *sorted((ROOT / "emo_utils").rglob("*.py")),
+        *sorted((ROOT / "emo" / "site").rglob("*.py")),
+        ROOT / "emo" / "drift.py",
+        ROOT / "emo" / "licences.py",
+        ROOT / "pyproject.toml",
+        *sorted(DATA.glob("*/README.md")),
+        *steps.PUBLISHED,
+        PROFILES / f"{profile}.yaml",
+    ]
+    files += [*sorted(DATA.glob("*/*.jsonl")), *steps.KEPT.values()]
+    files += sorted(results_dir(profile).glob("*.json")) + sorted(
+        (results_dir(profile) / "notebooks").glob("*.ipynb")
+    )
+    return sha256_json([profile, {relative(p): sha256_file(p) for p in files if p.is_file()}])
+
+
+def is_current(profile: str) -> bool:
+    """Whether the built HTML is the one that the present sources and results give."""
+    return (
+        BUILT_FROM.is_file()
+        and (HTML / "index.html").is_file()
+        and BUILT_FROM.read_text() == digest(profile)
+    )

@@ -1,0 +1,238 @@
+"""The page of all claims with their evidence, and the table of records."""
+
+import html
+import json
+import shutil
+from collections.abc import Iterable
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+
+from emo.graph import steps
+from emo.site import hostile, html_tables, layout
+from emo_utils.claims import ledger as claims_ledger
+from emo_utils.experiment import results
+from emo_utils.project import write_atomic
+from emo_utils.report import result_tables
+
+
+def write_records(profile: str) -> None:
+    """The records of each run as a CSV file beside the pages:
+    what a reader of a figure takes away as its data.
+
+    Cells that a spreadsheet would compute are made text.
+    """
+    folder = layout.GENERATED / "static" / "records"
+    shutil.rmtree(folder, ignore_errors=True)
+    frame = results.read(profile)
+    for text in frame.select_dtypes("object"):
+        frame[text] = frame[text].map(
+            lambda cell: f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" else cell
+        )
+    for step in steps.steps(profile):
+        write_atomic(
+            folder / f"{layout.page_name(step)}.csv",
+            frame[frame.run == step.run].to_csv(index=False),
+        )
+
+
+PAPERS = {
+    "emodoctor": "EmoDoctor",
+    "emplifai": "EmplifAI",
+    "empathy-by-design": "Empathy by Design",
+}
+LONGER = (
+    "emplifai_judge",
+    "ebd_scores",
+)  # runs of more rows than the profile's whose records are kept and bear on claims
+
+
+def longer_runs() -> tuple[pd.DataFrame, str]:
+    """The ledger by the kept records of longer runs, and what those runs were, in words."""
+    found = {
+        name: json.loads(path.read_text(encoding="utf-8"))
+        for name in LONGER
+        if (path := hostile.ATTACKS.with_name(f"{name}.json")).is_file()
+    }
+    records = pd.DataFrame(
+        [
+            r | {"run": content["provenance"]["run"]}
+            for content in found.values()
+            for r in content["records"]
+        ],
+        columns=[*results.Record.model_fields, "run"],
+    )
+    said = []
+    for content in found.values():
+        about, rows = (
+            content["provenance"],
+            [r for r in content["records"] if r["table"] == claims_ledger.TABLE],
+        )
+        notebook = Path(about["notebook"]).stem
+        said += (
+            [
+                f"{about['run'].partition('.')[0]} (n = {max(r['n'] for r in rows)}, "
+                f"judge {about['parameters']['judge_model']}, "
+                f"commit {about['git_commit'][:10]}"
+                f"{' with local changes' if about['dirty'] else ''}, "
+                f"{about['device'].partition(',')[0]}; how far the judge follows what is known: "
+                f"[chapter {notebook[:2].lstrip('0')}](notebooks/{notebook}))"
+            ]
+            if rows
+            else []
+        )
+    return claims_ledger.ledger(records), "; ".join(said)
+
+
+def counted(verdicts: pd.Series, meanings: Iterable[str], mark: str = "**") -> str:
+    """How many claims have each verdict, in the order of their meanings."""
+    counts = verdicts.value_counts()
+    return ", ".join(f"{mark}{counts[name]} {name}{mark}" for name in meanings if name in counts)
+
+
+def measured_html(measured: pd.DataFrame) -> str:
+    """The claims that this profile has records for, with both verdicts; cells escaped."""
+    shown = pd.DataFrame(
+        {
+            "claim": measured.claim,
+            "by the paper's numbers": measured.printed,
+            "here": measured.ours,
+            "comparisons here": measured.ours_evidence.map(claims_ledger.tally),
+            "where": measured.place,
+        }
+    )
+    return (
+        '<div class="companion-table">'
+        + shown.to_html(index=False, escape=True, border=0, classes="companion companion-claims")
+        + "</div>"
+    )
+
+
+def write_claims(profile: str) -> None:
+    """The scoreboard: every claim with both verdicts and the comparisons behind them, and what the
+    papers' numbers do not bear out.
+    """
+    ledger, (longer, runs) = claims_ledger.ledger(results.read(profile)), longer_runs()
+    chapters = {
+        "emodoctor.table1": "05_emotion_scoring",
+        "emodoctor.figure2": "07_preference_ablation",
+        "emodoctor.table3": "08_qualitative_cases",
+        "emplifai.table4": "09_emplifai_judge",
+        "ebd.": "10_ebd_scores",
+    }
+
+    def where(tables: set[str]) -> str:
+        pages = dict.fromkeys(
+            next(
+                (page for start, page in chapters.items() if table.startswith(start)),
+                "06_knowledge_scoring",
+            )
+            for table in sorted(tables)
+        )
+        return " ".join(
+            f'<a href="notebooks/{page}.html">chapter {page[:2].lstrip("0")}</a>' for page in pages
+        )
+
+    rows = []
+    for r, long in zip(ledger.itertuples(), longer.itertuples(), strict=True):
+        known = long.ours != "not measured"
+        cells = [
+            PAPERS[r.paper],
+            r.place,
+            r.claim + (f" ({r.note})" if r.note else ""),
+            r.printed,
+            r.ours,
+            long.ours if known else "",
+        ]
+        links = where(r.tables) if known or r.ours != "not measured" else ""
+        evidence = (
+            comparisons_html("printed", r.printed_evidence)
+            + comparisons_html("here", r.ours_evidence)
+            + (comparisons_html("longer run", long.ours_evidence) if known else "")
+        )
+        rows.append(
+            "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
+            + f"<td>{evidence}{links}</td>"
+        )
+    head = "".join(
+        "<th"
+        f"{' data-choose' if name in ('paper', 'printed numbers', 'here', 'longer run') else ''}"
+        f">{name}</th>"
+        for name in ("paper", "place", "claim", "printed numbers", "here", "longer run", "evidence")
+    )
+    body = "\n".join(f"<tr>{row}</tr>" for row in rows)
+    table = (
+        f'<div class="companion-table full-width">{result_tables.badge(profile)}'
+        '<table class="companion companion-claims" data-browse>'
+        f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
+    )
+    counts = pd.crosstab(ledger.printed, ledger.ours).reindex(
+        index=[v for v in claims_ledger.PRINTED if v in set(ledger.printed)],
+        columns=[v for v in claims_ledger.OURS if v in set(ledger.ours)],
+    )
+    failed = ledger[ledger.printed.isin(["not borne out", "contradicted in words"])]
+    found = "\n".join(
+        f"- **{PAPERS[r.paper]}, {r.place}.** {r.claim}. "
+        f"{r.note or first_failure(r.printed_evidence)}"
+        for r in failed.itertuples()
+    )
+    write_atomic(
+        layout.GENERATED / "claims.md",
+        "\n\n".join(
+            [
+                f"{len(ledger)} claims: "
+                f"by the papers' own numbers {counted(ledger.printed, claims_ledger.PRINTED)}; "
+                f"by our records {counted(ledger.ours, claims_ledger.OURS)}."
+                + (
+                    f" *Longer run*: by kept records of more rows than this profile has: {runs}."
+                    if runs
+                    else ""
+                ),
+                html_tables.table_html(counts.rename_axis(index="printed numbers", columns="here")),
+                table,
+                (
+                    "## Where the papers do not bear themselves out\n\n"
+                    f"{len(failed)} claims, by their numbers or in words. "
+                    "Some are slips of the pen, some are sentences wider than their table; "
+                    "where a word leaves room, the line says how it was read.\n\n"
+                    f"{found}"
+                ),
+                "",
+            ]
+        ),
+    )
+
+
+def comparisons_html(title: str, evidence: list) -> str:
+    """The comparisons behind a verdict, folded; each with its value,
+    its interval where it has one, and what it says.
+    """
+    if not evidence:
+        return ""
+    marks = {True: "✓ holds", False: "✗ does not", None: "? open"}
+
+    def line(comparison, found, says) -> str:
+        number = (
+            "no record"
+            if found is None
+            else str(found[0])
+            if isinstance(found[0], Decimal)
+            else f"{found[0]:.3f} [{found[1]:.3f}, {found[2]:.3f}]"
+        )
+        return f"<li>{html.escape(f'{marks[says]}: {comparison}')} ({number})</li>"
+
+    return (
+        f"<details><summary>{title}: {html.escape(claims_ledger.tally(evidence))}</summary>"
+        f"<ul>{''.join(line(*e) for e in evidence)}</ul></details>"
+    )
+
+
+def first_failure(evidence: list) -> str:
+    """The printed comparisons that fail: how many, and the first in numbers."""
+    failed = [(comparison, found) for comparison, found, says in evidence if says is False]
+    comparison, (value, _, _) = failed[0]
+    return (
+        f"{len(failed)} of {len(evidence)} comparisons fail; "
+        f"the first: *{comparison}*, where the left side is {value}."
+    )

@@ -1,0 +1,89 @@
+"""The page that says how current the book is, and what its runs cost."""
+
+import html
+
+import pandas as pd
+
+from emo import drift
+from emo.site import layout
+from emo_utils.experiment import parameters
+from emo_utils.project import write_atomic
+from emo_utils.report import result_tables
+
+
+def write_current(profile: str) -> None:
+    """What the page "How current is this?" shows: the last run's record,
+    and what moved since the records that were kept.
+    """
+    now, kept = drift.snapshot(profile), drift.reference(profile)
+    commits = sorted(
+        {
+            run["git_commit"][:10] + (" with local changes" if run["dirty"] else "")
+            for run in now.values()
+        }
+    )
+    newest, seconds = (
+        max(run["started"] for run in now.values()),
+        sum(run["seconds"] for run in now.values()),
+    )
+    versions = ", ".join(
+        f"{name} {version}" for name, version in next(iter(now.values()))["versions"].items()
+    )
+    parts = [
+        (
+            f"{result_tables.badge(profile)} The newest of {len(now)} runs began on "
+            f"{newest[:16].replace('T', ' at ')} UTC, "
+            f"from {'commit' if len(commits) == 1 else 'commits'} {', '.join(commits)}; "
+            f"all of them took {seconds / 60:.0f} minutes, counted one after the other. {versions}."
+        )
+    ]
+    if kept.is_file():
+        moved = drift.compare(before := drift.read(kept), now)
+        drift.figure(moved, layout.GENERATED / "drift.svg")
+        then = sorted({run["git_commit"][:10] for run in before.values()})
+        parts += [
+            (
+                "## What moved\n\n"
+                f"Held against the records that were kept of {len(before)} runs "
+                f"from {'commit' if len(then) == 1 else 'commits'} {', '.join(then)}:"
+            ),
+            (
+                "```{figure} generated/drift.svg\n"
+                ":alt: For each run, how far each of its numbers moved, "
+                "in half-widths of its interval; between the lines it stayed inside.\n"
+                "Each dot is a number.\n```"
+            ),
+            drift.page(moved, drift.verdicts(before, now)),
+        ]
+    else:
+        parts.append(
+            f"## What moved\n\nNo records of the {profile} profile were kept to compare with; "
+            "`emo drift --keep` keeps those of a whole book."
+        )
+    write_atomic(
+        layout.GENERATED / "current.md",
+        "\n\n".join([*parts, "## The runs", drift.last_run(now), ""]),
+    )
+
+
+def write_costs(profile: str) -> None:
+    """What each run cost where this book was made."""
+    about = layout.read_provenance(profile)
+    frame = pd.DataFrame(
+        [
+            {
+                "run": name,
+                "seconds": round(run["seconds"]),
+                "peak memory, MB": run["peak_memory_mb"],
+            }
+            for name, run in sorted(about.items())
+        ]
+    )
+    devices = " and ".join(sorted({run["device"] for run in about.values()}))
+    table = frame.to_html(escape=True, index=False, border=0, classes="companion")
+    write_atomic(
+        layout.GENERATED / "costs.md",
+        f"## What it cost here\n\nProfile `{profile}`: "
+        f"{parameters.load_profile(profile)['about']}. On {html.escape(devices)}.\n\n"
+        f'<div class="companion-table">{table}</div>\n',
+    )

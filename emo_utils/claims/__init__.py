@@ -1,0 +1,1 @@
+"""The papers' claims as predicates, their verdicts, and the ledger of all."""

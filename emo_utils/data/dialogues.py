@@ -1,0 +1,61 @@
+"""EmoDoctor's dialogues, written for this project (card: `data/dialogues/README.md`)."""
+
+import re
+from pathlib import Path
+
+from emo_utils.data import files
+from emo_utils.data.files import DataError
+from emo_utils.experiment import provenance
+from emo_utils.project import DATA, given_path
+
+EMOTIONS = ("fear", "anxiety", "embarrassment", "frustration", "distrust")
+ER_FIELDS = ("id", "topic", "specialty", "question", "answer", "empathetic_response")
+EQSR_FIELDS = (
+    "id",
+    "topic",
+    "specialty",
+    "emotion",
+    "question",
+    "answer",
+    "emotional_question",
+    "soothing_response",
+)
+FILES = {
+    "er": DATA / "dialogues/er_train.jsonl",
+    "eqsr": DATA / "dialogues/eqsr_train.jsonl",
+    "test": DATA / "dialogues/test.jsonl",
+}
+# How the warm texts were written: comfort without its usual phrases, or said in so many words.
+ARMS = {"subtle": ".", "overt": "overt"}  # the folder of each beside the files above
+COMFORT_PHRASES = DATA / "dialogues/explicit_comfort.txt"
+
+
+def load(name: str, rows: int = 0, file: str = "", arm: str = "subtle") -> list[dict]:
+    """Dialogues of a shipped set (`er`, `eqsr`, `test`) in one of its `ARMS`, or of a user's JSONL
+    file in its place, checked; `rows` > 0 keeps that many, balanced over emotions.
+
+    A user's rows need no topic and no specialty. Raises DataError for a missing file, and with the
+    first lines that are no JSON, lack a field or have an unknown emotion.
+    """
+    fields = ER_FIELDS if name == "er" else EQSR_FIELDS
+    loaded = (
+        files.rows_of(
+            given_path(file), tuple(f for f in fields if f not in ("topic", "specialty")), EMOTIONS
+        )
+        if file
+        else files.rows_of(_of_arm(files.named_file(name, FILES), arm), fields, EMOTIONS)
+    )
+    return files.balanced(loaded, rows) if rows else loaded
+
+
+def _of_arm(path: Path, arm: str) -> Path:
+    if arm not in ARMS:
+        raise DataError(f"there is no arm '{arm}' of the dialogues; there are: {', '.join(ARMS)}")
+    return path.parent / ARMS[arm] / path.name
+
+
+def comfort_phrases() -> re.Pattern:
+    """What finds explicit comfort in a text in lower case: any phrase of the shipped list."""
+    lines = provenance.noted(COMFORT_PHRASES).read_text(encoding="utf-8").splitlines()
+    phrases = [re.escape(line) for line in lines if line and not line.startswith("#")]
+    return re.compile(rf"(?<![a-z])(?:{'|'.join(phrases)})")

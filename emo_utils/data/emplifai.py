@@ -1,0 +1,219 @@
+"""The Japanese dialogues of EmplifAI's kind (card: `data/emplifai_ja/README.md`), a user's own in
+their place, and what the paper's tables count in them.
+"""
+
+import csv
+import json
+import re
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from emo_utils.data import files
+from emo_utils.project import DATA, EmoError
+
+
+def _emotions() -> tuple[tuple[str, str, str], ...]:
+    """EmplifAI's Table 1: each emotion in English and Japanese, with its sentiment."""
+    with open(DATA / "published/emplifai_emotions.csv", encoding="utf-8", newline="") as table:
+        return tuple(
+            (row["emotion"], row["japanese"], row["sentiment"]) for row in csv.DictReader(table)
+        )
+
+
+EMOTIONS = _emotions()
+FIELDS = ("id", "emotion", "situation", "turns", "gloss")
+FILE, SCREENING_FILE = (
+    DATA / "emplifai_ja" / name for name in ("dialogues.jsonl", "screening.jsonl")
+)
+
+
+def load() -> list[dict]:
+    """The Japanese dialogues, checked row by row; `turns` is a list of four texts:
+    patient, supporter, patient, supporter.
+    """
+    return files.rows_of(FILE, FIELDS, tuple(english for english, _, _ in EMOTIONS))
+
+
+ROLES = ("patient", "supporter", "patient", "supporter")
+_LABELS = {
+    word.lower(): english for english, japanese, _ in EMOTIONS for word in (english, japanese)
+}
+_TURN = re.compile(r"^\s*(patient|supporter|患者|支援者)\s*[:：]\s*", re.IGNORECASE | re.MULTILINE)
+_COLUMNS = ("patient_1", "supporter_1", "patient_2", "supporter_2")
+_SCRIPTS = {
+    "HIRAGANA",
+    "KATAKANA",
+    "KATAKANA-HIRAGANA",
+    "CJK",
+    "IDEOGRAPHIC",
+    "LATIN",
+    "FULLWIDTH",
+    "HALFWIDTH",
+    "GREEK",
+    "MASCULINE",
+    "FEMININE",
+    "MICRO",
+}
+SHORT = 8  # characters below which two people may say the same
+
+
+def read(path: Path) -> list[dict]:
+    """Dialogues of a .jsonl, .csv or .parquet file, one a row: id, emotion (the English label where
+    it is one of the 28), situation, turns, and system where it has one.
+
+    Read are the labels in English or Japanese, and turns as a list (`turns`), as four columns
+    (`patient_1` to `supporter_2`) or as one text whose lines begin with a speaker (`conversation`).
+    Nothing is checked here: `findings` does. Raises EmoError where the file cannot be read or lacks
+    these fields.
+    """
+    table = files.table(path)
+    label = next((name for name in ("emotion", "label") if name in table), None)
+    if (
+        label is None
+        or "situation" not in table
+        or not ("turns" in table or "conversation" in table or set(_COLUMNS) <= set(table))
+    ):
+        raise EmoError(
+            f"{path.name} has the columns {', '.join(map(str, table))[:120]}; "
+            "dialogues have emotion, situation, and turns "
+            f"(or {', '.join(_COLUMNS)}, or conversation)"
+        )
+    return [
+        {
+            "id": _name(row.get("id")) or f"row-{number}",
+            "emotion": _LABELS.get(_text(row[label]).lower(), _text(row[label])),
+            "situation": _text(row["situation"]),
+            "turns": _turns(row),
+        }
+        | ({"system": _name(row["system"])} if "system" in table else {})
+        for number, row in enumerate(table.to_dict("records"), start=1)
+    ]
+
+
+def _text(value) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _name(value) -> str:
+    """A name or number as text; a column with gaps holds its whole numbers as 1.0."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip() if isinstance(value, str | int) else ""
+
+
+def _turns(row: dict) -> list[str]:
+    if "turns" in row:
+        turns = row["turns"]
+        if isinstance(turns, str):  # a CSV keeps a list as JSON
+            try:
+                turns = json.loads(turns)
+            except (ValueError, RecursionError):
+                turns = []
+        return [_text(turn) for turn in turns] if isinstance(turns, list | np.ndarray) else []
+    if "conversation" in row:
+        return spoken(_text(row["conversation"]))
+    return [_text(row[name]) for name in _COLUMNS]
+
+
+def spoken(text: str) -> list[str]:
+    """Turns of a conversation whose lines begin with a speaker, in Japanese or English;
+    [] where the speakers are not those of ROLES in turn.
+
+    What stands before the first one is left out.
+    """
+    _, *parts = _TURN.split(text)
+    speakers = tuple(
+        {"患者": "patient", "支援者": "supporter"}.get(word, word.lower()) for word in parts[::2]
+    )
+    return (
+        [part.strip() for part in parts[1::2]] if speakers == ROLES[: len(speakers)] else []
+    )  # turns of others are none of these
+
+
+def findings(rows: list[dict]) -> pd.DataFrame:
+    """What is wrong with dialogues, one row a finding: columns row (from 1), id, problem, detail.
+
+    Balance is not a row's fault: see `balance`.
+    """
+    found = []
+    whole, spoken, of_situation = {}, {}, {}
+    for number, row in enumerate(rows, start=1):
+
+        def say(problem: str, detail: str) -> None:
+            # called within this turn of the loop
+            found.append(
+                {
+                    "row": number,  # noqa: B023
+                    "id": row["id"],  # noqa: B023
+                    "problem": problem,
+                    "detail": detail,
+                }
+            )
+
+        turns = row["turns"]
+        if row["emotion"] not in _LABELS.values():
+            say("wrong label", row["emotion"][:40])
+        elif (
+            row["situation"]
+            and (first := of_situation.setdefault(row["situation"], row["emotion"]))
+            != row["emotion"]
+        ):
+            say("situation of two emotions", f"{first} and {row['emotion']}")
+        if not row["situation"]:
+            say("no situation", "")
+        if len(turns) != 4 or not all(turns):
+            say("missing turn", f"{sum(map(bool, turns))} of 4")
+        text = "".join([row["situation"], *turns])
+        if half := re.findall("[\uff61-\uff9f]", text):
+            say("half-width forms", "".join(half[:10]))
+        if other := sorted(
+            {
+                name
+                for c in text
+                if c.isalpha()
+                and (name := unicodedata.name(c, "UNKNOWN").split(" ")[0]) not in _SCRIPTS
+            }
+        ):
+            say("another script", ", ".join(other))
+        letters = [c for c in text if c.isalpha()]
+        if letters and sum(c.isascii() for c in letters) > len(letters) / 3:
+            say("mostly Latin letters", text[:40])
+        plain = tuple("".join(turn.split()) for turn in turns)
+        if any(plain) and (first := whole.setdefault(plain, number)) != number:
+            say("dialogue twice", f"as in row {first}")
+        else:
+            for place, turn in enumerate(plain):
+                if len(turn) >= SHORT and (first := spoken.setdefault(turn, (number, place))) != (
+                    number,
+                    place,
+                ):
+                    say("turn twice", f"as in row {first[0]}: {turn[:30]}")
+    repeated = Counter(row["id"] for row in rows)
+    found += [
+        {"row": number, "id": row["id"], "problem": "id twice", "detail": ""}
+        for number, row in enumerate(rows, start=1)
+        if repeated[row["id"]] > 1
+    ]
+    return pd.DataFrame(found, columns=["row", "id", "problem", "detail"])
+
+
+def balance(rows: list[dict]) -> pd.DataFrame:
+    """Table 1 with counts: columns emotion, japanese, sentiment, situations, dialogues,
+    in the paper's order.
+    """
+    table = pd.DataFrame(EMOTIONS, columns=["emotion", "japanese", "sentiment"])
+    frame = (
+        pd.DataFrame(
+            [(row["emotion"], row["situation"]) for row in rows], columns=["emotion", "situation"]
+        )
+        .groupby("emotion")
+        .situation
+    )
+    return table.assign(
+        situations=table.emotion.map(frame.nunique()).fillna(0).astype(int),
+        dialogues=table.emotion.map(frame.size()).fillna(0).astype(int),
+    )

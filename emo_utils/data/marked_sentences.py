@@ -1,0 +1,23 @@
+"""Sentences with readers' marks (cards: `data/sentences/`)."""
+
+from emo_utils.data import files
+from emo_utils.project import DATA
+
+FILES = {
+    name: DATA / "sentences" / f"{name}.jsonl"
+    for name in ("comfort_knowledge", "safety", "urgent", "addressed", "claims", "claim_sources")
+}
+
+
+def load(name: str) -> list[dict]:
+    """Sentences with readers' marks (`comfort_knowledge`, `safety`):
+    id, text, part (`train`, `test`) and a 0 or 1 for each mark; checked as `load` does.
+
+    `urgent`: the doctors' sentences of the test questions that call for care within a day, whatever
+    else happens; their ids are those of the questions.
+    `addressed`: sentences that speak to a judge of answers in place of a patient, and others;
+    0 or 1 in that field, and their `kind`.
+    `claims`: statements about the texts of `claim_sources`, named in `source`:
+    `supported` (0 or 1) by it, and the kind of `change` where not.
+    """
+    return files.rows_of(files.named_file(name, FILES), ("id", "text", "part"))

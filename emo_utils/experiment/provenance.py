@@ -1,0 +1,78 @@
+"""What made a run's numbers: files read, models loaded, versions, commit, machine."""
+
+import os
+import resource
+import subprocess
+from pathlib import Path
+
+from emo_utils.project import ROOT, processor, relative, sha256_file
+
+FILES_READ: dict[
+    str, str
+] = {}  # files that this process read, with their hashes, for its provenance
+
+
+def noted(path: Path) -> Path:
+    """Note a file as read by this run, and return it."""
+    FILES_READ[relative(path)] = sha256_file(path)
+    return path
+
+
+MODELS_LOADED: dict[str, dict] = {}  # what this process loaded, for its provenance
+
+
+LIBRARIES = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "datasets",
+    "accelerate",
+    "openai",
+    "evaluate",
+    "sacrebleu",
+    "rouge-score",
+    "papermill",
+    "numpy",
+)
+
+
+def git_state() -> dict:
+    """Commit and whether the tree differs from it; `unknown` outside a git checkout."""
+
+    def git(*arguments):
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD")
+    return {
+        "commit": commit or "unknown",
+        "dirty": bool(git("status", "--porcelain")) if commit else None,
+    }
+
+
+def device() -> str:
+    """The processor or GPU that computed, with the number of threads."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    name, flags = processor()
+    units = next(
+        (
+            label
+            for flag, label in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16"))
+            if flag in flags
+        ),
+        "no bf16 units",
+    )
+    return f"{name} ({units}), {torch.get_num_threads()} of {os.cpu_count()} cores"
+
+
+def peak_memory_mb() -> int:
+    """Largest resident memory of this process or of one of its children, in MB."""
+    peak = max(
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return round(peak / (1024 if os.uname().sysname == "Linux" else 1024**2))

@@ -1,0 +1,132 @@
+"""Records: the only numbers that tables, figures, verdicts and tests read, and where they lie."""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, FiniteFloat, NonNegativeInt, model_validator
+
+from emo_utils.project import EmoError, results_dir, sha256_json
+
+
+def result_folder(run: str, profile: str) -> Path:
+    """Where a run of the book writes; variants write beside it,
+    so that the book's own tables never read them.
+    """
+    return results_dir(profile) / "variants" if "@" in run else results_dir(profile)
+
+
+def result_path(run: str, profile: str) -> Path:
+    return result_folder(run, profile) / f"{run}.json"
+
+
+def result_digest(run: str, profile: str, folder: str = "") -> str:
+    """Hash of the files that a run wrote, all or those under one folder.
+
+    Times and machines do not enter.
+    """
+    path = result_path(run, profile)
+    if not path.is_file():
+        return "missing"
+    outputs = json.loads(path.read_text(encoding="utf-8"))["provenance"]["outputs"]
+    return sha256_json(
+        {name: digest for name, digest in outputs.items() if name.startswith(folder)}
+    )
+
+
+SYSTEMS = (
+    "base",
+    "prompt",
+    "er-sft",
+    "eqsr-sft",
+    "eqsr-dpo",
+    "eqsr-kto",
+    "er-eqsr-sft",
+    "er-eqsr-dpo",
+    "er-eqsr-kto",
+)
+
+
+class Record(BaseModel):
+    """One number with what is needed to read it: interval, n, what it is computed on and how.
+
+    ci_low, ci_high: 95 % bootstrap interval over test items; of a share of none or all, or a number
+    of none, the exact one (`Run.add`). unscored: items without a score, counted in n's place.
+    group: `all`, or a subset such as `emotion=fear`. signature: how the number was computed.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    table: str
+    system: str
+    metric: str
+    value: FiniteFloat
+    ci_low: FiniteFloat
+    ci_high: FiniteFloat
+    n: NonNegativeInt
+    unscored: NonNegativeInt = 0
+    group: str = "all"
+    scorer: str
+    seed: int
+    signature: str
+    interval: Literal["items", "none"] = "items"
+
+    @model_validator(mode="after")
+    def _has_its_interval(self):
+        if self.ci_low > self.ci_high + 1e-9:
+            raise ValueError(f"the interval [{self.ci_low}, {self.ci_high}] ends before it begins")
+        return self
+
+
+def profile_flag(profile: str) -> str:
+    return "" if profile == "embedded" else f" --profile {profile}"
+
+
+def read(profile: str) -> pd.DataFrame:
+    """All records of a profile's book runs, with their run's name (column `run`);
+    empty when there are none yet.
+    """
+    rows = []
+    for path in sorted(results_dir(profile).glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        rows += [record | {"run": content["provenance"]["run"]} for record in content["records"]]
+    return pd.DataFrame(rows, columns=[*Record.model_fields, "run"])
+
+
+def read_variants(profile: str, runs: list[str]) -> pd.DataFrame:
+    """One row a variant: run, system, its own parameters,
+    and the values of the records of its training by metric; raises EmoError for a missing one.
+    """
+    rows = []
+    for run in runs:
+        path = result_path(run, profile)
+        if not path.is_file():
+            raise EmoError(
+                f"the variant {run} ({profile} profile) is missing; "
+                f"make it with: emo make '{run}'{profile_flag(profile)}"
+            )
+        content = json.loads(path.read_text(encoding="utf-8"))
+        values = content["provenance"]["parameters"]
+        # A variant is written RUN@name=value,name=value.
+        changed = [pair.partition("=")[0] for pair in run.partition("@")[2].split(",")]
+        rows.append(
+            {"run": run}
+            | {name: values[name] for name in ("system", *changed)}
+            | {"seed": values["seed"]}
+            | {r["metric"]: r["value"] for r in content["records"]}
+        )
+    return pd.DataFrame(rows)
+
+
+def read_items(profile: str, run: str) -> pd.DataFrame:
+    """Item-level scores of a book run
+    (columns table, id, system, metric, value and what its notebook adds).
+    """
+    path = results_dir(profile) / f"{run}.items.parquet"
+    if not path.is_file():
+        raise EmoError(
+            f"the item scores of {run} ({profile} profile) are missing; "
+            f"make them with: emo make {run}{profile_flag(profile)}"
+        )
+    return pd.read_parquet(path)

@@ -1,0 +1,310 @@
+"""A run of a notebook, from its first cell to its written results.
+
+`start` is the first call of every notebook: it checks the parameters, names the run, and gives the
+object that keeps records, item scores and provenance until `finish` writes them in one step.
+"""
+
+import json
+import os
+import re
+import shutil
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+
+from emo_utils.experiment import code, parameters, provenance, results
+from emo_utils.experiment.results import Record
+from emo_utils.project import (
+    ROOT,
+    EmoError,
+    checkpoints_dir,
+    given_path,
+    relative,
+    results_dir,
+    sha256_file,
+    sha256_json,
+    write_atomic,
+    write_parquet,
+)
+
+# What `emo step` tells the notebook of a run of the book: JSON, its `run` and its `fingerprint`.
+STEP = "EMO_STEP"
+DIVIDED = ("processes", "device_batch")  # how a batch is divided does not change what is trained
+
+
+class Run:
+    """A notebook with its parameters, from its first cell to its written results."""
+
+    def __init__(self, notebook: str, values: dict, given: dict):
+        self.notebook, self.values = notebook, values
+        self.profile = values["profile"]
+        self.step = json.loads(os.environ.get(STEP, "{}"))
+        self.book, self.given = bool(self.step), given
+        self.name = self.step["run"] if self.book else adhoc_name(notebook, values, given)
+        self.folder = (
+            results.result_folder(self.name, self.profile)
+            if self.book
+            else ROOT / "results" / "adhoc"
+        )
+        self.records: list[Record] = []
+        self.items: list[pd.DataFrame] = []
+        self.outputs: list[Path] = []
+        self.temporary: list[Path] = []  # folders that are removed when the run is finished
+        self.held = None  # the lock of a training
+        self.started, self._clock = datetime.now(UTC), time.monotonic()
+        # Taken before: a file that changes while the run goes on must not pass as what it used.
+        self.fingerprint = self.step.get("fingerprint", {})
+        self.code_sha256, self.git = code.code_sha256(notebook), provenance.git_state()
+
+    @property
+    def variant(self) -> bool:
+        """Whether this is a run of the book with other parameters (see `emo.graph`)."""
+        return "@" in self.name
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where this run saves the model that it trains."""
+        if self.book:
+            return checkpoints_dir(self.profile) / (
+                f"variants/{self.name}" if self.variant else self.values["system"]
+            )
+        return ROOT / "checkpoints" / "adhoc" / self.name
+
+    @property
+    def unfinished(self) -> Path:
+        """Where its training keeps what it goes on from,
+        over however many processes and parts a batch is divided.
+        """
+        given = {name: value for name, value in self.given.items() if name not in DIVIDED}
+        name = self.checkpoint.name if self.book else adhoc_name(self.notebook, self.values, given)
+        return self.checkpoint.parent / f".{name}.unfinished"
+
+    def start_checkpoints(self) -> list[Path]:
+        """The checkpoints that this run starts from, in order of application;
+        none for the base model.
+
+        Parameter `init` names them: `base`, a trained system, or a checkpoint's folder; where it is
+        empty the system's name does: `er-eqsr-...` starts from `er-sft`, the others from the base
+        model (EmoDoctor, Table 1). A missing one raises EmoError with the command that makes it.
+        """
+        init = self.values["init"] or (
+            "er-sft" if self.values["system"].startswith("er-eqsr") else "base"
+        )
+        if init == "base":
+            return []
+        trained = results.SYSTEMS[2:]
+        path = checkpoints_dir(self.profile) / init if init in trained else given_path(init)
+        if init not in trained and not path.is_dir():
+            raise EmoError(
+                f"parameter 'init' is {init!r}: "
+                f"no trained system{parameters.nearest(init, trained)} and no folder; "
+                f"it must be base, one of {', '.join(trained)}, or a checkpoint's folder"
+            )
+        try:
+            before = json.loads((path / "companion.json").read_text(encoding="utf-8"))[
+                "starts_from"
+            ]
+        except (OSError, KeyError, ValueError):
+            make = (
+                f"; make it with: {make_command(init, self.profile)}"
+                if init in trained
+                else ": that folder does not say what it starts from (companion.json)"
+            )
+            raise EmoError(
+                f"the checkpoint of {init} ({self.profile} profile) is missing{make}"
+            ) from None
+        chain = [*(ROOT / name for name in before), path]
+        if lost := [relative(folder) for folder in chain if not folder.is_dir()]:
+            raise EmoError(f"{init} starts from {lost[0]}, which is missing; train both again")
+        return chain
+
+    def answers(self, systems=results.SYSTEMS) -> pd.DataFrame:
+        """The kept answers of the systems in this profile, one row a system and test question."""
+        frames = []
+        for system in systems:
+            path = results_dir(self.profile) / "answers" / f"{system}.parquet"
+            if not path.is_file():
+                raise EmoError(
+                    f"the answers of {system} ({self.profile} profile) are missing; "
+                    f"make them with: {make_command(system, self.profile)}"
+                )
+            frames.append(pd.read_parquet(path))
+        if self.values.get("extra"):
+            path = given_path(self.values["extra"])
+            if not path.is_file():
+                raise EmoError(
+                    f"parameter 'extra': there is no file {self.values['extra']}; "
+                    "runs by hand leave theirs in results/adhoc/answers/"
+                )
+            frames.append(pd.read_parquet(path).assign(system=path.stem))
+        return pd.concat(frames, ignore_index=True)
+
+    def save_answers(self, system: str, frame: pd.DataFrame) -> Path:
+        """Keep a system's answers (columns id, emotion, system, question, answer, tokens, complete)
+        for the scoring notebooks.
+        """
+        name = (
+            system
+            if self.book and not self.variant
+            else self.name
+            if system == self.values.get("system")
+            else f"{self.name}.{system}"
+        )
+        path = self.folder / "answers" / f"{name}.parquet"
+        write_parquet(path, frame)
+        self.outputs.append(path)
+        return path
+
+    def add(self, **fields) -> Record:
+        """Add one record; `seed` defaults to the run's. Raises for a value that is not finite.
+
+        Items that are all alike have a bootstrap interval of no width, which claims too much: a
+        share of none or all, and a number of something never found (by their signatures), get the
+        exact ones, binomial and Poisson.
+        """
+        if (
+            fields["ci_low"] == fields["ci_high"]
+            and fields["n"]
+            and fields.get("interval") != "none"
+        ):
+            value, how, edge = fields["value"], fields["signature"], 0.025 ** (1 / fields["n"])
+            if value in (0, 1) and "share of" in how:
+                fields |= {
+                    "ci_low": edge if value else 0.0,
+                    "ci_high": 1.0 if value else 1 - edge,
+                    "signature": f"{how}; all alike: exact binomial interval",
+                }
+            elif value == 0 and "number of" in how:
+                fields |= {
+                    "ci_high": 3.688879454 / fields["n"],
+                    "signature": f"{how}; none found: exact Poisson interval",
+                }  # -ln 0.025
+        record = Record(**({"seed": self.values["seed"]} | fields))
+        self.records.append(record)
+        return record
+
+    def add_items(self, frame: pd.DataFrame) -> None:
+        """Keep item-level scores (columns table, id, system, metric, value) beside the records."""
+        self.items.append(frame)
+
+    def table(self) -> pd.DataFrame:
+        """The records that this run wrote, as `read` gives those of the book."""
+        content = json.loads((self.folder / f"{self.name}.json").read_text(encoding="utf-8"))
+        return pd.DataFrame(content["records"], columns=[*Record.model_fields]).assign(
+            run=self.name
+        )
+
+    def finish(self) -> Path:
+        """Write items, then records with provenance;
+        for a run of the book, check what it read against the graph.
+        """
+        if self.items:
+            path = self.folder / f"{self.name}.items.parquet"
+            write_parquet(path, pd.concat(self.items, ignore_index=True))
+            self.outputs.append(path)
+        if self.book:
+            self._check_reads()
+        for folder in self.temporary:
+            shutil.rmtree(folder, ignore_errors=True)
+        if self.held:
+            self.held.release(force=True)
+            Path(self.held.lock_file).unlink(missing_ok=True)
+        content = {
+            "records": [r.model_dump() for r in self.records],
+            "provenance": self.provenance(),
+        }
+        path = self.folder / f"{self.name}.json"
+        write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False))
+        return path
+
+    def _check_reads(self) -> None:
+        """Stop a run of the book that read what its step does not declare: the next change of that
+        file would go unnoticed.
+        """
+        undeclared = set(provenance.FILES_READ) - set(self.fingerprint["data"])
+        undeclared |= set(provenance.MODELS_LOADED) - set(self.fingerprint["models"])
+        if undeclared:
+            raise EmoError(
+                f"{self.name} used {', '.join(sorted(undeclared))}, "
+                "which its step in emo/graph/steps.py does not declare; add it there"
+            )
+
+    def provenance(self) -> dict:
+        """Everything that made this run's numbers."""
+        return {
+            "run": self.name,
+            "notebook": f"notebooks/{self.notebook}.ipynb",
+            "profile": self.profile,
+            "parameters": self.values,
+            "git_commit": self.git["commit"],
+            "dirty": self.git["dirty"],
+            "seed": self.values.get("seed"),
+            "code_sha256": self.code_sha256,
+            "data_sha256": dict(sorted(provenance.FILES_READ.items())),
+            "models": dict(sorted(provenance.MODELS_LOADED.items())),
+            "versions": {name: version(name) for name in provenance.LIBRARIES},
+            "device": provenance.device(),
+            "started": self.started.isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - self._clock, 1),
+            "peak_memory_mb": provenance.peak_memory_mb(),
+            "upstream": self.fingerprint.get("upstream", {}),
+            "outputs": {relative(p): sha256_file(p) for p in self.outputs},
+            "fingerprint": self.fingerprint,
+        }
+
+
+def start(notebook: str, namespace: dict) -> Run:
+    """First call of a notebook: check and complete its parameters,
+    put them into its namespace, and begin the run.
+
+    Raises ParameterError for an unknown name, a wrong type or a value outside its domain.
+    """
+    if "EMO_VALUES" in os.environ:  # one of several processes of a training; they print nothing
+        namespace.update(json.loads(os.environ["EMO_VALUES"]))
+        return Run(notebook, json.loads(os.environ["EMO_VALUES"]), {})
+    given = parameters.given_in_session(notebook, namespace)
+    values = parameters.resolve(
+        notebook, given, json.loads(os.environ.get(STEP, "{}")).get("run", "").partition("@")[0]
+    )
+    namespace.update(values)
+    run = Run(notebook, values, given)
+    show_parameters(run, given)
+    return run
+
+
+def show_parameters(run: Run, given: dict) -> None:
+    """Print the parameters that hold in this run and where each value comes from."""
+    from_profile = parameters.profile_values(run.profile, run.notebook, run.name.partition("@")[0])
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "trl"))
+    print(
+        f"run {run.name} · profile {run.profile} · "
+        + ("a run of the book" if run.book else f"by hand: results go to {relative(run.folder)}")
+    )
+    print(f"{libraries} · {provenance.device()}")
+    for source in ("given", "profile", "default"):
+        names = [
+            n
+            for n in run.values
+            if source == ("given" if n in given else "profile" if n in from_profile else "default")
+        ]
+        if names:
+            print(f"{source + ':':<9}" + ", ".join(f"{n} = {run.values[n]!r}" for n in names))
+
+
+def adhoc_name(notebook: str, values: dict, given: dict) -> str:
+    """Name of a run by hand: notebook, system, and every parameter that was given,
+    so that runs do not overwrite each other.
+    """
+    parts = [notebook] + ([values["system"]] if "system" in values else [])
+    if values["profile"] != "embedded":
+        parts.append(values["profile"])
+    parts += [f"{k}={v}" for k, v in sorted(given.items()) if k not in ("system", "profile")]
+    name = re.sub(r"[^\w.=+-]+", "_", "~".join(parts).replace("~", ".", 1).replace("~", "."))
+    return name if len(name) <= 120 else f"{name[:100]}.{sha256_json(given)[:12]}"
+
+
+def make_command(system: str, profile: str) -> str:
+    return f"emo make {system}{results.profile_flag(profile)}"

@@ -1,0 +1,1 @@
+"""Answers of systems, and the instructions that models are given."""

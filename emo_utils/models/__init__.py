@@ -1,0 +1,1 @@
+"""Pinned weights: registry, fetching, conversion, loading, precision, embeddings, serving."""

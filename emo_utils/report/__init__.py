@@ -1,0 +1,1 @@
+"""Tables, figures and captions of the book."""

@@ -1,0 +1,145 @@
+"""Figures in one style."""
+
+import importlib.util
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib import font_manager
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+from emo_utils.data import published_numbers
+from emo_utils.experiment.results import SYSTEMS
+from emo_utils.project import relative
+
+LABELS = {
+    "base": "base",
+    "prompt": "+ prompt",
+    "er-sft": "ER (sft)",
+    "eqsr-sft": "EQ+SR (sft)",
+    "eqsr-dpo": "EQ+SR (dpo)",
+    "eqsr-kto": "EQ+SR (kto)",
+    "er-eqsr-sft": "ER, then EQ+SR (sft)",
+    "er-eqsr-dpo": "ER, then EQ+SR (dpo)",
+    "er-eqsr-kto": "ER, then EQ+SR (kto)",
+}
+# Okabe and Ito's colours, told apart by colour-blind readers;
+# one method keeps one colour everywhere.
+COLOURS = {"sft": "#0072B2", "dpo": "#D55E00", "kto": "#009E73", "none": "#666666"}
+
+
+def style() -> None:
+    """The house style of figures: vector graphics, no frame, quiet grid."""
+    set_matplotlib_formats("svg")
+    fonts = Path(importlib.util.find_spec("matplotlib_fontja").origin).with_name(
+        "fonts"
+    )  # the file alone: importing the package would change all figures
+    font_manager.fontManager.addfont(fonts / "ipaexg.ttf")
+    plt.rcParams.update(
+        {
+            "font.family": ["DejaVu Sans", "IPAexGothic"],
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.alpha": 0.25,
+            "font.size": 9,
+            "figure.dpi": 110,
+            "svg.fonttype": "path",
+            "legend.frameon": False,
+            "svg.hashsalt": "companion",
+        }
+    )
+
+
+def colour(system: str) -> str:
+    return COLOURS[next((m for m in ("sft", "dpo", "kto") if system.endswith(m)), "none")]
+
+
+def intervals_figure(records: pd.DataFrame, table: str, metrics: tuple[str, ...], ours_label: str):
+    """For each metric two panels, each on an axis of its own: the paper's values,
+    and ours with intervals.
+    """
+    paper, ours = (
+        published_numbers.emodoctor(table),
+        records[(records.table == table) & (records.group == "all")],
+    )
+    systems = [s for s in SYSTEMS if s in set(ours.system)]
+    figure, axes = plt.subplots(
+        len(metrics),
+        2,
+        figsize=(8.5, 2.9 * len(metrics)),
+        sharey="row",
+        squeeze=False,
+        layout="constrained",
+    )
+    for (left, right), metric in zip(axes, metrics, strict=True):
+        rows = ours[ours.metric == metric].set_index("system")
+        for place, system in enumerate(systems):
+            left.plot(paper[metric][system], place, "o", color=colour(system))
+            r = rows.loc[system]
+            right.plot([r.ci_low, r.ci_high], [place, place], color=colour(system), lw=2)
+            right.plot(r.value, place, "o", color=colour(system))
+        left.set(
+            title=f"{metric}: published",
+            yticks=range(len(systems)),
+            yticklabels=[LABELS.get(s, s) for s in systems],
+        )
+        right.set(title=f"{metric}: {ours_label}")
+        left.invert_yaxis()
+    return figure
+
+
+def training_figure(log: pd.DataFrame, beta: float = 0.0):
+    """Loss over steps, and for preference training the rewards,
+    how far each answer's probability has moved, and accuracy or KL term.
+
+    log: one row a step, columns as TRL names them. beta: the weight in the rewards,
+    which are beta times a log-ratio. Thin: each step; thick: mean of five.
+    """
+    green, red, blue, dark = "#009E73", "#D55E00", "#0072B2", "#333333"
+    panels = [("training loss", {"": (log.loss, blue)})]
+    if "rewards/margins" in log:
+        rewards = {"chosen": green, "rejected": red}
+        panels.append(
+            (
+                "rewards: beta x log-ratio to the reference",
+                {n: (log[f"rewards/{n}"], c) for n, c in rewards.items()}
+                | {"margin": (log["rewards/margins"], dark)},
+            )
+        )
+        panels.append(
+            (
+                "log-probability of an answer, change in nats",
+                {n: (log[f"rewards/{n}"] / beta, c) for n, c in rewards.items()},
+            )
+        )
+        if "kl" in log:
+            panels.append(("KL term, nats", {"": (log.kl, blue)}))
+        else:
+            panels.append(
+                ("share of pairs with a positive margin", {"": (log["rewards/accuracies"], blue)})
+            )
+    figure, axes = plt.subplots(
+        -(-len(panels) // 2),
+        min(len(panels), 2),
+        figsize=(8.5 if len(panels) > 1 else 5, 2.6 * -(-len(panels) // 2)),
+        squeeze=False,
+        layout="constrained",
+    )
+    for axis, (title, lines) in zip(axes.flat, panels, strict=True):
+        for name, (values, look) in lines.items():
+            axis.plot(values.index, values, color=look, lw=0.6, alpha=0.45)
+            axis.plot(
+                values.index,
+                values.rolling(5, min_periods=1, center=True).mean(),
+                color=look,
+                label=name,
+            )
+        axis.set(title=title, xlabel="optimizer step")
+        if len(lines) > 1:
+            axis.legend()
+    return figure
+
+
+def saved(run) -> str:
+    return f"{len(run.records)} records in {relative(run.folder / (run.name + '.json'))}"

@@ -1,0 +1,101 @@
+"""Longer runs that the repository keeps, and what they say of a judge."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+
+from emo_utils.experiment import provenance
+from emo_utils.project import ROOT
+
+VALIDITY, PREFERENCE = (
+    ROOT / "book" / "reference" / name for name in ("validity.json", "preference.json")
+)
+
+
+def kept(path: Path) -> pd.DataFrame:
+    """The records of a run that was kept under book/reference, its profile in `attrs`;
+    empty where none was kept.
+    """
+    if not path.is_file():
+        return pd.DataFrame()
+    content = json.loads(provenance.noted(path).read_text(encoding="utf-8"))
+    frame = pd.DataFrame(content["records"])
+    frame.attrs["profile"] = content["provenance"]["profile"]
+    return frame
+
+
+def kept_source(path: Path) -> SimpleNamespace:
+    """What `show` needs of a kept run: its profile and where its provenance lies."""
+    return SimpleNamespace(profile=kept(path).attrs["profile"], folder=path.parent, name=path.stem)
+
+
+def kept_validity() -> pd.DataFrame:
+    """The kept records of chapter 11 (agreement of scorers with people);
+    empty where none were kept.
+    """
+    return kept(VALIDITY)
+
+
+def agreement(table: str, system: str, scorer: str) -> str:
+    """How far a scorer agrees with people, in a sentence for the caption of what rests on it."""
+    kept = kept_validity()
+    part = (
+        kept[
+            (kept.table == table)
+            & (kept.system == system)
+            & (kept.scorer == scorer)
+            & kept.group.isin(["reassurance", "llmbar"])
+            & kept.metric.isin(["auc", "accuracy"])
+        ]
+        if len(kept)
+        else kept
+    )
+    if not len(part):
+        return f"How far {scorer} agrees with people was not measured"
+    r = part.iloc[0]
+    what = {
+        "validity.emotion": "tells replies that people marked as reassuring from others with AUC",
+        "validity.judge": "agrees with people's choice of the better of two answers with accuracy",
+    }[table]
+    return (
+        f"Agreement with people (chapter 11): this scorer {what} {r.value:.2f} "
+        f"[{r.ci_low:.2f}, {r.ci_high:.2f}], n = {r.n}, where .5 is chance"
+    )
+
+
+def facts_agreement(reader: str) -> str:
+    """How far the measures of facts follow people's counts, for the captions of chapter 6."""
+    kept = kept_validity()
+    part = (
+        kept[(kept.table == "validity.factual") & (kept.metric == "pearson")] if len(kept) else kept
+    )
+    found = (
+        {r.system: r for r in part[part.scorer.isin([reader, "rules"])].itertuples()}
+        if len(part)
+        else {}
+    )
+    if not {"facts kept", "details added"} <= set(found):
+        return "How far these measures follow people's counts of facts was not measured"
+    told = {
+        r.system: r
+        for r in kept[
+            (kept.table == "validity.claims") & (kept.group == "all") & (kept.metric == "auc")
+        ].itertuples()
+    }
+    first, second, third = (
+        "{0.value:.2f} [{0.ci_low:.2f}, {0.ci_high:.2f}]".format(r) if r else ""
+        for r in (found["facts kept"], found["details added"], told.get("details added"))
+    )
+    return (
+        f"Agreement with people (chapter 11), Pearson's r on {found['facts kept'].n} summaries: "
+        f"kept with their factual recall {first}, "
+        f"details added with their factual precision {second}"
+        + (
+            f"; of right against wrong statements about such texts its AUC is {third} "
+            f"({told['details added'].n} statements; .5 is chance)"
+            if third
+            else ""
+        )
+    )

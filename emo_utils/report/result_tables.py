@@ -1,0 +1,123 @@
+"""Tables of results: the published number beside ours, captions, where a table comes from."""
+
+import html
+import json
+
+import pandas as pd
+from IPython.display import HTML
+
+from emo_utils.data import published_numbers
+from emo_utils.report import figures
+
+CHECKPOINT = (
+    "95 % bootstrap interval over test items; "
+    "one training seed, so it speaks of this checkpoint only"
+)
+
+
+def side_by_side(records: pd.DataFrame, table: str, digits: int = 2) -> pd.DataFrame:
+    """A table with the paper's value and ours with its interval under each metric;
+    our extra systems follow.
+    """
+    paper, ours = (
+        published_numbers.emodoctor(table, printed=True),
+        records[(records.table == table) & (records.group == "all")],
+    )
+    systems = [*paper.index, *dict.fromkeys(s for s in ours.system if s not in paper.index)]
+    found = {(r.system, r.metric): r for r in ours.itertuples()}
+    columns = {}
+    for metric in paper.columns:
+        columns[metric, "paper"] = [paper[metric][s] if s in paper.index else "" for s in systems]
+        columns[metric, "ours"] = [
+            _value(found[s, metric], digits) if (s, metric) in found else "" for s in systems
+        ]
+    frame = pd.DataFrame(columns, index=[figures.LABELS.get(s, s) for s in systems])
+    frame.columns = pd.MultiIndex.from_tuples(columns)
+    return frame
+
+
+def _value(record, digits: int) -> str:
+    return f"{record.value:.{digits}f} [{record.ci_low:.{digits}f}, {record.ci_high:.{digits}f}]"
+
+
+def show(
+    frame: pd.DataFrame, run, caption: str, index: bool = True, behind: tuple[str, ...] = ()
+) -> HTML:
+    """A table as HTML: badge of the profile, caption, escaped cells, line of provenance.
+
+    Long texts wrap.
+
+    behind: systems whose answers the numbers rest on; a line under the table leads to them.
+    """
+    texts = [
+        c
+        for c in frame
+        if frame[c].map(lambda cell: isinstance(cell, str) and len(cell) > 40).any()
+    ]
+    body = frame.to_html(
+        escape=True,
+        index=index,
+        border=0,
+        classes="companion companion-claims" if texts else "companion",
+        na_rep="",
+    )
+    links = " · ".join(
+        f'<a href="../items.html#system={html.escape(system)}">{html.escape(system)}</a>'
+        for system in behind
+    )
+    return HTML(
+        f'<div class="companion-table">{badge(run.profile)} {html.escape(caption)}{body}'
+        f"{f'<p>The answers behind it: {links}</p>' if links else ''}"
+        f"{provenance_line(run)}</div>"
+    )
+
+
+def caption(records: pd.DataFrame, table: str, covers: str = CHECKPOINT) -> str:
+    """n, unscored, what the interval covers and how it was computed,
+    read from the records of a table.
+    """
+    part = records[records.table == table]
+    n, unscored = part.n.max(), int(part.groupby("system").unscored.max().sum())
+    return (
+        f"n = {n} test questions, {unscored} answers unscored. {covers}. "
+        f"Scorer: {part.scorer.iloc[0]}. How: {part.signature.iloc[0]}."
+    )
+
+
+def badge(profile: str) -> str:
+    """The mark that says which profile a number comes from."""
+    return (
+        f'<span class="companion-badge companion-{html.escape(profile)}">'
+        f"{html.escape(profile)} profile</span>"
+    )
+
+
+def provenance_line(run) -> str:
+    """One line: notebook, commit, data and model hashes, device, seconds;
+    it opens to the whole provenance.
+    """
+    about = json.loads((run.folder / f"{run.name}.json").read_text(encoding="utf-8"))["provenance"]
+    commit = about["git_commit"][:10] + (" with local changes" if about["dirty"] else "")
+    hashes = ", ".join(
+        [f"{name.split('/')[-1]} {digest[:8]}" for name, digest in about["data_sha256"].items()]
+        + [f"{name} {m['sha256'][:8]}" for name, m in about["models"].items()]
+    )
+    line = (
+        f"{about['run']} · commit {commit} · {hashes} · "
+        f"{about['device']} · {about['seconds']:.0f} s"
+    )
+    whole = json.dumps({k: v for k, v in about.items() if k != "fingerprint"}, indent=1)
+    return (
+        f'<details class="companion-provenance"><summary>{html.escape(line)}</summary>'
+        f"<pre>{html.escape(whole)}</pre></details>"
+    )
+
+
+def side_by_side_texts(columns: dict[str, str], run) -> HTML:
+    """Texts in columns, escaped: for reading answers or rewrites next to each other."""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+    cells = "".join(f"<td>{html.escape(text)}</td>" for text in columns.values())
+    return HTML(
+        f'<div class="companion-table">{badge(run.profile)}'
+        f'<table class="companion companion-texts"><tr>{head}</tr><tr>{cells}</tr></table></div>'
+    )

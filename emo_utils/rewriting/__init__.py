@@ -1,0 +1,1 @@
+"""Rewriting dialogues with a language model: sources, requests, gates, store, batches."""

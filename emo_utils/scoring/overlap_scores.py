@@ -1,0 +1,218 @@
+"""How much of a reference an answer's words cover: BLEU, BLEU-1 and ROUGE (EmoDoctor, Table 2);
+how hard it is to read.
+
+Both scores are metrics of `evaluate` around sacrebleu and rouge-score, so that they work without
+the hub. Overlap of words is not correctness: it barely notices invented facts.
+"""
+
+import functools
+import re
+import warnings
+from collections import Counter
+
+import datasets
+import evaluate
+import numpy as np
+import pyphen
+from nltk.stem.porter import PorterStemmer
+from rapidfuzz.distance import LCSseq
+from rouge_score import tokenize
+from sacrebleu.metrics import BLEU
+
+from emo_utils.project import EmoError
+
+ROUGE_TYPES = ("rouge1", "rouge2", "rougeL")
+_FEATURES = datasets.Features(
+    {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
+)
+
+
+_HYPHENS = pyphen.Pyphen(lang="en_US")
+LONG = 20_000  # characters; such an answer is a loop or a pasted record
+# Function words: a text with more of the second kind than of the first is in another language of
+# the Latin script.
+_ENGLISH = frozenset(
+    "a an and are as at be been but by can do for from has have i if in is it may my no not of on "
+    "or our so that the their they this to was we were what when which will with you your".split()
+)
+_OTHERS = frozenset(
+    "el los las que una por para con del su y al muy durante antes como der das und ist nicht mit "
+    "ein eine den zu sie le les des est une pas pour dans vous qui il che di non gli "
+    "sono della não uma você os um de la".split()
+)
+
+
+def check_texts(predictions: list, references: list) -> dict[str, int]:
+    """How many items the scores of this module read badly, by what is wrong with them:
+    description -> count, where it is not zero.
+
+    These still get a score (an empty answer gets 0). What no score can be given to raises EmoError:
+    an item that is no text (NaN, None), a reference without a letter or digit of the Latin script,
+    for which rouge-score would give 0.0 to every answer, and lists of different length.
+    """
+    if len(predictions) != len(references):
+        raise EmoError(
+            f"there are {len(predictions)} answers and {len(references)} references; "
+            "each answer needs its own"
+        )
+    for what, texts in (("answer", predictions), ("reference", references)):
+        if wrong := [(i, t) for i, t in enumerate(texts, start=1) if not isinstance(t, str)]:
+            raise EmoError(
+                f"{what} {wrong[0][0]} is {wrong[0][1]!r}, not text ({len(wrong)} such in all): "
+                "count it as unscored and leave it out, or fill it"
+            )
+    if wrong := [
+        i for i, text in enumerate(references, start=1) if not re.search("[A-Za-z0-9]", text)
+    ]:
+        raise EmoError(
+            f"reference {wrong[0]} has no Latin letter or digit ({len(wrong)} such in all): "
+            "these are English scores, and rouge-score would give 0.0 to every answer"
+        )
+    found = {
+        "empty answer": [not p.strip() for p in predictions],
+        "answer in another language": [_foreign(p) for p in predictions],
+        f"answer of more than {LONG:,} characters": [len(p) > LONG for p in predictions],
+        "reference of fewer than four words": [len(r.split()) < 4 for r in references],
+        "reference in another language": [_foreign(r) for r in references],
+    }
+    return {what: sum(items) for what, items in found.items() if any(items)}
+
+
+def _foreign(text: str) -> bool:
+    """Whether a text is not English: mostly letters of another script, or at least three foreign
+    function words, and more of them than of English ones.
+    """
+    letters = [c for c in text if c.isalpha()]
+    if letters and sum(c.isascii() for c in letters) < len(letters) / 2:
+        return True
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    foreign = sum(w in _OTHERS for w in words)
+    return foreign >= 3 and foreign > sum(w in _ENGLISH for w in words)
+
+
+def _info(description: str) -> evaluate.MetricInfo:
+    return evaluate.MetricInfo(description=description, citation="", features=_FEATURES)
+
+
+class _Overlap(evaluate.Metric):
+    """A score of answers against references that says aloud what it reads badly."""
+
+    def add_batch(self, *, predictions=None, references=None, **kwargs):
+        """Take texts in, as `evaluate.Metric.add_batch`, after `check_texts`."""
+        for what, count in check_texts(predictions, references).items():
+            warnings.warn(f"{count} of {len(predictions)} items: {what}", stacklevel=3)
+        super().add_batch(predictions=predictions, references=references, **kwargs)
+
+
+class Bleu(_Overlap):
+    """Corpus BLEU in 0-100 by sacrebleu; `max_order` 1 gives BLEU-1 (clipped unigram precision with
+    brevity penalty).
+    """
+
+    def _info(self):
+        return _info("sacrebleu's corpus BLEU")
+
+    def _compute(self, predictions, references, max_order=4):
+        scorer = BLEU(max_ngram_order=max_order)
+        return {
+            "bleu": scorer.corpus_score(predictions, [references]).score,
+            "signature": str(scorer.get_signature()),
+        }
+
+
+class Rouge(_Overlap):
+    """Mean ROUGE F1 in 0-1 by rouge-score, with stemming."""
+
+    def _info(self):
+        return _info("rouge-score's F1, stemmed")
+
+    def _compute(self, predictions, references):
+        scores = rouge_items(predictions, references)
+        return {name: float(values.mean()) for name, values in scores.items()} | {
+            "signature": "rouge-score, F1, stemmer, mean over items"
+        }
+
+
+def rouge_items(predictions: list[str], references: list[str]) -> dict[str, np.ndarray]:
+    """ROUGE F1 of each item: metric -> array of shape (items,).
+
+    Equal to rouge-score's, with its tokens and its stems; each text is cut into tokens once and
+    each word stemmed once, and the longest common subsequence is rapidfuzz's. That makes the tables
+    of a whole test set a matter of seconds.
+    """
+    rows = [
+        _rouge(_tokens(prediction), _tokens(reference))
+        for prediction, reference in zip(predictions, references, strict=True)
+    ]
+    return {name: np.array([row[k] for row in rows]) for k, name in enumerate(ROUGE_TYPES)}
+
+
+def _rouge(prediction: tuple[str, ...], reference: tuple[str, ...]) -> tuple[float, float, float]:
+    """ROUGE-1, -2 and -L of a pair of token lists."""
+    shared = []
+    for n in (1, 2):
+        counts, theirs = (
+            Counter(zip(*(tokens[i:] for i in range(n)))) for tokens in (prediction, reference)
+        )
+        shared.append(
+            (
+                (counts & theirs).total(),
+                max(len(prediction) - n + 1, 0),
+                max(len(reference) - n + 1, 0),
+            )
+        )
+    shared.append((LCSseq.similarity(prediction, reference), len(prediction), len(reference)))
+    return tuple(2 * common / (mine + other) if common else 0.0 for common, mine, other in shared)
+
+
+class _Stems:
+    """rouge-score's stemmer (NLTK's Porter), which remembers words."""
+
+    stem = staticmethod(functools.lru_cache(maxsize=2**16)(PorterStemmer().stem))
+
+
+@functools.lru_cache(maxsize=2**14)
+def _tokens(text: str) -> tuple[str, ...]:
+    return tuple(tokenize.tokenize(text, _Stems))
+
+
+def bleu_draws(
+    predictions: list[str], references: list[str], max_order: int, indices: np.ndarray
+) -> np.ndarray:
+    """Corpus BLEU of each bootstrap sample, shape (samples,), from the n-gram counts of each item.
+
+    indices: item indices, shape (samples, items). A corpus score is not a mean of item scores: the
+    counts are added over the sampled items first (Papineni et al., 2002), then turned into a score.
+    """
+    items = [_bleu_counts(p, r) for p, r in zip(predictions, references, strict=True)]
+    counts, totals = (
+        np.array([c for c, _, _ in items])[:, :max_order],
+        np.array([t for _, t, _ in items])[:, :max_order],
+    )
+    lengths = np.array([sizes for _, _, sizes in items])
+    settings = {"smooth_method": "exp", "effective_order": False, "max_ngram_order": max_order}
+    sums = (
+        (
+            counts[sample].sum(0).tolist(),
+            totals[sample].sum(0).tolist(),
+            *lengths[sample].sum(0).tolist(),
+        )
+        for sample in indices
+    )
+    return np.array(
+        [
+            BLEU.compute_bleu(
+                correct=correct, total=total, sys_len=mine, ref_len=theirs, **settings
+            ).score
+            for correct, total, mine, theirs in sums
+        ]
+    )
+
+
+@functools.lru_cache(maxsize=2**14)
+def _bleu_counts(prediction: str, reference: str) -> tuple[list[int], list[int], tuple[int, int]]:
+    """sacrebleu's counts of a pair: matched n-grams, n-grams of the answer (n = 1 to 4),
+    lengths of both.
+    """
+    item = BLEU(effective_order=False).corpus_score([prediction], [[reference]])
+    return item.counts, item.totals, (item.sys_len, item.ref_len)

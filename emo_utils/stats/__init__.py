@@ -1,0 +1,1 @@
+"""Intervals, tests and agreement: numbers about numbers; knows nothing of the papers."""

@@ -1,0 +1,1 @@
+"""What the trainings share; the trainers are built in the notebooks, beside the objectives."""

@@ -1,0 +1,171 @@
+"""What a training changed: on held-out rows, and on questions that it never saw."""
+
+from __future__ import annotations
+
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from emo_utils.data import training_rows
+from emo_utils.stats import intervals
+from emo_utils.training import fitting, packed
+
+TAIL = 5  # last steps over which a final loss is averaged
+
+
+def validation_scores(history: list[dict]) -> pd.DataFrame:
+    """What the held-out rows gave after each epoch: columns epoch, loss,
+    and for DPO and KTO margins and accuracies; empty without such rows.
+    """
+    found = [entry for entry in history if "eval_loss" in entry]
+    names = {
+        "epoch": "epoch",
+        "eval_loss": "loss",
+        "eval_rewards/margins": "margin",
+        "eval_rewards/accuracies": "accuracy",
+    }
+    return pd.DataFrame(
+        [{short: entry[name] for name, short in names.items() if name in entry} for entry in found]
+    )
+
+
+def movement(
+    tuned, start, tokenizer, rows: list[dict], system_prompt: str, answers: pd.DataFrame
+) -> pd.DataFrame:
+    """What a training changed on questions that it never saw: one row a question, in nats.
+
+    Columns `wanted` (the row's warm answer) and `doctor` (the plain one): log-probability under the
+    tuned model minus that under its start; `kl`: KL(tuned || start) of the next token, exact over
+    the vocabulary, summed over the places of the tuned model's own answer; `wanted_tokens`,
+    `own_tokens`. rows: those of the first answers, in their order.
+    """
+    table = []
+    for row, own in tqdm(
+        list(zip(rows, answers.answer, strict=False)), desc="movement", leave=False
+    ):
+        question = training_rows.messages(
+            system_prompt, row.get("emotional_question") or row["question"]
+        )
+        prompt = tokenizer.apply_chat_template(
+            question, add_generation_prompt=True, tokenize=True, return_dict=True
+        )["input_ids"]
+        texts = [own, row.get("soothing_response") or row["empathetic_response"], row["answer"]]
+        ends = [
+            tokenizer(text, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+            for text in texts
+        ]
+        batch = tokenizer.pad(
+            {"input_ids": [prompt + end for end in ends]}, return_tensors="pt", padding_side="right"
+        ).to(tuned.device)
+        labels = batch.input_ids.masked_fill(batch.attention_mask == 0, -100)
+        labels[:, : len(prompt)] = -100
+        place = packed.layout(batch.input_ids, batch.attention_mask, labels)
+        with torch.inference_mode():
+            if packed.changes_logits(tuned):
+                logits = [
+                    model(**batch).logits[place.row, place.column].float()
+                    for model in (tuned, start)
+                ]
+            else:
+                logits = [packed.answer_logits(model, place) for model in (tuned, start)]
+            after, before = (each.log_softmax(-1) for each in logits)
+        gains = (after - before).gather(1, place.target[:, None])[:, 0]
+        here = place.row == 0
+        kl = (after[here].exp() * (after[here] - before[here])).sum()
+        table.append(
+            {
+                "id": row["id"],
+                "wanted": float(gains[place.row == 1].sum()),
+                "doctor": float(gains[place.row == 2].sum()),
+                "kl": float(kl),
+                "wanted_tokens": len(ends[1]),
+                "own_tokens": len(ends[0]),
+            }
+        )
+    return pd.DataFrame(table)
+
+
+def movement_records(moved: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
+    """`movement` as values a question for each metric, with how each was computed."""
+    return {
+        "kl_per_token": (
+            moved.kl / moved.own_tokens,
+            "KL(tuned || start) of the next token along the model's own answer, nats a token",
+        ),
+        "gain_per_token": (
+            moved.wanted / moved.wanted_tokens,
+            "rise of the log-probability of the warm reference answer over the start, nats a token",
+        ),
+        "test_accuracy": (
+            (moved.wanted > moved.doctor).astype(float),
+            (
+                "share of questions whose warm reference answer gained more log-probability "
+                "than the doctor's answer"
+            ),
+        ),
+    }
+
+
+def add_records(
+    run, trainer, answers: pd.DataFrame, moved: pd.DataFrame, table: str = "emodoctor.training"
+) -> None:
+    """Record the training's last loss (and reward margin), the scores of held-out rows, the length
+    of the answers, and what `movement` gave on the questions it answered, with intervals where
+    items allow.
+    """
+    log, held_out = (
+        fitting.training_log(trainer.state.log_history),
+        validation_scores(trainer.state.log_history),
+    )
+    validation = held_out.iloc[-1].drop("epoch") if len(held_out) else {}
+    system, seed = run.values["system"], run.values["seed"]
+    common = {"table": table, "system": system, "scorer": "trainer"}
+    for metric, column in (("final_loss", "loss"), ("final_margin", "rewards/margins")):
+        if column in log:
+            last = log[column].tail(TAIL)
+            value, low, high = intervals.mean_interval(last, seed)
+            run.add(
+                **common,
+                metric=metric,
+                value=value,
+                ci_low=low,
+                ci_high=high,
+                n=len(last),
+                signature=(
+                    f"mean of {column} over the last {len(last)} steps; "
+                    "bootstrap over these steps, not over test items"
+                ),
+            )
+    for name, score in validation.items():
+        run.add(
+            **common,
+            metric=f"validation_{name}",
+            value=score,
+            ci_low=score,
+            ci_high=score,
+            n=run.values.get("validation_rows", 0),
+            interval="none",
+            signature=f"{name} over training rows that were held out, after the last epoch",
+        )
+    questions = f"{'held-out' if run.values.get('validation_rows') else 'test'} questions"
+    for metric, (items, how) in (
+        {"answer_tokens": (answers.tokens, "tokens of an answer")} | movement_records(moved)
+    ).items():
+        value, low, high = intervals.mean_interval(items, seed)
+        scorer = "tokenizer" if metric == "answer_tokens" else "log-probabilities"
+        run.add(
+            **common | {"scorer": scorer},
+            metric=metric,
+            value=value,
+            ci_low=low,
+            ci_high=high,
+            n=len(items),
+            signature=f"{how}; mean over {questions}, bootstrap over them",
+        )
+
+
+def records_table(run) -> pd.DataFrame:
+    """This run's records as readers see them."""
+    frame = run.table()
+    frame["95 % interval"] = [f"[{r.ci_low:.3f}, {r.ci_high:.3f}]" for r in frame.itertuples()]
+    return frame[["metric", "value", "95 % interval", "n", "signature"]].round({"value": 3})

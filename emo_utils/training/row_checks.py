@@ -1,0 +1,78 @@
+"""Checks of the rows before a training: what would be cut, dropped or learnt wrongly."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from emo_utils.project import EmoError
+
+
+def check_lengths(
+    rows: list[dict], tokenizer, max_length: int, limit: float = 0.05
+) -> pd.DataFrame:
+    """Token counts of the rows' completions, and how many rows `max_length` would cut or drop.
+
+    Returns one row a completion field with columns rows, tokens_mean, tokens_max, too_long.
+    Raises EmoError when more than the share `limit` is too long:
+    TRL would cut their ends without a word.
+    """
+    counts: dict[str, list[int]] = {}
+    for row in rows:
+        for field in ("completion", "chosen", "rejected"):
+            if field in row:
+                ids = tokenizer.apply_chat_template(
+                    row["prompt"] + row[field], tokenize=True, return_dict=True
+                )["input_ids"]
+                counts.setdefault(field, []).append(len(ids))
+    table = pd.DataFrame(
+        [
+            {
+                "field": f,
+                "rows": len(n),
+                "tokens_mean": round(sum(n) / len(n)),
+                "tokens_max": max(n),
+                "too_long": sum(k > max_length for k in n),
+            }
+            for f, n in counts.items()
+        ]
+    )
+    share = table.too_long.sum() / table.rows.sum()
+    if share > limit:
+        raise EmoError(
+            f"{share:.0%} of the sequences exceed max_length={max_length} tokens "
+            f"(longest {table.tokens_max.max()}); raise max_length or shorten the rows"
+        )
+    return table
+
+
+def check_tokens(row: dict, tokenizer) -> None:
+    """Say how a row becomes tokens, and raise EmoError where the model would learn something else
+    than its answer and where to stop.
+    """
+
+    def ids(messages, **options):
+        return tokenizer.apply_chat_template(messages, tokenize=True, return_dict=True, **options)[
+            "input_ids"
+        ]
+
+    prompt, whole = (
+        ids(row["prompt"], add_generation_prompt=True),
+        ids(row["prompt"] + (row.get("completion") or row["chosen"])),
+    )
+    wrong = ""
+    if whole[: len(prompt)] != prompt:
+        wrong = "its prompt is not how prompt and answer begin"
+    elif whole[0] == whole[1] == tokenizer.bos_token_id:
+        wrong = "it writes the first token twice"
+    elif tokenizer.eos_token_id not in whole[len(prompt) :]:
+        wrong = "it does not end the answer, so that no model would learn to"
+    if wrong:
+        raise EmoError(
+            f"the chat template of {tokenizer.name_or_path or 'this tokenizer'} "
+            f"cannot be trained on: {wrong}"
+        )
+    print(
+        f"first row: {len(prompt)} tokens of prompt, "
+        f"which ends in {tokenizer.decode(prompt[-4:])!r}; "
+        f"a loss on the {len(whole) - len(prompt)} of its answer, {tokenizer.eos_token} included"
+    )
