@@ -57,7 +57,7 @@ def write_attacks() -> None:
 
 def write_complaints() -> None:
     """What `emo` says to each case of the corpus of bad input,
-    as `tests/test_bad_input.py` keeps it.
+    as `tests/emo/test_bad_input.py` keeps it.
     """
     said = json.loads(ATTACKS.with_name("complaints.json").read_text(encoding="utf-8"))
     rows = "\n".join(

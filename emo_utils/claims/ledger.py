@@ -90,6 +90,15 @@ def add_combinations(run, tables: tuple[str, ...], drawn, n: int, scorer: str) -
         )
 
 
+def drawn_means(items: pd.DataFrame, seed: int):
+    """What `add_combinations` draws from where every number is a mean of one value an item.
+
+    items: rows items, columns (system, metric), without gaps. The items are resampled together, so
+    that sums of cells keep what the cells share.
+    """
+    return lambda _, system, metric: intervals.mean_draws(items[system, metric].to_numpy(), seed)
+
+
 def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
     """Both verdicts on every claim, or on those that our records of these tables bear on.
 

@@ -29,6 +29,7 @@ from emo_utils.project import (
     write_atomic,
     write_parquet,
 )
+from emo_utils.stats import intervals
 
 # What `emo step` tells the notebook of a run of the book: JSON, its `run` and its `fingerprint`.
 STEP = "EMO_STEP"
@@ -185,6 +186,37 @@ class Run:
         record = Record(**({"seed": self.values["seed"]} | fields))
         self.records.append(record)
         return record
+
+    def add_mean(
+        self, values, *, signature: str, unit: str = "questions", enough: int = 1, **fields
+    ) -> Record | None:
+        """Add the mean of one value an item, with its 95 % bootstrap interval over the items.
+
+        Missing values are counted as unscored; where none is left that is printed and nothing is
+        recorded. Below `enough` items there is no interval, which would be narrow by chance.
+        fields: those of `Record` but value, interval and counts; `unit`: what an item is.
+        """
+        values = pd.Series(values, dtype=float)
+        scored = values.dropna()
+        if scored.empty:
+            named = ", ".join(fields[name] for name in ("table", "system", "metric"))
+            print(f"{named}: none of {len(values)} was scored")
+            return None
+        if len(scored) >= enough:
+            value, low, high = intervals.mean_interval(scored, self.values["seed"])
+            signature = f"{signature}; bootstrap over {unit}"
+        else:
+            value = low = high = scored.mean()
+            fields["interval"] = "none"
+        return self.add(
+            **fields,
+            value=value,
+            ci_low=low,
+            ci_high=high,
+            n=len(scored),
+            unscored=len(values) - len(scored),
+            signature=signature,
+        )
 
     def add_items(self, frame: pd.DataFrame) -> None:
         """Keep item-level scores (columns table, id, system, metric, value) beside the records."""

@@ -7,11 +7,27 @@ from types import SimpleNamespace
 import pandas as pd
 
 from emo_utils.experiment import provenance
-from emo_utils.project import ROOT
+from emo_utils.project import ROOT, write_atomic
 
-VALIDITY, PREFERENCE = (
-    ROOT / "book" / "reference" / name for name in ("validity.json", "preference.json")
-)
+REFERENCE = ROOT / "book" / "reference"
+VALIDITY, PREFERENCE = (REFERENCE / name for name in ("validity.json", "preference.json"))
+
+
+def keep(run, name: str, *, parameters: dict | None = None, **more) -> Path:
+    """Keep a finished run's records in the repository, as `book/reference/NAME.json`.
+
+    parameters: those whose values name a place of this machine, with what is kept instead; more:
+    what the page shows beside the records.
+    """
+    content = json.loads((run.folder / f"{run.name}.json").read_text(encoding="utf-8"))
+    content["provenance"] |= {
+        "run": run.notebook,
+        "outputs": {},
+        "parameters": run.values | (parameters or {}),
+    }
+    path = REFERENCE / f"{name}.json"
+    write_atomic(path, json.dumps(content | more, indent=1, ensure_ascii=False) + "\n")
+    return path
 
 
 def kept(path: Path) -> pd.DataFrame:

@@ -40,6 +40,25 @@ def _value(record, digits: int) -> str:
     return f"{record.value:.{digits}f} [{record.ci_low:.{digits}f}, {record.ci_high:.{digits}f}]"
 
 
+def cell(record, digits: int = 2, sign: str = "") -> str:
+    """A record as tables show it: value, interval, and n where it is not the table's."""
+    text = f"{record.value:{sign}.{digits}f}"
+    if record.interval != "none" and record.n > 1:
+        text += f" [{record.ci_low:{sign}.{digits}f}, {record.ci_high:{sign}.{digits}f}]"
+    elif record.n == 1:
+        text += " (n = 1)"
+    return text + (f" (n = {record.n}, {record.unscored} unscored)" if record.unscored else "")
+
+
+def grid(records: pd.DataFrame, rows: str = "system", columns: str = "metric", **options):
+    """Records as a table of `cell`s, rows and columns in the order of the records; options: those
+    of `cell`.
+    """
+    wide = records.assign(cell=[cell(r, **options) for r in records.itertuples()])
+    wide = wide.pivot(index=rows, columns=columns, values="cell")
+    return wide.reindex(index=records[rows].unique(), columns=records[columns].unique())
+
+
 def show(
     frame: pd.DataFrame, run, caption: str, index: bool = True, behind: tuple[str, ...] = ()
 ) -> HTML:

@@ -63,3 +63,18 @@ def resample_units(units, seed: int, resamples: int = 500) -> list[np.ndarray]:
         np.concatenate([rows[i] for i in sample])
         for sample in resample_indices(len(rows), seed, resamples)
     ]
+
+
+def mean_interval_over_seeds(values, seed: int) -> tuple[float, float, float]:
+    """Mean and 95 % interval of values of shape (seeds, items): training seeds and items are both
+    resampled, each seed with all its items.
+
+    Raises ValueError for fewer than two seeds or a missing value.
+    """
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 2 or len(values) < 2 or not values.size or np.isnan(values).any():
+        raise ValueError("values must be a table of at least two seeds by items without gaps")
+    seeds = resample_indices(len(values), seed)
+    items = resample_indices(values.shape[1], seed + 1)
+    draws = [values[np.ix_(s, i)].mean() for s, i in zip(seeds, items, strict=True)]
+    return float(values.mean()), *interval(np.array(draws))

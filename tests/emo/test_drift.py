@@ -47,7 +47,7 @@ def run(records: list[dict], **upstream: str) -> dict:
         "fingerprint": {
             "notebook": "n",
             "parameters": {"beta": 0.1},
-            "modules": {"emo_utils/knowledge.py": "m"},
+            "modules": {"emo_utils/scoring/overlap_scores.py": "m"},
             "data": {"data/dialogues/test.jsonl": "d"},
             "lock": "l",
             "models": {"tiny": "w"},
@@ -106,11 +106,12 @@ def test_an_unexplained_move_outside_is_a_fault_and_an_explained_one_is_not(befo
     assert drift.unexplained(found).metric.tolist() == [
         "bleu"
     ] and "**1 of them moved outside with nothing changed" in drift.summary(found)
-    now[SCORING]["fingerprint"]["modules"]["emo_utils/knowledge.py"] = "m2"
+    now[SCORING]["fingerprint"]["modules"]["emo_utils/scoring/overlap_scores.py"] = "m2"
     found = drift.compare(before, now)
     assert (
         not len(drift.unexplained(found))
-        and found[found.metric == "bleu"].cause.item() == "code: emo_utils/knowledge.py"
+        and found[found.metric == "bleu"].cause.item()
+        == "code: emo_utils/scoring/overlap_scores.py"
     )
     assert set(found[found.state == "same"].cause) == {""}
 

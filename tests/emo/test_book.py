@@ -159,7 +159,7 @@ def test_nothing_changed_runs_nothing(book):
             {"02_sft.er-sft", "01_data_rewriting", "01_two_arms"},
         ),
         (
-            "emo_utils/judge.py",
+            "emo_utils/judging/decisions.py",
             "Typed decisions",
             "Typed Decisions",
             {
@@ -173,9 +173,9 @@ def test_nothing_changed_runs_nothing(book):
                 "11_judge_validity",
             },
         ),
-        ("book/pages.py", "The book:", "The Book:", set()),
+        ("emo/site/build.py", "The book:", "The Book:", set()),
         (
-            "emo_utils/knowledge.py",
+            "emo_utils/scoring/overlap_scores.py",
             "How much",
             "How Much",
             {
@@ -188,7 +188,7 @@ def test_nothing_changed_runs_nothing(book):
             },
         ),
         (
-            "emo_utils/prompt_texts/er.txt",
+            "emo_utils/generation/prompt_texts/er.txt",
             "empathy",
             "Empathy",
             {

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import os
 import random
 import re
 import shutil
@@ -1076,12 +1077,14 @@ def test_two_exports_at_once_give_whole_files(tmp_path, calm):
             time.sleep(0.01)
         end = time.monotonic() + 1.5
         while time.monotonic() < end:
-            t.rewrite.export(tasks, settings, store, folder / "out")
+            t.live.export(tasks, settings, store, folder / "out")
     """
     )
     both = [
         subprocess.Popen(
-            [sys.executable, "-c", code, calm[0], str(tmp_path), *names], cwd=Path(__file__).parent
+            [sys.executable, "-c", code, calm[0], str(tmp_path), *names],
+            cwd=Path(__file__).parent,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         for names in (("one", "two"), ("two", "one"))
     ]

