@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from test_ratings import SYSTEMS, content, key
+from test_ratings import dialogues as dialogues_of
 
 from emo import drift
 from emo_utils.claims import deciding, predicates
@@ -230,7 +231,7 @@ def test_a_predicate_is_parsed_or_quoted_back(text):
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz") / "kit"
-    forms.make_sheets(dialogues(6), folder, group_size=6, raters=1)
+    forms.make_sheets(dialogues_of(6), folder, group_size=6, raters=1)
     return folder
 
 

@@ -375,7 +375,7 @@ def test_papermill_stops_in_the_first_cell_for_a_misspelt_parameter(book):
 
 def test_missing_upstream_names_the_command_that_makes_it(book):
     done = book.call("emo", "run", "06_knowledge_scoring", "-p", "profile", "embedded")
-    assert done.returncode == 2 and "make them with: emo make 02_sft.er-sft" in done.stdout
+    assert done.returncode == 2 and "make them with: emo make base" in done.stdout
 
 
 def test_a_key_of_the_environment_is_in_no_file(book):

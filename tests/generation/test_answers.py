@@ -146,8 +146,9 @@ def test_a_killed_run_goes_on(tmp_path):
 
     server = Local(reply)
     script = (
-        "from pathlib import Path; from emo import answers; from emo_utils import data; "
-        f"answers.write('mine', answers.Settings('m', {server.address!r}, concurrency=2), "
+        "from pathlib import Path; from emo_utils.generation import served; "
+        "from emo_utils.data import dialogues; "
+        f"served.write('mine', served.Settings('m', {server.address!r}, concurrency=2), "
         f"dialogues.load('test', 12), Path({str(tmp_path)!r}))"
     )
     child = subprocess.Popen([sys.executable, "-c", script])

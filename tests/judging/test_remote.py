@@ -175,8 +175,8 @@ def test_a_server_ends_with_whoever_started_it(end):
     """The kernel that started it may be killed, and then nobody is left to stop it."""
     waiting = [sys.executable, "-c", "import time; time.sleep(600)", "the server"]
     starts = (
-        "import subprocess, sys, time; from emo_utils import serve; "
-        f"subprocess.Popen([sys.executable, '-c', serve._MINDER, *{waiting!r}], "
+        "import subprocess, sys, time; from emo_utils.models import serving; "
+        f"subprocess.Popen([sys.executable, '-c', serving._MINDER, *{waiting!r}], "
         "stdin=subprocess.PIPE); time.sleep(600)"
     )
     starter = (

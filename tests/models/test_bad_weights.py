@@ -541,15 +541,17 @@ BROUGHT = {
 def test_weights_that_were_brought_along(entries_of_each_kind, capsys, case):
     name, place, what, says = BROUGHT[case]
     if what is None:
-        with zipfile.ZipFile(registry / "mine" / place, "w") as archive:
+        with zipfile.ZipFile(entries_of_each_kind / "mine" / place, "w") as archive:
             archive.writestr("model/../../outside.json", "{}")
     else:
-        (registry / "mine" / place).write_bytes(what)
+        (entries_of_each_kind / "mine" / place).write_bytes(what)
     said = complaint(capsys, "fetch", name)
     assert pd.Series(said).str.contains(says).any(), said
-    assert not registry.is_cached(name) and (registry / "mine" / place).exists()
+    assert not registry.is_cached(name) and (entries_of_each_kind / "mine" / place).exists()
     assert not [
-        path for path in registry.rglob("*") if path.name in ("trap-was-sprung", "outside.json")
+        path
+        for path in entries_of_each_kind.rglob("*")
+        if path.name in ("trap-was-sprung", "outside.json")
     ]
 
 
@@ -586,14 +588,14 @@ MACHINE = {
 @pytest.mark.parametrize("case", MACHINE)
 def test_a_machine_that_cannot(entries_of_each_kind, capsys, monkeypatch, case):
     arguments, changes, says = MACHINE[case]
-    (registry / "file").write_text("mine")
+    (entries_of_each_kind / "file").write_text("mine")
     for name, value in changes.items():
-        monkeypatch.setenv(name, value.replace("FILE", str(registry / "file")))
+        monkeypatch.setenv(name, value.replace("FILE", str(entries_of_each_kind / "file")))
     said = complaint(capsys, *arguments)
     assert (
         len(said) == 1 and said[0].startswith("emo: ") and pd.Series(said).str.contains(says).all()
     ), said
-    assert (registry / "file").read_text() == "mine"
+    assert (entries_of_each_kind / "file").read_text() == "mine"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ import torch
 from played import START, as_a_step, home_in, play
 from transformers import TrainerCallback
 
+from emo.graph import steps
 from emo_utils import project
 from emo_utils.data import dialogues, files, training_rows
 from emo_utils.experiment import provenance, runs
@@ -273,10 +274,11 @@ def test_a_missing_start_names_the_command_that_makes_it(home, init, made_by):
         EmoError,
         match=(
             rf"checkpoint of {init} \(smoke profile\) is missing; "
-            rf"make it with: emo make {re.escape(made_by)} --profile smoke$"
+            rf"make it with: emo make {init} --profile smoke$"
         ),
     ):
         run_with(init=init).start_checkpoints()
+    assert steps.making(init).run == made_by
 
 
 def test_a_folder_that_is_no_checkpoint_is_refused(home):
