@@ -382,6 +382,7 @@ def test_a_reply_of_a_rewriter_is_kept_or_turned_down_with_a_reason(reply):
         max_size=4,
     )
 )
+@example([b"\r\x00"])  # one line: only a line feed ends one
 @settings(max_examples=30 * MANY)
 def test_results_of_a_batch_are_taken_or_counted(tmp_path, lines):
     path = tmp_path / "result.jsonl"

@@ -86,7 +86,7 @@ def read_batch(
     report, results = Report(), {}
     if not path.is_file():
         raise EmoError(f"there is no file {path} with the results of a batch")
-    with open(path, encoding="utf-8", errors="replace") as handle:
+    with open(path, encoding="utf-8", errors="replace", newline="\n") as handle:
         for line in handle:
             try:
                 entry = json.loads(line)
