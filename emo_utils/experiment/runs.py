@@ -164,8 +164,10 @@ class Run:
 
         Items that are all alike have a bootstrap interval of no width, which claims too much: a
         share of none or all, and a number of something never found (by their signatures), get the
-        exact ones, binomial and Poisson.
+        exact ones, binomial and Poisson. With interval="none" the value stands for its ends.
         """
+        if fields.get("interval") == "none":
+            fields = dict.fromkeys(("ci_low", "ci_high"), fields["value"]) | fields
         if (
             fields["ci_low"] == fields["ci_high"]
             and fields["n"]
@@ -194,7 +196,8 @@ class Run:
 
         Missing values are counted as unscored; where none is left that is printed and nothing is
         recorded. Below `enough` items there is no interval, which would be narrow by chance.
-        fields: those of `Record` but value, interval and counts; `unit`: what an item is.
+        fields: those of `Record` but value, interval and counts; `unit`: what an item is, empty
+        where the signature need not name it.
         """
         values = pd.Series(values, dtype=float)
         scored = values.dropna()
@@ -204,7 +207,7 @@ class Run:
             return None
         if len(scored) >= enough:
             value, low, high = intervals.mean_interval(scored, self.values["seed"])
-            signature = f"{signature}; bootstrap over {unit}"
+            signature = f"{signature}; bootstrap over {unit}" if unit else signature
         else:
             value = low = high = scored.mean()
             fields["interval"] = "none"

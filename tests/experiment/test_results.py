@@ -19,6 +19,7 @@ from emo_utils.experiment import code, parameters, provenance, results, runs
 from emo_utils.experiment.parameters import ParameterError
 from emo_utils.models import loading
 from emo_utils.project import EmoError
+from emo_utils.stats import intervals
 
 RECORD = {
     "table": "emodoctor.table1",
@@ -128,6 +129,37 @@ def test_a_runs_records_take_its_seed(home):
     with pytest.raises(ValidationError):
         run.add(**RECORD | {"value": math.nan})
     assert len(run.records) == 2
+
+
+def test_a_number_without_an_interval_needs_no_ends(home):
+    bare = {k: v for k, v in RECORD.items() if k not in ("ci_low", "ci_high")}
+    record = start().add(**bare, interval="none")
+    assert record.ci_low == record.value == record.ci_high == RECORD["value"]
+    with pytest.raises(KeyError, match="ci_low"):
+        start().add(**bare)
+
+
+MEAN = {"table": "t", "system": "s", "metric": "m", "scorer": "counts"}
+
+
+def test_a_mean_is_recorded_with_its_interval_and_what_has_no_score(home):
+    values = [0.25, math.nan, 1.0, 0.5, None]
+    record = start(seed=7).add_mean(values, **MEAN, signature="marks", unit="texts")
+    interval = intervals.mean_interval([0.25, 1.0, 0.5], 7)
+    assert (record.value, record.ci_low, record.ci_high) == interval
+    assert (record.n, record.unscored, record.seed) == (3, 2, 7)
+    assert record.signature == "marks; bootstrap over texts"
+    unnamed = start().add_mean(values, **MEAN, signature="marks", unit="")
+    assert unnamed.signature == "marks"
+
+
+def test_a_mean_of_few_has_no_interval_and_one_of_none_is_said(home, capsys):
+    run = start()
+    record = run.add_mean([1.0, 2.0, math.nan], **MEAN, signature="marks", enough=3)
+    assert (record.value, record.ci_low, record.ci_high, record.interval) == (1.5, 1.5, 1.5, "none")
+    assert (record.n, record.unscored, record.signature) == (2, 1, "marks")
+    assert run.add_mean([math.nan] * 4, **MEAN, signature="marks") is None
+    assert len(run.records) == 1 and "t, s, m: none of 4 was scored" in capsys.readouterr().out
 
 
 # Names
