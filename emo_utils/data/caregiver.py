@@ -1,10 +1,18 @@
-"""Caregivers' questions with two answers (card: `data/caregiver/README.md`)."""
+"""Caregivers' questions with two answers (card: `data/caregiver/README.md`), and pairs of a user's
+file in their place.
+"""
+
+from pathlib import Path
 
 from emo_utils.data import files
+from emo_utils.data.files import DataError
 from emo_utils.project import DATA
 
 FIELDS = ("id", "topic", "prompt", "chosen", "rejected")
 FILES = {"train": DATA / "caregiver/train.jsonl", "test": DATA / "caregiver/test.jsonl"}
+# Texts of the data that stand beside a system's answers: the facts of the preferred answer in
+# another tone, and its tone without its facts.
+REJECTED, ELSEWHERE = "the rejected answer", "the preferred answer to another question"
 
 
 def load(split: str) -> list[dict]:
@@ -12,3 +20,53 @@ def load(split: str) -> list[dict]:
     checked as `load` does.
     """
     return files.rows_of(files.named_file(split, FILES), FIELDS)
+
+
+def pairs_of(path: Path) -> list[dict]:
+    """A user's pairs (.jsonl, .csv, .parquet): rows of id (`row-1`, `row-2`, ...), prompt, chosen
+    and rejected.
+
+    Raises DataError where a column is missing or a text is empty, and names the first such row.
+    """
+    texts = ["prompt", "chosen", "rejected"]
+    table = files.table(path)
+    if missing := set(texts) - set(table):
+        raise DataError(
+            f"{path.name} has the columns {', '.join(map(str, table))[:120]} "
+            f"and lacks {', '.join(sorted(missing))}"
+        )
+    filled = table[texts].map(lambda text: isinstance(text, str) and bool(text.strip()))
+    unusable = ~filled.all(axis=1)
+    if unusable.any():
+        raise DataError(
+            f"{path.name}, row {int(unusable.to_numpy().argmax()) + 1}: "
+            "prompt, chosen and rejected must be texts that are not empty"
+        )
+    ids = [f"row-{number}" for number in range(1, len(table) + 1)]
+    return table[texts].assign(id=ids).to_dict("records")
+
+
+def as_dialogue(pair: dict) -> dict:
+    """A pair under the names that the trainings have for question, warm and plain answer."""
+    return {
+        "id": pair["id"],
+        "question": pair["prompt"],
+        "emotional_question": pair["prompt"],
+        "soothing_response": pair["chosen"],
+        "answer": pair["rejected"],
+    }
+
+
+def baseline_answers(pairs: list[dict]) -> list[dict]:
+    """Rows of id, system, answer and complete: of each question the rejected answer, and the
+    preferred answer to the question behind it (the last gets that of the first).
+    """
+    texts = {
+        REJECTED: [pair["rejected"] for pair in pairs],
+        ELSEWHERE: [pair["chosen"] for pair in pairs[1:] + pairs[:1]],
+    }
+    return [
+        {"id": pair["id"], "system": system, "answer": answer, "complete": True}
+        for system, answers in texts.items()
+        for pair, answer in zip(pairs, answers, strict=True)
+    ]

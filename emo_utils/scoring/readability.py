@@ -1,6 +1,12 @@
-"""How hard a text is to read."""
+"""How hard a text is to read: grade level by two hands, words and their length."""
 
+import functools
+import math
 import re
+import warnings
+from collections.abc import Iterable
+
+import pandas as pd
 
 from emo_utils.models.embeddings import sentences
 from emo_utils.scoring import overlap_scores
@@ -18,3 +24,37 @@ def grade(text: str) -> float:
         return float("nan")
     syllables = sum(len(overlap_scores._HYPHENS.positions(word)) + 1 for word in words)
     return 0.39 * len(words) / max(1, len(sentences(text))) + 11.8 * syllables / len(words) - 15.59
+
+
+def grade_by_textstat(text: str) -> float:
+    """The same grade by textstat 0.7.4, as the code of Empathy by Design computes it; NaN where
+    `grade` has none. It counts syllables its own way and rounds both means to a tenth.
+    """
+    readable = not math.isnan(grade(text))
+    return _textstat().flesch_kincaid_grade(text) if readable else float("nan")
+
+
+@functools.cache
+def _textstat():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it asks setuptools for a file in a way that is going away
+        import textstat
+    return textstat
+
+
+def measured(texts: Iterable[str]) -> pd.DataFrame:
+    """One row a text: `words` (at spaces), `letters_a_word` (what is no space, over the words; 0
+    without any) and `grade` (by textstat).
+    """
+    rows = []
+    for text in texts:
+        words = text.split()
+        letters = len("".join(words)) / max(len(words), 1)
+        rows.append(
+            {
+                "words": len(words),
+                "letters_a_word": letters,
+                "grade": grade_by_textstat(text),
+            }
+        )
+    return pd.DataFrame(rows, columns=["words", "letters_a_word", "grade"])
