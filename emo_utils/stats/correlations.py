@@ -40,3 +40,27 @@ def auc(scores, marked) -> float:
     marked, ranks = np.asarray(marked) == 1, scipy.stats.rankdata(scores)
     first, second = marked.sum(), (~marked).sum()
     return (ranks[marked].sum() - first * (first + 1) / 2) / (first * second)
+
+
+def pearson_p(r: float, n: int) -> float:
+    """Two-sided p-value of Pearson's r of n pairs if nothing correlated: r by its t-distribution
+    with n - 2 degrees of freedom, for a printed r whose data are not at hand.
+    """
+    t = abs(r) * ((n - 2) / (1 - r * r)) ** 0.5
+    return float(2 * scipy.stats.t.sf(t, n - 2))
+
+
+def auc_interval(scores, others, seed: int) -> tuple[float, float, float]:
+    """`auc` of two scores an item, the first as marked, and its 95 % interval; items are resampled
+    with both.
+
+    scores, others: shape (items,). How often a sample holds an item weighs that item's row and
+    column in the table of all pairs, so that no sample is ranked anew.
+    """
+    scores, others = np.asarray(scores, dtype=float)[:, None], np.asarray(others, dtype=float)
+    higher = (scores > others) + (scores == others) / 2
+    items = len(higher)
+    samples = intervals.resample_indices(items, seed)
+    times = np.stack([np.bincount(sample, minlength=items) for sample in samples])
+    draws = ((times @ higher) * times).sum(axis=1) / items**2
+    return float(higher.mean()), *intervals.interval(draws)

@@ -1,0 +1,67 @@
+"""Rank correlation and AUC with their intervals, against scipy, scikit-learn and counts by hand."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+from sklearn.metrics import roc_auc_score
+
+from emo_utils.stats import correlations, intervals
+
+
+def test_rank_correlation_resamples_whole_units():
+    """Two answers to each of 12 questions; the ranks agree within a question but not between its
+    copies: the interval is that of questions.
+    """
+    frame = pd.DataFrame({"id": np.repeat(range(12), 2), "a": np.repeat(np.arange(12.0), 2)})
+    frame["b"] = frame.a * 2 + 1
+    assert correlations.spearman_interval(frame, "a", "b", "id", seed=1) == pytest.approx((1, 1, 1))
+    noisy = frame.assign(b=np.random.default_rng(0).normal(size=24))
+    value, low, high = correlations.spearman_interval(noisy, "a", "b", "id", seed=1)
+    assert (
+        value == pytest.approx(scipy.stats.spearmanr(noisy.a, noisy.b).statistic)
+        and -1 <= low < value < high <= 1
+    )
+    assert correlations.spearman_interval(frame.assign(b=3.0), "a", "b", "id", seed=1) == (
+        0.0,
+        0.0,
+        0.0,
+    )
+    with pytest.raises(ValueError, match="no row has both"):
+        correlations.spearman_interval(frame.assign(b=math.nan), "a", "b", "id", seed=1)
+    gap = frame.assign(b=frame.b.where(frame.index > 3))
+    assert correlations.spearman_interval(gap, "a", "b", "id", seed=1)[0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("levels", [2, 5, 1000])
+def test_an_auc_is_scikit_learns(levels):
+    """With few levels most pairs are ties."""
+    generator = np.random.default_rng(levels)
+    scores, marked = generator.integers(0, levels, size=80), generator.integers(0, 2, size=80)
+    assert correlations.auc(scores, marked) == pytest.approx(roc_auc_score(marked, scores))
+    assert correlations.auc(pd.Series(scores), marked == 1) == pytest.approx(
+        roc_auc_score(marked, scores)
+    )
+
+
+def test_an_auc_by_hand():
+    """Pairs of a marked and another item: .4 over .1, .4 with .4, .9 over both: 3.5 of 4."""
+    assert correlations.auc([0.1, 0.4, 0.4, 0.9], [0, 0, 1, 1]) == 3.5 / 4
+    assert correlations.auc([1, 2, 3], [0, 0, 1]) == 1 and correlations.auc([3, 2], [0, 1]) == 0
+
+
+def test_an_auc_of_two_scores_an_item_resamples_whole_items():
+    """The interval is that of Mann and Whitney's U of each sample, by scipy."""
+    generator = np.random.default_rng(1)
+    others = generator.integers(0, 6, size=25) / 10
+    scores = others + generator.integers(-1, 4, size=25) / 10
+    value, low, high = correlations.auc_interval(scores, others, seed=4)
+    assert value == pytest.approx(roc_auc_score([1] * 25 + [0] * 25, [*scores, *others]))
+    assert value == pytest.approx(correlations.auc([*scores, *others], [1] * 25 + [0] * 25))
+    samples = intervals.resample_indices(25, seed=4)
+    ranked = scipy.stats.mannwhitneyu(scores[samples], others[samples], axis=1)
+    assert (low, high) == pytest.approx(intervals.interval(ranked.statistic / 25**2))
+    assert low < value < high
+    assert correlations.auc_interval([1.0], [0.0], seed=4) == (1.0, 1.0, 1.0)
