@@ -1,0 +1,43 @@
+"""Figures of the emotion scores: the answers behind a mean, and two scorers side by side."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+
+from emo_utils.report import figures
+
+
+def answers_figure(scores: pd.DataFrame, title: str):
+    """One point an answer, one line a system; scores: one row an answer, columns system, mean."""
+    figure, axis = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
+    sns.stripplot(
+        scores,
+        x="mean",
+        y="system",
+        hue="system",
+        palette=[figures.colour(system) for system in scores.system.unique()],
+        size=4,
+        alpha=0.7,
+        ax=axis,
+        legend=False,
+    )
+    axis.set(title=title, xlabel="score in [0, 1]", ylabel="")
+    return figure
+
+
+def evaluators_figure(records: pd.DataFrame):
+    """The means of two scorers, each on an axis of its own, from the records of
+    `emodoctor.table1.evaluators`.
+    """
+    means = records[records.metric == "mean"]
+    figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.2), sharey=True, layout="constrained")
+    for axis, (group, rows) in zip(axes, means.groupby("group", sort=False), strict=True):
+        for r in rows.itertuples():
+            axis.plot([r.ci_low, r.ci_high], [r.system] * 2, color=figures.colour(r.system), lw=2)
+            axis.plot(r.value, r.system, "o", color=figures.colour(r.system))
+        axis.set(
+            title=f"{group.removeprefix('scorer=')}: {rows.scorer.iloc[0]}",
+            xlabel=f"mean score, n = {rows.n.min()} questions",
+        )
+    axes[0].invert_yaxis()
+    return figure

@@ -1,0 +1,152 @@
+"""The scorers of chapter 5: which goes beside which, what they are given, and what is recorded of
+two of them, against values by hand.
+"""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+
+from emo_utils.experiment import parameters, runs
+from emo_utils.judging import decisions, remote
+from emo_utils.models import embeddings, loading
+from emo_utils.project import EmoError
+from emo_utils.scoring import emotion, emotion_scorers
+from emo_utils.scoring.emotion_scorers import Scored
+from emo_utils.stats import intervals
+
+MODELS = {"embedding_model": "all-mpnet-base-v2", "scorer_model": "tiny-llama", "dtype": "float32"}
+
+
+@pytest.mark.parametrize(
+    "scorer, second, kind",
+    [
+        ("contrast", "auto", "decision"),
+        ("decision", "auto", "contrast"),
+        ("emollama", "auto", "contrast"),
+        ("contrast", "none", "none"),
+        ("decision", "contrast", "contrast"),
+    ],
+)
+def test_the_second_scorer_is_of_another_kind(scorer, second, kind):
+    assert emotion_scorers.second_kind(scorer, second) == kind
+
+
+@pytest.mark.parametrize(
+    "scorer, second, endpoint, message",
+    [
+        ("contrast", "contrast", "", "'second' is 'contrast' beside the scorer 'contrast'"),
+        ("emollama", "decision", "", "Emollama does not decide; give auto, contrast or none"),
+        ("emollama", "auto", "http://localhost/v1", "parameter 'endpoint' goes with typed"),
+    ],
+)
+def test_scorers_that_do_not_go_together_are_refused(scorer, second, endpoint, message):
+    with pytest.raises(EmoError, match=message):
+        emotion_scorers.second_kind(scorer, second, endpoint)
+
+
+def table_of(*means):
+    return pd.DataFrame({"mean": means, "max": means})
+
+
+def test_each_kind_reads_with_its_own_weights(monkeypatch):
+    asked = []
+    monkeypatch.setattr(embeddings, "load", lambda *given: asked.append(given) or "encoder")
+    monkeypatch.setattr(loading, "load", lambda *given: asked.append(given) or ("model", "words"))
+    monkeypatch.setattr(emotion, "scores_by_contrast", lambda e, texts: table_of(e, *texts))
+    monkeypatch.setattr(
+        emotion, "score_with_emollama", lambda model, words, texts: table_of(model, words, *texts)
+    )
+    contrast = emotion_scorers.score("contrast", ["a", "b"], **MODELS)
+    assert contrast.scores["mean"].tolist() == ["encoder", "a", "b"]
+    assert (contrast.kind, contrast.scorer) == ("contrast", "all-mpnet-base-v2")
+    assert contrast.signature.startswith("contrast of sentence embeddings, all-mpnet-base-v2 (")
+    paper = emotion_scorers.score("emollama", ["a"], **MODELS)
+    assert paper.scores["mean"].tolist() == ["model", "words", "a"]
+    assert (paper.kind, paper.scorer) == ("emollama", "tiny-llama")
+    assert asked == [("all-mpnet-base-v2", "float32"), ("tiny-llama", "float32")]
+
+
+class LongerIsWarmer(decisions.Reader):
+    """Decides for the highest level with a probability of a tenth a letter, else for the lowest."""
+
+    identity, signature = ["rule"], "by rule"
+
+    def _forward(self, text, questions):
+        high = len(text) / 10
+        chances = {"0": 1 - high, "1": 0.0, "2": high}
+        return dict.fromkeys(questions, chances)
+
+
+def test_decisions_are_asked_for_where_the_endpoint_says(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(
+        remote, "reader", lambda *given: asked.append(given) or LongerIsWarmer("rule")
+    )
+    scored = emotion_scorers.score(
+        "decision", ["abc", "a"], **MODELS, store=tmp_path / "s", endpoint="chat"
+    )
+    assert asked == [("tiny-llama", "float32", tmp_path / "s", "chat")]
+    assert scored.scores["mean"].tolist() == pytest.approx([0.3, 0.1])
+    assert (scored.kind, scored.signature) == ("decision", "by rule; expected level of 3")
+
+
+ANSWERS = pd.DataFrame(
+    {
+        "id": ["q1", "q2", "q3"] * 2,
+        "emotion": ["fear", "fear", "distrust"] * 2,
+        "system": ["base"] * 3 + ["eqsr-dpo"] * 3,
+        "answer": list("abcdef"),
+    },
+    index=range(10, 16),
+)
+FIRST = Scored("contrast", table_of(0.1, 0.2, math.nan, 0.7, 0.8, 0.9), "encoder", "by contrast")
+SECOND = Scored("decision", table_of(0.3, 0.1, 0.2, math.nan, 0.5, 0.6), "judge", "by decision")
+
+
+def test_scores_stand_beside_their_answers():
+    table = emotion_scorers.with_scores(ANSWERS, FIRST)
+    assert list(table.columns) == ["id", "emotion", "system", "mean", "max"]
+    assert table.id.tolist() == ANSWERS.id.tolist()
+    assert table["mean"].tolist() == pytest.approx(FIRST.scores["mean"].tolist(), nan_ok=True)
+
+
+def test_a_system_without_any_score_stops_the_chapter():
+    lost = Scored("contrast", table_of(0.1, 0.2, 0.3, *[math.nan] * 3), "encoder", "by contrast")
+    with pytest.raises(EmoError, match="encoder could score no answer of eqsr-dpo: are they empty"):
+        emotion_scorers.with_scores(ANSWERS, lost)
+
+
+def test_two_scorers_are_recorded_with_their_agreement():
+    values = parameters.resolve("05_emotion_scoring", {"profile": "smoke"})
+    run = runs.Run("05_emotion_scoring", values, {})
+    both = emotion_scorers.means_of_both(emotion_scorers.with_scores(ANSWERS, FIRST), SECOND)
+    assert list(both.columns) == ["id", "system", "first", "second"]
+    emotion_scorers.add_evaluators(run, both, FIRST, SECOND)
+    assert {r.table for r in run.records} == {"emodoctor.table1.evaluators"}
+    *means, agreement = run.records
+    assert [(r.group, r.system, r.value, r.n, r.unscored) for r in means] == [
+        ("scorer=contrast", "base", pytest.approx(0.15), 2, 1),
+        ("scorer=contrast", "eqsr-dpo", pytest.approx(0.8), 3, 0),
+        ("scorer=decision", "base", pytest.approx(0.2), 3, 0),
+        ("scorer=decision", "eqsr-dpo", pytest.approx(0.55), 2, 1),
+    ]
+    assert [(r.scorer, r.signature) for r in means[1:3]] == [
+        ("encoder", "by contrast"),
+        ("judge", "by decision"),
+    ]
+    assert (means[1].ci_low, means[1].ci_high) == intervals.mean_interval([0.7, 0.8, 0.9], 42)[1:]
+    # Both scored four answers: (.1, .3), (.2, .1), (.8, .5), (.9, .6).
+    expected = scipy.stats.spearmanr([0.1, 0.2, 0.8, 0.9], [0.3, 0.1, 0.5, 0.6]).statistic
+    assert (agreement.system, agreement.metric) == ("agreement", "spearman")
+    assert agreement.value == pytest.approx(expected) == pytest.approx(0.8)
+    assert (agreement.n, agreement.unscored, agreement.scorer) == (4, 2, "encoder and judge")
+
+
+def test_a_second_scorer_that_reads_nothing_is_named():
+    table = emotion_scorers.with_scores(ANSWERS, FIRST)
+    nothing = Scored("decision", table_of(*np.full(6, math.nan)), "judge", "by decision")
+    with pytest.raises(EmoError, match="judge could score no answer; set the parameter second"):
+        emotion_scorers.means_of_both(table, nothing)
