@@ -237,13 +237,13 @@ def run(spec: dict, folder: Path, binaries: Path | None = None) -> dict | None:
 
     out = folder / "out.json"
     out.unlink(missing_ok=True)
-    environment = {k: v for k, v in os.environ.items() if k not in cli.KEEP_MEMORY} | {
+    environment = {k: v for k, v in os.environ.items() if k not in cli.runs.KEEP_MEMORY} | {
         "PYTHONPATH": str(ROOT),
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
     }
     if spec["way"] == "ours" and spec.get("without") != "kept memory":
-        environment |= cli.KEEP_MEMORY
+        environment |= cli.runs.KEEP_MEMORY
     if spec["way"] == "LLaMA-Factory":
         settings = _settings(spec, folder)
         command = [binaries / "python", Path(__file__).with_name("clock.py"), settings, out]

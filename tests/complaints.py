@@ -17,7 +17,7 @@ def complaint(capsys, *arguments, shown: bool = True) -> list[str]:
     """
     try:
         code = cli.main([str(a) for a in arguments])
-    except SystemExit as stop:  # argparse
+    except SystemExit as stop:
         code = stop.code
     out, err = capsys.readouterr()
     assert code in (1, 2), (code, out, err)
@@ -29,9 +29,7 @@ def complaint(capsys, *arguments, shown: bool = True) -> list[str]:
 
 
 def shown_on_the_page(said: list[str]) -> None:
-    """Holds what the page has of this case to what was said now, or keeps it:
-    the first line, or argparse's after its usage.
-    """
+    """Holds what the page has of this case to what was said now, or keeps it: the first line."""
     group, _, case = (
         os.environ["PYTEST_CURRENT_TEST"].partition("::")[2].removesuffix(" (call)").partition("[")
     )
@@ -40,8 +38,8 @@ def shown_on_the_page(said: list[str]) -> None:
             ": "
         )
     )
-    line = next((line for line in said if "error: " in line or " failed; " in line), said[0]) + (
-        f" (and {len(said) - 1} more)" if len(said) > 1 and "usage:" not in said[0] else ""
+    line = next((line for line in said if " failed; " in line), said[0]) + (
+        f" (and {len(said) - 1} more)" if len(said) > 1 else ""
     )
     line = re.sub(
         r"\S*pytest-of-[^/]+/pytest-\d+/(popen-gw\d+/)?[^/\s]+/?", "", line.replace(f"{ROOT}/", "")

@@ -23,7 +23,7 @@ from complaints import KEPT, complaint, shown_on_the_page
 from emo import cli
 from emo_utils import project
 from emo_utils.claims import ledger as claims_ledger
-from emo_utils.data import published_numbers
+from emo_utils.data import dialogues, published_numbers
 from emo_utils.experiment import parameters
 from emo_utils.experiment import sweeps as sweep_files
 from emo_utils.project import EmoError
@@ -342,7 +342,7 @@ def test_a_returned_file_that_is_none_is_left_out_by_name(kit, capsys, content):
         (("--raters", "100000000"), "600,000,000|100,000,000 forms; more than 10,000"),
         (("--raters", "0"), "each of the three is 1 or more"),
         (("--group-size", "-1"), "1 or more"),
-        (("--raters", "x"), "invalid int value"),
+        (("--raters", "x"), 'unable to convert "x" into int'),
         (("--to", "FILE"), "cannot be written"),
         (("--to", "FILE/below"), "cannot be written"),
         (("--to", "/proc/nowhere"), "cannot be written"),
@@ -401,13 +401,16 @@ REWRITES = {
     "more than there are": (("--er", 200), "200 rows were asked for and .* has 12 usable ones"),
     "fewer than none": (("--er", -1), "a number of rows is 0 or more"),
     "no such field": (("--er", 1, "--question-field", "zz"), "0 usable ones"),
-    "no workers": (("--er", 1, "--concurrency", 0), r"--concurrency is 0; it must be in \[1"),
-    "no attempts": (("--er", 1, "--attempts", 0), "--attempts is 0"),
-    "no tokens": (("--er", 1, "--max-tokens", 0), "--max-tokens is 0"),
-    "too hot": (("--er", 1, "--temperature", 9), "--temperature is 9.0"),
-    "no temperature": (("--er", 1, "--temperature", "nan"), "--temperature is nan"),
-    "no time": (("--er", 1, "--timeout", 0), "--timeout is 0.0"),
-    "a seed below 0": (("--er", 1, "--seed", -5), "--seed is -5"),
+    "no workers": (
+        ("--er", 1, "--concurrency", 0),
+        r"\"0\" for --concurrency. It must be in \[1, 1024\]",
+    ),
+    "no attempts": (("--er", 1, "--attempts", 0), '"0" for --attempts'),
+    "no tokens": (("--er", 1, "--max-tokens", 0), '"0" for --max-tokens'),
+    "too hot": (("--er", 1, "--temperature", 9), '"9.0" for --temperature'),
+    "no temperature": (("--er", 1, "--temperature", "nan"), '"nan" for --temperature'),
+    "no time": (("--er", 1, "--timeout", 0), '"0.0" for --timeout'),
+    "a seed below 0": (("--er", 1, "--seed", -5), '"-5" for --seed'),
     "a debt": (("--er", 1, "--limit", -1), "--limit is -1.0"),
     "no limit": (("--er", 1, "--limit", "nan"), "--limit is nan"),
     "another protocol": (
@@ -703,7 +706,7 @@ NAMES = {
     ("run", "03_dpo", "-p", "profile", "huge"): "one of smoke, embedded, paper",
     ("run", "03_dpo", "-p", "precision", "fp8"): "did you mean 'fp32'",
     ("run", "03_dpo", "-p", "system", "zzz"): "one of eqsr-dpo",
-    ("run", "03_dpo", "-p", "beta"): "expected 2 arguments",
+    ("run", "03_dpo", "-p", "beta"): "requires 2 positional arguments",
     ("make", "zzz"): "the book has no run 'zzz'",
     ("make", "03_dpo.eqsr-dpo@betta=1"): "did you mean 'beta'",
     ("make", "03_dpo.eqsr-dpo@beta=x"): "is no float",
@@ -720,10 +723,10 @@ NAMES = {
     ("ask", "hi", "--systems", "x"): "there is no system 'x'",
     ("ask", "hi", "--max-new-tokens", "0"): "at least 1",
     ("ask", "hi", "--temperature", "-1"): "at least 0",
-    ("drift", "--profile", "huge"): "invalid choice: 'huge'",
+    ("drift", "--profile", "huge"): 'Invalid value "huge" for --profile. Choose from: "smoke"',
     ("drift", "--keep", "--profile", "paper"): "has no result in the paper profile",
     ("pages", "--profile", "paper"): "in the paper profile",
-    ("zzz",): "invalid choice: 'zzz'",
+    ("zzz",): 'Unknown command "zzz"',
 }
 
 
@@ -736,10 +739,10 @@ def test_names_and_values_that_there_are_not(capsys, monkeypatch, tmp_path, argu
 
 
 def test_a_fault_of_the_program_is_one_line_and_with_debug_its_trace(capsys, monkeypatch, tmp_path):
-    def broken(options):
+    def broken(*_, **__):
         raise ZeroDivisionError("of the depths")
 
-    monkeypatch.setattr(cli, "check_rows", broken)
+    monkeypatch.setattr(dialogues, "load", broken)
     assert cli.main(["check-rows", "x.jsonl"]) == 70
     assert capsys.readouterr().err == (
         "emo: a fault of this program, please report it: "
@@ -758,10 +761,10 @@ def test_a_fault_of_the_program_is_one_line_and_with_debug_its_trace(capsys, mon
     ],
 )
 def test_what_the_machine_refuses_is_one_line_with_the_place(capsys, monkeypatch, error, says):
-    def refused(options):
+    def refused(*_, **__):
         raise error
 
-    monkeypatch.setattr(cli, "check_rows", refused)
+    monkeypatch.setattr(dialogues, "load", refused)
     assert cli.main(["check-rows", "x.jsonl"]) == 2
     said = capsys.readouterr().err
     assert said.startswith(f"emo: {says}; what was finished is kept") and said.count("\n") == 1

@@ -3,6 +3,7 @@
 The trial on a real Slurm is slurm_trial.py.
 """
 
+import os
 from pathlib import Path
 
 import pytest
@@ -162,11 +163,11 @@ def test_a_profiles_launch_file_reaches_the_notebook(monkeypatch, tmp_path):
         papermill,
         "execute_notebook",
         lambda *args, **kwargs: (
-            seen.append(cli.os.environ.get("EMO_LAUNCH")) or Path(args[1]).write_text("{}")
+            seen.append(os.environ.get("EMO_LAUNCH")) or Path(args[1]).write_text("{}")
         ),
     )
     for profile in ("embedded", "paper"):
-        cli.execute("03_dpo", tmp_path / "out.ipynb", {"profile": profile}, progress=False)
+        cli.runs.execute("03_dpo", tmp_path / "out.ipynb", {"profile": profile}, progress=False)
     assert (
         seen[0] is None
         and seen[1].startswith("--config_file ")

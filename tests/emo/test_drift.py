@@ -282,7 +282,7 @@ def test_the_command_keeps_compares_and_says_what_is_a_fault(before, tmp_path, m
         cli.main(["drift", "--keep"]) == 2 and f"{CASES} has no result" in capsys.readouterr().err
     )
     write(before)
-    monkeypatch.setattr("emo.cli.relative", str)
+    monkeypatch.setattr("emo.cli.upkeep.relative", str)
     assert (
         cli.main(["drift", "--keep"]) == 0 and drift.read(tmp_path / "kept" / "book.json") == before
     )

@@ -168,8 +168,8 @@ def test_a_killed_run_goes_on(tmp_path):
         (["../x", "--model", "m", "--endpoint", "http://127.0.0.1:9/v1"], "becomes a file's"),
         (["x", "--model", " ", "--endpoint", "http://h/v1"], "a model has a name"),
         (["x", "--model", "m", "--endpoint", "h"], "an endpoint an address"),
-        (["x", "--model", "m", "--rows", "-1"], "--rows is -1"),
-        (["x", "--model", "m", "--concurrency", "0"], "--concurrency is 0"),
+        (["x", "--model", "m", "--rows", "-1"], '"-1" for --rows'),
+        (["x", "--model", "m", "--concurrency", "0"], '"0" for --concurrency'),
         (["x", "--model", "m"], "OPENAI_API_KEY is not set"),
     ],
 )

@@ -1,0 +1,241 @@
+"""The book and its steps: plan, make, sweep, why."""
+
+import os
+import shutil
+import subprocess
+import time
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from emo.cli import runs
+from emo.cli.options import ALL_CORES, Cluster, Cores, Profile, app
+from emo.graph import cluster as clusters
+from emo.graph import due, fingerprints, steps, sweeps
+from emo.site import built
+from emo_utils.experiment import parameters, results
+from emo_utils.models import fetching, registry
+from emo_utils.project import ROOT, EmoError, cache_dir, relative
+
+
+@app.command
+def book(
+    *, profile: Profile = "embedded", cores: Cores = ALL_CORES, cluster: Cluster = None
+) -> int:
+    """Make every step that is not up to date, then the book."""
+    stale = any(due.why(s.run, profile) for s in steps.steps(profile))
+    if built.is_current(profile) and not stale:
+        page = relative(built.HTML / "index.html")
+        print(f"everything is up to date ({profile} profile): {page}")
+        return 0
+    plan(profile=profile, cores=cores)
+    return _snakemake(["book"], profile, cores, cluster)
+
+
+@app.command
+def plan(*, profile: Profile = "embedded", cores: Cores = ALL_CORES) -> int:
+    """Say what `emo book` would do: steps, downloads, time, memory, disk."""
+    about, all_steps = parameters.load_profile(profile), steps.steps(profile)
+    to_run = [s.run for s in all_steps if due.why(s.run, profile)]
+    weights = dict.fromkeys(name for s in all_steps for name in steps.step_models(s, profile))
+    downloads = {
+        name: registry.entry(name).size_mb for name in weights if not registry.is_cached(name)
+    }
+    print(f"profile {profile}: {about['about']}")
+    print(
+        f"  steps    {len(to_run)} of {len(all_steps)} to run"
+        + (f": {', '.join(to_run)}" if 0 < len(to_run) < 5 else "")
+    )
+    print(
+        f"  download {sum(downloads.values())} MB of weights"
+        + (f" ({', '.join(downloads)})" if downloads else " (all in the cache)")
+    )
+    for name, run in _unregistered(profile).items():
+        print(
+            f"  note     {run} asks for '{name}', "
+            f"which is not in the registry{parameters.nearest(name, registry.REGISTRY)} "
+            "(only an endpoint may have other names)"
+        )
+    if to_run:
+        time_needed = (
+            f"about {about['minutes']} minutes for everything on 2 cores"
+            if about["minutes"]
+            else "time not measured"
+        )
+        print(f"  needs    {time_needed}, {about['memory_gb']} GB of memory, {cores} cores in use")
+    print(f"  cache    {cache_dir()}")
+    print("  stop it at any time: the same command goes on where it was", flush=True)
+    return 0
+
+
+def _unregistered(profile: str) -> dict[str, str]:
+    """Models that a profile names and the registry does not have, with a run that asks for each."""
+    return {
+        value: s.run
+        for s in steps.steps(profile)
+        for key, value in steps.values(s, profile).items()
+        if key.endswith("_model") and value not in ("", "scripted-stub", *registry.REGISTRY)
+    }
+
+
+@app.command
+def make(
+    *names: str,
+    profile: Profile = "embedded",
+    cores: Cores = ALL_CORES,
+    cluster: Cluster = None,
+) -> int:
+    """Make some of the book's runs, with what they need.
+
+    :param names: such as 03_dpo.eqsr-dpo, or a system such as eqsr-dpo
+    """
+    if not names:
+        raise EmoError("say which runs: emo make 03_dpo.eqsr-dpo, or a system such as eqsr-dpo")
+    wanted = [steps.making(name).run for name in names]
+    variants = tuple(run for run in wanted if "@" in run)
+    return _snakemake([_stamp(run, profile) for run in wanted], profile, cores, cluster, variants)
+
+
+@app.command
+def sweep(
+    name: str,
+    /,
+    *,
+    seeds: Annotated[
+        list[int],
+        Parameter(
+            consume_multiple=True, help="training seeds in place of the file's", show_default=False
+        ),
+    ] = (),
+    keep: Annotated[
+        bool,
+        Parameter(
+            help="put the records into book/reference, from which the book shows them",
+            show_default=False,
+        ),
+    ] = False,
+    profile: Profile = "embedded",
+    cores: Cores = ALL_CORES,
+    cluster: Cluster = None,
+) -> int:
+    """Train the variants of a sweep (sweeps/*.yaml) and compare them; stop and resume at will.
+
+    :param name: such as beta
+    """
+    if keep and profile == "smoke":
+        raise EmoError(
+            "numbers of the smoke profile mean nothing and are not kept in the book; "
+            "leave out --keep, or choose another profile"
+        )
+    content = sweeps.sweep(name, tuple(seeds))
+    variants, notebook = content["variants"], content.get("notebook", "12_sweeps")
+    to_train = [run for run in variants if due.why(run, profile)]
+    print(
+        f"sweep {name} ({profile} profile): {len(variants)} variants, {len(to_train)} to train",
+        flush=True,
+    )
+    _snakemake([_stamp(run, profile) for run in variants], profile, cores, cluster, tuple(variants))
+    given = [("profile", profile), ("sweep", name)]
+    if seeds:
+        given.append(("seeds", " ".join(map(str, seeds))))
+    result = runs.by_hand(notebook, given)
+    if keep:
+        kept_name = name if "notebook" in content else f"sweep_{name}"
+        target = ROOT / "book" / "reference" / f"{kept_name}.json"
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(result.with_suffix(".json"), target)
+        print(f"kept in {relative(target)}")
+    return 0
+
+
+@app.command(name="step")
+def make_step(run: str, /, *, profile: Profile = "embedded") -> int:
+    """Make one run of the book now if it is not up to date (what the graph calls).
+
+    It is skipped when its fingerprint is the one of its results, whatever the files' times say.
+    """
+    step = steps.step(run)
+    reasons = due.why(step.run, profile)
+    started = time.monotonic()
+    if reasons:
+        print(f"  {step.run}: {'; '.join(reasons[:3])}", flush=True)
+        os.environ |= fingerprints.environment(step.run, profile) | {
+            "OMP_NUM_THREADS": str(clusters.threads(step, profile)),
+            "HF_HUB_OFFLINE": _offline(profile),
+        }
+        values = steps.values(step, profile)
+        runs.execute(
+            step.notebook,
+            due.executed_path(step.run, profile),
+            {name: values[name] for name in (*dict(step.fixed), "profile")},
+            progress=False,
+        )
+        print(f"  {step.run}: done in {time.monotonic() - started:.0f} s", flush=True)
+    else:
+        print(f"  {step.run}: unchanged", flush=True)
+    stamp = due.stamps_dir(profile) / f"{step.run}.done"
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(results.result_digest(step.run, profile))
+    return 0
+
+
+@app.command
+def why(*, profile: Profile = "embedded") -> int:
+    """Say why each run of the book is, or is not, up to date."""
+    for s in steps.steps(profile):
+        print(f"{s.run:<28} {'; '.join(due.why(s.run, profile)) or 'up to date'}")
+    return 0
+
+
+@app.command
+def fetch(*names: str, profile: Profile = "embedded") -> int:
+    """Fetch weights into the cache.
+
+    :param names: registered names (default: all that the profile needs)
+    """
+    needed = (n for s in steps.steps(profile) for n in steps.step_models(s, profile))
+    for name in names or dict.fromkeys(needed):
+        fetching.fetch(name)
+    return 0
+
+
+@app.command
+def pages(*, profile: Profile = "embedded") -> int:
+    """Build the book from the results that are there."""
+    from emo.site import build
+
+    build.build(profile)
+    print(f"the book: {relative(built.HTML / 'index.html')}")
+    return 0
+
+
+def _stamp(run: str, profile: str) -> str:
+    """The file that tells Snakemake that a run is made."""
+    return relative(due.stamps_dir(profile) / f"{run}.done")
+
+
+def _offline(profile: str) -> str:
+    """The value of HF_HUB_OFFLINE for a profile's steps: only the papers' scale may ask the hub."""
+    return "0" if profile == "paper" else "1"
+
+
+def _snakemake(
+    targets: list[str], profile: str, cores: int, cluster, variants: tuple[str, ...] = ()
+) -> int:
+    """Run the graph, here or on a cluster."""
+    due.prepare(profile, variants)
+    command = clusters.command(profile, cores, cluster, targets)
+    environment = os.environ | runs.KEEP_MEMORY | {"PYTHONWARNINGS": "ignore"}
+    if cluster:
+        done = subprocess.run(command, cwd=ROOT, env=environment)
+    else:
+        from emo import warm
+
+        with warm.kernels(environment | {"HF_HUB_OFFLINE": _offline(profile)}) as place:
+            done = subprocess.run(command, cwd=ROOT, env=environment | place)
+    if done.returncode:
+        raise EmoError(
+            "not everything could be made; the cause stands above, next to the name of its step. "
+            "The same command goes on from there"
+        )
+    return 0

@@ -1,0 +1,60 @@
+"""The program itself, and the options that several commands share."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from emo_utils.project import PROFILE_NAMES, EmoError
+
+app = App(
+    name="emo",
+    help="Run the companion's notebooks, one by one or as a book. "
+    "`emo --debug COMMAND` shows where a fault of the program lies.",
+    version_flags=(),
+    result_action="return_value",
+    default_parameter=Parameter(negative=()),
+)
+
+Profile = Annotated[Literal[PROFILE_NAMES], Parameter(help="scale of the run")]
+Given = Annotated[
+    list[tuple[str, str]],
+    Parameter(name="-p", help="set a parameter: NAME VALUE; may be repeated", show_default=False),
+]
+Cores = Annotated[
+    int, Parameter(help="processor cores of this machine to use (default: all)", show_default=False)
+]
+Cluster = Annotated[
+    Path | None,
+    Parameter(help="send the steps to a cluster by this Snakemake profile: profiles/slurm, say"),
+]
+ALL_CORES = os.cpu_count() or 1
+
+
+def between(low: float, high: float) -> Parameter:
+    """An option that is a number in [low, high]."""
+
+    def check(_, value) -> None:
+        if not low <= value <= high:  # not a number is in no interval
+            raise ValueError(f"It must be in [{low:.10g}, {high:.10g}].")
+
+    return Parameter(validator=check)
+
+
+Concurrency = Annotated[int, between(1, 1024), Parameter(help="requests under way at a time")]
+Temperature = Annotated[float, between(0, 2), Parameter(help="sampling temperature")]
+Seed = Annotated[int, between(0, 2**31 - 1)]
+Endpoint = Annotated[
+    str, Parameter(help="address ending in /v1 (default: OpenAI)", show_default=False)
+]
+
+
+def check_server(model: str, endpoint: str) -> None:
+    """Raise EmoError where a model has no name, or an endpoint is no address."""
+    if not model.strip() or not re.match(r"https?://[^\s/]+|$", endpoint):
+        raise EmoError(
+            f"--model {model!r} --endpoint {endpoint!r}: "
+            "a model has a name, and an endpoint an address such as http://HOST/v1"
+        )
