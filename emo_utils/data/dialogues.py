@@ -59,3 +59,15 @@ def comfort_phrases() -> re.Pattern:
     lines = provenance.noted(COMFORT_PHRASES).read_text(encoding="utf-8").splitlines()
     phrases = [re.escape(line) for line in lines if line and not line.startswith("#")]
     return re.compile(rf"(?<![a-z])(?:{'|'.join(phrases)})")
+
+
+def rewritten_elsewhere(folder: str) -> list[dict]:
+    """Real doctors' answers and what another rewriter made of them (fields id, doctor, rewrite),
+    from `askdocs_half/askdocs_half.jsonl` in a folder that a user gave as `trial_data`.
+
+    Raises DataError where that is not in the folder, and as `load`.
+    """
+    path = given_path(folder) / "askdocs_half" / "askdocs_half.jsonl"
+    if not path.is_file():
+        raise DataError(f"parameter 'trial_data': {path.parent.name} is not in that folder")
+    return files.rows_of(path, ("id", "doctor", "rewrite"))

@@ -50,13 +50,23 @@ def cell(record, digits: int = 2, sign: str = "") -> str:
     return text + (f" (n = {record.n}, {record.unscored} unscored)" if record.unscored else "")
 
 
-def grid(records: pd.DataFrame, rows: str = "system", columns: str = "metric", **options):
-    """Records as a table of `cell`s, rows and columns in the order of the records; options: those
-    of `cell`.
+def grid(
+    records: pd.DataFrame,
+    rows: str = "system",
+    columns: str = "metric",
+    counts: bool = False,
+    **options,
+):
+    """Records as a table of `cell`s, rows and columns in the order of the records; counts: with the
+    number of items of each row (the largest of its cells') in a first column `n`; options: those of
+    `cell`.
     """
     wide = records.assign(cell=[cell(r, **options) for r in records.itertuples()])
     wide = wide.pivot(index=rows, columns=columns, values="cell")
-    return wide.reindex(index=records[rows].unique(), columns=records[columns].unique())
+    wide = wide.reindex(index=records[rows].unique(), columns=records[columns].unique())
+    if counts:
+        wide.insert(0, "n", records.groupby(rows).n.max())
+    return wide
 
 
 def show(

@@ -1,0 +1,60 @@
+"""The figures of emotion scores: their points and bars stand where the numbers are."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from emo_utils.report import arms_figures, emotion_figures, figures
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def test_every_answer_is_a_point_in_the_line_of_its_system():
+    scores = pd.DataFrame(
+        {"system": ["base", "eqsr-dpo", "base"], "mean": [0.25, 0.5, 0.75], "max": 1.0}
+    )
+    [axis] = emotion_figures.answers_figure(scores, "a title").axes
+    points = [line.get_offsets()[:, 0].tolist() for line in axis.collections]
+    assert points == [[0.25, 0.75], [0.5]] and axis.get_title() == "a title"
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["base", "eqsr-dpo"]
+
+
+def test_two_scorers_have_an_axis_each():
+    rows = [
+        ("scorer=contrast", "encoder", "base", "mean", 0.5, 5),
+        ("scorer=contrast", "encoder", "eqsr-dpo", "mean", 0.75, 4),
+        ("scorer=decision", "judge", "base", "mean", 0.25, 5),
+        ("all answers", "encoder and judge", "agreement", "spearman", 0.9, 9),
+    ]
+    records = pd.DataFrame(rows, columns=["group", "scorer", "system", "metric", "value", "n"])
+    records = records.assign(ci_low=records.value - 0.125, ci_high=records.value + 0.125)
+    left, right = emotion_figures.evaluators_figure(records).axes
+    assert (left.get_title(), right.get_title()) == ("contrast: encoder", "decision: judge")
+    assert left.get_xlabel() == "mean score, n = 4 questions"
+    assert [line.get_xdata()[0] for line in left.lines[1::2]] == [0.5, 0.75]
+    assert list(left.lines[0].get_xdata()) == [0.375, 0.625]
+    assert left.lines[3].get_color() == figures.colour("eqsr-dpo") and len(right.lines) == 2
+
+
+def test_every_text_is_a_point_beside_the_interval_of_its_kind():
+    scores = {"doctor": pd.Series([0.1, 0.2]), "overt": pd.Series([0.7, 0.8, 0.9])}
+    records = pd.DataFrame(
+        [
+            ("overt", "auc", 0.9, 1.0),
+            ("overt", "mean", 0.75, 0.85),
+            ("doctor", "mean", 0.125, 0.175),
+        ],
+        columns=["system", "metric", "ci_low", "ci_high"],
+    )
+    [axis] = arms_figures.scores_figure(scores, records, 1, "a title").axes
+    points, bars = axis.lines[::2], axis.lines[1::2]
+    assert [line.get_xdata().tolist() for line in points] == [[0.1, 0.2], [0.7, 0.8, 0.9]]
+    assert [list(bar.get_xdata()) for bar in bars] == [[0.125, 0.175], [0.75, 0.85]]
+    assert [list(bar.get_ydata()) for bar in bars] == [[0, 0], [1, 1]]
+    assert all(np.abs(line.get_ydata() - place).max() <= 0.25 for place, line in enumerate(points))
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["doctor", "overt"]

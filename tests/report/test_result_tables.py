@@ -1,0 +1,52 @@
+"""Cells and grids of records, as a reader should see them."""
+
+import pandas as pd
+import pytest
+
+from emo_utils.report import result_tables
+
+
+def record(system="s", metric="m", value=0.5, low=0.25, high=0.75, n=20, unscored=0, **more):
+    return {
+        "system": system,
+        "metric": metric,
+        "value": value,
+        "ci_low": low,
+        "ci_high": high,
+        "n": n,
+        "unscored": unscored,
+        "interval": "items",
+    } | more
+
+
+@pytest.mark.parametrize(
+    "change, options, text",
+    [
+        ({}, {}, "0.50 [0.25, 0.75]"),
+        ({}, {"digits": 1, "sign": "+"}, "+0.5 [+0.2, +0.8]"),
+        ({"interval": "none"}, {}, "0.50"),
+        ({"n": 1}, {}, "0.50 (n = 1)"),
+        ({"unscored": 3}, {}, "0.50 [0.25, 0.75] (n = 20, 3 unscored)"),
+    ],
+)
+def test_a_cell_shows_what_its_record_knows(change, options, text):
+    [row] = pd.DataFrame([record(**change)]).itertuples()
+    assert result_tables.cell(row, **options) == text
+
+
+def test_a_grid_keeps_the_order_of_its_records():
+    records = pd.DataFrame(
+        [
+            record("warm", "score"),
+            record("warm", "auc", n=18),
+            record("doctor", "score", 0.125, 0.0, 0.25),
+        ]
+    )
+    grid = result_tables.grid(records)
+    assert list(grid.index) == ["warm", "doctor"] and list(grid.columns) == ["score", "auc"]
+    assert grid.loc["warm", "score"] == "0.50 [0.25, 0.75]" and pd.isna(grid.loc["doctor", "auc"])
+    turned = result_tables.grid(records, "metric", "system", digits=3)
+    assert turned.loc["score", "doctor"] == "0.125 [0.000, 0.250]"
+    counted = result_tables.grid(records, counts=True)
+    assert counted.n.to_dict() == {"warm": 20, "doctor": 20} and counted.columns[0] == "n"
+    assert counted.drop(columns="n").equals(grid)
