@@ -12,6 +12,7 @@ from emo import licences
 from emo.graph import due, steps
 from emo.site import (
     api,
+    architecture,
     assets,
     benchmarks,
     built,
@@ -55,6 +56,8 @@ def build(profile: str) -> Path:
         + "\n",
     )
     benchmarks.steps_figure(layout.GENERATED / "steps.svg")
+    architecture.rooms_figure(layout.GENERATED / "rooms.svg")
+    architecture.way_figure(layout.GENERATED / "way.svg")
     data_page.write_data()
     api.write_api()
     assets.place_mathjax()

@@ -1,0 +1,60 @@
+"""The figures of the page on the architecture."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from emo.site import architecture
+from emo_utils.project import ROOT
+
+
+def test_the_rooms_stand_so_that_imports_run_one_way():
+    order, counts = architecture.room_imports()
+    rooms = {path.parent.name for path in (ROOT / "emo_utils").glob("*/__init__.py")}
+    assert set(order) == rooms | {"project", "emo", "notebooks"}
+    assert not np.tril(counts).any()  # nothing on the diagonal or below it
+    assert order[-1] == "project" and not counts[-1].any() and not counts[:, 0].any()
+
+
+def test_a_circle_is_named(monkeypatch):
+    monkeypatch.setattr(
+        architecture,
+        "_sources",
+        lambda room: [
+            {
+                "data": "from emo_utils.stats import intervals",
+                "stats": "from emo_utils.data import files",
+            }.get(room, "")
+        ],
+    )
+    with pytest.raises(ValueError, match="data.*stats|stats.*data"):
+        architecture.room_imports()
+
+
+def test_imports_are_counted_as_they_stand(monkeypatch):
+    sources = {
+        "emo": ["from emo_utils import project\nfrom emo_utils.data.files import rows_of, table"],
+        "data": ["def f():\n    from emo_utils.project import ROOT"],
+    }
+    monkeypatch.setattr(architecture, "_sources", lambda room: sources.get(room, []))
+    order, counts = architecture.room_imports()
+    place = {name: k for k, name in enumerate(order)}
+    assert counts[place["emo"], place["project"]] == 1
+    assert counts[place["emo"], place["data"]] == 2
+    assert counts[place["data"], place["project"]] == 1
+    assert counts.sum() == 4
+
+
+@pytest.mark.parametrize("module", [module for _, _, module in architecture.WAY])
+def test_each_step_of_the_way_is_a_module(module):
+    name = module if module.startswith("emo.") else f"emo_utils.{module}"
+    assert importlib.util.find_spec(name)
+
+
+def test_the_figures_are_drawn(tmp_path):
+    architecture.rooms_figure(tmp_path / "rooms.svg")
+    architecture.way_figure(tmp_path / "way.svg")
+    assert all("<svg" in path.read_text() for path in tmp_path.glob("*.svg"))
+    drawn = (tmp_path / "rooms.svg").read_text()
+    assert all(name in drawn for name in architecture.room_imports()[0])
