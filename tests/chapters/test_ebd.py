@@ -17,7 +17,7 @@ from played import cell_with, home_in, play, records_of
 from test_ratings import content
 
 from emo.graph import steps
-from emo_utils.data import caregiver, dialogues, training_rows
+from emo_utils.data import caregiver, dialogues
 from emo_utils.experiment.store import Store
 from emo_utils.judging import decisions, remote
 from emo_utils.models import loading
@@ -55,7 +55,7 @@ def pairs_file(tmp_path):
 
 
 def test_pairs_are_measured_as_by_hand(home, pairs_file):
-    played = play("10_empathy_by_design", until="for metric, (values, how)", pairs_file=pairs_file)
+    played = play("10_empathy_by_design", until="pair_contrasts.add_records", pairs_file=pairs_file)
     found = {r.metric: r for r in played.run.records}
     assert found["preferred has fewer words"].value == pytest.approx(
         (1 + 0 + 0.5) / 3
@@ -64,70 +64,23 @@ def test_pairs_are_measured_as_by_hand(home, pairs_file):
     # Letters a word: 22 - 4 spaces over 5 against 55 - 8 over 9; 35 - 8 over 9 against 5;
     # 21 - 3 over 4 against 20 - 3 over 4.
     assert found["preferred has shorter words"].value == pytest.approx((1 + 1 + 0) / 3)
-    # 12 words in 2 sentences with 14 syllables (Flesch and Kincaid's formula;
-    # textstat rounds both means to a tenth).
-    text = "The cat sat on the mat. The water was cold and still."
-    assert played.grade(text) == pytest.approx(0.39 * 12 / 2 + 11.8 * 13 / 12 - 15.59, abs=0.6)
     assert found["words, chosen"].value == 6.0 and found["grade, rejected"].n == 3
     assert played.run.records[0].n == 3 and played.run.records[0].system == "the file pairs.jsonl"
 
 
-@pytest.mark.parametrize(
-    ("pairs_as", "expected"),
-    [
-        ("whole", [(row["chosen"], row["rejected"]) for row in PAIRS]),
-        ("matched", [("Yes. Two small meals.", "No. Two large meals.")]),
-        (
-            "cut",
-            [
-                ("Take 5 walks.", PAIRS[0]["rejected"]),
-                (PAIRS[1]["chosen"], "Rest."),
-                ("Two small meals.", "Two large meals."),
-            ],
-        ),
-        ("shorter_chosen", [(PAIRS[0]["chosen"], PAIRS[0]["rejected"])]),
-        ("longer_chosen", [(PAIRS[1]["chosen"], PAIRS[1]["rejected"])]),
-        (
-            "length_only",
-            [(PAIRS[0]["chosen"], PAIRS[0]["rejected"]), ("Rest.", PAIRS[1]["chosen"])],
-        ),  # the shorter one, once warm and once technical
-    ],
-)
-def test_pairs_are_arranged_as_asked(home, pairs_file, pairs_as, expected):
+def test_pairs_are_trained_on_in_the_form_that_was_asked_for(home, pairs_file):
     played = play(
-        "10_empathy_by_design", until="examples = ", pairs_file=pairs_file, pairs_as=pairs_as
+        "10_empathy_by_design", until="examples = ", pairs_file=pairs_file, pairs_as="cut"
     )
+    expected = [
+        ("Take 5 walks.", PAIRS[0]["rejected"]),
+        (PAIRS[1]["chosen"], "Rest."),
+        ("Two small meals.", "Two large meals."),
+    ]
     assert [(row["soothing_response"], row["answer"]) for row in played.rows] == expected
     assert [row["chosen"][0]["content"] for row in played.examples] == [
         chosen for chosen, _ in expected
     ]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        (
-            "pairs.csv",
-            "prompt,chosen\na,b\n",
-            r"pairs.csv has the columns prompt, chosen and lacks rejected",
-        ),
-        (
-            "pairs.csv",
-            "prompt,chosen,rejected\na,b,c\na,,c\n",
-            r"pairs.csv, row 2: prompt, chosen and rejected must be texts",
-        ),
-        (
-            "pairs.jsonl",
-            '{"prompt": "a", "chosen": "b", "rejected": 5}\n',
-            r"pairs.jsonl, row 1: prompt, chosen and rejected must be texts",
-        ),
-        ("pairs.txt", "a", r"pairs.txt: a table is a"),
-    ],
-)
-def test_pairs_that_cannot_be_used_are_named(home, tmp_path, name, content, message):
-    (tmp_path / name).write_text(content, encoding="utf-8")
-    with pytest.raises(EmoError, match=message):
-        play("10_empathy_by_design", pairs_file=str(tmp_path / name))
 
 
 def test_no_pair_within_a_tenth_says_so(home, tmp_path):
@@ -149,82 +102,6 @@ COLD = (
     "Administration of 5 mg nocturnally is indicated; "
     "in the event of deterioration, consultation with a professional is recommended without delay."
 )
-
-
-@pytest.mark.parametrize(
-    ("plain", "technical", "reason"),
-    [
-        (WARM, COLD, ""),
-        (WARM, COLD.replace("5 mg", "10 mg"), "only one answer has"),
-        (
-            WARM,
-            COLD + " " + "Further considerations apply to individual circumstances. " * 6,
-            "words",
-        ),
-        (
-            "Administration of 5 mg nocturnally is indicated, with consultation.",
-            "Take 5 mg at night. Then call us, and come in.",
-            "not easier to read",
-        ),
-        (
-            "Take 5 mg at night. The bus goes at nine. It has red doors on it.",
-            (
-                "I understand how frightening and upsetting uncertainty can be; "
-                "5 mg nocturnally, please."
-            ),
-            "not warmer",
-        ),
-        ("I'm sorry, but I cannot help with medical questions. Take 5 mg.", COLD, "declines"),
-    ],
-)
-def test_a_pair_is_kept_if_facts_agree_and_tones_differ(
-    home, monkeypatch, pairs_file, plain, technical, reason
-):
-    played = play("10_empathy_by_design", until="def against", pairs_file=pairs_file)
-    # The tiny encoder hears no warmth; this one hears a kind word.
-    monkeypatch.setattr(
-        "emo_utils.scoring.emotion.scores_by_contrast",
-        lambda encoder, texts: pd.DataFrame(
-            {"mean": [float("sorry" in t or "frightening" in t) for t in texts]}
-        ),
-    )
-    found = played.against({"plain": plain, "technical": technical})
-    assert reason in found and bool(found) == bool(reason)
-
-
-def test_pairs_are_asked_for_again_with_the_reason_and_kept_once(home, monkeypatch, pairs_file):
-    played = play("10_empathy_by_design", until="def made", pairs_file=pairs_file, make_with="big")
-    monkeypatch.setattr(
-        "emo_utils.scoring.emotion.scores_by_contrast",
-        lambda encoder, texts: pd.DataFrame({"mean": [float("sorry" in t) for t in texts]}),
-    )
-    good, asked = json.dumps({"plain": WARM, "technical": COLD}), []
-    replies = iter(
-        ["no JSON", json.dumps({"plain": WARM, "technical": COLD.replace("5", "10")}), good]
-    )
-
-    def ask(messages):
-        asked.append(messages[-1]["content"])
-        return next(replies)
-
-    store = Store(home / "pairs.sqlite")
-    assert played.made("Why?", ask, store) == ({"plain": WARM, "technical": COLD}, "")
-    assert (
-        "Why?" in asked[0]
-        and "not the asked-for JSON object" in asked[1]
-        and "only one answer has" in asked[2]
-    )
-    assert played.made("Why?", ask, store)[1] == "" and len(asked) == 3, (
-        "what was answered is not asked for again"
-    )
-    replies = iter(["", "", ""])
-    assert (
-        played.made("Empty?", ask, store)[1]
-        and played.made("Empty?", ask, store)[1]
-        and len(asked) == 6
-    ), "nor is an empty reply"
-    lines = asked[0].splitlines()
-    assert lines.count(lines[lines.index("Why?") - 1]) == 2, "the question stands between marks"
 
 
 def test_pairs_by_a_service_become_a_file_to_train_on(home, monkeypatch, pairs_file):
@@ -322,37 +199,15 @@ def test_a_training_leaves_records_and_both_systems_answers(tuned):
     } == {"ebd-base", "ebd-dpo"}
 
 
-def test_what_four_bits_cost_is_the_difference_of_two_readings(tuned):
+def test_what_four_bits_cost_is_recorded(tuned):
+    """Each number of an answer is held to the model's own loss in tests/models."""
     played, found = tuned
-    costs, row = played.costs, played.questions[0]
-    task, tokenizer = played.task, played.tokenizer
-    prompt = tokenizer.apply_chat_template(
-        training_rows.messages(task, row["question"]), add_generation_prompt=True, tokenize=False
-    )
-    ids = tokenizer(
-        prompt + row["soothing_response"], add_special_tokens=False, return_tensors="pt"
-    )["input_ids"]
-    count = len(tokenizer(row["soothing_response"], add_special_tokens=False)["input_ids"])
-    labels = ids.clone()
-    labels[:, :-count] = -100
-    with torch.inference_mode():
-        losses = [
-            loading.load("tiny-llama", "float32", (), how)[0](
-                input_ids=ids, labels=labels
-            ).loss.item()
-            for how in ("none", "nf4")
-        ]
-    assert costs.nats_plain[0] == pytest.approx(losses[0], abs=1e-4) and costs.nats_nf4[
-        0
-    ] == pytest.approx(losses[1], abs=1e-4)
-    assert (
-        costs.nats_more[0] == pytest.approx(losses[1] - losses[0], abs=1e-4)
-        and (costs.kl >= 0).all()
-        and costs.kl.max() > 0
-    )
-    assert found.loc["ebd.quantization", "ebd-base", "nats_more", "all"].value == pytest.approx(
-        costs.nats_more.mean()
-    )
+    row = found.loc["ebd.quantization", "ebd-base", "nats_more", "all"]
+    assert row.value == pytest.approx(played.costs.nats_more.mean()) and row.n == 2
+    assert row.signature.endswith("per token; bootstrap over them")
+    assert (played.costs.kl >= 0).all() and played.costs.kl.max() > 0
+    question, answer = played.preferred[0]
+    assert (question[-1]["content"], answer) == (TESTS[0]["prompt"], TESTS[0]["chosen"])
 
 
 # 10.1: scores

@@ -1,0 +1,46 @@
+"""What weights in 4 bits cost: how much less likely good answers become, and how far the
+predictions move.
+"""
+
+import pandas as pd
+import torch
+
+
+def answer_log_probs(
+    model, tokenizer, messages: list[dict], answer: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probabilities over the vocabulary at each token of an answer to a prompt, shape (tokens,
+    vocabulary), in fp32, and the answer's token ids, shape (tokens,).
+    """
+    prompt = tokenizer.apply_chat_template(
+        messages, add_generation_prompt=True, tokenize=True, return_dict=True
+    )["input_ids"]
+    ids = tokenizer(answer, add_special_tokens=False)["input_ids"]
+    with torch.inference_mode():
+        logits = model(torch.tensor([prompt + ids], device=model.device)).logits
+    before_each = logits[0, len(prompt) - 1 : -1].float()
+    return before_each.log_softmax(-1), torch.tensor(ids, device=model.device)
+
+
+def cost(plain, small, tokenizer, answered: list[tuple[list[dict], str]]) -> pd.DataFrame:
+    """What the weights in 4 bits (`small`) lose against the same ones unquantized (`plain`) on
+    answers that both read: one row an answer, means over its tokens.
+
+    answered: prompts as chat messages, each with its answer. Columns nats_plain, nats_nf4 (how
+    unlikely the answer is), nats_more (their difference), kl (KL(plain || 4 bits) of the next
+    token, exact over the vocabulary), all in nats a token.
+    """
+    rows = []
+    for messages, answer in answered:
+        before, ids = answer_log_probs(plain, tokenizer, messages, answer)
+        after, _ = answer_log_probs(small, tokenizer, messages, answer)
+        nats = [-each.gather(1, ids[:, None]).mean().item() for each in (before, after)]
+        rows.append(
+            {
+                "nats_plain": nats[0],
+                "nats_nf4": nats[1],
+                "nats_more": nats[1] - nats[0],
+                "kl": (before.exp() * (before - after)).sum(1).mean().item(),
+            }
+        )
+    return pd.DataFrame(rows, columns=["nats_plain", "nats_nf4", "nats_more", "kl"])

@@ -1,0 +1,72 @@
+"""Tables of the chapters on Empathy by Design: pairs, scores, checks, differences, slips."""
+
+import pandas as pd
+
+from emo_utils.people import agreement
+from emo_utils.report import kept_runs, result_tables
+
+
+def listed(
+    records: pd.DataFrame, table: str, columns: tuple[str, ...], digits: int = 3
+) -> pd.DataFrame:
+    """The records of a table, one a line: these columns, the value with its interval, n."""
+    part = records[records.table == table]
+    cells = [result_tables.cell(record, digits) for record in part.itertuples()]
+    return part.assign(value=cells)[[*columns, "value", "n"]]
+
+
+def note(records: pd.DataFrame, judge: str) -> str:
+    """What a caption of the scores says of intervals, and of the judge that the records name
+    (`judge` where none was scored).
+    """
+    scorers = records[records.metric == "correctness"].scorer
+    by = scorers.iloc[0] if len(scorers) else judge
+    return (
+        f"{result_tables.CHECKPOINT}; no interval under {agreement.ENOUGH} questions. "
+        f"Judge: {by}, whose agreement with people on such answers nobody has measured. "
+        f"On instructions: {kept_runs.agreement('validity.judge', 'both orders averaged', by)}"
+    )
+
+
+def scores(records: pd.DataFrame, tables: tuple[str, ...]) -> pd.DataFrame:
+    """A row a system, a column a score."""
+    return result_tables.grid(records[records.table.isin(tables)])
+
+
+def checks(records: pd.DataFrame) -> pd.DataFrame:
+    """How often each score puts the text above the other that it must: a row a score."""
+    return pd.DataFrame(
+        [
+            {
+                "score": record.metric,
+                "must be higher": record.system,
+                "than": record.group.removeprefix("above "),
+                "is, in a share of": result_tables.cell(record),
+                "n": record.n,
+            }
+            for record in records[records.table == "ebd.check"].itertuples()
+        ]
+    )
+
+
+def gains(records: pd.DataFrame) -> pd.DataFrame:
+    """Tuned minus untuned: a row a score, with p-values before and after Holm's correction."""
+    part = records[records.table.str.fullmatch(r"ebd\..*\.differences")]
+    p_values = part.signature.str.extract(r"p = ([\d.]+), after Holm ([\d.]+)")
+    return pd.DataFrame(
+        {
+            "score": part.metric,
+            "tuned minus untuned": [result_tables.cell(record) for record in part.itertuples()],
+            "p": p_values[0],
+            "after Holm": p_values[1],
+            "n": part.n,
+        }
+    )
+
+
+def slips(records: pd.DataFrame) -> pd.DataFrame:
+    """Each score as meant and as a slip computes it, untuned beside tuned."""
+    part = records[records.table == "ebd.slips"]
+    return result_tables.grid(
+        part.assign(row=part.metric + ", " + part.group), rows="row", columns="system"
+    )

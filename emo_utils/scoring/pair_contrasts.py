@@ -1,0 +1,64 @@
+"""What tells the two answers of preference pairs apart besides their tone: lengths, words, grade,
+numbers, and how close they are in meaning.
+"""
+
+import numpy as np
+import pandas as pd
+
+from emo_utils.stats import intervals
+
+OF_PAIRS = "share of pairs; equal ones count one half"
+# How each contrast is computed; `{encoder}` is the name of the weights behind the cosines.
+SIGNATURES = {
+    "preferred has fewer words": OF_PAIRS,
+    "preferred has shorter words": OF_PAIRS,
+    "preferred has the lower grade": OF_PAIRS,
+    "same numbers": "share of pairs whose two answers have the same numbers",
+    "words, chosen": "words of the chosen answer",
+    "grade, chosen": "Flesch-Kincaid grade of the chosen answer by textstat 0.7.4",
+    "words, rejected": "words of the rejected answer",
+    "grade, rejected": "Flesch-Kincaid grade of the rejected answer by textstat 0.7.4",
+    "cosine": "cosine of the two answers by {encoder}",
+    "cosine with another pair's": (
+        "cosine of a preferred answer with the rejected one of the pair before "
+        "by {encoder}: the zero of the line above"
+    ),
+}
+
+
+def preferred_has_less(chosen: pd.Series, rejected: pd.Series) -> pd.Series:
+    """1 for each pair whose preferred answer has less of what was measured, one half where both
+    have as much, missing where one was not measured.
+    """
+    less = (chosen < rejected) + 0.5 * (chosen == rejected)
+    return less.where(chosen.notna() & rejected.notna())
+
+
+def add_records(run, contrasts: pd.DataFrame, pairs: list[dict], source: str, encoder: str) -> None:
+    """Record the mean of each contrast (table `ebd.pairs`), with an interval over questions, each
+    drawn with all its pairs.
+
+    contrasts: a row a pair, a column a contrast; missing values are counted as unscored. source:
+    where the pairs are from. encoder: the name of the weights behind the cosines.
+    """
+    questions = pd.Series([pair["prompt"] for pair in pairs])
+    for metric, values in contrasts.items():
+        scored = values.dropna().astype(float)
+        draws = [
+            scored.to_numpy()[rows].mean()
+            for rows in intervals.resample_units(questions[scored.index], run.values["seed"])
+        ]
+        low, high = intervals.interval(np.array(draws))
+        how = SIGNATURES.get(metric, "mean over pairs").format(encoder=encoder)
+        run.add(
+            table="ebd.pairs",
+            system=source,
+            metric=metric,
+            value=scored.mean(),
+            ci_low=low,
+            ci_high=high,
+            n=len(scored),
+            unscored=len(values) - len(scored),
+            scorer=encoder if "cosine" in metric else "textstat and counts",
+            signature=f"{how}; bootstrap over questions, each with all its pairs",
+        )

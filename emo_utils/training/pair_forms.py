@@ -1,0 +1,36 @@
+"""Which part of preference pairs is trained on, and in which form: what shows by which shortcut a
+model came to a preference.
+"""
+
+from emo_utils.models import embeddings
+
+SIDES = ("chosen", "rejected")
+
+
+def without_opening(text: str) -> str:
+    """The text from its second sentence on; all of it where it has one."""
+    return " ".join(embeddings.sentences(text)[1:]) or text
+
+
+def arranged(pairs: list[dict], form: str) -> list[dict]:
+    """The pairs in one of these forms.
+
+    `whole`: all, as they are. `matched`: those whose answers are within a tenth of each other in
+    words. `cut`: all, without opening sentences. `shorter_chosen`, `longer_chosen`: those whose
+    preferred answer is the shorter, the longer one. `length_only`: the shorter answer is preferred,
+    in as many warm as technical ones.
+    """
+    counted = [(pair, *(len(pair[side].split()) for side in SIDES)) for pair in pairs]
+    shorter = [pair for pair, chosen, rejected in counted if chosen < rejected]
+    longer = [pair for pair, chosen, rejected in counted if chosen > rejected]
+    if form == "matched":
+        return [pair for pair, chosen, rejected in counted if 0.9 <= chosen / rejected <= 1.1]
+    if form == "cut":
+        return [pair | {side: without_opening(pair[side]) for side in SIDES} for pair in pairs]
+    if form == "length_only":
+        return [pair for warm, cold in zip(shorter, longer) for pair in (warm, _exchanged(cold))]
+    return {"whole": pairs, "shorter_chosen": shorter, "longer_chosen": longer}[form]
+
+
+def _exchanged(pair: dict) -> dict:
+    return pair | {"chosen": pair["rejected"], "rejected": pair["chosen"]}

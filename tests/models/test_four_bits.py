@@ -1,0 +1,56 @@
+"""What four bits cost, against transformers' own loss and torch's own divergence."""
+
+import pytest
+import torch
+
+from emo_utils.models import four_bits, loading
+
+ANSWERED = [
+    ([{"role": "user", "content": "May he go out?"}], "Yes. Take a short walk with him."),
+    ([{"role": "user", "content": "What now?"}], "Rest."),
+]
+
+
+@pytest.fixture(scope="module")
+def models(tiny):
+    plain, tokenizer = loading.load("tiny-llama", "float32")
+    return plain, loading.load("tiny-llama", "float32", (), "nf4")[0], tokenizer
+
+
+def tokens(tokenizer, messages, answer):
+    """Ids of prompt and answer, by way of the prompt's text, and how many are the answer's."""
+    prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    whole = tokenizer(prompt + answer, add_special_tokens=False, return_tensors="pt")["input_ids"]
+    return whole, len(tokenizer(answer, add_special_tokens=False)["input_ids"])
+
+
+def test_nats_are_the_models_own_losses(models):
+    *both, tokenizer = models
+    found = four_bits.cost(*both, tokenizer, ANSWERED)
+    for row, (messages, answer) in enumerate(ANSWERED):
+        ids, count = tokens(tokenizer, messages, answer)
+        labels = ids.clone()
+        labels[:, :-count] = -100
+        with torch.inference_mode():
+            plain, small = (model(input_ids=ids, labels=labels).loss.item() for model in both)
+        assert found.nats_plain[row] == pytest.approx(plain, abs=1e-4)
+        assert found.nats_nf4[row] == pytest.approx(small, abs=1e-4)
+        assert found.nats_more[row] == pytest.approx(small - plain, abs=1e-4)
+
+
+def test_the_divergence_is_torchs(models):
+    *both, tokenizer = models
+    messages, answer = ANSWERED[0]
+    ids, count = tokens(tokenizer, messages, answer)
+    with torch.inference_mode():
+        plain, small = (model(ids).logits[0, -count - 1 : -1].log_softmax(-1) for model in both)
+    expected = torch.nn.functional.kl_div(small, plain, log_target=True, reduction="batchmean")
+    found = four_bits.cost(*both, tokenizer, ANSWERED)
+    assert found.kl[0] == pytest.approx(expected.item(), abs=1e-5) and (found.kl > 0).all()
+
+
+def test_the_same_weights_cost_nothing(models):
+    plain, _, tokenizer = models
+    found = four_bits.cost(plain, plain, tokenizer, ANSWERED)
+    assert (found.nats_more == 0).all() and (found.kl == 0).all()
+    assert list(four_bits.cost(plain, plain, tokenizer, [])) == list(found)
