@@ -8,8 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from emo.cli import runs
 from emo.cli.options import ALL_CORES, Cluster, Cores, Profile, app
+from emo.cli.runs import KEEP_MEMORY, by_hand, execute
 from emo.graph import cluster as clusters
 from emo.graph import due, fingerprints, steps, sweeps
 from emo.site import built
@@ -138,7 +138,7 @@ def sweep(
     given = [("profile", profile), ("sweep", name)]
     if seeds:
         given.append(("seeds", " ".join(map(str, seeds))))
-    result = runs.by_hand(notebook, given)
+    result = by_hand(notebook, given)
     if keep:
         kept_name = name if "notebook" in content else f"sweep_{name}"
         target = ROOT / "book" / "reference" / f"{kept_name}.json"
@@ -164,7 +164,7 @@ def make_step(run: str, /, *, profile: Profile = "embedded") -> int:
             "HF_HUB_OFFLINE": _offline(profile),
         }
         values = steps.values(step, profile)
-        runs.execute(
+        execute(
             step.notebook,
             due.executed_path(step.run, profile),
             {name: values[name] for name in (*dict(step.fixed), "profile")},
@@ -225,7 +225,7 @@ def _snakemake(
     """Run the graph, here or on a cluster."""
     due.prepare(profile, variants)
     command = clusters.command(profile, cores, cluster, targets)
-    environment = os.environ | runs.KEEP_MEMORY | {"PYTHONWARNINGS": "ignore"}
+    environment = os.environ | KEEP_MEMORY | {"PYTHONWARNINGS": "ignore"}
     if cluster:
         done = subprocess.run(command, cwd=ROOT, env=environment)
     else:

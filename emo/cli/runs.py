@@ -1,5 +1,6 @@
 """`emo run`: one notebook by hand; and how any notebook is executed."""
 
+import json
 import os
 import shlex
 from pathlib import Path
@@ -9,6 +10,7 @@ from cyclopts import Parameter
 
 from emo.cli.options import Given, app
 from emo_utils.experiment import parameters
+from emo_utils.experiment.parameters import GIVEN
 from emo_utils.project import ROOT, EmoError, relative
 
 # glibc gives large tensors back to the system after each use and has them zeroed anew at the next:
@@ -76,7 +78,7 @@ def execute(notebook: str, target: Path, given: dict, progress: bool) -> None:
     from emo import warm
 
     # The kernel that papermill starts inherits these.
-    os.environ |= KEEP_MEMORY | {"EMO_CALLED_FROM": os.getcwd()}
+    os.environ |= KEEP_MEMORY | {"EMO_CALLED_FROM": os.getcwd(), GIVEN: json.dumps(given)}
     launch = parameters.load_profile(given.get("profile", "embedded")).get("launch")
     if launch and "EMO_LAUNCH" not in os.environ:
         os.environ["EMO_LAUNCH"] = f"--config_file {shlex.quote(str(ROOT / launch))}"

@@ -7,6 +7,8 @@ interval such as `(0, 10]`, or absent for free text. The cell is the only declar
 
 import ast
 import difflib
+import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,8 @@ TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 _LINE = re.compile(r"^(\w+)\s*:\s*(\w+)\s*=\s*(.+?)\s*#\s*(.+)$")
 _INTERVAL = re.compile(r"^([\[(])\s*([-+.\de]+|-?inf)\s*,\s*([-+.\de]+|inf)\s*([\])])\s*")
 _CHOICES = re.compile(r"^\{([^}]*)\}\s*")
+# Where a command that starts a notebook puts the parameters that it gives it, as JSON.
+GIVEN = "EMO_GIVEN"
 
 
 class ParameterError(EmoError):
@@ -224,6 +228,15 @@ def resolve(notebook: str, given: dict, run: str = "") -> dict:
             "give 'lora_rank' above 0, or 'quantization' none"
         )
     return values
+
+
+def given(notebook: str, namespace: dict) -> dict:
+    """The parameters that a user set: as `emo run` or `emo step` says, else as `given_in_session`
+    finds in this kernel.
+    """
+    if GIVEN in os.environ:
+        return json.loads(os.environ[GIVEN])
+    return given_in_session(notebook, namespace)
 
 
 def given_in_session(notebook: str, namespace: dict) -> dict:

@@ -300,7 +300,7 @@ def start(notebook: str, namespace: dict) -> Run:
     if "EMO_VALUES" in os.environ:  # one of several processes of a training; they print nothing
         namespace.update(json.loads(os.environ["EMO_VALUES"]))
         return Run(notebook, json.loads(os.environ["EMO_VALUES"]), {})
-    given = parameters.given_in_session(notebook, namespace)
+    given = parameters.given(notebook, namespace)
     values = parameters.resolve(
         notebook, given, json.loads(os.environ.get(STEP, "{}")).get("run", "").partition("@")[0]
     )
