@@ -25,6 +25,7 @@ def _emotions() -> tuple[tuple[str, str, str], ...]:
 
 
 EMOTIONS = _emotions()
+JAPANESE = {english: japanese for english, japanese, _ in EMOTIONS}
 FIELDS = ("id", "emotion", "situation", "turns", "gloss")
 FILE, SCREENING_FILE = (
     DATA / "emplifai_ja" / name for name in ("dialogues.jsonl", "screening.jsonl")
@@ -39,6 +40,7 @@ def load() -> list[dict]:
 
 
 ROLES = ("patient", "supporter", "patient", "supporter")
+_SPEAKERS = ("患者", "支援者", "患者", "支援者")
 _LABELS = {
     word.lower(): english for english, japanese, _ in EMOTIONS for word in (english, japanese)
 }
@@ -132,6 +134,71 @@ def spoken(text: str) -> list[str]:
     return (
         [part.strip() for part in parts[1::2]] if speakers == ROLES[: len(speakers)] else []
     )  # turns of others are none of these
+
+
+def as_lines(turns: list[str]) -> str:
+    """A dialogue as four lines, each behind its speaker in Japanese: what `spoken` reads."""
+    return "\n".join(f"{who}: {turn}" for who, turn in zip(_SPEAKERS, turns, strict=True))
+
+
+def turns_in_form(text: str) -> list[str]:
+    """The four turns of a dialogue that a model wrote; [] where the form that it was asked for is
+    not kept: four filled turns of patient and supporter, and nothing before the first.
+    """
+    turns = spoken(text)
+    begins = text.startswith(("患者", "patient", "Patient"))
+    return turns if begins and len(turns) == 4 and all(turns) else []
+
+
+def with_four_turns(rows: list[dict]) -> list[dict]:
+    """The dialogues in which none of the four turns is missing."""
+    return [row for row in rows if len(row["turns"]) == 4 and all(row["turns"])]
+
+
+def pair_of(row: dict) -> tuple[str, str]:
+    """Emotion and situation of a dialogue: what a model is asked to write for (EmplifAI, 5)."""
+    return row["emotion"], row["situation"]
+
+
+def by_pair(rows: list[dict]) -> dict[tuple[str, str], list[dict]]:
+    """The dialogues of each pair of an emotion and a situation, in the order of the rows."""
+    found: dict[tuple[str, str], list[dict]] = {}
+    for row in rows:
+        found.setdefault(pair_of(row), []).append(row)
+    return found
+
+
+def training_rows(rows: list[dict], sampled: list, count: int, with_sampled: bool) -> list[dict]:
+    """`count` dialogues to train on: of pairs that were not sampled, taken in turn from each
+    emotion; `with_sampled` puts the sampled pairs' own in the place of as many of them.
+
+    sampled: pairs as `pair_of` gives them. Raises EmoError where the other pairs have fewer than
+    `count` dialogues, as both ways must train on equally many.
+    """
+    outside = [row for row in rows if pair_of(row) not in sampled]
+    if count > len(outside):
+        raise EmoError(
+            f"train_rows is {count} and {len(outside)} dialogues are left beside the "
+            f"{len(sampled)} sampled pairs; both ways must train on equally many, "
+            "so lower train_rows or pairs"
+        )
+    own = [row for row in rows if pair_of(row) in sampled][: count if with_sampled else 0]
+    return own + (files.balanced(outside, count - len(own)) if len(own) < count else [])
+
+
+def turn_lengths(rows: list[dict]) -> pd.DataFrame:
+    """Characters without spaces of dialogues with four turns: columns situation, speaker
+    (`patient 1` to `supporter 2`, then `dialogue` for all four together), characters.
+    """
+    turns = [
+        (row["situation"], f"{role} {1 + place // 2}", len("".join(turn.split())))
+        for row in rows
+        for place, (role, turn) in enumerate(zip(ROLES, row["turns"], strict=True))
+    ]
+    dialogues = [
+        (row["situation"], "dialogue", len("".join("".join(row["turns"]).split()))) for row in rows
+    ]
+    return pd.DataFrame([*turns, *dialogues], columns=["situation", "speaker", "characters"])
 
 
 def findings(rows: list[dict]) -> pd.DataFrame:

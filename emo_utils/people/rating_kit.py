@@ -143,6 +143,22 @@ def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
     return pd.DataFrame(rows, columns=_COLUMNS), left_out, remarks
 
 
+def dialogue_ratings(folder: Path | None) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """`read_back` of a folder of rating sheets; no rows for None, where nobody rated yet.
+
+    Raises EmoError for a folder of comparison sheets, which holds no ratings of dialogues.
+    """
+    if folder is None:
+        return pd.DataFrame(columns=_COLUMNS), [], []
+    ratings, left_out, remarks = read_back(folder)
+    if ratings.against.any():
+        raise EmoError(
+            "parameter 'ratings' is a folder of emo comparison-sheets; "
+            "this page takes one of emo rating-sheets, and notebook 10_ebd_open takes the other"
+        )
+    return ratings, left_out, remarks
+
+
 def _returned(path: Path, key: dict) -> dict:
     """A returned file, checked; EmoError says what is wrong with it."""
     try:

@@ -85,6 +85,22 @@ def movement(
     return pd.DataFrame(table)
 
 
+def answer_loss(model, tokenizer, prompt: list[dict], answer: str) -> float:
+    """How unlikely an answer is to a model: mean negative log-probability of its tokens and of the
+    end behind them, given the prompt's messages; nats a token.
+    """
+    before = tokenizer.apply_chat_template(
+        prompt, add_generation_prompt=True, tokenize=True, return_dict=True
+    )["input_ids"]
+    tokens = tokenizer(answer, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+    with torch.inference_mode():
+        logits = model(torch.tensor([before + tokens], device=model.device)).logits[0]
+    predicting = logits[len(before) - 1 : -1].float()  # a place's logits are of the token behind it
+    return torch.nn.functional.cross_entropy(
+        predicting, torch.tensor(tokens, device=model.device)
+    ).item()
+
+
 def movement_records(moved: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
     """`movement` as values a question for each metric, with how each was computed."""
     return {

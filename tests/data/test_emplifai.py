@@ -241,6 +241,88 @@ def test_balance_counts_by_hand():
     assert set(whole.situations) == {4} and set(whole.dialogues) == {8}
 
 
+# Dialogues that a model writes, and those that it learns from
+
+
+@pytest.mark.parametrize(
+    "text, turns",
+    [
+        ("患者: a\n支援者: b\n患者: c\n支援者: d", ["a", "b", "c", "d"]),
+        ("患者：a\n支援者：b\n患者：c\n支援者：d", ["a", "b", "c", "d"]),
+        ("Here it is.\n患者: a\n支援者: b\n患者: c\n支援者: d", []),
+        ("患者: a\n支援者: b\n患者: c", []),
+        ("患者: a\n支援者: b\n患者: \n支援者: d", []),
+        ("患者: a\n支援者: b\n患者: c\n支援者: d\n患者: e", []),
+        ("支援者: a\n患者: b\n支援者: c\n患者: d", []),
+        ("", []),
+        ("患者 a 支援者 b", []),
+    ],
+)
+def test_the_form_that_is_asked_for(text, turns):
+    assert emplifai.turns_in_form(text) == turns
+
+
+def test_a_dialogue_as_lines_is_read_again():
+    assert emplifai.as_lines(list("abcd")) == "患者: a\n支援者: b\n患者: c\n支援者: d"
+    for row in emplifai.load():
+        assert emplifai.turns_in_form(emplifai.as_lines(row["turns"])) == row["turns"]
+
+
+def test_dialogues_without_a_turn_are_left_out():
+    rows = [ROW, ROW | {"turns": ROW["turns"][:3]}, ROW | {"turns": ["", *ROW["turns"][1:]]}]
+    assert emplifai.with_four_turns(rows) == [ROW]
+
+
+def test_lengths_by_hand():
+    row = {"situation": "x", "turns": ["つらい です。", "そう\nですか。", "はい", "あ\u3000い"]}
+    found = emplifai.turn_lengths([row, row | {"situation": "y"}])
+    assert list(found) == ["situation", "speaker", "characters"]
+    assert found[found.situation == "y"].drop(columns="situation").to_numpy().tolist() == [
+        ["patient 1", 6],
+        ["supporter 1", 6],
+        ["patient 2", 2],
+        ["supporter 2", 2],
+        ["dialogue", 16],
+    ]
+    assert found.speaker.unique().tolist()[-1] == "dialogue" and len(found) == 10
+
+
+@pytest.mark.parametrize("with_sampled, own", [(False, 0), (True, 6)])
+def test_sampled_pairs_are_kept_out_or_among_the_rows(with_sampled, own):
+    rows = emplifai.load()
+    pairs = list(emplifai.by_pair(rows))
+    sampled = [pairs[0], pairs[40], pairs[-1]]
+    chosen = emplifai.training_rows(rows, sampled, 20, with_sampled)
+    assert (
+        len(chosen) == 20
+        and sum((row["emotion"], row["situation"]) in sampled for row in chosen) == own
+    )
+    assert len({row["id"] for row in chosen}) == 20
+    # The others are the first ones of the file, one an emotion before a second of any.
+    others = [row for row in rows if (row["emotion"], row["situation"]) not in sampled]
+    firsts = list({row["emotion"]: row for row in others[::-1]}.values())[::-1]
+    assert chosen[own:] == firsts[: 20 - own]
+
+
+def test_both_ways_train_on_equally_many_rows():
+    rows = emplifai.load()
+    sampled = list(emplifai.by_pair(rows))[:100]
+    for with_sampled in (False, True):
+        with pytest.raises(EmoError, match="both ways must train on equally many"):
+            emplifai.training_rows(rows, sampled, 40, with_sampled)
+    assert emplifai.training_rows(rows, sampled, 4, True) == rows[:4], "own rows are enough"
+
+
+def test_pairs_are_those_of_the_rows_in_order():
+    rows = [ROW, ROW | {"situation": "別の場面。"}, ROW | {"emotion": "fear"}, ROW]
+    assert {pair: len(of_pair) for pair, of_pair in emplifai.by_pair(rows).items()} == {
+        ("joy", ROW["situation"]): 2,
+        ("joy", "別の場面。"): 1,
+        ("fear", ROW["situation"]): 1,
+    }
+    assert len(emplifai.by_pair(emplifai.load())) == 112
+
+
 # Chapter 9
 
 
@@ -266,28 +348,6 @@ def test_the_chapter_without_ratings_has_no_record_of_any(home, capsys):
     assert not len(found[found.metric == "findings"]) and set(
         found[found.metric == "characters"].group
     ) == {"patient 1", "supporter 1", "patient 2", "supporter 2", "dialogue"}
-
-
-def test_the_chapter_recomputes_the_published_tables(home):
-    played = play("09_emplifai", until="six = ")
-    assert list(played.same_order.index[~played.same_order]) == [
-        "general_empathy",
-        "harmlessness",
-        "security",
-    ]  # where people put DeepSeek above GPT
-    check = played.check.set_index("rubric")
-    assert {m: str(check.loc[m, "MAD it implies"]) for m in check.index} == {
-        "general_empathy": "0.97",
-        "harmlessness": "0.79",
-        "security": "1.13",
-    }
-    assert (check["MAD it implies"] != check["MAD printed (Table 6)"]).all()
-    assert played.p_value(0.15) == pytest.approx(
-        0.1363, abs=1e-3
-    )  # two-sided, 98 degrees of freedom
-    assert played.correlation(
-        pd.DataFrame({"judge": [1.0, 2, 3], "human": [2.0, 4, 6]})
-    ) == pytest.approx(1.0)
 
 
 def test_the_chapter_on_a_given_file_and_on_ratings(home, tmp_path):

@@ -667,6 +667,24 @@ def test_choices_come_back_to_their_systems_wherever_they_stood(pairs):
     ).all(axis=None)
 
 
+def test_a_folder_of_comparisons_holds_no_ratings_of_dialogues(pairs):
+    assert rating_kit.dialogue_ratings(pairs)[0].empty  # nothing came back yet
+    choose(pairs, likes("new"))
+    with pytest.raises(EmoError, match="10_ebd_open takes the other"):
+        rating_kit.dialogue_ratings(pairs)
+
+
+def test_ratings_of_dialogues_are_what_came_back(tmp_path):
+    nobody, left_out, remarks = rating_kit.dialogue_ratings(None)
+    assert nobody.empty and not left_out and not remarks
+    assert agreement.agreement(nobody).empty
+    forms.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
+    all_back(tmp_path / "kit", lambda item, metric, sheet: 3)
+    found, *notes = rating_kit.dialogue_ratings(tmp_path / "kit")
+    plain, *plain_notes = rating_kit.read_back(tmp_path / "kit")
+    assert found.equals(plain) and notes == plain_notes and list(nobody) == list(found)
+
+
 def test_who_always_takes_the_left_answer_is_seen(pairs):
     choose(pairs, lambda number, left, right, metric: 1)
     found, _, remarks = rating_kit.read_back(pairs)

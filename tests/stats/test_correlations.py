@@ -65,3 +65,19 @@ def test_an_auc_of_two_scores_an_item_resamples_whole_items():
     assert (low, high) == pytest.approx(intervals.interval(ranked.statistic / 25**2))
     assert low < value < high
     assert correlations.auc_interval([1.0], [0.0], seed=4) == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("n", [4, 30, 100])
+def test_a_p_value_of_a_printed_r_is_scipys(n):
+    """Scipy computes it from the data, of which `pearson_p` knows r and n alone."""
+    pairs = np.random.default_rng(n).normal(size=(n, 2))
+    plain = scipy.stats.pearsonr(*pairs.T)
+    found = correlations.pearson_p(plain.statistic, n)
+    assert found == pytest.approx(plain.pvalue)
+    assert correlations.pearson_p(-plain.statistic, n) == pytest.approx(found)
+
+
+def test_a_p_value_by_a_table_of_students_t():
+    """r = 0.15 of 100 pairs is t = 1.502: two-sided, 98 degrees of freedom."""
+    assert correlations.pearson_p(0.15, 100) == pytest.approx(0.1363, abs=1e-3)
+    assert correlations.pearson_p(0.0, 100) == 1.0

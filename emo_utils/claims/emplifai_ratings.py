@@ -1,0 +1,62 @@
+"""EmplifAI's printed ratings by a judge and by people (Tables 5 and 6), held against each other.
+
+Everything here is computed from `ledger.published`; ratings of our own are in `emo_utils.people`.
+"""
+
+from decimal import Decimal
+
+import pandas as pd
+
+BEST = 5  # the highest level of a rubric
+
+
+def judge_and_people(printed: pd.DataFrame) -> pd.DataFrame:
+    """Table 5: columns model, metric, human, judge, the two means of a model on a rubric."""
+    means = printed[printed.table == "emplifai.table5"]
+    parts = means.system.str.rsplit(".", n=1, expand=True)  # gpt.judge, gpt.human
+    means = means.assign(model=parts[0], rater=parts[1], value=means.value.astype(float))
+    return means.pivot(index=["model", "metric"], columns="rater", values="value").reset_index()
+
+
+def correlation_by_rubric(pairs: pd.DataFrame) -> pd.Series:
+    """Pearson's r of the models' means by judge and by people, for each rubric (metric)."""
+    by_metric = pairs.groupby("metric", sort=False)[["judge", "human"]]
+    return by_metric.apply(lambda part: part.judge.corr(part.human))
+
+
+def same_order(pairs: pd.DataFrame) -> pd.Series:
+    """Whether judge and people put the models in the same order, for each rubric (metric)."""
+    by_judge, by_people = (
+        pairs.pivot(index="model", columns="metric", values=rater).rank()
+        for rater in ("judge", "human")
+    )
+    return (by_judge == by_people).all()
+
+
+def implied_differences(printed: pd.DataFrame) -> pd.DataFrame:
+    """What Table 5 implies and Table 6 prints of GPT where its judge gave nothing but 5: the mean
+    absolute difference to people (MAD) must then be 5 less the people's mean.
+
+    A row a rubric; columns rubric, people's mean (Table 5), MAD it implies, MAD printed (Table 6),
+    constant printed, as exact decimals.
+    """
+
+    def number(table: str, system: str, metric: str) -> Decimal:
+        of_cell = (printed.table == table) & (printed.system == system) & (printed.metric == metric)
+        return Decimal(printed[of_cell].value.iloc[0])
+
+    rows = []
+    for metric in printed[printed.table == "emplifai.table5"].metric.unique():
+        if number("emplifai.table5", "gpt.judge", metric) != BEST:
+            continue
+        people = number("emplifai.table5", "gpt.human", metric)
+        rows.append(
+            {
+                "rubric": metric,
+                "people's mean (Table 5)": people,
+                "MAD it implies": BEST - people,
+                "MAD printed (Table 6)": number("emplifai.table6.mad", "gpt", metric),
+                "constant printed": number("emplifai.table6.constant", "gpt", metric),
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,49 @@
+"""Dialogues that a model writes for pairs of an emotion and a situation."""
+
+import pytest
+
+from emo_utils.data import emplifai
+from emo_utils.generation import answering, emplifai_dialogues
+from emo_utils.models import loading
+
+SAMPLING = {"max_new_tokens": 4, "temperature": 0.7, "batch_size": 2, "seed": 3}
+
+
+def test_the_request_names_emotion_and_situation():
+    row = {"emotion": "joy", "situation": "検査の結果を待っている。"}
+    [message] = emplifai_dialogues.request(row)
+    assert message["role"] == "user"
+    assert message["content"].endswith("感情: 喜び\n場面: 検査の結果を待っている。")
+
+
+def test_dialogues_are_what_complete_samples(tiny):
+    model, tokenizer = loading.load("tiny-llama", "float32")
+    rows = emplifai.load()[::50][:3]
+    table = emplifai_dialogues.write(model, tokenizer, rows, "sys", **SAMPLING)
+    asked = [emplifai_dialogues.request(row) for row in rows]
+    plain = answering.complete(model, tokenizer, asked, **SAMPLING, desc="plain")
+    assert list(zip(table.answer, table.tokens, table.complete, strict=True)) == plain
+    assert table.id[0] == f"{rows[0]['emotion']}: {rows[0]['situation'][:20]}"
+    assert table.situation.tolist() == [row["situation"] for row in rows]
+    assert table.emotion.tolist() == [row["emotion"] for row in rows]
+    assert set(table.system) == {"sys"}
+
+
+@pytest.mark.parametrize("text, turns", [("患者: a\n支援者: b\n患者: c\n支援者: d", list("abcd"))])
+def test_turns_are_there_where_the_form_is_kept(monkeypatch, text, turns):
+    monkeypatch.setattr(
+        answering, "complete", lambda *_, **given: [(text, 9, True), (text[:-1], 8, False)]
+    )
+    rows = emplifai.load()[:2]
+    table = emplifai_dialogues.write(None, None, rows, "sys", **SAMPLING)
+    assert table.turns.tolist() == [turns, []]
+    assert list(table) == [
+        "answer",
+        "tokens",
+        "complete",
+        "id",
+        "system",
+        "emotion",
+        "situation",
+        "turns",
+    ]
