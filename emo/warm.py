@@ -101,7 +101,12 @@ def _start(address: Path, log: Path, environment, libraries) -> subprocess.Popen
         listening.bind(str(address))
         listening.listen(64)
         return subprocess.Popen(
-            [sys.executable, __file__, str(os.getpid()), str(listening.fileno()), *libraries],
+            # -P: what lies in the working folder is not what the libraries import.
+            [
+                *(sys.executable, "-P", "-m", "emo.warm"),
+                *(str(os.getpid()), str(listening.fileno())),
+                *libraries,
+            ],
             # Where plots go is read when matplotlib is imported.
             env=environment | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
             stdin=subprocess.DEVNULL,
@@ -279,7 +284,6 @@ def become(request: dict) -> None:
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(cores)
     time.tzset()
-    sys.path = [folder for folder in sys.path if folder != str(Path(__file__).parent)]
     arguments = request["argv"][request["argv"].index(LAUNCHER) + 1 :]
     sys.argv = [LAUNCHER, *arguments]
     launch_new_instance(argv=[*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])
