@@ -58,3 +58,8 @@ def changed(run: str) -> dict[str, str]:
     system = name.partition(".")[2]
     pairs = dict(part.split("=") for part in given.split(",")) if mark else {}
     return ({"system": system} if system else {}) | pairs
+
+
+def without_seed(variant: str) -> str:
+    """The name of a variant without its seed: what trainings share that differ in it alone."""
+    return re.sub(r",?seed=\d+", "", variant)

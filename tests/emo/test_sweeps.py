@@ -16,6 +16,7 @@ from emo_utils import project
 from emo_utils.experiment import parameters, results
 from emo_utils.experiment import sweeps as sweep_files
 from emo_utils.project import EmoError
+from emo_utils.report import sweep_tables
 
 SWEEPS = sorted(path.stem for path in (project.NOTEBOOKS.parent / "sweeps").glob("*.yaml"))
 
@@ -326,7 +327,7 @@ def test_the_chapter_joins_the_seeds_of_a_system(home, monkeypatch):
         joined.iloc[0].value == pytest.approx(single.value.mean())
         and joined.iloc[0].n == START["test_rows"]
     )
-    table = names_of.spread(records).set_index("metric")
+    table = sweep_tables.seeds_table(records).set_index("metric")
     assert (
         table.over_seeds["warmth"] == pytest.approx(1.96 * single.value.std(), abs=5e-4)
         and table.seeds["warmth"] == 2

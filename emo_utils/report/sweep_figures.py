@@ -1,0 +1,99 @@
+"""The figure of a sweep: its measures over what was varied."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from emo_utils.report import figures, sweep_tables
+
+TITLES = {
+    "final_margin": "reward margin at the end",
+    "moved, nats": "margin / beta, nats",
+    "validation_loss": "held-out loss, each method's own",
+    "warmth": "warmth (chapter 5's scorer)",
+    "bleu1": "BLEU-1 with the doctor",
+}
+
+
+def measures_figure(records: pd.DataFrame, across: str):
+    """A panel a measure over what was varied (a parameter, or `base`: the system), from the records
+    of group `all`. A point is a training, its bar the interval over questions; a line joins the
+    means of a system.
+    """
+    points = sweep_tables.with_parameters(records)
+    if across == "beta":
+        points = with_nats(points)
+    levels = list(dict.fromkeys(points[across]))
+    if across not in ("base", "init"):
+        levels.sort(key=float)
+    metrics = [name for name in TITLES if name in set(points.metric)]
+    rows = -(-len(metrics) // 3)
+    figure, axes = plt.subplots(rows, 3, figsize=(8.5, 2.9 * rows), layout="constrained")
+    for axis in axes.flat[len(metrics) :]:
+        axis.set_axis_off()
+    for axis, metric in zip(axes.flat, metrics):
+        _panel(axis, points[points.metric == metric], across, levels)
+        axis.set_title(TITLES[metric])
+    if across != "base":
+        axes.flat[len(metrics) - 1].legend(fontsize=7)
+    return figure
+
+
+def with_nats(records: pd.DataFrame) -> pd.DataFrame:
+    """Records with one more metric, `moved, nats`. A margin is beta times a log-ratio: divided by
+    beta it says how far the model has moved.
+    """
+    margins = records[records.metric == "final_margin"]
+    numbers = ["value", "ci_low", "ci_high"]
+    moved = margins[numbers].div(margins.beta.astype(float), axis="index")
+    return pd.concat([records, margins.assign(metric="moved, nats", **moved)])
+
+
+def lines(records: pd.DataFrame, across: str):
+    """What a line joins: trainings of a system whose parameters are equal but for `across` and the
+    seed. Yields the system, what sets them apart in words, and their records.
+    """
+    varied = (across, "base", "system_of", "seed_of", "system", "seed", "beta")
+    for system, part in records.groupby("base", sort=False):
+        apart = [
+            name
+            for name in sweep_tables.parameters(part)
+            if name not in varied and part[name].nunique(dropna=False) > 1
+        ]
+        if not apart:
+            yield system, "", part
+            continue
+        for values, alike in part.fillna(dict.fromkeys(apart, "")).groupby(apart, sort=False):
+            named = [f"{name} {value}" for name, value in zip(apart, values) if value]
+            yield system, ", ".join(named), alike
+
+
+def _panel(axis, records: pd.DataFrame, across: str, levels: list[str]) -> None:
+    """One measure; the systems stand beside each other at each level."""
+    for place, (system, note, part) in enumerate(lines(records, across)):
+        aside = 0 if across == "base" else 0.06 * place
+        _points(axis, part, part[across].map(levels.index) + aside, system, note)
+    axis.set(
+        xlabel="" if across == "base" else across, xticks=range(len(levels)), xticklabels=levels
+    )
+    axis.tick_params(axis="x", rotation=40 if across == "base" else 0)
+
+
+def _points(axis, records: pd.DataFrame, x: pd.Series, system: str, note: str) -> None:
+    """Each training with its interval, hollow for those after ER or set apart by another parameter,
+    and a line through the means.
+    """
+    colour = figures.colour(system)
+    axis.errorbar(
+        x,
+        records.value,
+        yerr=[records.value - records.ci_low, records.ci_high - records.value],
+        fmt="o",
+        ms=4,
+        color=colour,
+        elinewidth=0.7,
+        alpha=0.8,
+        label=f"{figures.LABELS[system]} {note}".strip(),
+        **({"mfc": "white"} if system.startswith("er") or note else {}),
+    )
+    means = records.groupby(x).value.mean()
+    axis.plot(means.index, means, color=colour, lw=0.8, alpha=0.6)

@@ -1,0 +1,133 @@
+"""What the variants of a sweep are measured by, and the records of that (chapter 12)."""
+
+import pandas as pd
+
+from emo_utils.data import dialogues
+from emo_utils.experiment import sweeps
+from emo_utils.models import embeddings, registry
+from emo_utils.project import results_dir
+from emo_utils.scoring import emotion, overlap_scores
+from emo_utils.scoring.repetition import repeated
+from emo_utils.stats import intervals
+
+# What a training says of itself, where it has it: without held-out rows there is no validation.
+OF_TRAINING = (
+    "final_loss",
+    "final_margin",
+    "kl_per_token",
+    "gain_per_token",
+    "test_accuracy",
+    "validation_loss",
+    "validation_margin",
+    "validation_accuracy",
+)
+
+
+def measures(embedding_model: str) -> dict[str, str]:
+    """The measures of an answer, each with how it is computed."""
+    return {
+        "warmth": (
+            f"contrast of sentence embeddings, {embedding_model} "
+            f"({registry.identity(embedding_model)[:12]}), mean of three emotions"
+        ),
+        "bleu1": "sacrebleu BLEU-1 of each answer with the doctor's, mean over items",
+        "complete": "share of answers that ended by themselves",
+        "repeated": "share of an answer's 4-word sequences that it had before",
+        "tokens": "tokens of an answer",
+    }
+
+
+def read_answers(profile: str, variants: list[str]) -> pd.DataFrame:
+    """The kept answers of variants, one row a variant (column `run`) and question."""
+    folder = results_dir(profile) / "variants" / "answers"
+    tables = [pd.read_parquet(folder / f"{name}.parquet").assign(run=name) for name in variants]
+    return pd.concat(tables, ignore_index=True)
+
+
+def measured(answers: pd.DataFrame, embedding_model: str) -> pd.DataFrame:
+    """The answers of variants (`read_answers`) with a column for each of the
+    `measures`: BLEU-1 in 0-100, tokens counted, the others in [0, 1].
+    """
+    doctors = {
+        row["id"]: row["answer"] for name in ("test", "eqsr", "er") for row in dialogues.load(name)
+    }
+    encoder, bleu = embeddings.load(embedding_model), overlap_scores.Bleu()
+    return answers.assign(
+        warmth=emotion.scores_by_contrast(encoder, answers.answer.tolist())["mean"].to_numpy(),
+        complete=answers.complete.astype(float),
+        repeated=answers.answer.map(repeated),
+        bleu1=[
+            bleu.compute(predictions=[answer], references=[doctors[i]], max_order=1)["bleu"]
+            for i, answer in zip(answers.id, answers.answer, strict=True)
+        ],
+    )
+
+
+def add_answers(run, table: str, answers: pd.DataFrame, embedding_model: str) -> None:
+    """Record every measure of every variant with its interval over items, and keep the items.
+
+    answers: of `measured`.
+    """
+    how = measures(embedding_model)
+    for variant, part in answers.groupby("run", sort=False):
+        for metric, signature in how.items():
+            run.add_mean(
+                part[metric],
+                table=table,
+                system=variant,
+                metric=metric,
+                scorer=_scorer(metric, embedding_model),
+                signature=signature,
+                unit="",
+            )
+    items = answers.melt(["id", "run", "system"], list(how), var_name="metric")
+    run.add_items(items.assign(table=table))
+
+
+def add_trainings(run, table: str, variants: pd.DataFrame) -> None:
+    """Record what the trainings say of themselves; variants: of `results.read_variants`."""
+    for row in variants.to_dict("records"):
+        for metric in OF_TRAINING:
+            if pd.notna(row.get(metric)):
+                run.add(
+                    table=table,
+                    system=row["run"],
+                    metric=metric,
+                    value=row[metric],
+                    n=1,
+                    scorer="trainer",
+                    signature="as the training recorded it",
+                    interval="none",
+                )
+
+
+def add_seeds(run, table: str, answers: pd.DataFrame, embedding_model: str) -> None:
+    """Where variants differ in their seed alone, record warmth and overlap of all their seeds
+    (group `all seeds`), with an interval over seeds and items together.
+
+    answers: of `measured`.
+    """
+    trainings = answers.run.map(sweeps.without_seed)
+    for training, part in answers.groupby(trainings, sort=False):
+        for metric in ("warmth", "bleu1") if part.run.nunique() > 1 else ():
+            values = part.pivot(index="run", columns="id", values=metric).dropna(axis="columns")
+            value, low, high = intervals.mean_interval_over_seeds(
+                values.to_numpy(), run.values["seed"]
+            )
+            run.add(
+                table=table,
+                system=training,
+                metric=metric,
+                value=value,
+                ci_low=low,
+                ci_high=high,
+                n=values.shape[1],
+                group="all seeds",
+                scorer=_scorer(metric, embedding_model),
+                signature=f"{measures(embedding_model)[metric]}; "
+                f"bootstrap over {len(values)} seeds and over items",
+            )
+
+
+def _scorer(metric: str, embedding_model: str) -> str:
+    return embedding_model if metric == "warmth" else "counts"

@@ -1,0 +1,128 @@
+"""Tables and figure of a sweep, from records written by hand."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from emo_utils.experiment import sweeps
+from emo_utils.report import figures, sweep_figures, sweep_tables
+
+DPO, KTO = "03_dpo.eqsr-dpo@beta=", "04_kto.eqsr-kto@beta="
+
+
+def record(system, metric, value, group="all", half=0.125):
+    return {
+        "system": system,
+        "metric": metric,
+        "value": value,
+        "ci_low": value - half,
+        "ci_high": value + half,
+        "n": 20,
+        "unscored": 0,
+        "interval": "items",
+        "seed": 42,
+        "group": group,
+    }
+
+
+@pytest.fixture
+def records():
+    """Two betas of DPO, one of them with two seeds, and one of KTO."""
+    rows = []
+    for variant, warmth, margin in (
+        (f"{DPO}0.1,seed=42", 0.5, 1.0),
+        (f"{DPO}0.1,seed=43", 0.75, 2.0),
+        (f"{DPO}0.05,seed=42", 0.25, -1.0),
+        (f"{KTO}0.1,seed=42", 0.375, 3.0),
+    ):
+        rows += [record(variant, "warmth", warmth), record(variant, "final_margin", margin, half=0)]
+    return pd.DataFrame(rows)
+
+
+def test_a_variants_name_without_its_seed():
+    assert sweeps.without_seed("02_sft.er-sft@seed=43") == "02_sft.er-sft@"
+    assert sweeps.without_seed(f"{DPO}0.1,seed=43") == f"{DPO}0.1"
+    assert sweeps.without_seed("04_kto.eqsr-kto@seed=7,beta=0.1") == "04_kto.eqsr-kto@,beta=0.1"
+
+
+def test_names_say_the_parameters(records):
+    merged = sweep_tables.with_parameters(records)
+    assert sweep_tables.parameters(merged) == ["base", "beta", "seed_of"]
+    assert merged.base.tolist() == ["eqsr-dpo"] * 6 + ["eqsr-kto"] * 2
+    assert merged.beta.tolist() == ["0.1"] * 4 + ["0.05"] * 2 + ["0.1"] * 2
+    assert merged.seed_of[2] == "43" and merged.value.tolist() == records.value.tolist()
+
+
+def test_a_row_a_variant_with_what_differs(records):
+    table = sweep_tables.variants_table(records)
+    assert list(table.columns) == ["system", "beta", "seed", "warmth", "final_margin"]
+    second = table.loc[f"{DPO}0.1,seed=43"]
+    assert second.tolist() == ["eqsr-dpo", "0.1", "43", "0.750 [0.625, 0.875]", 2.0]
+    # Nothing differs but the system where each has one variant of the same parameters.
+    same = records[records.system.isin([f"{DPO}0.1,seed=42", f"{KTO}0.1,seed=42"])]
+    assert list(sweep_tables.variants_table(same).columns) == ["system", "warmth", "final_margin"]
+
+
+def test_failed_trainings_are_named_with_their_rank(records):
+    assert sweep_tables.failed_in_words(records) == (
+        f"{DPO}0.05,seed=42 failed, and is number 4 of 4 by warmth"
+    )
+    well = records[~records.system.str.contains("0.05")]
+    assert sweep_tables.failed_in_words(well) == "no training failed by this sign"
+    warmth = records[records.metric == "warmth"]
+    assert sweep_tables.failed_in_words(warmth) == "no training failed by this sign"
+
+
+def test_seeds_stand_beside_questions(records):
+    joined = pd.DataFrame([record(f"{DPO}0.1", "warmth", 0.625, "all seeds", 0.25)])
+    both = pd.concat([records[records.system.str.startswith(f"{DPO}0.1")], joined])
+    [row] = sweep_tables.seeds_table(both).to_dict("records")
+    assert row == {
+        "training": f"{DPO}0.1",
+        "metric": "warmth",
+        "seeds": 2,
+        "over_seeds": pytest.approx(1.96 * np.std([0.5, 0.75], ddof=1), abs=5e-4),
+        "over_questions": 0.125,
+        "mean": "0.625 [0.375, 0.875]",
+    }
+
+
+def test_a_margin_over_beta_is_in_nats(records):
+    merged = sweep_figures.with_nats(sweep_tables.with_parameters(records))
+    moved = merged[merged.metric == "moved, nats"]
+    assert moved.value.tolist() == pytest.approx([10, 20, -20, 30]) and len(merged) == 12
+
+
+def test_a_line_joins_what_differs_in_one_thing_alone(records):
+    merged = sweep_tables.with_parameters(records[records.metric == "warmth"])
+    joined = [(s, note, len(part)) for s, note, part in sweep_figures.lines(merged, "beta")]
+    assert joined == [("eqsr-dpo", "", 3), ("eqsr-kto", "", 1)]
+    # A parameter that only some variants name sets them apart.
+    more = pd.DataFrame([record(f"{DPO}0.1,init=er-sft", "warmth", 0.5)])
+    merged = sweep_tables.with_parameters(pd.concat([records[records.metric == "warmth"], more]))
+    joined = [(s, note, len(part)) for s, note, part in sweep_figures.lines(merged, "beta")]
+    assert joined == [("eqsr-dpo", "", 3), ("eqsr-dpo", "init er-sft", 1), ("eqsr-kto", "", 1)]
+
+
+def test_the_figure_has_a_panel_a_measure(records):
+    figure = sweep_figures.measures_figure(records, "beta")
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles == ["reward margin at the end", "margin / beta, nats", titles[2]]
+    warm = figure.axes[2]
+    assert [label.get_text() for label in warm.get_xticklabels()] == ["0.05", "0.1"]
+    dpo, kto = warm.containers
+    assert dpo.lines[0].get_xdata().tolist() == [1, 1, 0]
+    assert dpo.lines[0].get_ydata().tolist() == [0.5, 0.75, 0.25]
+    assert kto.lines[0].get_xdata().tolist() == [1.06]
+    means = [line for line in warm.lines if line.get_linestyle() == "-"]
+    assert [line.get_ydata().tolist() for line in means] == [[0.25, 0.625], [0.375]]
+    assert kto.lines[0].get_color() == figures.colour("eqsr-kto")
+    assert [text.get_text() for text in warm.get_legend().get_texts()] == [
+        "EQ+SR (dpo)",
+        "EQ+SR (kto)",
+    ]
+    by_system = sweep_figures.measures_figure(records, "base")
+    assert [axis.get_title() for axis in by_system.axes] == [titles[0], titles[2], ""]
+    assert by_system.axes[0].get_legend() is None
+    plt.close("all")
