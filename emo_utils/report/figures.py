@@ -55,6 +55,13 @@ def colour(system: str) -> str:
     return COLOURS[next((m for m in ("sft", "dpo", "kto") if system.endswith(m)), "none")]
 
 
+def marker(system: str) -> str:
+    """The shape of a system's points, where colour tells the method and shape the rest."""
+    if system.startswith("er-eqsr"):
+        return "s"
+    return {"prompt": "D", "er-sft": "^"}.get(system, "o")
+
+
 def intervals_figure(records: pd.DataFrame, table: str, metrics: tuple[str, ...], ours_label: str):
     """For each metric two panels, each on an axis of its own: the paper's values,
     and ours with intervals.

@@ -15,13 +15,16 @@ import evaluate
 import numpy as np
 import pyphen
 from nltk.stem.porter import PorterStemmer
+from nltk.translate.bleu_score import SmoothingFunction, corpus_bleu, sentence_bleu
 from rapidfuzz.distance import LCSseq
 from rouge_score import tokenize
 from sacrebleu.metrics import BLEU
 
 from emo_utils.project import EmoError
+from emo_utils.stats import intervals
 
 ROUGE_TYPES = ("rouge1", "rouge2", "rougeL")
+ROUGE_SIGNATURE = "rouge-score, F1, stemmer, mean over items"
 _FEATURES = datasets.Features(
     {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
 )
@@ -113,11 +116,8 @@ class Bleu(_Overlap):
         return _info("sacrebleu's corpus BLEU")
 
     def _compute(self, predictions, references, max_order=4):
-        scorer = BLEU(max_ngram_order=max_order)
-        return {
-            "bleu": scorer.corpus_score(predictions, [references]).score,
-            "signature": str(scorer.get_signature()),
-        }
+        score, signature = _corpus_bleu(predictions, references, max_order)
+        return {"bleu": score, "signature": signature}
 
 
 class Rouge(_Overlap):
@@ -129,8 +129,63 @@ class Rouge(_Overlap):
     def _compute(self, predictions, references):
         scores = rouge_items(predictions, references)
         return {name: float(values.mean()) for name, values in scores.items()} | {
-            "signature": "rouge-score, F1, stemmer, mean over items"
+            "signature": ROUGE_SIGNATURE
         }
+
+
+def corpus_scores(
+    predictions: list[str], references: list[str], seed: int
+) -> dict[str, tuple[float, np.ndarray, str]]:
+    """BLEU and BLEU-1 (0-100) and ROUGE-1, -2 and -L (0-1) of one system's answers, as in Table 2
+    of EmoDoctor: metric -> (value, its bootstrap draws of shape (RESAMPLES,), how it was computed).
+
+    The same seed draws the same items for every system, so that differences are paired. Raises
+    EmoError as `check_texts`.
+    """
+    check_texts(predictions, references)
+    indices = intervals.resample_indices(len(predictions), seed)
+    scores = {}
+    for metric, order in (("bleu", 4), ("bleu1", 1)):
+        value, signature = _corpus_bleu(predictions, references, order)
+        scores[metric] = value, bleu_draws(predictions, references, order, indices), signature
+    for metric, items in rouge_items(predictions, references).items():
+        scores[metric] = *intervals.mean_draws(items, seed), ROUGE_SIGNATURE
+    return scores
+
+
+def _corpus_bleu(predictions, references, max_order: int) -> tuple[float, str]:
+    scorer = BLEU(max_ngram_order=max_order)
+    score = scorer.corpus_score(predictions, [references]).score
+    return score, str(scorer.get_signature())
+
+
+def bleu_variants(predictions: list[str], references: list[str]) -> dict[str, float]:
+    """What several tools call BLEU, on the same texts, 0-100.
+
+    `sacrebleu`: corpus, 13a tokens. `NLTK corpus`: split at spaces. `NLTK sentences`: mean over
+    items, split at spaces, unsmoothed. `characters`: mean over items, a character a token,
+    smoothing method 3, as LLaMA-Factory's `bleu-4`.
+    """
+    pairs = list(zip(predictions, references, strict=True))
+    words = [(answer.split(), reference.split()) for answer, reference in pairs]
+    smooth = SmoothingFunction().method3
+    with warnings.catch_warnings():
+        # NLTK says for every item that no 4-gram matches; that is what is shown here.
+        warnings.simplefilter("ignore", UserWarning)
+        corpus = corpus_bleu([[reference] for _, reference in words], [mine for mine, _ in words])
+        sentences = [sentence_bleu([reference], mine) for mine, reference in words]
+        characters = [
+            sentence_bleu([list(reference)], list(answer), smoothing_function=smooth)
+            if answer
+            else 0.0
+            for answer, reference in pairs
+        ]
+    return {
+        "sacrebleu": _corpus_bleu(predictions, references, 4)[0],
+        "NLTK corpus": 100 * corpus,
+        "NLTK sentences": 100 * float(np.mean(sentences)),
+        "characters": 100 * float(np.mean(characters)),
+    }
 
 
 def rouge_items(predictions: list[str], references: list[str]) -> dict[str, np.ndarray]:

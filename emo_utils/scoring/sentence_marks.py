@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from emo_utils.data import marked_sentences
 from emo_utils.models import embeddings
+from emo_utils.stats import reliability
 
 MARKS = {
     "comfort_knowledge": ("comfort", "knowledge"),
@@ -56,6 +57,71 @@ def marks(encoder, learnt: dict[str, LogisticRegression], sentences: list[str]) 
             for mark, model in learnt.items()
         }
     )
+
+
+def held_out(name: str) -> pd.DataFrame:
+    """The sentences of a set that train nothing (its part `test`), with the marks of two readers:
+    columns text, from, a column a mark, and `MARK_second` for the second reader.
+    """
+    return pd.DataFrame(marked_sentences.load(name)).query("part == 'test'").reset_index(drop=True)
+
+
+def add_agreement(run, program: pd.DataFrame, readers: pd.DataFrame, scorer: str, of: str = ""):
+    """Record how far marks agree with those of two readers of the same sentences (table
+    `validity.sentences`, a group a mark).
+
+    program: of `marks`; readers: rows of `held_out`, in the same order; of: what the sentences are,
+    where they are not the whole set.
+    """
+    for mark in program:
+        about = {"table": "validity.sentences", "group": mark + of}
+        ours, first, second = program[mark], readers[mark], readers[f"{mark}_second"]
+        _add_kappas(run, ours, first, second, scorer, about)
+        _add_recall_and_precision(run, ours.to_numpy(), first.to_numpy(dtype=bool), scorer, about)
+
+
+def _add_kappas(run, ours, first, second, scorer: str, about: dict) -> None:
+    """Agreement beyond chance of the program with each reader, and of the readers."""
+    for system, (one, other) in {
+        "program and first reader": (ours, first),
+        "program and second reader": (ours, second),
+        "first and second reader": (first, second),
+    }.items():
+        value, low, high = reliability.cohen_kappa_interval(one, other, run.values["seed"])
+        run.add(
+            **about,
+            system=system,
+            metric="kappa",
+            value=value,
+            ci_low=low,
+            ci_high=high,
+            n=len(one),
+            scorer=scorer if "program" in system else "readers",
+            signature=(
+                "Cohen's kappa on marked sentences that trained nothing; "
+                "bootstrap over sentences; the readers are language models"
+            ),
+        )
+
+
+def _add_recall_and_precision(run, ours, reader, scorer: str, about: dict) -> None:
+    """Shares of the reader's marks that the program gives, and of the program's that the reader
+    gives; neither where there are none.
+    """
+    for metric, counted in (("recall", ours[reader]), ("precision", reader[ours])):
+        if len(counted):
+            run.add_mean(
+                counted,
+                **about,
+                system="program and first reader",
+                metric=metric,
+                scorer=scorer,
+                signature=(
+                    "share of the sentences that the reader marked (recall) "
+                    "or that the program marked (precision)"
+                ),
+                unit="sentences",
+            )
 
 
 def names_urgent_help(text: str) -> bool:

@@ -2,6 +2,32 @@
 
 import numpy as np
 
+from emo_utils.stats import intervals
+
+
+def cohen_kappa(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Cohen's kappa of two raters' yes or no, over the last axis (Cohen, 1960): the agreement
+    beyond chance, over the most that was possible; 0 where both say the same of everything.
+
+    first, second: boolean, of the same shape (..., items); returns shape (...).
+    """
+    agreed = (first == second).mean(axis=-1)
+    yes, yes_too = first.mean(axis=-1), second.mean(axis=-1)
+    by_chance = yes * yes_too + (1 - yes) * (1 - yes_too)
+    return (agreed - by_chance) / np.where(by_chance < 1, 1 - by_chance, 1)
+
+
+def cohen_kappa_interval(
+    first, second, seed: int, resamples: int = 1000
+) -> tuple[float, float, float]:
+    """Cohen's kappa of two raters' yes or no on the same items, with its 95 % bootstrap interval
+    over the items. (All samples at once: scikit-learn's kappa would be called for each.)
+    """
+    first, second = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
+    samples = intervals.resample_indices(len(first), seed, resamples)
+    draws = cohen_kappa(first[samples], second[samples])
+    return float(cohen_kappa(first, second)), *intervals.interval(draws)
+
 
 def krippendorff_alpha(counts: np.ndarray) -> float:
     """Krippendorff's alpha for ordinal values (Krippendorff, 2011): 1 - observed over expected

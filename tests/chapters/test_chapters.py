@@ -16,6 +16,7 @@ from emo_utils.judging import decisions, preference, remote
 from emo_utils.models import embeddings, loading
 from emo_utils.project import EmoError
 from emo_utils.scoring import emotion, facts, sentence_marks
+from emo_utils.stats import intervals
 
 SYSTEMS, UNREADABLE = list(preference.SYSTEMS), "(a text that no judge can read)"
 CANARIES = cell_with("07_preference_ablation", "CANARIES = {").CANARIES
@@ -226,6 +227,37 @@ def test_pairs_that_cannot_be_read_leave_no_record(home, monkeypatch, given, cap
         "no pair was judged" in capsys.readouterr().out
         and len(found.loc["emodoctor.figure2.emotion"]) == 12
     )
+
+
+# Chapter 6
+
+
+def test_knowledge_counts_what_cannot_be_read(home, monkeypatch):
+    """The reader cannot hold one answer; it keeps all of every other one. (Fifty samples: those of
+    BLEU take their time.)
+    """
+    drawn = intervals.resample_indices
+    monkeypatch.setattr(intervals, "RESAMPLES", 50)
+    monkeypatch.setattr(intervals, "resample_indices", lambda n, seed: drawn(n, seed, 50))
+    found = records_of(play("06_knowledge_scoring")).xs("all", level="group")
+    kept = found.loc["emodoctor.facts"].xs("kept", level="metric")
+    assert (kept.value == 1.0).all() and kept.unscored.to_dict() == dict.fromkeys(
+        results.SYSTEMS, 0
+    ) | {"eqsr-kto": 1}
+    assert found.loc["emodoctor.facts.yardsticks"].n.tolist() == [4, 4]
+    overlap = found.loc["emodoctor.table2.doctor"]
+    assert set(overlap.index.get_level_values("metric")) == {
+        "bleu",
+        "bleu1",
+        "rouge1",
+        "rouge2",
+        "rougeL",
+    }
+    tools = found.loc["emodoctor.bleu_by_tool"].xs("sacrebleu", level="metric").value
+    assert tools.to_dict() == overlap.xs("bleu", level="metric").value.to_dict()
+    # Sums of cells are over the three questions that have a score for every system.
+    combined = found.loc["emodoctor.claims"]
+    assert set(combined[combined.scorer.str.startswith("tiny-llama")].n) == {3}
 
 
 # Chapter 8

@@ -1,12 +1,11 @@
 """Marks on sentences and calls for urgent help; the marked sentences themselves."""
 
-from types import SimpleNamespace
-
 import numpy as np
-import played
+import pandas as pd
 import pytest
 
 from emo_utils.data import dialogues, marked_sentences
+from emo_utils.experiment import runs
 from emo_utils.scoring import sentence_marks
 
 
@@ -58,6 +57,40 @@ def test_marks_are_learnt_from_the_training_part_alone(bag, name, monkeypatch):
     ).equals(found)
 
 
+@pytest.mark.parametrize("name", sentence_marks.MARKS)
+def test_what_is_held_out_trains_nothing(name):
+    held = sentence_marks.held_out(name)
+    train = {row["text"] for row in marked_sentences.load(name) if row["part"] == "train"}
+    rows = [row for row in marked_sentences.load(name) if row["part"] == "test"]
+    assert held.text.tolist() == [row["text"] for row in rows] and train.isdisjoint(held.text)
+    assert list(held.index) == list(range(len(rows)))
+
+
+def test_agreement_is_recorded_by_pair_of_readers_with_recall_and_precision():
+    """Of 8 sentences the program marks 4, the first reader 3 of these and 1 more."""
+    run = runs.Run("08_qualitative_cases", {"profile": "smoke", "seed": 5}, {})
+    program = pd.DataFrame({"comfort": [True] * 4 + [False] * 4, "knowledge": [False] * 8})
+    first, second = [1, 1, 1, 0, 1, 0, 0, 0], [1, 1, 1, 1, 0, 0, 0, 0]
+    readers = pd.DataFrame({"comfort": first, "comfort_second": second})
+    readers = readers.assign(knowledge=[0] * 8, knowledge_second=[0] * 8)
+    sentence_marks.add_agreement(run, program, readers, "encoder", ", of some")
+    found = {(r.system, r.metric, r.group): r for r in run.records}
+    ours, others = "program and first reader", "first and second reader"
+    kappa = found[ours, "kappa", "comfort, of some"]
+    # 6 of 8 agreed, by chance one half
+    assert (kappa.value, kappa.n, kappa.scorer) == (pytest.approx(0.5), 8, "encoder")
+    assert kappa.ci_low < 0.5 < kappa.ci_high
+    second = found["program and second reader", "kappa", "comfort, of some"]
+    assert second.value == 1.0 and found[others, "kappa", "comfort, of some"].scorer == "readers"
+    for metric in ("recall", "precision"):
+        share = found[ours, metric, "comfort, of some"]
+        assert (share.value, share.n) == (0.75, 4)
+        assert share.signature.endswith("(precision); bootstrap over sentences")
+    # Nobody marks knowledge: no agreement beyond chance, and no share of nothing.
+    assert found[ours, "kappa", "knowledge, of some"].value == 0.0
+    assert (ours, "recall", "knowledge, of some") not in found and len(run.records) == 8
+
+
 def test_no_sentence_has_no_marks(bag):
     assert sentence_marks.marks(None, sentence_marks.learn(None, "safety"), []).shape == (0, 3)
 
@@ -98,28 +131,6 @@ def test_marked_sentences_are_complete_and_apart(name):
         assert {row[f"{mark}_second"] for row in test} == {0, 1}, (
             "the sentences that measure have two readers"
         )
-
-
-def test_marked_answers_are_escaped_and_marked_by_more_than_colour():
-    run = SimpleNamespace(profile="smoke")
-    html = (
-        played.cell_with("08_qualitative_cases", "def marked_texts")
-        .marked_texts(
-            {
-                "SFT": [
-                    ("<b>You did well.</b>", True, False),
-                    ("Take rest.", False, True),
-                    ("It heals, so do not worry.", True, True),
-                    ("Hm.", False, False),
-                ]
-            },
-            run,
-        )
-        .data
-    )
-    assert "<b>" not in html and "&lt;b&gt;You did well." in html
-    assert html.count("♡") == 3 and html.count("✚") == 3  # two sentences each, and the legend
-    assert 'title="comfort and knowledge"' in html and 'title="neither"' in html
 
 
 def test_sentences_that_speak_to_a_judge_are_what_their_card_says():

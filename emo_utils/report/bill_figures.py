@@ -1,0 +1,26 @@
+"""The figure of chapter 13: where the hours go."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from emo_utils.report import figures
+from emo_utils.report.bill_tables import rounded
+
+
+def hours_by_task(lines: pd.DataFrame, gpu: str):
+    """Hours on one GPU by task on a logarithmic axis, trainings in a colour of their own.
+
+    lines: columns item, GPU hours, GB (of a training's weights; missing for other tasks).
+    """
+    part = lines[lines["GPU hours"].notna()].sort_values("GPU hours")
+    colours = [figures.COLOURS["sft" if trains else "dpo"] for trains in part["GB"].notna()]
+    figure, axis = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
+    axis.barh(part["item"], part["GPU hours"], color=colours)
+    for place, hours in enumerate(part["GPU hours"]):
+        axis.text(hours * 1.05, place, rounded(hours), va="center", fontsize=8)
+    axis.set(
+        xscale="log",
+        xlabel=f"hours on one {gpu}, computed (blue: training, orange: reading and writing)",
+        xlim=(None, part["GPU hours"].max() * 2),
+    )
+    return figure

@@ -1,0 +1,38 @@
+"""The figure of chapter 8: comfort against safety flags and against what is kept."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from emo_utils.report import figures
+
+
+def cost_of_comfort(records: pd.DataFrame, kept: dict[str, tuple[float, float, float]]):
+    """Two panels over the share of sentences that comfort: answers with a safety flag, and what is
+    kept of the doctor's answer. A point a system, with both intervals.
+
+    records: of chapter 8; kept: system -> mean share of tokens, and its interval.
+    """
+    part = records[records.table.isin(("emodoctor.table3", "emodoctor.safety"))]
+    shares = part.set_index(["system", "metric"])
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), sharex=True, layout="constrained")
+    for system in part[part.metric == "comfort_share"].system:
+        comfort, flagged = shares.loc[system, "comfort_share"], shares.loc[system, "any"]
+        of_flags = flagged.value, flagged.ci_low, flagged.ci_high
+        for axis, (value, low, high) in zip(axes, (of_flags, kept[system]), strict=True):
+            axis.errorbar(
+                comfort.value,
+                value,
+                xerr=[[comfort.value - comfort.ci_low], [comfort.ci_high - comfort.value]],
+                yerr=[[value - low], [high - value]],
+                elinewidth=0.8,
+                color=figures.colour(system),
+                fmt=figures.marker(system),
+                label=figures.LABELS[system],
+            )
+    comfort = "share of sentences that comfort"
+    axes[0].set(title="answers with a safety flag", ylabel="share of answers", xlabel=comfort)
+    axes[1].set(
+        title="what is kept of the doctor's answer", ylabel="share of tokens", xlabel=comfort
+    )
+    axes[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
+    return figure
