@@ -1,5 +1,5 @@
 """Answers of a model behind any OpenAI-compatible server to the book's test questions,
-for the scoring chapters (parameter `extra`).
+for the scoring chapters (parameters `extra` and `commercial`).
 """
 
 import os

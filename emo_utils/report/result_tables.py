@@ -45,7 +45,7 @@ def cell(record, digits: int = 2, sign: str = "") -> str:
     text = f"{record.value:{sign}.{digits}f}"
     if record.interval != "none" and record.n > 1:
         text += f" [{record.ci_low:{sign}.{digits}f}, {record.ci_high:{sign}.{digits}f}]"
-    elif record.n == 1:
+    elif record.n == 1 and not record.unscored:
         text += " (n = 1)"
     return text + (f" (n = {record.n}, {record.unscored} unscored)" if record.unscored else "")
 

@@ -27,6 +27,7 @@ def record(system="s", metric="m", value=0.5, low=0.25, high=0.75, n=20, unscore
         ({"interval": "none"}, {}, "0.50"),
         ({"n": 1}, {}, "0.50 (n = 1)"),
         ({"unscored": 3}, {}, "0.50 [0.25, 0.75] (n = 20, 3 unscored)"),
+        ({"n": 1, "unscored": 3}, {}, "0.50 (n = 1, 3 unscored)"),
     ],
 )
 def test_a_cell_shows_what_its_record_knows(change, options, text):

@@ -1,0 +1,44 @@
+"""The figure of the scores of Empathy by Design."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from emo_utils.data.caregiver import ELSEWHERE, REJECTED
+from emo_utils.report import figures
+
+COLOURS = {
+    "ebd-base": figures.COLOURS["sft"],
+    "ebd-dpo": figures.COLOURS["dpo"],
+    REJECTED: "#888888",
+    ELSEWHERE: "#888888",
+}
+PANELS = {
+    "cosine": "cosine with the reference",
+    "correctness": "correctness (1 to 5)",
+    "entailment": "P(entailed by the reference)",
+    "empathy": "empathy (1 to 5)",
+    "politeness": "politeness (1 to 5)",
+    "grade": "grade level",
+}
+
+
+def scores_figure(records: pd.DataFrame, systems: list[str], title: str) -> None:
+    """A panel for each score, each with an axis of its own and a line a system: the value and its
+    interval; texts of the data are grey squares.
+
+    records: those of the scores, one a system and metric.
+    """
+    figure, axes = plt.subplots(2, 3, figsize=(9.5, 5), sharey=True, layout="constrained")
+    for axis, (metric, label) in zip(axes.flat, PANELS.items()):
+        part = records[records.metric == metric].set_index("system")
+        for y, system in enumerate(systems):
+            if system not in part.index:
+                continue
+            record = part.loc[system]
+            colour = COLOURS.get(system, figures.COLOURS["kto"])
+            axis.plot([record.ci_low, record.ci_high], [y, y], color=colour, lw=2)
+            marker = "s" if system in (REJECTED, ELSEWHERE) else "o"
+            axis.plot(record.value, y, marker, color=colour)
+        axis.set(title=label, yticks=range(len(systems)), yticklabels=systems)
+    axes[0, 0].invert_yaxis()
+    figure.suptitle(title, fontsize=9)

@@ -1,0 +1,122 @@
+"""Tables of the chapters on Empathy by Design, from records as they are kept, and the figure."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from emo_utils.data.caregiver import ELSEWHERE, REJECTED
+from emo_utils.report import ebd_figures, ebd_tables
+
+
+def record(table, system, metric, value, group="all", n=20, **more):
+    return {
+        "table": table,
+        "system": system,
+        "metric": metric,
+        "value": value,
+        "ci_low": value - 0.1,
+        "ci_high": value + 0.1,
+        "n": n,
+        "unscored": 0,
+        "group": group,
+        "scorer": "a judge",
+        "signature": "how",
+        "interval": "items",
+    } | more
+
+
+RECORDS = pd.DataFrame(
+    [
+        record("ebd.semantic", "ebd-base", "cosine", 0.5),
+        record("ebd.semantic", "ebd-dpo", "cosine", 0.625),
+        record("ebd.semantic", REJECTED, "cosine", 0.75),
+        record("ebd.factual", "ebd-base", "correctness", 3.0),
+        record("ebd.factual", "ebd-dpo", "correctness", 3.5, n=18, unscored=2),
+        record(
+            "ebd.semantic.differences",
+            "ebd-dpo",
+            "cosine",
+            0.25,
+            "minus ebd-base",
+            signature="paired difference to ebd-base; p = 0.0312, after Holm 0.0625; cosine",
+        ),
+        record("ebd.check", ELSEWHERE, "empathy", 0.9, f"above {REJECTED}"),
+        record("ebd.slips", "ebd-base", "entailed", 0.25, "as meant"),
+        record("ebd.slips", "ebd-base", "entailed", 1.0, "sought", interval="none"),
+        record("ebd.slips", "ebd-dpo", "entailed", 0.5, "as meant"),
+        record("emodoctor.claims", "a - b", "combination", 0.125),
+    ]
+)
+SCORES = ("ebd.semantic", "ebd.factual", "ebd.human")
+
+
+def test_scores_are_a_row_a_system():
+    shown = ebd_tables.scores(RECORDS, SCORES)
+    assert list(shown.index) == ["ebd-base", "ebd-dpo", REJECTED]
+    assert list(shown) == ["cosine", "correctness"]
+    assert shown.loc["ebd-base", "cosine"] == "0.50 [0.40, 0.60]"
+    assert shown.loc["ebd-dpo", "correctness"] == "3.50 [3.40, 3.60] (n = 18, 2 unscored)"
+    assert pd.isna(shown.loc[REJECTED, "correctness"])
+
+
+def test_a_list_shows_each_record_of_its_table():
+    shown = ebd_tables.listed(RECORDS, "ebd.semantic", ("system",))
+    assert shown.to_numpy().tolist() == [
+        ["ebd-base", "0.500 [0.400, 0.600]", 20],
+        ["ebd-dpo", "0.625 [0.525, 0.725]", 20],
+        [REJECTED, "0.750 [0.650, 0.850]", 20],
+    ]
+
+
+def test_differences_show_both_p_values():
+    assert ebd_tables.gains(RECORDS).to_numpy().tolist() == [
+        ["cosine", "0.25 [0.15, 0.35]", "0.0312", "0.0625", 20]
+    ]
+
+
+def test_checks_name_the_text_that_must_be_higher():
+    [row] = ebd_tables.checks(RECORDS).to_dict("records")
+    assert row["must be higher"] == ELSEWHERE and row["than"] == REJECTED
+    assert row["is, in a share of"] == "0.90 [0.80, 1.00]"
+
+
+def test_slips_stand_beside_what_was_meant():
+    shown = ebd_tables.slips(RECORDS)
+    assert list(shown.index) == ["entailed, as meant", "entailed, sought"]
+    assert list(shown) == ["ebd-base", "ebd-dpo"]
+    assert shown.loc["entailed, sought", "ebd-base"] == "1.00"
+    assert pd.isna(shown.loc["entailed, sought", "ebd-dpo"])
+
+
+def test_the_note_names_the_judge_of_the_records():
+    assert "Judge: a judge, whose agreement" in ebd_tables.note(RECORDS, "another")
+    without = RECORDS[RECORDS.metric != "correctness"]
+    assert "Judge: another, whose agreement" in ebd_tables.note(without, "another")
+
+
+@pytest.fixture
+def figure():
+    plt.close("all")
+    scores = RECORDS[RECORDS.table.isin(SCORES)]
+    ebd_figures.scores_figure(scores, ["ebd-base", "ebd-dpo", REJECTED], "n = 20")
+    yield plt.gcf()
+    plt.close("all")
+
+
+def test_each_score_has_a_panel_with_values_and_intervals(figure):
+    cosine, correctness, *rest = figure.axes
+    drawn = [tuple(line.get_xdata()) for line in cosine.lines]
+    assert drawn == [
+        pytest.approx(x)
+        for x in [(0.4, 0.6), (0.5,), (0.525, 0.725), (0.625,), (0.65, 0.85), (0.75,)]
+    ]
+    assert [line.get_ydata()[0] for line in cosine.lines] == [0, 0, 1, 1, 2, 2]
+    assert len(correctness.lines) == 4 and not any(axis.lines for axis in rest)
+    assert [axis.get_title() for axis in figure.axes] == list(ebd_figures.PANELS.values())
+
+
+def test_texts_of_the_data_are_grey_squares(figure):
+    *_, base, _, tuned, _, rejected = figure.axes[0].lines
+    assert (rejected.get_marker(), rejected.get_color()) == ("s", "#888888")
+    assert tuned.get_marker() == base.get_marker() == "o"
+    assert len({base.get_color(), tuned.get_color(), rejected.get_color()}) == 3
