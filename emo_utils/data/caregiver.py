@@ -10,6 +10,7 @@ from emo_utils.project import DATA
 
 FIELDS = ("id", "topic", "prompt", "chosen", "rejected")
 FILES = {"train": DATA / "caregiver/train.jsonl", "test": DATA / "caregiver/test.jsonl"}
+VOICES = DATA / "caregiver/voices.jsonl"
 # Texts of the data that stand beside a system's answers: the facts of the preferred answer in
 # another tone, and its tone without its facts.
 REJECTED, ELSEWHERE = "the rejected answer", "the preferred answer to another question"
@@ -69,4 +70,24 @@ def baseline_answers(pairs: list[dict]) -> list[dict]:
         {"id": pair["id"], "system": system, "answer": answer, "complete": True}
         for system, answers in texts.items()
         for pair, answer in zip(pairs, answers, strict=True)
+    ]
+
+
+def in_voices(pairs: dict[str, dict], count: int) -> list[dict]:
+    """The first `count` test questions that are there in other voices, as rows of id, question,
+    voice and of (the pair's id): all as they are, all the same again, then in every voice.
+
+    pairs: those of `test` by their ids.
+    """
+    spoken = files.rows_of(VOICES, ("id", "question", "voice", "prompt"))
+    chosen = list(dict.fromkeys(row["question"] for row in spoken))[:count]
+    rows = [
+        {"id": f"{i}.{ending}", "question": pairs[i]["prompt"], "voice": voice, "of": i}
+        for ending, voice in (("original", "original"), ("again", "original again"))
+        for i in chosen
+    ]
+    return rows + [
+        {"id": row["id"], "question": row["prompt"], "voice": row["voice"], "of": row["question"]}
+        for row in spoken
+        if row["question"] in chosen
     ]

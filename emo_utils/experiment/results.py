@@ -100,13 +100,7 @@ def read_variants(profile: str, runs: list[str]) -> pd.DataFrame:
     """
     rows = []
     for run in runs:
-        path = result_path(run, profile)
-        if not path.is_file():
-            raise EmoError(
-                f"the variant {run} ({profile} profile) is missing; "
-                f"make it with: emo make '{run}'{profile_flag(profile)}"
-            )
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = _variant(run, profile)
         values = content["provenance"]["parameters"]
         # A variant is written RUN@name=value,name=value.
         changed = [pair.partition("=")[0] for pair in run.partition("@")[2].split(",")]
@@ -117,6 +111,22 @@ def read_variants(profile: str, runs: list[str]) -> pd.DataFrame:
             | {r["metric"]: r["value"] for r in content["records"]}
         )
     return pd.DataFrame(rows)
+
+
+def variant_records(profile: str, run: str) -> list[dict]:
+    """The records that a variant wrote; raises EmoError for a missing one."""
+    return _variant(run, profile)["records"]
+
+
+def _variant(run: str, profile: str) -> dict:
+    """What a variant wrote: records and provenance."""
+    path = result_path(run, profile)
+    if not path.is_file():
+        raise EmoError(
+            f"the variant {run} ({profile} profile) is missing; "
+            f"make it with: emo make '{run}'{profile_flag(profile)}"
+        )
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def read_items(profile: str, run: str) -> pd.DataFrame:

@@ -79,3 +79,28 @@ def test_baselines_are_the_rejected_answer_and_that_of_the_next_question():
         "yes 0",
     ]
     assert len(rows) == 6 and all(json.dumps(row) and row["complete"] for row in rows)
+
+
+def test_voices_stand_behind_the_question_as_it_is_asked_twice():
+    pairs = {pair["id"]: pair for pair in caregiver.load("test")}
+    rows = caregiver.in_voices(pairs, 2)
+    assert len({row["id"] for row in rows}) == len(rows) == 2 * 8
+    assert [(row["voice"], row["of"]) for row in rows[:4]] == [
+        ("original", "care-test-01"),
+        ("original", "care-test-02"),
+        ("original again", "care-test-01"),
+        ("original again", "care-test-02"),
+    ]
+    for row in rows[:4]:
+        assert row["question"] == pairs[row["of"]]["prompt"]
+    lines = caregiver.VOICES.read_text(encoding="utf-8").splitlines()
+    spoken = {line["id"]: line for line in map(json.loads, lines)}
+    for row in rows[4:]:
+        line = spoken[row["id"]]
+        assert (row["question"], row["voice"], row["of"]) == (
+            line["prompt"],
+            line["voice"],
+            line["question"],
+        )
+        assert row["of"] in {"care-test-01", "care-test-02"} and row["voice"] != "original"
+    assert caregiver.in_voices(pairs, 0) == []

@@ -519,3 +519,14 @@ def test_the_books_records_are_read_with_their_run_and_runs_by_hand_are_not(home
     assert found[["system", "value", "run"]].values.tolist() == [
         ["base", 0.5, "05_emotion_scoring"]
     ]
+
+
+def test_a_variants_records_lie_beside_the_books(home):
+    name = "03_dpo.eqsr-dpo@beta=0.05"
+    with pytest.raises(EmoError, match=f"emo make '{re.escape(name)}' --profile smoke"):
+        results.variant_records("smoke", name)
+    folder = home / "results" / "smoke" / "variants"
+    folder.mkdir(parents=True)
+    content = {"records": [RECORD], "provenance": {}}
+    (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    assert results.variant_records("smoke", name) == [RECORD]

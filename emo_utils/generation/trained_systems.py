@@ -1,0 +1,60 @@
+"""The trained systems of a profile: their checkpoints, the model that each starts from, and their
+answers to questions of any test.
+"""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from emo_utils.experiment import runs
+from emo_utils.generation import answering, prompts
+from emo_utils.models import loading
+from emo_utils.project import EmoError, checkpoints_dir
+
+UNTUNED = ("base", "ebd-base")
+
+
+def checkpoint(system: str, profile: str) -> Path:
+    """Folder of a trained system; a missing one raises EmoError with the command that makes it."""
+    path = checkpoints_dir(profile) / system
+    if not path.is_dir():
+        raise EmoError(
+            f"the checkpoint of {system} ({profile} profile) is missing; "
+            f"make it with: {runs.make_command(system, profile)}"
+        )
+    return path
+
+
+def start_of(system: str, profile: str) -> str:
+    """Registered name of the model that a trained system starts from."""
+    about = checkpoint(system, profile) / "companion.json"
+    return json.loads(about.read_text(encoding="utf-8"))["base_model"]
+
+
+def answers(
+    system: str,
+    rows: list[dict],
+    task: str,
+    *,
+    profile: str,
+    base_model: str,
+    dtype: str,
+    **sampling,
+) -> pd.DataFrame:
+    """Answers of a system, trained or untuned, to questions of whatever test, at most 64 at once.
+
+    rows: id and question each. task: file of prompt_texts with the system's instructions. sampling:
+    max_new_tokens, temperature and seed. Columns as `answering.answer_questions`.
+    """
+    chain = [] if system in UNTUNED else [checkpoint(system, profile)]
+    model, tokenizer = loading.load(base_model, dtype, chain)
+    return answering.answer_questions(
+        model,
+        tokenizer,
+        rows,
+        prompts.text(task),
+        system,
+        batch_size=min(len(rows), 64),
+        **sampling,
+    )

@@ -1,0 +1,195 @@
+"""Figures of chapter 10.2. Each returns its figure; those of several runs return None where no run
+has such records.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from emo_utils.data.caregiver import ELSEWHERE, REJECTED
+from emo_utils.report.ebd_open_tables import Shown, fullest, questions_of
+
+COLOURS = {
+    "ebd-base": "#0072B2",
+    "ebd-dpo": "#D55E00",
+    "eqsr-dpo": "#009E73",
+    REJECTED: "#888888",
+    ELSEWHERE: "#BBBBBB",
+}
+OTHER = "#0072B2"
+
+
+def dots(axis, records: pd.DataFrame, names: list[str], rows: str = "group", by: str = "system"):
+    """Values with their intervals: a line of the axis for each of `names` (in column `rows`),
+    beside each other for each value of `by`.
+    """
+    series = list(records[by].unique())
+    for k, one in enumerate(series):
+        offset = 0.7 * (k - (len(series) - 1) / 2) / len(series)
+        for r in records[records[by] == one].itertuples():
+            name = getattr(r, rows)
+            y = names.index(name) + offset
+            colour = COLOURS.get(one, OTHER)
+            axis.plot([r.ci_low, r.ci_high], [y, y], color=colour, lw=2)
+            label = one if name == names[0] else None
+            axis.plot(r.value, y, "o", ms=5, color=colour, label=label)
+    axis.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+
+
+def precision(answers: pd.DataFrame, profile: str):
+    """Each answer: how hard it is to read against what it keeps of the reference.
+
+    answers: columns id, system, grade and kept.
+    """
+    figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    for (system, part), marker in zip(answers.groupby("system", sort=False), "osDv"):
+        colour, known = COLOURS[system], part.dropna(subset=["grade", "kept"])
+        axis.plot(part.grade, part.kept, marker, ms=4, alpha=0.5, color=colour)
+        mean = known.grade.mean(), known.kept.mean()
+        axis.plot(*mean, marker, ms=11, mec="black", color=colour, label=system)
+    axis.set(
+        xlabel="grade level (Flesch-Kincaid)",
+        ylabel="share of the reference kept",
+        title=(
+            f"{profile} profile: each answer and the mean of each system, "
+            f"n = {answers.id.nunique()} questions"
+        ),
+    )
+    axis.legend(fontsize=8)
+    return figure
+
+
+def caveats(shown: list[Shown]):
+    """Share of the reference kept, by kind of sentence, for each system."""
+    one = fullest(shown, "ebd.caveats")
+    if one is None:
+        return None
+    part = one.part("ebd.caveats").query("metric == 'kept'")
+    names = list(part.group.unique())
+    figure, axis = plt.subplots(figsize=(9.5, 0.6 * len(names) + 0.6), layout="constrained")
+    dots(axis, part, names)
+    axis.set(
+        title=(
+            f"{one.name}: share of the reference kept, by kind of sentence, "
+            f"n up to {part.n.max()} questions"
+        ),
+        xlim=(0, None),
+    )
+    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def transfer(shown: list[Shown]):
+    """Tuned minus untuned on the same questions, for both trainings and both tests."""
+    one = fullest(shown, "ebd.transfer")
+    if one is None:
+        return None
+    part = one.part("ebd.transfer")
+    names = list(part.group.unique())
+    figure, axes = plt.subplots(1, 3, figsize=(10, 1.9), sharey=True, layout="constrained")
+    for axis, metric in zip(axes, ("warmth", "cosine", "grade"), strict=True):
+        dots(axis, part[part.metric == metric], names)
+        axis.axvline(0, color="black", lw=0.8)
+        axis.set(title=f"{metric}, tuned minus untuned")
+    axes[-1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    figure.suptitle(f"{one.name}, {questions_of(part)}", fontsize=9)
+    return figure
+
+
+def voices(shown: list[Shown]):
+    """Differences of warmth and grade to the original question, by voice, for both systems."""
+    one = fullest(shown, "ebd.voices")
+    if one is None:
+        return None
+    part = one.part("ebd.voices")
+    names = list(part.group.unique())
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True, layout="constrained")
+    figure.suptitle(one.name if one.full else f"{one.name}, this page's run", fontsize=9)
+    for axis, metric in zip(axes, ("warmth", "grade"), strict=True):
+        _voices_of(axis, part[part.metric == metric], names)
+        axis.axvline(0, color="black", lw=0.8)
+        axis.set(
+            title=f"{metric}: voice minus original, n = {part.n.max()} questions",
+            yticks=range(len(names)),
+            yticklabels=names,
+        )
+    axes[0].invert_yaxis()
+    axes[1].legend(fontsize=8)
+    return figure
+
+
+def _voices_of(axis, records: pd.DataFrame, names: list[str]) -> None:
+    """A measure's differences with their intervals, the untuned model above the tuned one."""
+    for k, system in enumerate(("ebd-base", "ebd-dpo")):
+        for r in records[records.system == system].itertuples():
+            y = names.index(r.group) + 0.24 * (k - 0.5)
+            axis.plot([r.ci_low, r.ci_high], [y, y], color=COLOURS[system], lw=2)
+            label = system if r.group == names[0] else None
+            axis.plot(r.value, y, "o", color=COLOURS[system], label=label)
+
+
+def probes(shown: list[Shown]):
+    """Share of test pairs in which each rule picks the preferred answer; dotted: chance."""
+    part = shown[0].part("ebd.probes")
+    if not len(part):
+        return None
+    figure, axis = plt.subplots(figsize=(6, 1.9), layout="constrained")
+    dots(axis, part, list(part.system), rows="system", by="table")
+    axis.axvline(0.5, color="black", lw=0.8, ls=":")
+    axis.set(title=f"share of {part.n.max()} test pairs, 95 % intervals", xlim=(0, 1.02))
+    return figure
+
+
+def shortcuts(records: pd.DataFrame):
+    """Length, warmth, grade and distance by the pairs that were trained on (column pairs_as):
+    a dot a seed, a line at their mean.
+    """
+    arrangements = ("shorter_chosen", "longer_chosen", "matched", "cut", "length_only")
+    names = [name for name in arrangements if name in set(records.pairs_as)]
+    figure, axes = plt.subplots(1, 4, figsize=(11, 2.3), sharey=True, layout="constrained")
+    for axis, metric in zip(axes, ("words", "warmth", "grade", "kl_per_token"), strict=True):
+        for y, name in enumerate(names):
+            values = records[(records.metric == metric) & (records.pairs_as == name)].value
+            axis.plot(values, [y] * len(values), "o", color=OTHER, alpha=0.6)
+            axis.plot([values.mean()] * 2, [y - 0.3, y + 0.3], color="black", lw=2)
+        axis.set(
+            title=metric if metric == "kl_per_token" else f"{metric} of the answers",
+            yticks=range(len(names)),
+            yticklabels=names,
+            ylim=(len(names) - 0.5, -0.5),
+        )
+    return figure
+
+
+def grid(records: pd.DataFrame):
+    """A row a measure, a panel a rank: beta against learning rate, means over seeds."""
+    metrics = ("test_accuracy", "gain_per_token", "kl_per_token", "warmth", "cosine", "repeated")
+    ranks = sorted(records.lora_rank.unique(), key=int)
+    figure, axes = plt.subplots(
+        len(metrics),
+        len(ranks),
+        figsize=(4 * len(ranks), 2.4 * len(metrics)),
+        layout="constrained",
+        squeeze=False,
+    )
+    for row, metric in zip(axes, metrics, strict=True):
+        part = records[records.metric == metric]
+        for axis, rank in zip(row, ranks, strict=True):
+            _panel(axis, part[part.lora_rank == rank], part.value.min(), part.value.max())
+            axis.set(title=f"{metric}, rank {rank}", xlabel="learning_rate", ylabel="beta")
+    return figure
+
+
+def _panel(axis, records: pd.DataFrame, lowest: float, highest: float) -> None:
+    """Values over beta and learning rate as colours between two ends, written into the cells."""
+    values = records.pivot_table(
+        index="beta", columns="learning_rate", values="value", aggfunc="mean"
+    )
+    values = values.loc[sorted(values.index, key=float), sorted(values.columns, key=float)]
+    image = axis.imshow(values, cmap="viridis", vmin=lowest, vmax=highest, aspect="auto")
+    axis.set_xticks(range(len(values.columns)), values.columns)
+    axis.set_yticks(range(len(values)), values.index)
+    for (y, x), value in np.ndenumerate(values.to_numpy()):
+        colour = "white" if image.norm(value) < 0.6 else "black"
+        axis.text(x, y, f"{value:.2f}", ha="center", va="center", color=colour)
+    axis.grid(False)
