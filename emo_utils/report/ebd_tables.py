@@ -70,3 +70,14 @@ def slips(records: pd.DataFrame) -> pd.DataFrame:
     return result_tables.grid(
         part.assign(row=part.metric + ", " + part.group), rows="row", columns="system"
     )
+
+
+def full_run(kept: pd.DataFrame, tables: tuple[str, ...]) -> dict[str, pd.DataFrame]:
+    """The tables of a longer run that was kept, by what their captions say of content and n."""
+    n, n_slips = (kept[kept.table == table].n.max() for table in ("ebd.semantic", "ebd.slips"))
+    return {
+        f"Scores, full run; n = {n} questions": scores(kept, tables),
+        f"What each score can tell, full run; n = {n} questions": checks(kept).set_index("score"),
+        f"Tuned minus untuned, full run; n = {n} questions": gains(kept).set_index("score"),
+        f"Slips, full run; n = {n_slips} questions": slips(kept),
+    }

@@ -94,6 +94,18 @@ def test_the_note_names_the_judge_of_the_records():
     assert "Judge: another, whose agreement" in ebd_tables.note(without, "another")
 
 
+def test_a_full_runs_captions_say_how_many_questions_each_table_has():
+    few = RECORDS.assign(n=RECORDS.n.where(RECORDS.table != "ebd.slips", 10))
+    shown = ebd_tables.full_run(few, SCORES)
+    assert list(shown) == [
+        "Scores, full run; n = 20 questions",
+        "What each score can tell, full run; n = 20 questions",
+        "Tuned minus untuned, full run; n = 20 questions",
+        "Slips, full run; n = 10 questions",
+    ]
+    assert shown["Slips, full run; n = 10 questions"].equals(ebd_tables.slips(few))
+
+
 @pytest.fixture
 def figure():
     plt.close("all")
