@@ -91,6 +91,7 @@ def write(run: str, profile: str, folder: Path, given: dict) -> list[Path]:
         values["train_rows"],
         values["validation_rows"],
         values["rows_file"],
+        values["arm"],
     )
     examples = {
         key: ROWS[stage](rows, prompts.text("task"), *order)

@@ -15,6 +15,7 @@ from emo.cli.options import (
     between,
     check_server,
 )
+from emo_utils.data import dialogues
 from emo_utils.experiment import parameters
 from emo_utils.models import loading
 from emo_utils.models.precision import choose_precision
@@ -108,6 +109,12 @@ def write_answers(
     rows: Annotated[
         int, between(0, 10**9), Parameter(help="questions, balanced over emotions (0: all)")
     ] = 0,
+    arm: Annotated[
+        Literal[tuple(dialogues.ARMS)],
+        Parameter(
+            help="questions of the rows with comfort in so many words, or without its phrases"
+        ),
+    ] = "overt",
     max_new_tokens: Annotated[
         int, between(1, 2**20), Parameter(help="longest answer in tokens")
     ] = 120,
@@ -123,13 +130,12 @@ def write_answers(
 
     :param name: what to call the system, such as eqsr-dpo-8b
     """
-    from emo_utils.data import dialogues
     from emo_utils.generation import served
 
     check_server(model, endpoint)
     settings = served.Settings(
         model, endpoint, prompt, max_new_tokens, temperature, seed, concurrency, wait=wait
     )
-    path = served.write(name, settings, dialogues.load("test", rows))
+    path = served.write(name, settings, dialogues.load("test", rows, arm=arm))
     print(f"{relative(path)}; score it with: emo run 05_emotion_scoring -p extra {relative(path)}")
     return 0

@@ -21,7 +21,10 @@ def static_fingerprint(run: str, profile: str) -> dict:
         "notebook": code.notebook_sha256(s.notebook),
         "parameters": steps.values(s, profile),
         "modules": code.module_hashes(s.notebook),
-        "data": {relative(p): sha256_file(p) if p.is_file() else "missing" for p in s.files},
+        "data": {
+            relative(p): sha256_file(p) if p.is_file() else "missing"
+            for p in steps.files(s, profile)
+        },
         "lock": sha256_bytes((ROOT / "requirements.lock").read_bytes()),
         "models": {name: registry.identity(name) for name in steps.step_models(s, profile)},
     }

@@ -277,6 +277,14 @@ def values(s: Step, profile: str) -> dict:
     )
 
 
+def files(s: Step, profile: str) -> tuple[Path, ...]:
+    """The files that a step reads under a profile: of the dialogues, those of its arm."""
+    arm, shipped = values(s, profile).get("arm"), set(dialogues.FILES.values())
+    return tuple(
+        dialogues.in_arm(path, arm) if arm and path in shipped else path for path in s.files
+    )
+
+
 def step_models(s: Step, profile: str) -> tuple[str, ...]:
     """Registered weights that a step uses: the values of its parameters whose names end in
     `_model`.

@@ -25,7 +25,7 @@ def digest(profile: str) -> str:
         *steps.PUBLISHED,
         PROFILES / f"{profile}.yaml",
     ]
-    files += [*sorted(DATA.glob("*/*.jsonl")), *steps.KEPT.values()]
+    files += [*sorted(DATA.rglob("*.jsonl")), *steps.KEPT.values()]
     files += sorted(results_dir(profile).glob("*.json")) + sorted(
         (results_dir(profile) / "notebooks").glob("*.ipynb")
     )

@@ -30,7 +30,11 @@ def write_data() -> None:
             row[name] for name in ("id", "topic", "specialty", "emotion") if name in row
         )
 
-    sets = {path.name: dialogues.load(name) for name, path in dialogues.FILES.items()}
+    sets = {
+        f"{path.name}, {arm}": dialogues.load(name, arm=arm)
+        for arm in reversed(dialogues.ARMS)
+        for name, path in dialogues.FILES.items()
+    }
     dialogue_rows = [row for rows in sets.values() for row in rows]
     emotions = pd.DataFrame(
         {

@@ -43,15 +43,21 @@ def load(name: str, rows: int = 0, file: str = "", arm: str = "subtle") -> list[
             given_path(file), tuple(f for f in fields if f not in ("topic", "specialty")), EMOTIONS
         )
         if file
-        else files.rows_of(_of_arm(files.named_file(name, FILES), arm), fields, EMOTIONS)
+        else files.rows_of(in_arm(files.named_file(name, FILES), arm), fields, EMOTIONS)
     )
     return files.balanced(loaded, rows) if rows else loaded
 
 
-def _of_arm(path: Path, arm: str) -> Path:
+def in_arm(path: Path, arm: str) -> Path:
+    """Where one of `FILES` lies in an arm. Raises DataError for an arm that there is not."""
     if arm not in ARMS:
         raise DataError(f"there is no arm '{arm}' of the dialogues; there are: {', '.join(ARMS)}")
     return path.parent / ARMS[arm] / path.name
+
+
+def asked_plainly(rows: list[dict]) -> list[dict]:
+    """Rows whose question is asked without its feeling (EmoDoctor, Section 4.4)."""
+    return [{k: v for k, v in row.items() if k != "emotional_question"} for row in rows]
 
 
 def comfort_phrases() -> re.Pattern:

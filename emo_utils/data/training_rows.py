@@ -13,14 +13,14 @@ def name_of(file: str) -> str:
 
 
 def split(
-    name: str, train_rows: int = 0, validation_rows: int = 0, file: str = ""
+    name: str, train_rows: int = 0, validation_rows: int = 0, file: str = "", arm: str = "overt"
 ) -> tuple[list[dict], list[dict]]:
     """Rows of a training set to train on (0: all that remain) and rows held out,
     both balanced over emotions.
 
     The held-out rows are taken from the end of the file and do not depend on train_rows.
     """
-    rows = dialogues.load(name, file=file)
+    rows = dialogues.load(name, file=file, arm=arm)
     held_out = files.balanced(rows[::-1], validation_rows) if validation_rows else []
     rest = [row for row in rows if row not in held_out]
     return (files.balanced(rest, train_rows) if train_rows else rest), held_out
