@@ -21,3 +21,18 @@ def load(name: str) -> list[dict]:
     `supported` (0 or 1) by it, and the kind of `change` where not.
     """
     return files.rows_of(files.named_file(name, FILES), ("id", "text", "part"))
+
+
+def claims(part: str, sources: int | None = None):
+    """The statements of a part with the texts of their sources (pandas): columns of the file, with
+    `source` the text that a statement is about and `name` its id; those of one source stand
+    together.
+
+    sources: how many of the part's sources are taken, in file order; None: all.
+    """
+    import pandas as pd
+
+    texts = {row["id"]: row["text"] for row in load("claim_sources") if row["part"] == part}
+    texts = dict(list(texts.items())[:sources])
+    rows = pd.DataFrame([row for row in load("claims") if row["source"] in texts])
+    return rows.assign(name=rows.source, source=rows.source.map(texts))

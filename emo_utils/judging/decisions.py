@@ -87,6 +87,21 @@ class Reader:
         return enumerate(map(self._forward, states, questions))
 
 
+def yes_or_no(question: str) -> dict:
+    """A typed question that is answered with yes or no."""
+    return {"type": "choice", "instructions": question, "criteria": {"yes": None, "no": None}}
+
+
+def probability(decisions: pd.DataFrame, question: str, option: str) -> pd.Series:
+    """Probability of one option of a question for each text, by its index (`state`); missing where
+    the text was not answered.
+
+    decisions: as `Reader.decide` returns them.
+    """
+    part = decisions[(decisions.question == question) & (decisions.option == option)]
+    return part.set_index("state").probability.astype(float)
+
+
 class Judge(Reader):
     """A causal language model in this process."""
 

@@ -61,6 +61,19 @@ def test_each_statement_belongs_to_a_source_of_its_part_and_is_marked(claims, so
     ) == list(sources.values())
 
 
+def test_statements_stand_together_with_the_text_of_their_source(claims, sources):
+    for part in ("train", "test"):
+        table = marked_sentences.claims(part)
+        rows = [row for row in claims if row["part"] == part]
+        assert table.id.tolist() == [row["id"] for row in rows]
+        assert table.name.tolist() == [row["source"] for row in rows]
+        assert table.source.tolist() == [sources[row["source"]]["text"] for row in rows]
+        starts = table.source != table.source.shift()
+        assert starts.sum() == table.source.nunique()  # no source comes twice
+    first = [name for name, row in sources.items() if row["part"] == "test"][:3]
+    assert list(marked_sentences.claims("test", 3).name.unique()) == first
+
+
 def test_no_two_statements_and_no_two_sources_are_alike(claims, sources):
     assert not repeated(
         " ".join(tokens(row["text"])) for row in claims if len(tokens(row["text"])) > 3

@@ -1,0 +1,91 @@
+"""Figures of chapter 11: scores and judges against people."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+CONTRAST, DECISION, COUNTS = "#D55E00", "#0072B2", "#666666"  # a colour for each kind of scorer
+STATEMENTS = {  # form -> (its name in the figure, colour)
+    "details added": ("rules", COUNTS),
+    "supported, yes or no": ("chat model, untaught, on some", DECISION),
+    "taught checker": ("checker, taught", CONTRAST),
+}
+
+
+def agreement(records: pd.DataFrame, embedding_model: str, groups: tuple[str, ...]):
+    """A panel for each human label, a line for each form of the score: AUC with its interval, the
+    floors in grey; None without such a label.
+
+    embedding_model: who scores by contrast. groups: the labels, in order.
+    """
+    part = records[(records.table == "validity.emotion") & records.group.isin(groups)]
+    shown = [group for group in groups if group in set(part.group)]
+    if not shown:
+        return None
+    figure, axes = plt.subplots(
+        1, len(shown), figsize=(9.5, 4.6), sharey=True, squeeze=False, layout="constrained"
+    )
+    part = part.assign(line=part.scorer + ": " + part.system)
+    lines = list(dict.fromkeys(part.line))
+    colours = {"counts": COUNTS, embedding_model: CONTRAST}
+    for axis, group in zip(axes[0], shown, strict=True):
+        for r in part[part.group == group].itertuples():
+            place, colour = lines.index(r.line), colours.get(r.scorer, DECISION)
+            axis.plot([r.ci_low, r.ci_high], [place, place], color=colour)
+            axis.plot(r.value, place, "o", color=colour)
+        axis.axvline(0.5, color="black", lw=0.8, ls=":")
+        axis.set(title=group, xlabel="AUC", yticks=range(len(lines)), yticklabels=lines)
+    axes[0][0].invert_yaxis()
+    return figure
+
+
+def calibration(records: pd.DataFrame, embedding_model: str):
+    """How often people gave the label in each fifth of a score, a line for each scorer and label;
+    the diagonal is a score that is what it says. None without such records.
+    """
+    part = records[(records.table == "validity.calibration") & (records.metric == "observed")]
+    if part.empty:
+        return None
+    figure, axis = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
+    part = part.assign(
+        score=part.group.str.extract(r"score (.*)$")[0].astype(float),
+        label=part.group.str.partition(",")[0],
+    )
+    for (who, label), rows in part.groupby(["scorer", "label"]):
+        rows = rows.sort_values("score")
+        marker, line = ("o", "-") if who == embedding_model else ("s", "--")
+        name = f"{who}, {label}"
+        axis.plot(rows.score, rows.value, marker=marker, ls=line, ms=4, label=name)
+    axis.plot([0, 1], [0, 1], color="black", lw=0.8, ls=":")
+    axis.set(
+        xlabel="mean score in a fifth of the scale",
+        ylabel="share of texts with the human label",
+        xlim=(0, 1),
+        ylim=(0, 1),
+    )
+    axis.legend(fontsize=7)
+    return figure
+
+
+def statements(records: pd.DataFrame):
+    """AUC of right statements against wrong ones of each kind, by three of the measures; None
+    without such records.
+    """
+    part = records[(records.table == "validity.claims") & (records.metric == "auc")]
+    if part.empty:
+        return None
+    figure, axis = plt.subplots(figsize=(7, 4.4), layout="constrained")
+    kinds = part.group.unique().tolist()
+    for step, (form, (name, colour)) in enumerate(STATEMENTS.items(), start=-1):
+        rows = part[part.system == form]
+        places = [kinds.index(kind) + step * 0.22 for kind in rows.group]
+        axis.hlines(places, rows.ci_low, rows.ci_high, color=colour)
+        axis.plot(rows.value, places, "o", color=colour, ms=4, label=name)
+    axis.axvline(0.5, color="black", lw=0.8, ls=":")
+    axis.set(
+        xlabel="AUC, right statements against wrong ones",
+        yticks=range(len(kinds)),
+        yticklabels=kinds,
+    )
+    axis.invert_yaxis()
+    axis.legend(fontsize=8)
+    return figure

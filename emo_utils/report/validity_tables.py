@@ -1,0 +1,159 @@
+"""Tables of chapter 11: scores and judges against people."""
+
+import pandas as pd
+from IPython.display import HTML
+
+from emo_utils.report import result_tables
+
+READ_IN_PART = ("supported, yes or no", "taught checker, statements read")
+
+
+def _cell(record, digits: int = 2, sign: str = "") -> str:
+    """Value and interval; n and what was unscored stand in the caption."""
+    return (
+        f"{record.value:{sign}.{digits}f} "
+        f"[{record.ci_low:{sign}.{digits}f}, {record.ci_high:{sign}.{digits}f}]"
+    )
+
+
+def _none(what: str) -> HTML:
+    return HTML(f"<p>{what} among these records</p>")
+
+
+def _order(part: pd.DataFrame, *columns: str) -> list:
+    """The values of a column, or of several together, in the order in which the records have
+    them.
+    """
+    values = part[columns[0]] if len(columns) == 1 else zip(*(part[name] for name in columns))
+    return list(dict.fromkeys(values))
+
+
+def agreement(records: pd.DataFrame, source) -> HTML:
+    """Each form of the emotion score against each human label.
+
+    records: of a run or kept; source: the run, or `kept_runs.kept_source`.
+    """
+    part = records[records.table == "validity.emotion"]
+    if part.empty:
+        return _none("no agreement")
+    part = part.assign(cell=[_cell(r) for r in part.itertuples()])
+    grid = part.pivot(index=["scorer", "system"], columns="group", values="cell")
+    return result_tables.show(
+        grid.reindex(_order(part, "scorer", "system"))[_order(part, "group")],
+        source,
+        f"validity.emotion: {', '.join(part.metric.unique())} with 95 % bootstrap intervals, "
+        f"n = {part.n.min()} to {part.n.max()} texts, {part.unscored.max()} unscored at most.",
+    )
+
+
+def calibration(records: pd.DataFrame, source) -> HTML:
+    """Brier scores of the two scorers whose scores are meant as probabilities."""
+    part = records[(records.table == "validity.calibration") & (records.metric == "brier")]
+    if part.empty:
+        return _none("no calibration")
+    part = part.assign(cell=[_cell(r, digits=3) for r in part.itertuples()])
+    return result_tables.show(
+        part.pivot(index=["scorer", "system"], columns="group", values="cell").fillna(""),
+        source,
+        "validity.calibration: Brier scores with 95 % bootstrap intervals, "
+        f"n = {part.n.min()} to {part.n.max()}; always saying .5 gives .25.",
+    )
+
+
+def counts_of_facts(records: pd.DataFrame, source) -> HTML:
+    """Scores of facts against people's counts: correlations, and kappa for shares."""
+    part = records[records.table == "validity.factual"]
+    if part.empty:
+        return _none("no factual agreement")
+    part = part.sort_values("group", ascending=False, kind="stable")
+    part = part.assign(cell=[_cell(r) for r in part.itertuples()], label=part.group)
+    rows = ["label", "scorer", "system", "n"]
+    grid = part.pivot(index=rows, columns="metric", values="cell")
+    return result_tables.show(
+        grid.reindex(_order(part, *rows))[_order(part, "metric")].fillna(""),
+        source,
+        "validity.factual: 95 % bootstrap intervals over talks, n summaries, "
+        f"or pairs of equal ones; {part.unscored.max()} unscored at most.",
+    )
+
+
+def statements(records: pd.DataFrame, source) -> HTML:
+    """Right statements against wrong ones of each kind, by every measure and the checker."""
+    part = records[(records.table == "validity.claims") & (records.metric == "auc")]
+    if part.empty:
+        return _none("no statement")
+    part = part.assign(wrong=part.signature.str.extract(r"^(\d+)", expand=False))
+    counts = part[part.system == "details added"].set_index("group").wrong
+    part["cell"] = [_cell(r) + _counted(r) for r in part.itertuples()]
+    grid = part.pivot(index="group", columns=["scorer", "system"], values="cell")
+    grid = grid.reindex(index=_order(part, "group"), columns=_order(part, "scorer", "system"))
+    grid.index = [f"{kind} ({counts[kind]} wrong)" for kind in grid.index]
+    return result_tables.show(
+        grid.fillna(""),
+        source,
+        "validity.claims: AUC with 95 % bootstrap intervals over sources. "
+        "Each row: the wrong statements of a kind against all right ones.",
+    )
+
+
+def _counted(record) -> str:
+    """How many statements a cell of `statements` rests on, where the row does not say it."""
+    if record.group == "all":
+        return f", n = {record.n}"
+    return f", {record.wrong} wrong" if record.system in READ_IN_PART else ""
+
+
+def alarms(records: pd.DataFrame) -> list[str]:
+    """In how many right and wrong statements the rules see a detail that the source lacks."""
+    part = records[(records.table == "validity.claims") & (records.metric == "alarm")]
+    return [
+        f"a detail that the source lacks: in {_cell(r)} of the {r.group} statements, n = {r.n}"
+        for r in part.itertuples()
+    ]
+
+
+def planted(records: pd.DataFrame, source) -> HTML:
+    """In how many answers each measure finds each planted mistake."""
+    part = records[records.table == "validity.planted"]
+    if part.empty:
+        return _none("no planted mistake")
+    part = part.assign(cell=[_cell(r) for r in part.itertuples()])
+    grid = part.pivot(index="system", columns="metric", values="cell")
+    measures = ["added", "opposed", "decision", "kept", "rougeL"]
+    return result_tables.show(
+        grid.reindex(index=_order(part, "system"), columns=measures, fill_value="").fillna(""),
+        source,
+        "validity.planted: share of answers in which a measure finds the planted mistake "
+        "(first line: in which it raises an alarm without one), "
+        f"n = {part.n.min()} to {part.n.max()} answers.",
+    )
+
+
+def controls(records: pd.DataFrame, source) -> HTML:
+    """What each change of an answer does to each score; BLEU-1 is on a scale of its own."""
+    part = records[records.table == "validity.controls"]
+    if part.empty:
+        return _none("no control")
+    cells = [_cell(r, 1 if r.metric == "bleu1" else 3, "+") for r in part.itertuples()]
+    grid = part.assign(cell=cells).pivot(index="system", columns="metric", values="cell")
+    grid = grid.reindex(index=_order(part, "system"), columns=_order(part, "metric"))
+    return result_tables.show(
+        grid.fillna("is the reference"),
+        source,
+        "validity.controls: 95 % bootstrap intervals "
+        f"over n = {part.n.min()} to {part.n.max()} answers.",
+    )
+
+
+def judge(records: pd.DataFrame, source) -> HTML:
+    """The judge against people's choices, in each order and averaged."""
+    part = records[records.table == "validity.judge"]
+    if part.empty:
+        return _none("no comparison")
+    part = part.assign(value=[_cell(r) for r in part.itertuples()])
+    return result_tables.show(
+        part[["system", "metric", "value", "n", "unscored"]],
+        source,
+        f"validity.judge: 95 % bootstrap intervals over pairs. Judge: {part.scorer.iloc[0]}.",
+        index=False,
+    )
