@@ -35,7 +35,7 @@ def ask(
             show_default=False,
         ),
     ] = (),
-    max_new_tokens: Annotated[int, Parameter(help="longest answer in tokens")] = 120,
+    max_new_tokens: Annotated[int, Parameter(help="longest answer in tokens")] = 260,
     temperature: Annotated[float, Parameter(help="sampling temperature (0: greedy)")] = 0.0,
     profile: Profile = "embedded",
 ) -> int:
@@ -117,7 +117,7 @@ def write_answers(
     ] = "overt",
     max_new_tokens: Annotated[
         int, between(1, 2**20), Parameter(help="longest answer in tokens")
-    ] = 120,
+    ] = 260,
     temperature: Temperature = 0.0,
     seed: Annotated[Seed, Parameter(help="seed of the sampling, where the server takes one")] = 42,
     concurrency: Concurrency = 16,

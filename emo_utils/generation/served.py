@@ -42,7 +42,7 @@ class Settings:
     model: str
     endpoint: str = ""
     prompt: str = "task"
-    max_new_tokens: int = 120
+    max_new_tokens: int = 260
     temperature: float = 0.0
     seed: int = 42
     concurrency: int = 16
