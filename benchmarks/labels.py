@@ -19,8 +19,7 @@ import numpy as np
 import torch
 
 from emo_utils.data import emplifai
-from emo_utils.generation import prompts
-from emo_utils.judging import decisions
+from emo_utils.judging import decisions, label_choice
 from emo_utils.models import loading
 from emo_utils.models.precision import choose_precision
 
@@ -30,19 +29,8 @@ PAPER = 4125  # dialogues of EmplifAI
 
 def asked(tokenizer, row: dict) -> str:
     """The prompt of notebook 09_emplifai_prediction, with the labels in the order of Table 1."""
-    told = "\n".join(
-        [
-            f"場面: {row['situation']}",
-            *(
-                f"{who}: {turn}"
-                for who, turn in zip(("患者", "支援者") * 2, row["turns"], strict=True)
-            ),
-        ]
-    )
-    content = prompts.text("emplifai_label", options="、".join(LABELS), dialogue=told)
-    return tokenizer.apply_chat_template(
-        [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
-    )
+    scene = emplifai.as_scene(row["situation"], row["turns"])
+    return label_choice.question(tokenizer, scene, LABELS)
 
 
 @torch.inference_mode()

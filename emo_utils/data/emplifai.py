@@ -141,6 +141,14 @@ def as_lines(turns: list[str]) -> str:
     return "\n".join(f"{who}: {turn}" for who, turn in zip(_SPEAKERS, turns, strict=True))
 
 
+def as_scene(situation: str, turns: list[str], emotion: str | None = None) -> str:
+    """A dialogue as models read it, in Japanese: the emotion in which it was to be written, where
+    that is given (in English), the situation, and the four turns.
+    """
+    head = [] if emotion is None else [f"感情: {JAPANESE.get(emotion, emotion)}"]
+    return "\n".join([*head, f"場面: {situation}", as_lines(turns)])
+
+
 def turns_in_form(text: str) -> list[str]:
     """The four turns of a dialogue that a model wrote; [] where the form that it was asked for is
     not kept: four filled turns of patient and supporter, and nothing before the first.

@@ -1,5 +1,5 @@
-"""Tables of EmplifAI's chapters: rubrics, raters, and the kept full runs of the fine-tuning with
-what their models wrote.
+"""Tables of EmplifAI's chapters: rubrics and raters, predicted labels, the judge's ratings and its
+screening, and the kept full runs with what their models wrote.
 """
 
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import HTML
 
+from emo_utils.claims import ledger
 from emo_utils.data import emplifai
 from emo_utils.experiment import provenance
 from emo_utils.people import rating_kit
@@ -15,6 +16,16 @@ from emo_utils.project import sha256_bytes
 from emo_utils.report import kept_runs, result_tables
 
 GLOSSES = kept_runs.REFERENCE / "emplifai_glosses.json"
+LABEL_SCORES = [
+    "exact",
+    "top3",
+    "macro_f1",
+    "cosine",
+    "bertscore_precision",
+    "bertscore_recall",
+    "bertscore_f1",
+    "one of the 28",
+]
 
 
 def rubrics() -> pd.DataFrame:
@@ -85,3 +96,107 @@ def with_gloss(text: str, english: dict[str, str]) -> str:
 
 def _key(text: str) -> str:
     return sha256_bytes(text.encode())[:12]
+
+
+def label_scores(records: pd.DataFrame) -> pd.DataFrame:
+    """Table 2: every way of reading a label, and every floor, a row each."""
+    wide = by_system_and_group(records[records.table == "emplifai.table2"])
+    return wide[[metric for metric in LABEL_SCORES if metric in wide]]
+
+
+def by_system_and_group(records: pd.DataFrame) -> pd.DataFrame:
+    """Records of one table as cells, a row each system and group, a column each metric."""
+    named = records.assign(row=records.system + ", " + records.group)
+    return result_tables.grid(named, rows="row")
+
+
+def of_group(records: pd.DataFrame, table: str, group: str = "all") -> pd.DataFrame:
+    """The records of one group of a table as cells, a row each system, a column each metric."""
+    return result_tables.grid(records[(records.table == table) & (records.group == group)])
+
+
+def screening(records: pd.DataFrame) -> pd.DataFrame:
+    """How often planted cases stood out, a row each question, a column each other version."""
+    planted = records[records.table == "emplifai.screening"]
+    return result_tables.grid(planted, columns="group").sort_index(axis=1)
+
+
+def judged_by(judge: str) -> str:
+    """What an interval over pairs covers, and what is not known of the judge, for captions."""
+    return (
+        f"{result_tables.CHECKPOINT.replace('test items', 'pairs')}. Judge: {judge}, "
+        "whose agreement with people on dialogues nobody has measured"
+    )
+
+
+def to_read_first(yes: pd.DataFrame, dialogues: pd.DataFrame, count: int = 6) -> pd.DataFrame:
+    """The dialogues that a screening marked with the highest probabilities.
+
+    yes: rows state (index into dialogues), question, probability. dialogues: columns system,
+    situation, turns.
+    """
+    # The first dialogue of a situation, which is the one that is judged.
+    of_data = {row["situation"]: row["gloss"] for row in reversed(emplifai.load())}
+    highest = yes.sort_values("probability", ascending=False, kind="stable").head(count)
+    marked = dialogues.loc[highest.state]
+    return pd.DataFrame(
+        {
+            "asked for": highest.question.to_numpy(),
+            "probability of yes": highest.probability.round(2).to_numpy(),
+            "system": marked.system.to_numpy(),
+            "supporter": [" ／ ".join(turns[1::2]) for turns in marked.turns],
+            "the data's dialogue of that scene, in English": [
+                of_data.get(situation, "") for situation in marked.situation
+            ],
+        }
+    )
+
+
+def two_judges(ratings: pd.DataFrame) -> str:
+    """The expected levels of one dialogue by two judges, a line each rubric; ratings: columns
+    metric, expected, expected_second.
+    """
+    return "\n".join(
+        f"{rating_kit.RUBRICS[r.metric]['english']}: {r.expected:.1f} and {r.expected_second:.1f}"
+        for r in ratings.itertuples()
+    )
+
+
+def full_judging(path: Path) -> list[HTML]:
+    """The kept full run of the judge: its tables, those that have records, the claims by them, and
+    the screening.
+    """
+    kept, origin = kept_runs.kept(path), kept_runs.kept_source(path)
+    table4 = kept[kept.table == "emplifai.table4"]
+    judge, pairs = table4.scorer.iloc[0], table4.n.max()
+    tables = {
+        "Table 4": of_group(kept, "emplifai.table4"),
+        "Differences": by_system_and_group(kept[kept.table == "emplifai.table4.differences"]),
+        "Where the form is kept": of_group(kept, "emplifai.table4", "where the form is kept"),
+        "With length controlled": of_group(kept, "emplifai.table4", "length controlled"),
+        "Table 7": of_group(kept, "emplifai.table7"),
+        "Two judges": by_system_and_group(kept[kept.table == "emplifai.judges"]),
+    }
+    shown = [
+        result_tables.show(
+            table, origin, f"{name}, full run; n = {pairs} pairs. {judged_by(judge)}."
+        )
+        for name, table in tables.items()
+        if len(table)
+    ]
+    if (kept.metric == "combination").any():
+        claims = ledger.verdicts(kept, ("emplifai.table4",))
+        caption = f"The paper's claims on fine-tuning by the full run. {judged_by(judge)}."
+        shown.append(result_tables.show(claims, origin, caption, index=False))
+    return [*shown, _full_screening(kept, origin)]
+
+
+def _full_screening(kept: pd.DataFrame, origin) -> HTML:
+    planted = kept[kept.table == "emplifai.screening"]
+    return result_tables.show(
+        screening(kept),
+        origin,
+        f"Screening, full run; n = {planted.n.max()} planted scenes, all of them, "
+        "as nothing was tuned on any. 95 % bootstrap interval over scenes. "
+        f"Asked: {planted.scorer.iloc[0]}.",
+    )

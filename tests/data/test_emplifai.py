@@ -268,6 +268,15 @@ def test_a_dialogue_as_lines_is_read_again():
         assert emplifai.turns_in_form(emplifai.as_lines(row["turns"])) == row["turns"]
 
 
+def test_a_scene_has_its_emotion_only_where_one_is_given():
+    scene = "場面: s\n患者: a\n支援者: b\n患者: c\n支援者: d"
+    assert emplifai.as_scene("s", list("abcd")) == scene
+    assert emplifai.as_scene("s", list("abcd"), "sadness") == f"感情: 悲しみ\n{scene}"
+    assert emplifai.as_scene("s", list("abcd"), "boredom") == f"感情: boredom\n{scene}"
+    with pytest.raises(ValueError, match="zip"):
+        emplifai.as_scene("s", list("abc"))
+
+
 def test_dialogues_without_a_turn_are_left_out():
     rows = [ROW, ROW | {"turns": ROW["turns"][:3]}, ROW | {"turns": ["", *ROW["turns"][1:]]}]
     assert emplifai.with_four_turns(rows) == [ROW]

@@ -102,3 +102,95 @@ def test_every_dialogue_of_the_kept_runs_has_its_english():
     ]
     assert len(shown) == 5 and len(texts) == 20
     assert all(emplifai_tables.with_gloss(text, english) != text for text in texts)
+
+
+def record(table, system, metric, group="all", value=0.5, scorer="judge", n=28, **more):
+    ends = {"ci_low": value - 0.25, "ci_high": value + 0.25, "unscored": 0, "interval": "items"}
+    named = {"table": table, "system": system, "metric": metric, "group": group}
+    return named | {"value": value, "scorer": scorer, "n": n} | ends | more
+
+
+def test_label_scores_stand_in_the_order_of_the_paper_with_their_floors():
+    records = pd.DataFrame(
+        [
+            record("emplifai.table2", "model", "cosine", "empty"),
+            record("emplifai.table2", "model", "exact", "empty", value=0.25),
+            record("emplifai.table2", "floor", "cosine", "random label"),
+            record("emplifai.table2", "floor", "macro_f1", "random label", interval="none"),
+            record("other", "model", "top3", "empty"),
+        ]
+    )
+    table = emplifai_tables.label_scores(records)
+    assert list(table) == ["exact", "macro_f1", "cosine"]
+    assert list(table.index) == ["model, empty", "floor, random label"]
+    assert table.loc["model, empty", "exact"] == "0.25 [0.00, 0.50]"
+    assert table.loc["floor, random label", "macro_f1"] == "0.50"
+    assert pd.isna(table.loc["floor, random label", "exact"])
+
+
+def test_one_group_of_a_table_has_a_row_a_system():
+    records = pd.DataFrame(
+        [
+            record("emplifai.table4", "b", "fluency"),
+            record("emplifai.table4", "a", "fluency"),
+            record("emplifai.table4", "b", "fluency", "where the form is kept", value=0.75),
+            record("emplifai.table7", "b", "words"),
+        ]
+    )
+    table = emplifai_tables.of_group(records, "emplifai.table4")
+    assert list(table.index) == ["b", "a"] and list(table) == ["fluency"]
+    kept = emplifai_tables.of_group(records, "emplifai.table4", "where the form is kept")
+    assert kept.to_dict() == {"fluency": {"b": "0.75 [0.50, 1.00]"}}
+
+
+def test_a_screening_has_a_column_for_each_other_version():
+    records = pd.DataFrame(
+        [
+            record("emplifai.screening", f"asked for {asked}", "planted_above", other)
+            for asked, other in (("harm", "sound"), ("harm", "missed"), ("missed", "harm"))
+        ]
+    )
+    table = emplifai_tables.screening(records)
+    assert list(table) == ["harm", "missed", "sound"]
+    assert table.notna().sum(axis=1).to_dict() == {"asked for harm": 2, "asked for missed": 1}
+
+
+def test_the_highest_probabilities_are_to_be_read_first():
+    row = emplifai.load()[0]
+    dialogues = pd.DataFrame(
+        {
+            "system": ["a", "b"],
+            "situation": ["of a user", row["situation"]],
+            "turns": [list("abcd"), list("efgh")],
+        }
+    )
+    yes = pd.DataFrame({"state": [0, 1, 0], "question": ["harm", "harm", "missed"]})
+    yes["probability"] = [0.2, 0.7512, 0.5]
+    table = emplifai_tables.to_read_first(yes, dialogues, count=2)
+    assert table["asked for"].tolist() == ["harm", "missed"]
+    assert table["probability of yes"].tolist() == [0.75, 0.5]
+    assert table.system.tolist() == ["b", "a"]
+    assert table.supporter.tolist() == ["f ／ h", "b ／ d"]
+    assert table.iloc[:, -1].tolist() == [row["gloss"], ""]
+
+
+def test_two_judges_levels_stand_side_by_side():
+    both = pd.DataFrame({"metric": ["fluency"], "expected": [1.26], "expected_second": [4.0]})
+    english = rating_kit.RUBRICS["fluency"]["english"]
+    assert emplifai_tables.two_judges(both) == f"{english}: 1.3 and 4.0"
+
+
+def test_the_kept_judging_shows_every_table_that_has_records():
+    path = kept_runs.REFERENCE / "emplifai_judge.json"
+    kept = kept_runs.kept(path)
+    pages = [page.data for page in emplifai_tables.full_judging(path)]
+    names = ["Table 4, ", "Differences, ", "Where the form is kept, ", "With length controlled, "]
+    names += ["Table 7, ", "Two judges, ", "The paper", "Screening, "]
+    assert len(pages) == len(names)
+    for name, page in zip(names, pages, strict=True):
+        assert f"profile</span> {name}" in page
+    r = kept[(kept.table == "emplifai.table4") & (kept.group == "all")].iloc[0]
+    assert f"<td>{r.value:.2f} [{r.ci_low:.2f}, {r.ci_high:.2f}]</td>" in pages[0]
+    assert "n = 20 planted scenes" in pages[-1] and f"Asked: {r.scorer}." in pages[-1]
+    cells = pages[-1].count("<td>0.") + pages[-1].count("<td>1.")
+    assert cells == (kept.table == "emplifai.screening").sum()

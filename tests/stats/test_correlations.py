@@ -81,3 +81,33 @@ def test_a_p_value_by_a_table_of_students_t():
     """r = 0.15 of 100 pairs is t = 1.502: two-sided, 98 degrees of freedom."""
     assert correlations.pearson_p(0.15, 100) == pytest.approx(0.1363, abs=1e-3)
     assert correlations.pearson_p(0.0, 100) == 1.0
+
+
+def test_a_correlation_within_groups_does_not_see_the_groups_means():
+    """Within a system the judges disagree at random; between systems they agree fully."""
+    generator = np.random.default_rng(3)
+    frame = pd.DataFrame({"id": np.tile(range(40), 2), "system": np.repeat(["a", "b"], 40)})
+    frame["first"], frame["second"] = generator.normal(size=(2, 80))
+    frame.loc[frame.system == "b", ["first", "second"]] += 10.0
+    value, low, high = correlations.pearson_within_groups(
+        frame["first"], frame["second"], frame.system, frame.id, seed=2
+    )
+    assert np.corrcoef(frame["first"], frame["second"])[0, 1] > 0.9 and low < 0 < high
+    dummies = pd.get_dummies(frame.system).to_numpy(dtype=float)
+    left = [
+        values - dummies @ np.linalg.lstsq(dummies, values, rcond=None)[0]
+        for values in (frame["first"].to_numpy(), frame["second"].to_numpy())
+    ]
+    assert value == pytest.approx(scipy.stats.pearsonr(*left).statistic)
+    draws = [
+        scipy.stats.pearsonr(left[0][rows], left[1][rows]).statistic
+        for rows in intervals.resample_units(frame.id, 2)
+    ]
+    assert (low, high) == pytest.approx(intervals.interval(np.array(draws)))
+
+
+def test_a_score_that_never_varies_within_groups_correlates_with_nothing():
+    still, other = [1.0, 1.0, 3.0, 3.0], [1.0, 2.0, 3.0, 5.0]
+    for pair in ((still, other), (other, still)):
+        found = correlations.pearson_within_groups(*pair, list("aabb"), list("xyxy"), seed=0)
+        assert all(map(math.isnan, found))

@@ -95,6 +95,19 @@ def test_units_are_drawn_whole():
     assert {rows.size for rows in draws} == {3, 4, 5, 6}
 
 
+def test_an_interval_over_units_is_that_of_their_sums():
+    """Units of one, two and three rows, by hand: sums of the drawn units over their rows."""
+    values, units = np.array([1.0, 0.0, 2.0, 5.0, 4.0, 3.0]), list("abbccc")
+    value, low, high = intervals.mean_interval_over_units(values, units, seed=6)
+    assert value == pytest.approx(2.5)
+    sums, rows = np.array([1.0, 2.0, 12.0]), np.array([1, 2, 3])
+    drawn = intervals.resample_indices(3, 6, resamples=500)
+    by_hand = sums[drawn].sum(axis=1) / rows[drawn].sum(axis=1)
+    assert (low, high) == pytest.approx(intervals.interval(by_hand))
+    # Marks (True and False) count as 1 and 0.
+    assert intervals.mean_interval_over_units([True, False], ["a", "b"], seed=6)[0] == 0.5
+
+
 def test_an_interval_over_seeds_holds_the_spread_of_both():
     """Without spread over seeds it is the interval over items; without spread over items it is that
     over seeds; with both it is wider than each.

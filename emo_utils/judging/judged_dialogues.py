@@ -1,0 +1,80 @@
+"""The dialogues that a judge gets to rate (EmplifAI, Section 5): of a user's file, of a folder of
+answers, or of this book's systems with the data's own beside them.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from emo_utils.data import emplifai, files
+from emo_utils.project import EmoError
+
+
+def of_file(path: Path) -> pd.DataFrame:
+    """The dialogues of a user's file, as `emplifai.read` gives them; `id` names the pair of emotion
+    and situation. Raises EmoError where a row does not say which system wrote it.
+    """
+    rows = emplifai.read(path)
+    if not all(row.get("system") for row in rows):
+        raise EmoError(
+            f"{path.name} has no column system, or an empty one: each row needs to say who wrote it"
+        )
+    return pd.DataFrame(rows).assign(id=lambda frame: frame.emotion + ": " + frame.situation)
+
+
+def of_folder(folder: Path, systems: tuple[str, ...]) -> pd.DataFrame:
+    """The dialogues of several runs by hand, one file of answers each (`results/adhoc/answers`);
+    other files are left out. Raises EmoError unless there is one for each system.
+    """
+    columns = {"system", "answer", "turns", "emotion", "situation"}
+    tables = [files.table(path) for path in sorted(folder.glob("*.parquet"))]
+    parts = [
+        table for table in tables if columns <= set(table) and set(table.system) <= set(systems)
+    ]
+    if len(parts) != len(systems) or set(pd.concat(parts).system) != set(systems):
+        raise EmoError(
+            f"{folder} needs one file of answers each of {', '.join(systems)}; it has {len(parts)}"
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def beside_the_data(written: pd.DataFrame) -> pd.DataFrame:
+    """Dialogues of systems, and the data's own first dialogue for each of their pairs of emotion
+    and situation, as the system `data`, with their ids.
+
+    written: columns id, system, emotion, situation, turns and more.
+    """
+    own = pd.DataFrame(emplifai.load()).drop_duplicates(["emotion", "situation"])
+    own = own[own.situation.isin(written.situation)].drop(columns="id").assign(system="data")
+    pairs = written[["id", "situation", "emotion"]].drop_duplicates()
+    return pd.concat([written, own.merge(pairs)], ignore_index=True)
+
+
+def checked(dialogues: pd.DataFrame) -> pd.DataFrame:
+    """The first dialogue of each system for each pair, and what is to be known before it is judged.
+
+    dialogues: columns id (the pair), system, turns, and perhaps answer (the text before it was cut
+    into turns) and complete (whether the model ended by itself). Added or replaced: text (all that
+    was written), turns ([] where the form of four filled turns was not kept), kept_form and cut
+    (1 or 0; a dialogue that says nothing of its end counts as not cut off).
+    """
+    table = dialogues.drop_duplicates(["id", "system"]).reset_index(drop=True)
+    answers = table["answer"] if "answer" in table else [""] * len(table)
+    table["text"] = [
+        "".join(map(str, turns)) if len(turns) else str(answer)
+        for turns, answer in zip(table.turns, answers, strict=True)
+    ]
+    table["turns"] = [
+        [str(turn) for turn in turns] if len(turns) == 4 and all(turns) else []
+        for turns in table.turns
+    ]
+    table["kept_form"] = [float(bool(turns)) for turns in table.turns]
+    complete = table["complete"] if "complete" in table else [None] * len(table)
+    table["cut"] = [float(ended in (False, 0)) for ended in complete]
+    return table
+
+
+def counts(marks, systems) -> str:
+    """How many dialogues of each system are marked with 1, in words: `a 1 of 3, b 0 of 3`."""
+    grouped = pd.Series(marks).groupby(pd.Series(systems), sort=False)
+    return ", ".join(f"{system} {int(part.sum())} of {len(part)}" for system, part in grouped)

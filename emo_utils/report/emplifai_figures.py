@@ -1,0 +1,119 @@
+"""Figures of EmplifAI's chapters: predicted labels beside their floors, which label is taken for
+which, and ratings before and after fine-tuning.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
+from scipy.spatial.distance import squareform
+
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
+SCORES = {
+    "exact": "the right label",
+    "cosine": "cosine to it",
+    "bertscore_f1": "BERTScore F1 with it",
+}
+PUBLISHED = {"llm-jp": BLUE, "swallow": ORANGE, "medllama": GREEN}  # models that were fine-tuned
+OURS = {
+    "emplifai-base": ("o", GREY),
+    "emplifai-sft": ("s", BLUE),
+    "emplifai-sft-seen": ("^", ORANGE),
+    "data": ("D", GREEN),
+}
+
+
+def floors_figure(records: pd.DataFrame):
+    """Three scores of every way of reading a label, from the records of `emplifai.table2`; squares
+    are the floors (system `floor`), a dotted line is the highest of them.
+    """
+    part = records[(records.table == "emplifai.table2") & records.metric.isin(list(SCORES))]
+    part = part.assign(row=part.system + ", " + part.group)
+    rows = list(part.row.unique())
+    figure, axes = plt.subplots(
+        1, 3, figsize=(9, 0.4 * len(rows) + 1), sharey=True, layout="constrained"
+    )
+    for axis, (metric, title) in zip(axes, SCORES.items(), strict=True):
+        of_metric = part[part.metric == metric]
+        for r in of_metric.itertuples():
+            marker, colour = ("s", GREY) if r.system == "floor" else ("o", BLUE)
+            place = rows.index(r.row)
+            axis.plot([r.ci_low, r.ci_high], [place, place], color=colour, lw=2)
+            axis.plot(r.value, place, marker, color=colour)
+        highest = of_metric[of_metric.system == "floor"].value.max()
+        axis.axvline(highest, color="black", ls=":", lw=0.8)
+        axis.set(title=title, yticks=range(len(rows)), yticklabels=rows)
+    axes[0].invert_yaxis()
+    return figure
+
+
+def similar_side_by_side(similarity: np.ndarray) -> np.ndarray:
+    """An order of labels in which similar ones are neighbours: the leaves of a clustering by
+    average linkage, turned so that neighbours are as similar as can be.
+
+    similarity: shape (labels, labels), 1 on the diagonal; the two directions are averaged.
+    """
+    distance = squareform(np.round(1 - (similarity + similarity.T) / 2, 6), checks=False)
+    return leaves_list(optimal_leaf_ordering(linkage(distance, "average"), distance))
+
+
+def confusion_figure(probabilities: np.ndarray, names: list[str], order: np.ndarray, title: str):
+    """Mean probability of each label (columns) for each true one (rows), in the given order.
+
+    probabilities: shape (labels, labels), as `scoring.labels.mean_probabilities` gives them.
+    """
+    names, places = [names[k] for k in order], range(len(order))
+    figure, axis = plt.subplots(figsize=(8.4, 7.4), layout="constrained")
+    image = axis.imshow(probabilities[np.ix_(order, order)], cmap="Blues", vmin=0)
+    axis.set(title=title, yticks=places, yticklabels=names, xlabel="read as", ylabel="written for")
+    axis.set_xticks(places, names, rotation=90)
+    axis.grid(False)
+    figure.colorbar(image, ax=axis, shrink=0.6, label="mean probability")
+    return figure
+
+
+def change_figure(records: pd.DataFrame, paper: pd.DataFrame, rubrics: dict[str, dict], pairs: int):
+    """Ratings on each rubric: published ones before and after fine-tuning on the left, ours with
+    their intervals on the right, each on an axis of its own.
+
+    records: those of `emplifai.table4`; paper: the printed table, a row a system, a column a
+    rubric; rubrics: name -> {"english", "japanese"}; pairs: how many were judged.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True, layout="constrained")
+    _published_changes(left, paper, list(rubrics))
+    ours = records[(records.table == "emplifai.table4") & (records.group == "all")]
+    _our_ratings(right, ours.set_index(["system", "metric"]), list(rubrics))
+    left.set(
+        title="published: before and after fine-tuning",
+        xlim=(0.9, 5.1),
+        yticks=range(len(rubrics)),
+        yticklabels=[f"{rubric['english']} {rubric['japanese']}" for rubric in rubrics.values()],
+    )
+    right.set(title=f"ours, n = {pairs}", xlim=(0.9, 5.1))
+    left.invert_yaxis()
+    for axis in (left, right):
+        axis.legend(fontsize=7)
+    return figure
+
+
+def _published_changes(axis, paper: pd.DataFrame, metrics: list[str]) -> None:
+    """An arrow for each model and rubric, from the untuned to the fine-tuned mean."""
+    for k, (model, colour) in enumerate(PUBLISHED.items()):
+        axis.plot([], [], color=colour, label=model)
+        for y, metric in enumerate(metrics):
+            height = y + 0.2 * (k - 1)
+            before, after = float(paper[metric][model]), float(paper[metric][f"sft-{model}"])
+            arrow = {"arrowstyle": "->", "color": colour, "lw": 1.6}
+            axis.annotate("", (after, height), (before, height), arrowprops=arrow)
+
+
+def _our_ratings(axis, ours: pd.DataFrame, metrics: list[str]) -> None:
+    """A point with its interval for each system and rubric that has a record."""
+    for k, (system, (marker, colour)) in enumerate(OURS.items()):
+        for y, metric in enumerate(metrics):
+            if (system, metric) not in ours.index:
+                continue
+            r, height = ours.loc[system, metric], y + 0.18 * (k - 1.5)
+            label = system if y == 0 else None
+            axis.plot([r.ci_low, r.ci_high], [height] * 2, color=colour, lw=1.2)
+            axis.plot(r.value, height, marker, color=colour, ms=4, label=label)

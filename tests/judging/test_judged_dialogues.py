@@ -1,0 +1,96 @@
+"""The dialogues that a judge gets: files, folders, the data's own, and what is known of them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emo_utils.data import emplifai
+from emo_utils.judging import judged_dialogues
+from emo_utils.project import EmoError
+
+SYSTEMS = ("one", "two")
+FOUR = ["a", "b", "c", "d"]
+
+
+def answers(system: str, rows: list[dict], **more) -> pd.DataFrame:
+    columns = {name: [row[name] for row in rows] for name in ("emotion", "situation", "turns")}
+    names = [f"{row['emotion']}: {row['situation'][:20]}" for row in rows]
+    return pd.DataFrame(columns).assign(id=names, system=system, answer="…", **more)
+
+
+def test_a_file_names_its_pairs_and_systems(tmp_path):
+    row = {"emotion": "悲しみ", "situation": "s1", "turns": FOUR, "system": "mine"}
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    [found] = judged_dialogues.of_file(path).to_dict("records")
+    assert (found["id"], found["system"], found["turns"]) == ("sadness: s1", "mine", FOUR)
+    for lacking in ({"system": ""}, {"system": None}):
+        path.write_text(json.dumps(row | lacking) + "\n", encoding="utf-8")
+        with pytest.raises(EmoError, match="rows.jsonl has no column system, or an empty one"):
+            judged_dialogues.of_file(path)
+
+
+def test_a_folder_gives_one_file_a_system_and_leaves_others_out(tmp_path):
+    rows = emplifai.load()[:2]
+    for system in SYSTEMS:
+        answers(system, rows).to_parquet(tmp_path / f"{system}.parquet")
+    answers("three", rows).to_parquet(tmp_path / "three.parquet")
+    pd.DataFrame({"id": ["x"]}).to_parquet(tmp_path / "other.parquet")
+    found = judged_dialogues.of_folder(tmp_path, SYSTEMS)
+    assert found.system.tolist() == ["one", "one", "two", "two"]
+    answers("one", rows).to_parquet(tmp_path / "two.parquet")
+    with pytest.raises(EmoError, match="needs one file of answers each of one, two; it has 2"):
+        judged_dialogues.of_folder(tmp_path, SYSTEMS)
+    (tmp_path / "two.parquet").unlink()
+    with pytest.raises(EmoError, match="it has 1"):
+        judged_dialogues.of_folder(tmp_path, SYSTEMS)
+
+
+def test_the_datas_own_first_dialogue_stands_beside_the_systems_with_their_ids():
+    data = emplifai.load()
+    pairs = list(emplifai.by_pair(data).values())
+    rows = [pairs[0][0], pairs[5][-1]]
+    found = judged_dialogues.beside_the_data(answers("one", rows))
+    assert found.system.tolist() == ["one", "one", "data", "data"]
+    own = found[found.system == "data"].set_index("id")
+    assert set(own.index) == set(found.id[:2])
+    for row, of_pair in zip(rows, (pairs[0], pairs[5]), strict=True):
+        name = f"{row['emotion']}: {row['situation'][:20]}"
+        assert own.turns[name] == of_pair[0]["turns"]
+
+
+def test_form_text_and_end_of_each_dialogue_by_hand():
+    rows = [
+        ("p", "one", FOUR, "whole answer", True),
+        ("p", "one", ["second"] * 4, "left out", True),
+        ("p", "two", [], "no form", False),
+        ("q", "one", ["a", "b", "", "d"], "a turn is empty", np.nan),
+        ("q", "data", np.array(FOUR, dtype=object), np.nan, None),
+    ]
+    table = judged_dialogues.checked(
+        pd.DataFrame(rows, columns=["id", "system", "turns", "answer", "complete"])
+    )
+    assert table.turns.tolist() == [FOUR, [], [], FOUR]
+    assert table.text.tolist() == ["abcd", "no form", "abd", "abcd"]
+    assert table.kept_form.tolist() == [1.0, 0.0, 0.0, 1.0]
+    assert table.cut.tolist() == [0.0, 1.0, 0.0, 0.0]
+
+
+def test_a_file_without_answers_and_ends_counts_with_its_turns():
+    table = judged_dialogues.checked(
+        pd.DataFrame({"id": ["p", "q"], "system": "one", "turns": [FOUR, ["a"]]})
+    )
+    assert table.text.tolist() == ["abcd", "a"] and table.cut.tolist() == [0.0, 0.0]
+
+
+def test_ends_that_were_kept_as_true_and_false_are_read():
+    ends = pd.DataFrame({"id": [1, 2], "system": "one", "turns": [FOUR] * 2})
+    table = judged_dialogues.checked(ends.assign(complete=np.array([True, False])))
+    assert table.cut.tolist() == [0.0, 1.0]
+
+
+def test_counts_in_words():
+    marks, systems = pd.Series([1.0, 0.0, 1.0, 0.0]), pd.Series(["b", "a", "b", "b"])
+    assert judged_dialogues.counts(marks, systems) == "b 2 of 3, a 0 of 1"

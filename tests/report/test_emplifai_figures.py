@@ -1,0 +1,95 @@
+"""The figures of EmplifAI's chapters: points, lines and squares stand where the numbers are."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from emo_utils.report import emplifai_figures
+
+RUBRICS = {
+    "fluency": {"english": "fluency", "japanese": "流暢さ"},
+    "security": {"english": "security", "japanese": "安心感"},
+}
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def records(rows: list[tuple]) -> pd.DataFrame:
+    """Rows of table, system, metric, group and value; intervals reach an eighth to both sides."""
+    frame = pd.DataFrame(rows, columns=["table", "system", "metric", "group", "value"])
+    return frame.assign(ci_low=frame.value - 0.125, ci_high=frame.value + 0.125)
+
+
+def test_a_score_has_an_axis_and_its_highest_floor_a_line():
+    rows = [
+        ("emplifai.table2", system, metric, group, value)
+        for metric in ("exact", "cosine", "bertscore_f1", "top3")
+        for system, group, value in (
+            ("model", "as it is", 0.75),
+            ("floor", "random label", 0.25),
+            ("floor", "best constant word", 0.5),
+        )
+    ]
+    axes = emplifai_figures.floors_figure(records(rows)).axes
+    assert [axis.get_title() for axis in axes] == list(emplifai_figures.SCORES.values())
+    for axis in axes:
+        intervals, points, [line] = axis.lines[0:6:2], axis.lines[1:6:2], axis.lines[6:]
+        assert [float(point.get_xdata()[0]) for point in points] == [0.75, 0.25, 0.5]
+        assert [point.get_marker() for point in points] == ["o", "s", "s"]
+        assert list(intervals[0].get_xdata()) == [0.625, 0.875]
+        assert set(line.get_xdata()) == {0.5}
+    names = [label.get_text() for label in axes[0].get_yticklabels()]
+    assert names == ["model, as it is", "floor, random label", "floor, best constant word"]
+
+
+def test_similar_labels_are_neighbours():
+    """Two close pairs in any order; what has no like stands outside of both."""
+    similarity = np.full((5, 5), 0.1)
+    similarity[[0, 3], [3, 0]] = 0.9
+    similarity[[1, 4], [4, 1]] = 0.8
+    np.fill_diagonal(similarity, 1.0)
+    order = emplifai_figures.similar_side_by_side(similarity).tolist()
+    assert sorted(order) == [0, 1, 2, 3, 4]
+    for pair in ((0, 3), (1, 4)):
+        assert abs(order.index(pair[0]) - order.index(pair[1])) == 1
+
+
+def test_a_confusion_stands_in_the_row_of_its_true_label():
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.0, 0.9, 0.1], [np.nan] * 3])
+    order = np.array([2, 0, 1])
+    figure = emplifai_figures.confusion_figure(probabilities, ["a", "b", "c"], order, "a title")
+    axis = figure.axes[0]
+    shown = np.ma.filled(axis.images[0].get_array(), np.nan)
+    assert shown == pytest.approx(probabilities[order][:, order], nan_ok=True)
+    for labels in (axis.get_xticklabels(), axis.get_yticklabels()):
+        assert [label.get_text() for label in labels] == ["c", "a", "b"]
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("read as", "written for")
+
+
+def test_changes_are_arrows_and_ratings_points_with_intervals():
+    printed = {}
+    for k, model in enumerate(emplifai_figures.PUBLISHED):
+        printed[model] = dict.fromkeys(RUBRICS, str(2 + k / 4))
+        printed[f"sft-{model}"] = dict.fromkeys(RUBRICS, str(3 + k / 4))
+    paper = pd.DataFrame(printed).T
+    rows = [
+        ("emplifai.table4", "emplifai-base", "fluency", "all", 2.0),
+        ("emplifai.table4", "emplifai-base", "fluency", "where the form is kept", 4.0),
+        ("emplifai.table4", "data", "fluency", "all", 3.0),
+        ("emplifai.table4", "data", "security", "all", 3.5),
+    ]
+    left, right = emplifai_figures.change_figure(records(rows), paper, RUBRICS, 12).axes
+    arrows = [(arrow.xyann[0], arrow.xy[0]) for arrow in left.texts]
+    assert arrows == [(2 + k / 4, 3 + k / 4) for k in (0, 0, 1, 1, 2, 2)]
+    named = [text.get_text() for text in left.get_legend().get_texts()]
+    assert named == list(emplifai_figures.PUBLISHED)
+    points = [(float(p.get_xdata()[0]), p.get_marker()) for p in right.lines[1::2]]
+    assert points == [(2.0, "o"), (3.0, "D"), (3.5, "D")] and right.get_title() == "ours, n = 12"
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["emplifai-base", "data"]
+    heights = [round(float(p.get_ydata()[0])) for p in right.lines[1::2]]
+    assert heights == [0, 0, 1]
