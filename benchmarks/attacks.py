@@ -12,17 +12,14 @@ bootstraps over the attacks; the models are those of the embedded profile.
 import argparse
 import json
 import os
-import sys
 import time
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from played import play
+import pandas as pd
 
 from emo_utils.data import dialogues, marked_sentences
 from emo_utils.experiment import provenance
 from emo_utils.generation import answering
-from emo_utils.judging import decisions, preference
+from emo_utils.judging import decisions, preference, screens
 from emo_utils.models import embeddings, loading
 from emo_utils.models.precision import choose_precision
 from emo_utils.project import ROOT, write_atomic
@@ -163,28 +160,19 @@ def duels(planted: list[dict], rows: list[dict], others: list[dict], cleaned, re
     """The answer to another question with each attack, and with none,
     against the answer to this one; both orders.
     """
-    plan, texts = [], {}
-    for row, other in zip(rows, others, strict=True):
-        for name, added in (
-            {"none": ""} | {attack["id"]: f"\n\n{attack['text']}" for attack in planted}
-        ).items():
-            texts[row["id"], name] = cleaned(other["soothing_response"] + added)
-            plan += [
-                (f"{row['id']}|{name}|right", order) for order in ([name, "right"], ["right", name])
-            ]
-    questions = {row["id"]: row for row in rows}
-    shown = [
-        preference.comparison(
-            questions[i]["emotional_question"],
-            {name: texts[i, name], "right": cleaned(questions[i]["soothing_response"])},
-            order,
-            salt="attacks",
-        )
-        for (i, name, _), order in ((key.split("|"), order) for key, order in plan)
-    ]
-    return preference.duels(
-        reader.decide([state for state, _ in shown], [asked for _, asked in shown], "attacks"), plan
+    ends = {"none": ""} | {attack["id"]: f"\n\n{attack['text']}" for attack in planted}
+    texts = pd.DataFrame(
+        [
+            {name: cleaned(other["soothing_response"] + end) for name, end in ends.items()}
+            | {"right": cleaned(row["soothing_response"])}
+            for row, other in zip(rows, others, strict=True)
+        ],
+        index=[row["id"] for row in rows],
     )
+    questions = {row["id"]: row["emotional_question"] for row in rows}
+    plan = preference.in_both_orders(texts.index, [(name, "right") for name in ends])
+    compared = preference.comparisons(plan, questions, texts, salt="attacks")
+    return preference.duels(reader.decide(*compared, "attacks"), plan)
 
 
 def preferred(texts: int) -> tuple[list[dict], list[dict]]:
@@ -192,16 +180,14 @@ def preferred(texts: int) -> tuple[list[dict], list[dict]]:
     as it is and after chapter 7's screen.
     """
     planted, rows = attacks("preference"), dialogues.load("test", max(texts, 5))[: texts + 1]
-    reader, screen = (
-        decisions.Judge(MODEL, choose_precision().dtype),
-        play("07_preference_ablation", until="def cleaned", profile="embedded"),
-    )
+    compute = choose_precision()
+    reader = decisions.Judge(MODEL, compute.dtype)
+    screen = screens.learn(embeddings.load(ENCODER, compute.dtype))
     table, items = [], []
     for how, cleaned in (("", lambda text: text), (", after the screen", screen.cleaned)):
         found = duels(planted, rows[:texts], rows[1:], cleaned, reader)
-        plain = found[found["first"] == "none"].set_index(["id", "question"]).odds
+        found["pull"] = screens.pulls(found)
         hit = found[found["first"] != "none"]
-        hit = hit.assign(pull=[r.odds - plain[r.id, r.question] for r in hit.itertuples()])
         for asked, part in hit.groupby("question"):
             by = part.groupby("first")
             table += [

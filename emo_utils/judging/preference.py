@@ -1,19 +1,71 @@
 """Which of several answers a judge prefers, without trusting any one order (EmoDoctor, Figure 2).
 
-All answers to a question are shown together; the judge gives each a probability, averaged over
-several orders (those of chapter 7).
+All answers to a question are shown together, in several orders, or two of them in both; the judge
+gives each a probability, and log-probabilities are averaged over the orders. What a judge must not
+read is in `screens`, the strengths that follow from pairs in `stats.paired_comparisons`.
 """
 
 import hashlib
 
 import numpy as np
 import pandas as pd
+import scipy.stats
+
+from emo_utils.project import EmoError
 
 SYSTEMS = ("eqsr-sft", "eqsr-dpo", "eqsr-kto", "er-eqsr-sft", "er-eqsr-dpo", "er-eqsr-kto")
 QUESTIONS = {
     "knowledge": "Which answer gives the patient the most correct and useful medical knowledge?",
     "emotion": "Which answer reassures this patient the most?",
 }
+# The paper's claim: with ER before against without, method by method.
+METHOD_PAIRS = tuple((f"er-{system}", system) for system in SYSTEMS[:3])
+FIRST, MORE = 18, 6  # questions judged before the first look at the intervals, and before the next
+
+
+def latin_orders(systems: list[str], items: int, orders: int) -> list[list[list[str]]]:
+    """For each item, `orders` different orders of the systems; places balance over the items.
+
+    The square is Williams' (1949): each system follows each other one equally often when their
+    number is even.
+    """
+    n = len(systems)
+    first = [0] + [(i + 1) // 2 if i % 2 else n - i // 2 for i in range(1, n)]
+    square = [[systems[(place + row) % n] for place in first] for row in range(n)]
+    return [[square[(item * orders + k) % n] for k in range(orders)] for item in range(items)]
+
+
+def in_balanced_orders(ids, systems: list[str], orders: int) -> list[tuple[str, list[str]]]:
+    """A plan of comparisons of all systems: (item, order), `orders` of `latin_orders` an item."""
+    several = latin_orders(systems, len(ids), orders)
+    return [(item, order) for item, its in zip(ids, several, strict=True) for order in its]
+
+
+def in_both_orders(ids, pairs) -> list[tuple[str, list[str]]]:
+    """A plan of comparisons of two: every pair of systems for every item in both orders, as
+    (key, order); the key `item|first|second` names item and pair.
+    """
+    return [
+        (f"{item}|{a}|{b}", order) for item in ids for a, b in pairs for order in ([a, b], [b, a])
+    ]
+
+
+def comparisons(
+    plan: list[tuple[str, list[str]]], questions, answers: pd.DataFrame, salt: str
+) -> tuple[list[str], list[dict[str, dict]]]:
+    """What a judge is shown for each (item, order) of a plan: the texts, and the typed questions
+    of each (`comparison`).
+
+    questions: id -> the patient's text. answers: texts, one row an id, one column a system.
+    """
+    states, asked = [], []
+    for key, order in plan:
+        item = key.split("|")[0]
+        shown = answers.loc[item, order].to_dict()
+        state, typed_questions = comparison(questions[item], shown, order, salt)
+        states.append(state)
+        asked.append(typed_questions)
+    return states, asked
 
 
 def comparison(
@@ -48,6 +100,64 @@ def _mark(seed: str, texts: list[str]) -> str:
             return seed[:4]
 
 
+def decide_enough(
+    reader, plan: list[tuple[str, list[str]]], states, asked, orders: int, enough: float
+) -> tuple[pd.DataFrame, int]:
+    """Decisions on the first items of a plan, and how many items: all of them where `enough` is 0,
+    else `FIRST` and then `MORE` at a time until all win shares are known to within ± `enough`.
+
+    reader: of `remote.reader`. states, asked: of `comparisons`, `orders` an item.
+    """
+    items = len(plan) // orders
+    count = min(FIRST, items) if enough else items
+    while True:
+        shown = count * orders
+        decisions = reader.decide(states[:shown], asked[:shown], "comparisons")
+        if count == items or widest_interval(choices(decisions, plan)) <= enough:
+            return decisions, count
+        count = min(count + MORE, items)
+
+
+def widest_interval(picked: pd.DataFrame) -> float:
+    """Half the width of the widest 95 % interval of a win share (Wilson's, which is never empty);
+    1 where nothing was scored. picked: of `choices`.
+    """
+    widths = [0.0] if len(picked) else [1.0]
+    for _, won in picked.groupby(["question", "system"]).win:
+        test = scipy.stats.binomtest(round(won.sum()), len(won))
+        bounds = test.proportion_ci(method="wilson")
+        widths.append((bounds.high - bounds.low) / 2)
+    return max(widths)
+
+
+def check_answered(decisions: pd.DataFrame, judge: str) -> None:
+    """Raise EmoError where a question has no probability in any comparison."""
+    missing = [
+        name for name in QUESTIONS if decisions[decisions.question == name].probability.isna().all()
+    ]
+    if missing:
+        raise EmoError(
+            f"{judge} gave no probability for any comparison of {', '.join(missing)}: "
+            "can it read six answers at once? Give another judge_model or endpoint"
+        )
+
+
+def share_by_place(decisions: pd.DataFrame) -> pd.DataFrame:
+    """How often the first, second, … answer was picked in a single order: columns question, place,
+    picked, share. Even is one over the number of places.
+    """
+    scored = decisions.dropna(subset=["probability"])
+    best = scored.loc[scored.groupby(["state", "question"]).probability.idxmax()]
+    place = best.option.str.removeprefix("answer ").astype(int)
+    places = pd.MultiIndex.from_product(
+        [QUESTIONS, range(1, scored.option.nunique() + 1)], names=["question", "place"]
+    )
+    counts = best.assign(place=place).groupby(["question", "place"]).size()
+    table = counts.reindex(places, fill_value=0).rename("picked").reset_index()
+    table["share"] = table.picked / table.groupby("question").picked.transform("sum")
+    return table
+
+
 def choices(decisions: pd.DataFrame, plan: list[tuple[str, list[str]]]) -> pd.DataFrame:
     """Log-probabilities averaged over the orders of an item, turned into shares.
 
@@ -74,6 +184,21 @@ def choices(decisions: pd.DataFrame, plan: list[tuple[str, list[str]]]) -> pd.Da
     return means.drop(columns="logp")
 
 
+def same_winner(picked: pd.DataFrame, others: pd.DataFrame, question: str) -> pd.Series:
+    """For each item that `picked` scores: 1 where `others` has the same best system, 0 where not.
+
+    Both of `choices`. Of systems that tie the first by name counts as the best.
+    """
+    best, other = (
+        frame[frame.question == question]
+        .sort_values(["win", "system"], ascending=[False, True])
+        .groupby("id")
+        .system.first()
+        for frame in (picked, others)
+    )
+    return (other.reindex(best.index) == best).astype(float)
+
+
 def duels(decisions: pd.DataFrame, plan: list[tuple[str, list[str]]]) -> pd.DataFrame:
     """One row a pair, item and question: columns id, first, second, question, odds, win, agreed.
 
@@ -92,15 +217,41 @@ def duels(decisions: pd.DataFrame, plan: list[tuple[str, list[str]]]) -> pd.Data
         .odds.agg(lambda pair: pair.sum(skipna=False))
     )
     odds["key"] = [plan[s][0] for s in odds.state]
-    found = (
+    pairs = (
         odds.dropna()
         .groupby(["key", "question"], as_index=False, sort=False)
         .odds.agg(odds="mean", orders="size", least="min", most="max")
     )
-    found = found[found.orders == 2].reset_index(drop=True)
-    found["agreed"] = (found.least > 0) | (found.most < 0)
-    found["win"] = (np.sign(found.odds) + 1) / 2
-    found[["id", "first", "second"]] = (
-        found.key.str.split("|", expand=True).to_numpy().reshape(-1, 3)
+    pairs = pairs[pairs.orders == 2].reset_index(drop=True)
+    pairs["agreed"] = (pairs.least > 0) | (pairs.most < 0)
+    pairs["win"] = (np.sign(pairs.odds.astype(float)) + 1) / 2
+    names = [key.split("|") for key in pairs.key]
+    pairs[["id", "first", "second"]] = np.array(names, dtype=object).reshape(-1, 3)
+    return pairs[["id", "first", "second", "question", "odds", "win", "agreed"]]
+
+
+def sides(pairs: pd.DataFrame, values: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """The value of the first and of the second answer of each pair, two arrays of shape (pairs,).
+
+    pairs: columns id, first, second (of `duels`). values: one row an id, one column a system.
+    """
+    return tuple(
+        np.array([values.at[i, name] for i, name in zip(pairs.id, pairs[side], strict=True)], float)
+        for side in ("first", "second")
     )
-    return found[["id", "first", "second", "question", "odds", "win", "agreed"]]
+
+
+def higher(pairs: pd.DataFrame, values: pd.DataFrame) -> np.ndarray:
+    """Which answer of each pair has the higher value, shape (pairs,): 1 the first, 0 the second,
+    0.5 neither; NaN where a value is missing. Arguments as those of `sides`.
+    """
+    first, second = sides(pairs, values)
+    return (np.sign(first - second) + 1) / 2
+
+
+def agreement(one: pd.Series, other: pd.Series) -> pd.Series:
+    """1 where two choices between the answers of a pair (1, 0 or 0.5) are the same, 0 where not;
+    missing where either has no favourite.
+    """
+    clear = one.isin([0, 1]) & other.isin([0, 1])
+    return (one == other).astype(float).where(clear)

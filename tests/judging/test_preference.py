@@ -9,30 +9,20 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-import played
 import pytest
 
 from emo_utils.data import dialogues
 from emo_utils.experiment import parameters
+from emo_utils.judging import decisions as typed
 from emo_utils.judging import preference
-
-PLACES, TOURNAMENT, ORDERS, BOTH = (
-    played.cell_with("07_preference_ablation", text)
-    for text in (
-        "def share_by_place",
-        "def bradley_terry",
-        "def latin_orders",
-        "def in_both_orders",
-    )
-)
-CANARIES = played.cell_with("07_preference_ablation", "CANARIES = {").CANARIES
+from emo_utils.project import EmoError
 
 SIX = list(preference.SYSTEMS)
 ANSWERS = {s: f"answer of {s}" for s in SIX}
 
 
 def flat(systems, items, orders):
-    plan = ORDERS.latin_orders(systems, items, orders)
+    plan = preference.latin_orders(systems, items, orders)
     assert len(plan) == items and all(len(several) == orders for several in plan)
     return [order for several in plan for order in several]
 
@@ -70,7 +60,7 @@ def test_places_balance_for_an_odd_number():
 
 
 def test_the_orders_of_one_item_differ():
-    for several in ORDERS.latin_orders(SIX, 7, 4):
+    for several in preference.latin_orders(SIX, 7, 4):
         assert len({tuple(order) for order in several}) == 4
 
 
@@ -85,6 +75,12 @@ def test_the_books_own_comparisons_balance(profile):
     )
     at = Counter((s, p) for order in flat(SIX, answered, orders) for p, s in enumerate(order))
     assert len(at) == 36 and max(at.values()) - min(at.values()) <= 1, sorted(set(at.values()))
+
+
+def test_a_plan_of_balanced_orders_names_every_item():
+    plan = preference.in_balanced_orders(pd.Index(["x", "y"]), SIX, 3)
+    assert [item for item, _ in plan] == ["x"] * 3 + ["y"] * 3
+    assert [order for _, order in plan] == flat(SIX, 2, 3)
 
 
 # Frames
@@ -169,6 +165,87 @@ def test_untrusted_text_cannot_make_a_part_of_the_frame(attack, where):
     assert text in state and frames(state) == [f"[{frame(state)} {part}]" for part in PARTS]
 
 
+@pytest.mark.parametrize(
+    "plan", [[("x", ["a", "b"]), ("y", ["b", "a"])], preference.in_both_orders(["x"], [("a", "b")])]
+)
+def test_a_plan_is_shown_comparison_by_comparison(plan):
+    texts = pd.DataFrame({"a": ["ax", "ay"], "b": ["bx", "by"]}, index=["x", "y"])
+    states, asked = preference.comparisons(plan, {"x": "qx", "y": "qy"}, texts, "42")
+    for (key, order), state, typed_questions in zip(plan, states, asked, strict=True):
+        item = key[0]
+        alone = {"a": f"a{item}", "b": f"b{item}"}
+        expected = preference.comparison(f"q{item}", alone, order, "42")
+        assert (state, typed_questions) == expected
+
+
+# Judging until it is enough
+
+
+class Sure(typed.Reader):
+    """Prefers the answer that says `best`, and counts the texts that it is asked about."""
+
+    identity = ("sure",)
+
+    def __init__(self):
+        super().__init__("sure")
+        self.texts = []
+
+    def _forward(self, text, questions):
+        self.texts.append(text)
+        answers = re.split(r"\[\w+ answer \d\]\n", text)[1:]
+        probabilities = [0.9 if "best" in answer else 0.1 for answer in answers]
+        return {
+            name: dict(zip(asked["criteria"], probabilities, strict=True))
+            for name, asked in questions.items()
+        }
+
+
+def shown_to(items, orders):
+    """A plan of items with two answers, of which `b` is the best at every question."""
+    ids = [f"q{i}" for i in range(items)]
+    plan = preference.in_balanced_orders(ids, ["a", "b"], orders)
+    texts = pd.DataFrame({"a": "plain", "b": "the best"}, index=ids)
+    return plan, *preference.comparisons(plan, dict.fromkeys(ids, "why?"), texts, "42")
+
+
+# Wilson's interval of a share of all n is z² / (n + z²) wide: .0879 either side at 18, .0690 at 24.
+@pytest.mark.parametrize(
+    ("enough", "count"),
+    [(0.0, 40), (0.2, 18), (0.0880, 18), (0.0878, 24), (0.0691, 24), (0.01, 40)],
+)
+def test_judging_stops_when_the_win_shares_are_known(enough, count):
+    judge, (plan, states, asked) = Sure(), shown_to(40, 2)
+    decisions, judged = preference.decide_enough(judge, plan, states, asked, 2, enough)
+    assert judged == count and decisions.state.nunique() == count * 2
+    assert set(preference.choices(decisions, plan).id) == {f"q{i}" for i in range(count)}
+
+
+def test_few_items_are_judged_at_once():
+    plan, states, asked = shown_to(5, 1)
+    assert preference.decide_enough(Sure(), plan, states, asked, 1, 0.01)[1] == 5
+
+
+def test_the_widest_interval_is_that_of_another_library():
+    """Wilson's interval as statsmodels has it, of the share that is nearest to one half."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    won = {"a": [1] * 19 + [0], "b": [1] * 12 + [0] * 8, "c": [0] * 20}
+    picked = pd.DataFrame(
+        [("emotion", system, float(w)) for system, wins in won.items() for w in wins],
+        columns=["question", "system", "win"],
+    )
+    low, high = proportion_confint(12, 20, method="wilson")
+    assert preference.widest_interval(picked) == pytest.approx((high - low) / 2)
+    assert preference.widest_interval(picked.iloc[:0]) == 1.0
+
+
+def test_a_question_without_any_probability_is_named():
+    part = decisions((0, "knowledge", [0.5, 0.5]), (0, "emotion", [None, None]))
+    with pytest.raises(EmoError, match="small gave no probability for any comparison of emotion:"):
+        preference.check_answered(part, "small")
+    preference.check_answered(part.fillna({"probability": 0.5}), "small")
+
+
 # Shares
 
 
@@ -203,7 +280,7 @@ def test_a_judge_that_only_looks_at_places_prefers_nobody():
     """Over all orders of a Latin square a pure position bias cancels:
     equal shares, the win split in six.
     """
-    several = ORDERS.latin_orders(SIX, 1, 6)[0]
+    several = preference.latin_orders(SIX, 1, 6)[0]
     biased = [0.5, 0.2, 0.1, 0.1, 0.07, 0.03]
     found = preference.choices(
         decisions(*[(i, "knowledge", biased) for i in range(6)]),
@@ -262,7 +339,7 @@ def test_a_probability_of_zero_does_not_break_the_average():
 
 
 def test_share_by_place_counts_the_places_picked():
-    found = PLACES.share_by_place(
+    found = preference.share_by_place(
         decisions(
             (0, "knowledge", [0.6, 0.3, 0.1]),
             (1, "knowledge", [0.5, 0.4, 0.1]),
@@ -284,7 +361,7 @@ def test_share_by_place_counts_the_places_picked():
     )
 
 
-# Pairs and their tournament
+# Pairs
 
 
 def pair_decisions(plan, chance):
@@ -308,7 +385,7 @@ def pair_decisions(plan, chance):
 
 
 def test_every_pair_is_shown_in_both_orders():
-    plan = BOTH.in_both_orders(["q1", "q2"], BOTH.METHOD_PAIRS)
+    plan = preference.in_both_orders(["q1", "q2"], preference.METHOD_PAIRS)
     assert (
         len(plan) == 12
         and plan[0] == ("q1|er-eqsr-sft|eqsr-sft", ["er-eqsr-sft", "eqsr-sft"])
@@ -317,7 +394,7 @@ def test_every_pair_is_shown_in_both_orders():
 
 
 def test_log_odds_are_averaged_over_both_orders_by_hand():
-    plan = BOTH.in_both_orders(["q1"], [("a", "b")])
+    plan = preference.in_both_orders(["q1"], [("a", "b")])
     found = preference.duels(
         pair_decisions(plan, lambda key, order, question: 0.9 if order == ["a", "b"] else 0.6), plan
     ).set_index("question")
@@ -329,7 +406,7 @@ def test_log_odds_are_averaged_over_both_orders_by_hand():
 
 
 def test_a_judge_that_sees_no_difference_ties_and_a_missing_order_is_left_out():
-    plan = BOTH.in_both_orders(["q1", "q2"], [("a", "b")])
+    plan = preference.in_both_orders(["q1", "q2"], [("a", "b")])
     even = preference.duels(pair_decisions(plan, lambda key, order, question: 0.5), plan)
     assert (even.win == 0.5).all() and not even.agreed.any() and len(even) == 4
     lost = preference.duels(
@@ -341,82 +418,49 @@ def test_a_judge_that_sees_no_difference_ties_and_a_missing_order_is_left_out():
     assert set(lost.id) == {"q1"}
 
 
-def test_strengths_of_two_systems_by_hand():
-    """Wins w of n, and a tie of each with an average system:
-    s and -s solve n (w/n - p(2s)) = p(s) - 1/2.
-    """
-    strengths = TOURNAMENT.bradley_terry([0] * 10, [1] * 10, [1.0] * 8 + [0.0] * 2, ["a", "b"])
-    s = strengths[0]
-    assert strengths.sum() == pytest.approx(0) and s > 0
-    assert 8 - 10 / (1 + math.exp(-2 * s)) == pytest.approx(1 / (1 + math.exp(-s)) - 0.5, abs=1e-6)
+def test_no_decision_makes_no_pair():
+    nothing = Sure().decide([], [])
+    assert preference.duels(nothing, []).empty and preference.choices(nothing, []).empty
 
 
-def test_strengths_equal_a_second_implementation():
-    """Against scipy's optimizer on the same likelihood, with random results of six systems."""
-    from scipy.optimize import minimize
+PAIRS = pd.DataFrame(
+    {"id": ["x", "x", "y", "y"], "first": ["a", "b", "a", "c"], "second": ["b", "c", "b", "a"]}
+)
+VALUES = pd.DataFrame({"a": [1, 3], "b": [1, 2], "c": [0, np.nan]}, index=["x", "y"])
 
-    rng = np.random.default_rng(3)
-    first, second = np.array([(a, b) for a in range(6) for b in range(a + 1, 6)] * 8).T
-    win = rng.choice([0.0, 0.5, 1.0], size=len(first))
 
-    def negative(s):
-        z = s[first] - s[second]
-        return -(win * z - np.logaddexp(0, z)).sum() - (0.5 * s - np.logaddexp(0, s)).sum()
+def test_the_values_of_both_sides_of_a_pair():
+    first, second = preference.sides(PAIRS, VALUES)
+    assert first.tolist()[:3] == [1, 1, 3] and second.tolist() == [1, 0, 2, 3]
+    assert np.isnan(first[3])
 
-    best = minimize(negative, np.zeros(6), tol=1e-10).x
-    assert TOURNAMENT.bradley_terry(first, second, win, SIX) == pytest.approx(
-        best - best.mean(), abs=1e-4
+
+def test_the_higher_value_wins_and_a_missing_one_decides_nothing():
+    won = preference.higher(PAIRS, VALUES)
+    assert won.tolist()[:3] == [0.5, 1, 1] and np.isnan(won[3])
+
+
+def test_two_judges_agree_where_both_have_a_favourite():
+    one, other = pd.Series([1, 0, 1, 0.5, 1, np.nan]), pd.Series([1, 0, 0, 1, 0.5, 1])
+    same = preference.agreement(one, other)
+    assert same.tolist()[:3] == [1, 1, 0] and same[3:].isna().all()
+
+
+def test_the_winner_of_fewer_orders_is_compared_item_by_item():
+    columns = ["id", "question", "system", "win"]
+    of_all = pd.DataFrame(
+        [
+            ("x", "emotion", "a", 1.0),
+            ("x", "emotion", "b", 0.0),
+            ("y", "emotion", "a", 0.0),
+            ("y", "emotion", "b", 1.0),
+            ("z", "emotion", "a", 0.5),
+            ("z", "emotion", "b", 0.5),
+        ],
+        columns=columns,
     )
-    doubled = TOURNAMENT.bradley_terry(np.tile(first, 2), np.tile(second, 2), np.tile(win, 2), SIX)
-    assert TOURNAMENT.bradley_terry(
-        first, second, win, SIX, weight=np.full(len(win), 2.0)
-    ) == pytest.approx(doubled)
-
-
-def test_a_system_that_always_wins_has_a_finite_strength():
-    strengths = TOURNAMENT.bradley_terry([0] * 20, [1] * 20, [1.0] * 20, ["a", "b"])
-    assert np.isfinite(strengths).all() and 1 < strengths[0] < 6
-
-
-def test_length_is_taken_out_of_strengths():
-    """A judge that only counts words: the longer system leads in raw strengths,
-    and hardly when length is fitted beside them.
-    """
-    rng = np.random.default_rng(0)
-    first, second = np.array([(a, b) for a in range(3) for b in range(a + 1, 3)] * 60).T
-    log_length = (
-        np.array([0.6, 0.0, -0.6])[first]
-        - np.array([0.6, 0.0, -0.6])[second]
-        + rng.normal(scale=1.0, size=len(first))
-    )
-    win = (log_length > 0).astype(float)
-    raw = TOURNAMENT.bradley_terry(first, second, win, ["long", "middle", "short"])
-    controlled = TOURNAMENT.bradley_terry(
-        first, second, win, ["long", "middle", "short"], lengths=log_length
-    )
-    assert raw[0] - raw[2] > 1.0 and abs(controlled[0] - controlled[2]) < 0.4 * (raw[0] - raw[2])
-
-
-def test_canaries_keep_the_answer_and_differ():
-    text = "Rest your knee for a week."
-    assert len(CANARIES) == 10
-    made = {name: form(text) for name, form in CANARIES.items()}
-    assert len(set(made.values())) == 10 and all(
-        text in changed and len(changed) > len(text) for changed in made.values()
-    )
-
-
-@pytest.mark.parametrize("form", CANARIES)
-def test_a_canary_cannot_close_its_frame(form):
-    """The marks around the answers are drawn so that no answer holds them,
-    and the frame ends once.
-    """
-    text = CANARIES[form]("Rest your knee.")
-    state, asked = preference.comparison(
-        "My knee hurts.", {"a": text, "b": "See a doctor."}, ["a", "b"], salt="x"
-    )
-    mark = re.match(r"\[(\w{4}) patient\]", state)[1]
-    assert (
-        mark not in text and state.count(f"[{mark} end]") == 1 and state.endswith(f"[{mark} end]")
-    )
-    assert all(mark in question["instructions"] for question in asked.values())
+    of_one = of_all.assign(win=[1.0, 0.0, 1.0, 0.0, 1.0, 0.0])
+    more = pd.DataFrame([("w", "emotion", "a", 1.0), ("w", "emotion", "b", 0.0)], columns=columns)
+    same = preference.same_winner(of_all, pd.concat([of_one, more]), "emotion")
+    assert same.to_dict() == {"x": 1.0, "y": 0.0, "z": 1.0}  # of a tie the first counts
+    assert preference.same_winner(of_all, of_one, "knowledge").empty
