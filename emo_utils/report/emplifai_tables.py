@@ -200,3 +200,19 @@ def _full_screening(kept: pd.DataFrame, origin) -> HTML:
         "as nothing was tuned on any. 95 % bootstrap interval over scenes. "
         f"Asked: {planted.scorer.iloc[0]}.",
     )
+
+
+def full_judging_in_words(kept: pd.DataFrame) -> str:
+    """How far the tuned model and the data lie apart where both keep the form, and how often the
+    screening guesses, in the kept full run of the judge.
+    """
+    keeping_form = (kept.table == "emplifai.table4") & (kept.group == "where the form is kept")
+    level = kept[keeping_form].pivot(index="metric", columns="system", values="value")
+    apart = (level["emplifai-sft"] - level["data"]).abs()
+    planted = kept[kept.table == "emplifai.screening"]
+    guesses = ((planted.ci_low <= 0.5) & (planted.ci_high >= 0.5)).sum()
+    return (
+        "Where the form is kept, the tuned model's dialogues and the data's are rated "
+        f"{apart.max():.2f} levels apart at most, over {len(apart)} rubrics.\n"
+        f"Screening: {guesses} of {len(planted)} intervals hold one half, which is guessing."
+    )

@@ -194,3 +194,20 @@ def test_the_kept_judging_shows_every_table_that_has_records():
     assert "n = 20 planted scenes" in pages[-1] and f"Asked: {r.scorer}." in pages[-1]
     cells = pages[-1].count("<td>0.") + pages[-1].count("<td>1.")
     assert cells == (kept.table == "emplifai.screening").sum()
+
+
+def test_the_kept_judging_in_words():
+    """Two rubrics, half a level and a quarter apart; one of two intervals holds one half."""
+    kept = "where the form is kept"
+    levels = {("emplifai-sft", "a"): 3.0, ("data", "a"): 3.5}
+    levels |= {("emplifai-sft", "b"): 2.0, ("data", "b"): 1.75}
+    records = pd.DataFrame(
+        [record("emplifai.table4", *named, kept, value=v) for named, v in levels.items()]
+        + [record("emplifai.table4", "data", "a", value=5.0)]
+        + [record("emplifai.screening", "asked for harm", "x", value=v) for v in (0.7, 0.8)]
+    )
+    assert emplifai_tables.full_judging_in_words(records).splitlines() == [
+        "Where the form is kept, the tuned model's dialogues and the data's are rated "
+        "0.50 levels apart at most, over 2 rubrics.",
+        "Screening: 1 of 2 intervals hold one half, which is guessing.",
+    ]
