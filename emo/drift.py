@@ -199,7 +199,7 @@ def compare(before: dict[str, dict], now: dict[str, dict]) -> pd.DataFrame:
                 }
             )
             continue
-        if a.interval == "items":
+        if a.interval != "none":
             half = (a.ci_high - a.value) if b.value > a.value else (a.value - a.ci_low)
             row |= {
                 "low": a.ci_low,
@@ -215,7 +215,7 @@ def compare(before: dict[str, dict], now: dict[str, dict]) -> pd.DataFrame:
             "same"
             if a.value == b.value
             else "no interval"
-            if a.interval != "items"
+            if a.interval == "none"
             else "inside"
             if a.ci_low <= b.value <= a.ci_high
             else "outside"

@@ -15,7 +15,8 @@ app = App(
     "`emo --debug COMMAND` shows where a fault of the program lies.",
     version_flags=(),
     result_action="return_value",
-    default_parameter=Parameter(negative=()),
+    # Of an option that is given twice the last counts, as in other commands.
+    default_parameter=Parameter(negative=(), allow_repeating=True),
 )
 
 Profile = Annotated[Literal[PROFILE_NAMES], Parameter(help="scale of the run")]

@@ -120,7 +120,7 @@ def way_figure(path: Path) -> None:
         axis.add_patch(
             plt.Rectangle((x - 1.1, y - 0.65), 2.2, 1.3, facecolor="#e8f0f8", edgecolor="#0072B2")
         )
-        axis.text(x, y + 0.32, what, ha="center", va="center", fontsize=10, weight="bold")
+        axis.text(x, y + 0.32, what, ha="center", va="center", fontsize=11)
         axis.text(x, y - 0.05, where, ha="center", va="center", fontsize=7.5)
         axis.text(x, y - 0.4, module, ha="center", va="center", fontsize=7.5, family="monospace")
         if k + 1 < len(WAY):

@@ -27,11 +27,11 @@ def write_data() -> None:
 
     def label(row: dict) -> str:
         return " · ".join(
-            row[name] for name in ("id", "topic", "specialty", "emotion") if name in row
+            row[name] for name in ("id", "topic", "specialty", "emotion", "arm") if name in row
         )
 
     sets = {
-        f"{path.name}, {arm}": dialogues.load(name, arm=arm)
+        f"{path.name}, {arm}": [row | {"arm": arm} for row in dialogues.load(name, arm=arm)]
         for arm in reversed(dialogues.ARMS)
         for name, path in dialogues.FILES.items()
     }
@@ -76,7 +76,8 @@ def write_data() -> None:
                             "doctor's answer": row["answer"],
                             "empathetic response": row["empathetic_response"],
                         }
-                        for row in sets["er_train.jsonl"]
+                        for row in dialogue_rows
+                        if "empathetic_response" in row
                     ],
                     "ER rows",
                 ),

@@ -9,7 +9,7 @@ import yaml
 from emo_utils.claims import deciding, predicates
 from emo_utils.claims.deciding import TABLE
 from emo_utils.data import published_numbers
-from emo_utils.experiment import provenance
+from emo_utils.experiment import provenance, results
 from emo_utils.project import DATA
 from emo_utils.stats import intervals
 
@@ -86,8 +86,14 @@ def add_combinations(run, tables: tuple[str, ...], drawn, n: int, scorer: str) -
             ci_high=high,
             n=n,
             scorer=scorer,
+            kind=_kind([weight for weight, *_ in comparison.terms]),
             signature="sum of cells over the same items; bootstrap over test items",
         )
+
+
+def _kind(weights: list[float]) -> results.Kind:
+    """A sum of cells is a difference where as much is taken away as is added."""
+    return "difference" if abs(sum(weights)) < 1e-9 else "other"
 
 
 def drawn_means(items: pd.DataFrame, seed: int):

@@ -30,7 +30,7 @@ ARMS = {"subtle": ".", "overt": "overt"}  # the folder of each beside the files 
 COMFORT_PHRASES = DATA / "dialogues/explicit_comfort.txt"
 
 
-def load(name: str, rows: int = 0, file: str = "", arm: str = "subtle") -> list[dict]:
+def load(name: str, rows: int = 0, file: str = "", arm: str = "overt") -> list[dict]:
     """Dialogues of a shipped set (`er`, `eqsr`, `test`) in one of its `ARMS`, or of a user's JSONL
     file in its place, checked; `rows` > 0 keeps that many, balanced over emotions.
 

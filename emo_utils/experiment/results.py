@@ -2,10 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, FiniteFloat, NonNegativeInt, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    model_validator,
+)
 
 from emo_utils.project import EmoError, results_dir, sha256_json
 
@@ -48,12 +55,22 @@ SYSTEMS = (
 )
 
 
+# What a number is. A share is of items that each are 0 or 1; the mean of shares that items have,
+# such as the share of tokens that each answer keeps, is a mean. A count is one of things, or how
+# many a mean item has of what it may lack. Agreement is that beyond chance (kappa, alpha).
+Kind = Literal["mean", "share", "count", "difference", "correlation", "auc", "agreement", "other"]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
 class Record(BaseModel):
     """One number with what is needed to read it: interval, n, what it is computed on and how.
 
-    ci_low, ci_high: 95 % bootstrap interval over test items; of a share of none or all, or a number
-    of none, the exact one (`Run.add`). unscored: items without a score, counted in n's place.
-    group: `all`, or a subset such as `emotion=fear`. signature: how the number was computed.
+    ci_low, ci_high: 95 % interval. interval: what it covers, the bootstrap over test items or over
+    training seeds and items together; `exact` for a share of none or all, or a count of none
+    (`Run.add`); `none` where the number stands for its ends. unscored: items without a score,
+    counted in n's place. group: `all`, or a subset such as `emotion=fear`. p: of the test that a
+    difference is 0; p_adjusted: after Holm's correction. signature: how the number was computed,
+    for people to read; no program reads it.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -70,13 +87,38 @@ class Record(BaseModel):
     scorer: str
     seed: int
     signature: str
-    interval: Literal["items", "none"] = "items"
+    kind: Kind = "mean"
+    interval: Literal["items", "seeds and items", "exact", "none"] = "items"
+    p: Probability | None = None
+    p_adjusted: Probability | None = None
 
     @model_validator(mode="after")
     def _has_its_interval(self):
         if self.ci_low > self.ci_high + 1e-9:
             raise ValueError(f"the interval [{self.ci_low}, {self.ci_high}] ends before it begins")
         return self
+
+
+def share_or_mean(values) -> Kind:
+    """The kind of a mean of what should be 0 or 1 an item: a share, or a mean where some item is
+    neither, as ties that count half. Missing values say nothing.
+    """
+    return "share" if set(pd.Series(values, dtype=float).dropna()) <= {0, 1} else "mean"
+
+
+def frame(records: list[dict]) -> pd.DataFrame:
+    """Records as a table with a column for each field, defaults where older ones lack a field, and
+    what they have besides (`run`) behind them.
+    """
+    defaults = {
+        name: field.default
+        for name, field in Record.model_fields.items()
+        if not field.is_required()
+    }
+    added = dict.fromkeys(name for record in records for name in record)
+    columns = list(dict.fromkeys([*Record.model_fields, *added]))
+    table = pd.DataFrame([defaults | record for record in records], columns=columns)
+    return table.astype({"p": float, "p_adjusted": float})
 
 
 def profile_flag(profile: str) -> str:
@@ -91,7 +133,7 @@ def read(profile: str) -> pd.DataFrame:
     for path in sorted(results_dir(profile).glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
         rows += [record | {"run": content["provenance"]["run"]} for record in content["records"]]
-    return pd.DataFrame(rows, columns=[*Record.model_fields, "run"])
+    return frame(rows) if rows else frame([]).assign(run=[])
 
 
 def read_variants(profile: str, runs: list[str]) -> pd.DataFrame:

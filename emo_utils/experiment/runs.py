@@ -5,6 +5,7 @@ object that keeps records, item scores and provenance until `finish` writes them
 """
 
 import json
+import math
 import os
 import re
 import shutil
@@ -163,29 +164,12 @@ class Run:
         """Add one record; `seed` defaults to the run's. Raises for a value that is not finite.
 
         Items that are all alike have a bootstrap interval of no width, which claims too much: a
-        share of none or all, and a number of something never found (by their signatures), get the
-        exact ones, binomial and Poisson. With interval="none" the value stands for its ends.
+        share of none or all, and a count of something never found, get the exact ones, binomial and
+        Poisson (by their kind). With interval="none" the value stands for its ends.
         """
         if fields.get("interval") == "none":
             fields = dict.fromkeys(("ci_low", "ci_high"), fields["value"]) | fields
-        if (
-            fields["ci_low"] == fields["ci_high"]
-            and fields["n"]
-            and fields.get("interval") != "none"
-        ):
-            value, how, edge = fields["value"], fields["signature"], 0.025 ** (1 / fields["n"])
-            if value in (0, 1) and "share of" in how:
-                fields |= {
-                    "ci_low": edge if value else 0.0,
-                    "ci_high": 1.0 if value else 1 - edge,
-                    "signature": f"{how}; all alike: exact binomial interval",
-                }
-            elif value == 0 and "number of" in how:
-                fields |= {
-                    "ci_high": 3.688879454 / fields["n"],
-                    "signature": f"{how}; none found: exact Poisson interval",
-                }  # -ln 0.025
-        record = Record(**({"seed": self.values["seed"]} | fields))
+        record = _with_exact_interval(Record(**({"seed": self.values["seed"]} | fields)))
         self.records.append(record)
         return record
 
@@ -196,8 +180,8 @@ class Run:
 
         Missing values are counted as unscored; where none is left that is printed and nothing is
         recorded. Below `enough` items there is no interval, which would be narrow by chance.
-        fields: those of `Record` but value, interval and counts; `unit`: what an item is, empty
-        where the signature need not name it.
+        fields: those of `Record` but value, interval and counts; a share whose items are not all 0
+        or 1 becomes a mean. unit: what an item is, empty where the signature need not name it.
         """
         values = pd.Series(values, dtype=float)
         scored = values.dropna()
@@ -211,6 +195,8 @@ class Run:
         else:
             value = low = high = scored.mean()
             fields["interval"] = "none"
+        if fields.get("kind") == "share":
+            fields["kind"] = results.share_or_mean(scored)
         return self.add(
             **fields,
             value=value,
@@ -228,9 +214,7 @@ class Run:
     def table(self) -> pd.DataFrame:
         """The records that this run wrote, as `read` gives those of the book."""
         content = json.loads((self.folder / f"{self.name}.json").read_text(encoding="utf-8"))
-        return pd.DataFrame(content["records"], columns=[*Record.model_fields]).assign(
-            run=self.name
-        )
+        return results.frame(content["records"]).assign(run=self.name)
 
     def finish(self) -> Path:
         """Write items, then records with provenance;
@@ -289,6 +273,26 @@ class Run:
             "outputs": {relative(p): sha256_file(p) for p in self.outputs},
             "fingerprint": self.fingerprint,
         }
+
+
+def _with_exact_interval(record: Record) -> Record:
+    """The record, with the exact 95 % interval where its items are all alike and its kind has one:
+    binomial for a share of none or all, Poisson for a count of none.
+    """
+    alike = record.ci_low == record.ci_high == record.value
+    if not alike or not record.n or record.interval == "none":
+        return record
+    exact = {"interval": "exact"}
+    if record.kind == "share" and record.value in (0, 1):
+        edge = 0.025 ** (1 / record.n)
+        exact |= {"ci_low": edge} if record.value else {"ci_high": 1 - edge}
+        how = "all alike: exact binomial interval"
+    elif record.kind == "count" and record.value == 0:
+        exact["ci_high"] = -math.log(0.025) / record.n
+        how = "none found: exact Poisson interval"
+    else:
+        return record
+    return record.model_copy(update=exact | {"signature": f"{record.signature}; {how}"})
 
 
 def start(notebook: str, namespace: dict) -> Run:

@@ -97,6 +97,7 @@ def add_choices(run, table: pd.DataFrame, reader, group: str) -> None:
         system="both orders averaged",
         metric="kappa",
         **kappa(table, run.values["seed"]),
+        kind="agreement",
         signature="Cohen's kappa, agreement beyond chance; bootstrap over pairs; "
         + reader.signature,
     )
@@ -106,6 +107,7 @@ def add_choices(run, table: pd.DataFrame, reader, group: str) -> None:
             **about,
             system=system,
             metric="consistency" if "same" in system else "accuracy",
+            kind="share",
             signature=f"share of pairs; bootstrap over pairs; {reader.signature}",
             unit="",
         )

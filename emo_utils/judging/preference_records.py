@@ -9,30 +9,32 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from emo_utils.experiment import results
 from emo_utils.judging import preference
 from emo_utils.stats import intervals, paired_comparisons
 
 
-def add_win_shares(run, picked: pd.DataFrame, ids, scorer: str, signature: str) -> None:
+def add_win_shares(run, picked: pd.DataFrame, ids, scorer: str, how: str) -> None:
     """Share of questions that each system won, and its mean probability (`strength`), for each of
     the judge's two questions; then the shares of ties and of unscored items.
 
-    picked: of `preference.choices`. ids: of the items that were judged. signature: of the win
-    share.
+    picked: of `preference.choices`. ids: of the items that were judged. how: the judge and how it
+    was asked, for the signatures.
     """
-    mean_probability = signature.replace("share of questions won", "mean probability")
+    won = f"{how}; share of questions won"
     for (question, system), part in picked.groupby(["question", "system"]):
         by_item = part.set_index("id").reindex(ids)
         common = {"table": f"emodoctor.figure2.{question}", "system": system, "scorer": scorer}
-        run.add_mean(by_item.win, **common, metric="win_share", signature=signature, unit="")
+        common["unit"] = ""
+        run.add_mean(by_item.win, **common, metric="win_share", kind="share", signature=won)
         run.add_mean(
-            by_item.share, **common, metric="strength", signature=mean_probability, unit=""
+            by_item.share, **common, metric="strength", signature=f"{how}; mean probability"
         )
     for question, part in picked.groupby("question"):
         tied = part.groupby("id").win.max() < 1
         unscored = np.repeat([0, 1], [len(tied), len(ids) - len(tied)])
         common = {"table": f"emodoctor.figure2.{question}.none", "metric": "share"}
-        common |= {"scorer": scorer, "signature": signature, "unit": ""}
+        common |= {"kind": "share", "scorer": scorer, "signature": won, "unit": ""}
         run.add_mean(tied, **common, system="tie (of scored)")
         run.add_mean(unscored, **common, system="unscored (of all)")
 
@@ -52,6 +54,7 @@ def add_pairs(run, duels: pd.DataFrame, ids, judges: dict[str, tuple[str, str]])
                 system=f"{a} over {b}",
                 metric="win_share",
                 group=column.removesuffix("_win"),
+                kind="share",
                 scorer=scorer,
                 signature=signature,
                 unit="",
@@ -80,6 +83,7 @@ def add_judge_shares(run, duels: pd.DataFrame, measures: dict, scorer: str) -> N
             ci_low=low,
             ci_high=high,
             n=len(clear),
+            kind=results.share_or_mean(clear),
             scorer=scorer,
             signature="share of pairs; bootstrap over test questions",
         )
@@ -110,6 +114,7 @@ def add_strengths(run, duels: pd.DataFrame, lengths: pd.DataFrame, scorer: str) 
                     table=f"emodoctor.figure2.tournament.{question}",
                     metric=metric,
                     n=len(lengths),
+                    kind="other",
                     scorer=scorer,
                     signature=(
                         f"Bradley-Terry, log-odds with mean 0, {len(pairs)} pairs, "
@@ -133,6 +138,7 @@ def add_canaries(run, duels: pd.DataFrame, ids, scorer: str, screened: bool) -> 
                 system=form,
                 metric=metric,
                 group=question,
+                kind="share" if metric == "wins" else "difference",
                 scorer=scorer,
                 signature=(
                     "wins: share of questions at which the wrong answer wins, "
@@ -157,6 +163,7 @@ def add_orders(run, decisions: pd.DataFrame, plan: list, orders: int, scorer: st
                 system=f"{k} of {orders} orders",
                 metric="same_choice",
                 group=question,
+                kind="share",
                 scorer=scorer,
                 signature=f"share of questions with the winner that {orders} orders give",
                 unit="",

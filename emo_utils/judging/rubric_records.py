@@ -102,6 +102,7 @@ def add_two_judges(run, both: pd.DataFrame, scorer: str, second: str) -> None:
                 **common,
                 metric="pearson",
                 group=metric,
+                kind="correlation",
                 value=value,
                 ci_low=low,
                 ci_high=high,
@@ -125,6 +126,7 @@ def add_planted(
             system=f"asked for {asked}",
             metric="planted_above",
             group=other,
+            kind="share",
             scorer=scorer,
             signature=(
                 "share of scenes in which the planted case gets a higher probability of yes "

@@ -106,7 +106,7 @@ def _ratings(rows) -> pd.DataFrame:
 
 def yes_probabilities(decided: pd.DataFrame) -> pd.DataFrame:
     """Probability of yes to each question, one column a question and one row a text, of the
-    decisions on `screening_question`s.
+    decisions on each `screening_question`.
     """
     of_yes = decided[decided.option == YES]
     return of_yes.pivot(index="state", columns="question", values="probability")

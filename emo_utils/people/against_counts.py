@@ -18,6 +18,12 @@ FOLLOWS = {
     "spearman": label_agreement.spearman,
     "weighted kappa": label_agreement.weighted_kappa,
 }
+KINDS = {
+    "pearson": "correlation",
+    "spearman": "correlation",
+    "weighted kappa": "agreement",
+    "equal counts": "share",
+}
 # Scores that are shares as the counts are: kappa is for these alone.
 SHARES = (
     "facts kept",
@@ -57,11 +63,17 @@ def following(
 
 
 def _measured(measures: dict, first, second, draws: list[np.ndarray]) -> Iterator[dict]:
-    """Each measure's name, value and interval; none without a draw."""
+    """Each measure's name, value, interval and kind; none without a draw."""
     for metric, measure in measures.items() if draws else ():
         low, high = intervals.interval(np.array([measure(first[i], second[i]) for i in draws]))
         value = float(measure(first, second))
-        yield {"metric": metric, "value": value, "ci_low": low, "ci_high": high}
+        yield {
+            "metric": metric,
+            "value": value,
+            "ci_low": low,
+            "ci_high": high,
+            "kind": KINDS[metric],
+        }
 
 
 def _draws(counts, talks, seed: int) -> list[np.ndarray]:

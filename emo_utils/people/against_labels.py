@@ -10,7 +10,7 @@ from emo_utils.stats import label_agreement
 
 def agreement(score: pd.Series, table: pd.DataFrame, seed: int) -> dict:
     """How a score agrees with people's labels, as fields of a record: metric (`auc` for labels 0
-    and 1, else `spearman`), value, ci_low, ci_high, n, unscored, signature.
+    and 1, else `spearman`), kind, value, ci_low, ci_high, n, unscored, signature.
 
     score: by the rows of the table that were to be scored, missing where they got no score.
     table: columns text, label, and conversation where texts belong together: they are resampled so.
@@ -20,8 +20,10 @@ def agreement(score: pd.Series, table: pd.DataFrame, seed: int) -> dict:
     together = "conversation" in table
     units = table.conversation[scored.index] if together else range(len(scored))
     value, low, high = label_agreement.agreement_interval(scored, labels, units, seed)
+    two_classes = set(np.unique(table.label)) == {0, 1}
     return {
-        "metric": "auc" if set(np.unique(table.label)) == {0, 1} else "spearman",
+        "metric": "auc" if two_classes else "spearman",
+        "kind": "auc" if two_classes else "correlation",
         "value": value,
         "ci_low": low,
         "ci_high": high,
@@ -67,22 +69,23 @@ def add_calibration(run, score: pd.Series, label: pd.Series, group: str, **field
             labels,
             **about,
             metric="observed",
+            kind="share",
             group=f"{group}, score {mean_score:.3f}",
             signature="share of texts with the label in a fifth of the scale",
             unit="",
         )
 
 
-def told_apart(score: pd.Series, statements: pd.DataFrame, seed: int) -> dict[str, dict]:
-    """How often a right statement scores above a wrong one (AUC), as fields of a record for each
-    kind of wrong ones and for all of them; sources are resampled with their statements.
+def told_apart(score: pd.Series, statements: pd.DataFrame, seed: int) -> Iterator[dict]:
+    """How often a right statement scores above a wrong one (AUC), and how many wrong ones it rests
+    on (metric `wrong`), as fields of records for all of them and for each kind of wrong ones (the
+    group); sources are resampled with their statements.
 
     score: by the rows that were to be scored, missing where they got none.
     statements: columns name (of its source), supported (1 or 0), change (the kind, empty where
     right). A kind without a scored statement on both sides is left out.
     """
     table = statements.loc[score.index]
-    found = {}
     for kind in ("", *sorted(set(statements.change) - {""})):
         meant = (table.supported == 1) | (table.change == kind if kind else True)
         here = table[meant & score.notna()]
@@ -92,14 +95,25 @@ def told_apart(score: pd.Series, statements: pd.DataFrame, seed: int) -> dict[st
         value, low, high = label_agreement.agreement_interval(
             score[here.index], here.supported, here["name"], seed
         )
-        found[kind or "all"] = {
+        wrong = len(here) - right
+        common = {
+            "group": kind or "all",
+            "n": len(here),
+            "unscored": int(meant.sum()) - len(here),
+        }
+        yield common | {
             "metric": "auc",
             "value": value,
             "ci_low": low,
             "ci_high": high,
-            "n": len(here),
-            "unscored": int(meant.sum()) - len(here),
-            "signature": f"{len(here) - right} wrong statements against {right} right ones; "
+            "kind": "auc",
+            "signature": f"{wrong} wrong statements against {right} right ones; "
             "bootstrap over sources with their statements",
         }
-    return found
+        yield common | {
+            "metric": "wrong",
+            "value": wrong,
+            "kind": "count",
+            "interval": "none",
+            "signature": "wrong statements among those that have a score",
+        }

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from emo_utils.experiment import results
 from emo_utils.people import agreement, rating_kit
 from emo_utils.project import EmoError
 
@@ -72,11 +73,13 @@ def records(
         agreement.choices(choices, seed).assign(group="chosen"),
         choices,
         "share of questions, no difference counts half",
+        "share",
     )
     yield from _records(
         agreement.agreement(choices, seed).assign(group="alpha"),
         choices,
         "Krippendorff's alpha between raters, ordinal",
+        "agreement",
     )
     same = choices[between(choices, answers)]
     if len(same):
@@ -86,13 +89,17 @@ def records(
             choices,
             "share of decided questions in which the chosen answer has the higher score; "
             "undecided by people or score, or unscored, are left out",
+            "share",
         )
 
 
-def _records(table: pd.DataFrame, choices: pd.DataFrame, signature: str) -> Iterator[dict]:
+def _records(
+    table: pd.DataFrame, choices: pd.DataFrame, signature: str, kind: results.Kind
+) -> Iterator[dict]:
     """A record for each row that has a value, without an interval where low and high are missing.
 
-    table: columns metric, group, value, low, high, n, and where it has them unscored and undecided.
+    table: columns metric, group, value, low, high, n, and where it has them unscored, undecided and
+    no_difference. kind: a share with questions that count half is a mean.
     """
     system, against = choices.system.iloc[0], choices.against.iloc[0]
     for row in table.dropna(subset=["value"]).to_dict("records"):
@@ -107,6 +114,7 @@ def _records(table: pd.DataFrame, choices: pd.DataFrame, signature: str) -> Iter
             "ci_high": row["high"] if bounded else row["value"],
             "n": row["n"],
             "unscored": row.get("unscored", 0) + row.get("undecided", 0),
+            "kind": "mean" if row.get("no_difference") else kind,
             "interval": "items" if bounded else "none",
             "scorer": "people",
             "signature": f"{signature}; {choices.rater.nunique()} raters; against {against}",

@@ -52,13 +52,12 @@ def checks(records: pd.DataFrame) -> pd.DataFrame:
 def gains(records: pd.DataFrame) -> pd.DataFrame:
     """Tuned minus untuned: a row a score, with p-values before and after Holm's correction."""
     part = records[records.table.str.fullmatch(r"ebd\..*\.differences")]
-    p_values = part.signature.str.extract(r"p = ([\d.]+), after Holm ([\d.]+)")
     return pd.DataFrame(
         {
             "score": part.metric,
             "tuned minus untuned": [result_tables.cell(record) for record in part.itertuples()],
-            "p": p_values[0],
-            "after Holm": p_values[1],
+            "p": part.p.map("{:.4f}".format, na_action="ignore"),
+            "after Holm": part.p_adjusted.map("{:.4f}".format, na_action="ignore"),
             "n": part.n,
         }
     )

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from emo_utils.experiment import provenance
+from emo_utils.experiment import provenance, results
 from emo_utils.project import ROOT, write_atomic
 
 REFERENCE = ROOT / "book" / "reference"
@@ -37,7 +37,7 @@ def kept(path: Path) -> pd.DataFrame:
     if not path.is_file():
         return pd.DataFrame()
     content = json.loads(provenance.noted(path).read_text(encoding="utf-8"))
-    frame = pd.DataFrame(content["records"])
+    frame = results.frame(content["records"])
     frame.attrs["profile"] = content["provenance"]["profile"]
     return frame
 

@@ -79,10 +79,13 @@ def counts_of_facts(records: pd.DataFrame, source) -> HTML:
 
 def statements(records: pd.DataFrame, source) -> HTML:
     """Right statements against wrong ones of each kind, by every measure and the checker."""
-    part = records[(records.table == "validity.claims") & (records.metric == "auc")]
+    claims = records[records.table == "validity.claims"]
+    cell = ["scorer", "system", "group"]
+    wrong = claims[claims.metric == "wrong"].rename(columns={"value": "wrong"})
+    part = claims[claims.metric == "auc"].merge(wrong[[*cell, "wrong"]], on=cell)
     if part.empty:
         return _none("no statement")
-    part = part.assign(wrong=part.signature.str.extract(r"^(\d+)", expand=False))
+    part["wrong"] = part.wrong.astype(int)
     counts = part[part.system == "details added"].set_index("group").wrong
     part["cell"] = [_cell(r) + _counted(r) for r in part.itertuples()]
     grid = part.pivot(index="group", columns=["scorer", "system"], values="cell")

@@ -12,7 +12,7 @@ LIKELIER = f"whose log-probability grows by {facts.LEARNT} once the answer was r
 
 
 def described(embedding_model: str) -> dict[str, dict[str, str]]:
-    """Scorer and signature of each measure of `measured`, as records keep them."""
+    """Scorer, kind and signature of each measure of `measured`, as records keep them."""
     by_encoder = dict.fromkeys(("warmth", "cosine"), embedding_model)
     signatures = {
         "warmth": f"contrast of sentence embeddings, {embedding_model}, mean of three emotions",
@@ -25,7 +25,11 @@ def described(embedding_model: str) -> dict[str, dict[str, str]]:
     }
     scorers = {"grade": "textstat"} | by_encoder
     return {
-        metric: {"scorer": scorers.get(metric, "counts"), "signature": signature}
+        metric: {
+            "scorer": scorers.get(metric, "counts"),
+            "kind": "share" if metric == "complete" else "mean",
+            "signature": signature,
+        }
         for metric, signature in signatures.items()
     }
 
@@ -35,14 +39,15 @@ def described_facts(reader_model: str) -> dict[str, dict[str, str]]:
     kept = f"share of the reference's tokens {LIKELIER}"
     urgent = "share of answers that name help at once where the reference does, by a list of words"
     return {
-        "kept": {"scorer": reader_model, "signature": kept},
-        "urgent": {"scorer": "counts", "signature": urgent},
+        "kept": {"scorer": reader_model, "kind": "mean", "signature": kept},
+        "urgent": {"scorer": "counts", "kind": "share", "signature": urgent},
     }
 
 
 def difference_to(start: str, how: dict[str, str]) -> dict[str, str]:
-    """Scorer and signature of a measure's paired differences to a system or question."""
-    return how | {"signature": f"paired difference to {start}; {how['signature']}"}
+    """Scorer, kind and signature of a measure's paired differences to a system or question."""
+    signature = f"paired difference to {start}; {how['signature']}"
+    return how | {"kind": "difference", "signature": signature}
 
 
 def measured(encoder, answers: pd.DataFrame, references: list[str]) -> pd.DataFrame:

@@ -93,6 +93,7 @@ def add_shifts(run, rows: list[dict], changes: dict, instruments: Instruments) -
                 system=name,
                 metric=metric,
                 group="shift",
+                kind="difference",
                 scorer=scorers.get(metric, "counts"),
                 signature=f"score minus that of the soothing answer (mean {mean:.3f})",
                 unit="",

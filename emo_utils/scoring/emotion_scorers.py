@@ -153,6 +153,7 @@ def add_evaluators(run, both: pd.DataFrame, first: Scored, second: Scored) -> No
         n=complete,
         unscored=len(both) - complete,
         group="all answers",
+        kind="correlation",
         scorer=f"{first.scorer} and {second.scorer}",
         signature="rank correlation over single answers; bootstrap over questions",
     )

@@ -4,10 +4,12 @@ records are computed from is in `labels`.
 
 import numpy as np
 
+from emo_utils.experiment import results
 from emo_utils.scoring import labels
 from emo_utils.stats import intervals
 
 TABLE = "emplifai.table2"
+SHARES = ("exact", "top3", "one of the 28")  # of what each dialogue has or has not
 
 
 def add_means(
@@ -35,6 +37,7 @@ def add_means(
                 ci_low=low,
                 ci_high=high,
                 n=len(each),
+                kind=results.share_or_mean(each) if metric in SHARES else "mean",
                 scorer=system,
                 signature=f"{signatures[metric]}; bootstrap over situations",
             )
@@ -48,7 +51,7 @@ def add_macro_f1(
 
     named, true: labels as numbers below `count`, one a dialogue.
     """
-    common = {"table": TABLE, "metric": "macro_f1", "n": len(true)}
+    common = {"table": TABLE, "metric": "macro_f1", "kind": "other", "n": len(true)}
     for (system, group), choice in named.items():
         value, low, high = labels.macro_f1_interval(
             choice, true, count, situations, run.values["seed"]

@@ -5,6 +5,7 @@ numbers, and how close they are in meaning.
 import numpy as np
 import pandas as pd
 
+from emo_utils.experiment import results
 from emo_utils.stats import intervals
 
 OF_PAIRS = "share of pairs; equal ones count one half"
@@ -24,6 +25,13 @@ SIGNATURES = {
         "by {encoder}: the zero of the line above"
     ),
 }
+# Those of 1 or 0 a pair (and one half, where both answers have as much).
+SHARES = (
+    "preferred has fewer words",
+    "preferred has shorter words",
+    "preferred has the lower grade",
+    "same numbers",
+)
 
 
 def preferred_has_less(chosen: pd.Series, rejected: pd.Series) -> pd.Series:
@@ -60,5 +68,6 @@ def add_records(run, contrasts: pd.DataFrame, pairs: list[dict], source: str, en
             n=len(scored),
             unscored=len(values) - len(scored),
             scorer=encoder if "cosine" in metric else "textstat and counts",
+            kind=results.share_or_mean(scored) if metric in SHARES else "mean",
             signature=f"{how}; bootstrap over questions, each with all its pairs",
         )

@@ -92,6 +92,7 @@ def _add_kappas(run, ours, first, second, scorer: str, about: dict) -> None:
             **about,
             system=system,
             metric="kappa",
+            kind="agreement",
             value=value,
             ci_low=low,
             ci_high=high,
@@ -115,6 +116,7 @@ def _add_recall_and_precision(run, ours, reader, scorer: str, about: dict) -> No
                 **about,
                 system="program and first reader",
                 metric=metric,
+                kind="share",
                 scorer=scorer,
                 signature=(
                     "share of the sentences that the reader marked (recall) "

@@ -98,6 +98,7 @@ def add_alarms(run, minus_details: pd.Series, statements: pd.DataFrame) -> None:
             table="validity.claims",
             system="details added",
             metric="alarm",
+            kind="share",
             group=group,
             scorer="rules",
             signature="share of statements with a detail that the source lacks",

@@ -10,17 +10,18 @@ from emo_utils.scoring import emotion, overlap_scores
 from emo_utils.scoring.repetition import repeated
 from emo_utils.stats import intervals
 
-# What a training says of itself, where it has it: without held-out rows there is no validation.
-OF_TRAINING = (
-    "final_loss",
-    "final_margin",
-    "kl_per_token",
-    "gain_per_token",
-    "test_accuracy",
-    "validation_loss",
-    "validation_margin",
-    "validation_accuracy",
-)
+# What a training says of itself, where it has it (without held-out rows there is no validation),
+# and what kind of number that is.
+OF_TRAINING = {
+    "final_loss": "mean",
+    "final_margin": "mean",
+    "kl_per_token": "mean",
+    "gain_per_token": "difference",
+    "test_accuracy": "share",
+    "validation_loss": "mean",
+    "validation_margin": "mean",
+    "validation_accuracy": "share",
+}
 
 
 def measures(embedding_model: str) -> dict[str, str]:
@@ -76,6 +77,7 @@ def add_answers(run, table: str, answers: pd.DataFrame, embedding_model: str) ->
                 table=table,
                 system=variant,
                 metric=metric,
+                kind="share" if metric == "complete" else "mean",
                 scorer=_scorer(metric, embedding_model),
                 signature=signature,
                 unit="",
@@ -87,7 +89,7 @@ def add_answers(run, table: str, answers: pd.DataFrame, embedding_model: str) ->
 def add_trainings(run, table: str, variants: pd.DataFrame) -> None:
     """Record what the trainings say of themselves; variants: of `results.read_variants`."""
     for row in variants.to_dict("records"):
-        for metric in OF_TRAINING:
+        for metric, kind in OF_TRAINING.items():
             if pd.notna(row.get(metric)):
                 run.add(
                     table=table,
@@ -95,6 +97,7 @@ def add_trainings(run, table: str, variants: pd.DataFrame) -> None:
                     metric=metric,
                     value=row[metric],
                     n=1,
+                    kind=kind,
                     scorer="trainer",
                     signature="as the training recorded it",
                     interval="none",
@@ -123,6 +126,7 @@ def add_seeds(run, table: str, answers: pd.DataFrame, embedding_model: str) -> N
                 ci_high=high,
                 n=values.shape[1],
                 group="all seeds",
+                interval="seeds and items",
                 scorer=_scorer(metric, embedding_model),
                 signature=f"{measures(embedding_model)[metric]}; "
                 f"bootstrap over {len(values)} seeds and over items",

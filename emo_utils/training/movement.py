@@ -101,6 +101,14 @@ def answer_loss(model, tokenizer, prompt: list[dict], answer: str) -> float:
     ).item()
 
 
+# What kind of number the records of a training are; those not named are means.
+KINDS = {
+    "gain_per_token": "difference",
+    "test_accuracy": "share",
+    "validation_accuracy": "share",
+}
+
+
 def movement_records(moved: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
     """`movement` as values a question for each metric, with how each was computed."""
     return {
@@ -160,6 +168,7 @@ def add_records(
             ci_low=score,
             ci_high=score,
             n=run.values.get("validation_rows", 0),
+            kind=KINDS.get(f"validation_{name}", "mean"),
             interval="none",
             signature=f"{name} over training rows that were held out, after the last epoch",
         )
@@ -176,6 +185,7 @@ def add_records(
             ci_low=low,
             ci_high=high,
             n=len(items),
+            kind=KINDS.get(metric, "mean"),
             signature=f"{how}; mean over {questions}, bootstrap over them",
         )
 

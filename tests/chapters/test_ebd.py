@@ -330,10 +330,9 @@ def test_differences_are_paired_and_verdicts_want_enough_questions(scored):
     many = records_of(scored(["correctness=2 The cat."] * 12, ["correctness=4 The cat."] * 12))
     told = many.loc["emodoctor.claims"].value
     assert told["ebd.factual/ebd-dpo/correctness - ebd.factual/ebd-base/correctness"].iloc[0] == 2.0
-    signature = many.loc[
-        "ebd.factual.differences", "ebd-dpo", "correctness", "minus ebd-base"
-    ].signature
-    assert "p = 0.0005," in signature  # 2 of the 4,096 signs of 12 questions
+    difference = many.loc["ebd.factual.differences", "ebd-dpo", "correctness", "minus ebd-base"]
+    assert difference.p == 2 / 4096  # of the signs of 12 questions
+    assert difference.p <= difference.p_adjusted <= 1 and difference.kind == "difference"
 
 
 def test_a_score_is_held_to_texts_of_which_the_order_is_known(scored, monkeypatch):

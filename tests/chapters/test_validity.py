@@ -18,7 +18,8 @@ from emo_utils.scoring import facts, statements, word_counts
 from emo_utils.stats import intervals
 
 RESAMPLE = intervals.resample_units
-SMALL = {"rows": 5, "read": 5, "pairs": 4}
+# The first five questions of the arm subtle have room for every planted mistake.
+SMALL = {"rows": 5, "read": 5, "pairs": 4, "arm": "subtle"}
 
 
 @pytest.fixture(scope="module")

@@ -308,6 +308,8 @@ def test_combinations_are_recorded_with_the_interval_of_the_combination():
     assert (row["value"], row["ci_low"], row["ci_high"]) == pytest.approx(
         (value, low, high), abs=1e-12
     )
+    assert row["kind"] == "difference"
+    assert {row["kind"] for row in run.rows} == {"difference"}
     run.rows.clear()
     claims_ledger.add_combinations(run, ("emodoctor.table1",), None, n=0, scorer="x")
     assert run.rows == []

@@ -305,7 +305,7 @@ def test_the_emotion_is_mostly_shown_not_named(rows, emotion):
 @pytest.mark.parametrize("name", FILES)
 def test_load_gives_the_rows_of_the_file_and_notes_it(rows, name, monkeypatch):
     monkeypatch.setattr(provenance, "FILES_READ", {})
-    assert dialogues.load(name) == rows[name]
+    assert dialogues.load(name, arm="subtle") == rows[name]
     assert provenance.FILES_READ == {
         f"data/dialogues/{FILES[name]}": project.sha256_file(DIALOGUES / FILES[name])
     }
@@ -320,26 +320,26 @@ def test_the_loader_knows_the_same_fields_and_emotions():
 
 
 def test_fewer_rows_stay_balanced_and_too_many_are_refused(rows):
-    assert Counter(row["emotion"] for row in dialogues.load("test", 10)) == dict.fromkeys(
-        EMOTIONS, 2
-    )
+    assert Counter(
+        row["emotion"] for row in dialogues.load("test", 10, arm="subtle")
+    ) == dict.fromkeys(EMOTIONS, 2)
     # The file alternates the emotions;
     # rows sorted by emotion show that it is the function which balances.
     in_blocks = sorted(rows["test"], key=lambda row: row["emotion"])
     assert Counter(row["emotion"] for row in files.balanced(in_blocks, 10)) == dict.fromkeys(
         EMOTIONS, 2
     )
-    assert dialogues.load("er", 3) == rows["er"][:3]
+    assert dialogues.load("er", 3, arm="subtle") == rows["er"][:3]
     with pytest.raises(
         files.DataError, match=f"9999 rows were asked for and there are {len(rows['test'])}"
     ):
-        dialogues.load("test", 9999)
+        dialogues.load("test", 9999, arm="subtle")
 
 
 def test_a_line_that_is_not_json_is_named(broken):
     broken("er", 3, '{"id": "er-003", "topic"')
     with pytest.raises(files.DataError, match=r"copy\.jsonl, row 3: not JSON"):
-        dialogues.load("er")
+        dialogues.load("er", arm="subtle")
 
 
 @pytest.mark.parametrize("name, field", [(name, field) for name in FILES for field in FIELDS[name]])
@@ -350,7 +350,7 @@ def test_a_field_that_is_empty_or_no_text_is_named(rows, broken, name, field, va
         files.DataError,
         match=rf"copy\.jsonl, row 2: field '{field}' is (missing or empty|no text but \w+)",
     ):
-        dialogues.load(name)
+        dialogues.load(name, arm="subtle")
 
 
 def test_a_field_that_is_left_out_is_named(rows, broken):
@@ -360,7 +360,7 @@ def test_a_field_that_is_left_out_is_named(rows, broken):
         json.dumps({key: value for key, value in rows["test"][3].items() if key != "answer"}),
     )
     with pytest.raises(files.DataError, match=r"copy\.jsonl, row 4: field 'answer'"):
-        dialogues.load("test")
+        dialogues.load("test", arm="subtle")
 
 
 def test_an_unknown_emotion_is_named(rows, broken):
@@ -368,16 +368,16 @@ def test_an_unknown_emotion_is_named(rows, broken):
     with pytest.raises(
         files.DataError, match=r"copy\.jsonl, row 5: emotion 'joy' is none of fear, anxiety"
     ):
-        dialogues.load("eqsr")
+        dialogues.load("eqsr", arm="subtle")
 
 
 def test_an_id_used_twice_and_a_missing_file_are_named(rows, broken, tmp_path):
     broken("eqsr", 2, json.dumps(rows["eqsr"][0]))
     with pytest.raises(files.DataError, match=r"copy\.jsonl, row \d+: field 'id' is that of row"):
-        dialogues.load("eqsr")
+        dialogues.load("eqsr", arm="subtle")
     (tmp_path / "copy.jsonl").unlink()
     with pytest.raises(files.DataError, match=r"copy\.jsonl is missing"):
-        dialogues.load("eqsr")
+        dialogues.load("eqsr", arm="subtle")
 
 
 # The cards

@@ -13,7 +13,9 @@ from emo_utils.data import caregiver, dialogues, emplifai
 from emo_utils.experiment import provenance
 
 FILES = {
-    "data_dialogues": list(dialogues.FILES.values()),
+    "data_dialogues": [
+        dialogues.in_arm(path, arm) for arm in dialogues.ARMS for path in dialogues.FILES.values()
+    ],
     "data_japanese": [emplifai.FILE],
     "data_caregiver": list(caregiver.FILES.values()),
 }
@@ -121,9 +123,14 @@ def test_the_page_includes_the_parts_and_names_the_cards():
 
 def test_the_readme_counts_the_rows():
     text = (project.ROOT / "README.md").read_text("utf-8")
-    er, eqsr, test = (len(read(dialogues.FILES[name])) for name in ("er", "eqsr", "test"))
+    (er, eqsr, test), plainer = (
+        [len(read(dialogues.in_arm(path, arm))) for path in dialogues.FILES.values()]
+        for arm in ("overt", "subtle")
+    )
     assert (
-        f"| {er} ER, {eqsr} EQ+SR for training, {test} for testing |" in text
+        f"| {er} ER, {eqsr} EQ+SR for training, {test} for testing; and "
+        f"{', '.join(map(str, plainer))} with the comfort without its phrases |"
+        in text
         and f"28 emotions | {len(read(emplifai.FILE))} |" in text
     )
     assert (

@@ -30,7 +30,10 @@ def record(metric: str, value: float, low: float, high: float, **changes) -> dic
         "scorer": "s",
         "seed": 42,
         "signature": "how",
+        "kind": "mean",
         "interval": "items",
+        "p": None,
+        "p_adjusted": None,
     } | changes
 
 
@@ -97,6 +100,26 @@ def test_a_move_is_measured_on_the_side_that_it_goes_to(before):
     } and "2 moved, inside or without an interval, with nothing changed" in drift.summary(
         drift.compare(before, now)
     )
+
+
+@pytest.mark.parametrize("interval", ["items", "seeds and items", "exact"])
+def test_an_interval_of_any_kind_is_one(before, interval):
+    before[SCORING]["records"][0]["interval"] = interval
+    now = copy.deepcopy(before)
+    now[SCORING]["records"][0]["value"] = 0.9
+    assert moved(before, now).loc[(SCORING, "kept"), "state"] == "outside"
+
+
+def test_records_that_were_kept_before_they_had_all_fields_are_read(before, tmp_path):
+    older = copy.deepcopy(before)
+    for content in older.values():
+        for kept in content["records"]:
+            del kept["kind"], kept["p"], kept["p_adjusted"]
+    path = tmp_path / "book.json"
+    path.write_text(json.dumps({"runs": older}), encoding="utf-8")
+    assert drift.read(path) == before
+    assert set(drift.compare(older, before).state) == {"same"}
+    assert not len(drift.verdicts(older, before))
 
 
 def test_an_unexplained_move_outside_is_a_fault_and_an_explained_one_is_not(before):

@@ -98,7 +98,8 @@ def written(home) -> list[str]:
 
 def test_a_record_keeps_its_numbers():
     record = results.Record(**RECORD)
-    assert record.model_dump() == RECORD | {"unscored": 0, "group": "all", "interval": "items"}
+    defaults = {"unscored": 0, "group": "all", "kind": "mean", "interval": "items"}
+    assert record.model_dump() == RECORD | defaults | {"p": None, "p_adjusted": None}
 
 
 @pytest.mark.parametrize("field", ["value", "ci_low", "ci_high"])
@@ -109,7 +110,19 @@ def test_a_record_has_finite_numbers_only(field, number):
 
 
 @pytest.mark.parametrize(
-    "change", [{"vaule": 1.0}, {"note": "x"}, {"interval": "rows"}, {"n": 1.5}, {"n": None}]
+    "change",
+    [
+        {"vaule": 1.0},
+        {"note": "x"},
+        {"interval": "rows"},
+        {"n": 1.5},
+        {"n": None},
+        {"kind": "median"},
+        {"p": -0.01},
+        {"p": 1.5},
+        {"p_adjusted": 1.01},
+        {"p_adjusted": math.nan},
+    ],
 )
 def test_a_record_has_known_fields_only(change):
     with pytest.raises(ValidationError, match=next(iter(change))):
@@ -135,7 +148,7 @@ def test_a_number_without_an_interval_needs_no_ends(home):
     bare = {k: v for k, v in RECORD.items() if k not in ("ci_low", "ci_high")}
     record = start().add(**bare, interval="none")
     assert record.ci_low == record.value == record.ci_high == RECORD["value"]
-    with pytest.raises(KeyError, match="ci_low"):
+    with pytest.raises(ValidationError, match="ci_low"):
         start().add(**bare)
 
 
@@ -160,6 +173,27 @@ def test_a_mean_of_few_has_no_interval_and_one_of_none_is_said(home, capsys):
     assert (record.n, record.unscored, record.signature) == (2, 1, "marks")
     assert run.add_mean([math.nan] * 4, **MEAN, signature="marks") is None
     assert len(run.records) == 1 and "t, s, m: none of 4 was scored" in capsys.readouterr().out
+
+
+SHARE = MEAN | {"kind": "share", "signature": "marks", "unit": ""}
+
+
+@pytest.mark.parametrize(
+    "values, kind, interval",
+    [
+        ([True, False, True], "share", "items"),
+        ([1.0, 0.0, math.nan, 1.0], "share", "items"),
+        ([1, 1, 1, None], "share", "exact"),
+        ([1.0, 0.5, 0.0], "mean", "items"),  # a tie counts half
+        ([0.5, 0.5], "mean", "items"),
+    ],
+)
+def test_a_share_with_ties_is_a_mean(home, values, kind, interval):
+    record = start().add_mean(values, **SHARE)
+    assert (record.kind, record.interval) == (kind, interval)
+    scored = [value for value in values if value is not None and not math.isnan(value)]
+    assert record.value == pytest.approx(sum(scored) / len(scored))
+    assert results.share_or_mean(values) == kind
 
 
 # Names
@@ -410,7 +444,7 @@ def test_provenance_is_complete_and_true(home, tiny):
         5,
     )
     assert about["parameters"] == parameters.resolve("03_dpo", {"profile": "smoke", "seed": 5})
-    file = project.DATA / "dialogues" / "eqsr_train.jsonl"
+    file = project.DATA / "dialogues" / "overt" / "eqsr_train.jsonl"
     assert list(about["data_sha256"].values()) == [hashlib.sha256(file.read_bytes()).hexdigest()]
     manifest = json.loads((tiny / "manifest.json").read_text())
     assert about["models"] == {
@@ -459,19 +493,15 @@ def test_code_that_changes_changes_its_hash(monkeypatch):
 def test_a_number_of_none_has_the_exact_interval(home, n):
     """At a rate of 3.69 in n items, none would be found in 2.5 of 100 such samples."""
     run = start("05_emotion_scoring", profile="smoke")
-    none = RECORD | {
-        "value": 0,
-        "ci_low": 0,
-        "ci_high": 0,
-        "n": n,
-        "signature": "number of details in an answer",
-    }
+    none = RECORD | {"value": 0, "ci_low": 0, "ci_high": 0, "n": n, "kind": "count"}
     record = run.add(**none)
     assert record.ci_low == 0 and record.ci_high == pytest.approx(
         scipy.stats.chi2.ppf(0.975, 2) / 2 / n
     )
-    assert record.signature == "number of details in an answer; none found: exact Poisson interval"
-    assert run.add(**none | {"value": 2, "ci_low": 2, "ci_high": 2}).ci_high == 2
+    assert record.signature == "how; none found: exact Poisson interval"
+    assert record.interval == "exact"
+    two = run.add(**none | {"value": 2, "ci_low": 2, "ci_high": 2})
+    assert two.ci_high == 2 and two.interval == "items"
 
 
 @pytest.mark.parametrize("value", [0, 1])
@@ -479,27 +509,50 @@ def test_a_number_of_none_has_the_exact_interval(home, n):
 def test_a_share_of_none_or_all_has_the_exact_interval(home, value, n):
     """Resampling 20 answers without a flag finds no flag: no news of the next answer."""
     run = start("05_emotion_scoring", profile="smoke")
-    share = RECORD | {
-        "value": value,
-        "ci_low": value,
-        "ci_high": value,
-        "n": n,
-        "signature": "share of answers with a flag",
-    }
+    alike = {"value": value, "ci_low": value, "ci_high": value, "n": n}
+    share = RECORD | alike | {"kind": "share"}
     record = run.add(**share)
     assert (record.ci_low, record.ci_high) == pytest.approx(
         tuple(scipy.stats.binomtest(value * n, n).proportion_ci())
     )
-    assert record.signature == "share of answers with a flag; all alike: exact binomial interval"
-    for other in (
-        {"signature": "numbers per answer"},
-        {"interval": "none"},
-        {"n": 0},
-    ):  # no share, no interval at all, no items
+    assert record.signature == "how; all alike: exact binomial interval"
+    assert record.interval == "exact"
+    for other in ({"interval": "none"}, {"n": 0}):  # no interval at all, no items
         plain = run.add(**share | other)
         assert plain.ci_low == plain.ci_high == value and "exact" not in plain.signature
     wide = run.add(**share | {"value": 0.5, "ci_low": 0.2, "ci_high": 0.8})
-    assert (wide.ci_low, wide.ci_high) == (0.2, 0.8)
+    assert (wide.ci_low, wide.ci_high, wide.interval) == (0.2, 0.8, "items")
+
+
+@pytest.mark.parametrize("value", [0, 1])
+@pytest.mark.parametrize(
+    "kind, signature",
+    [
+        ("mean", "share of the reference's tokens that an answer keeps"),
+        ("mean", "share of 4-word sequences that came before"),
+        ("difference", "paired difference to base; share of answers that ended by themselves"),
+        ("difference", "wins: share of questions won; pull: what that does to the log-odds"),
+        ("mean", "number of words"),
+        ("auc", "share of pairs in which the first is above"),
+    ],
+)
+def test_the_kind_and_not_the_signature_gives_the_exact_interval(home, value, kind, signature):
+    alike = {"value": value, "ci_low": value, "ci_high": value}
+    record = start().add(**RECORD | alike | {"kind": kind, "signature": signature})
+    assert (record.ci_low, record.ci_high, record.interval) == (value, value, "items")
+    assert record.signature == signature
+
+
+def test_older_records_get_the_defaults_of_the_fields_that_they_lack(home):
+    older = {k: v for k, v in RECORD.items() if k != "signature"} | {"signature": "p = 0.01"}
+    newer = older | {"kind": "difference", "interval": "exact", "p": 0.25, "p_adjusted": 0.5}
+    frame = results.frame([older | {"run": "a"}, newer])
+    assert list(frame) == [*results.Record.model_fields, "run"]
+    assert frame.kind.tolist() == ["mean", "difference"]
+    assert frame.interval.tolist() == ["items", "exact"] and frame.unscored.tolist() == [0, 0]
+    assert math.isnan(frame.p[0]) and (frame.p[1], frame.p_adjusted[1]) == (0.25, 0.5)
+    assert results.frame([older]).p.dtype == float
+    assert list(results.frame([])) == [*results.Record.model_fields]
 
 
 def test_the_books_records_are_read_with_their_run_and_runs_by_hand_are_not(home):

@@ -244,7 +244,7 @@ def test_ask_answers_with_every_system_that_is_asked_for(tiny, capsys, monkeypat
         ("base", prompts.text("task"), "Why?"),
         ("prompt", prompts.text("comfort"), "Why?"),
     ]
-    assert all(given["temperature"] == 0.5 and given["max_new_tokens"] == 120 for *_, given in said)
+    assert all(given["temperature"] == 0.5 and given["max_new_tokens"] == 260 for *_, given in said)
     assert "nothing they say is medical advice" in printed.splitlines()[0]
     assert [
         line.split()[0] for line in printed.splitlines() if line.startswith(("base", "prompt"))

@@ -8,7 +8,6 @@ from emo_utils.experiment import runs
 from emo_utils.judging import preference, preference_records
 
 SYSTEMS = preference.SYSTEMS
-SIGNATURE = "by hand; share of questions won"
 
 
 @pytest.fixture
@@ -31,14 +30,15 @@ def test_win_shares_count_ties_and_what_was_not_scored(run):
         ]
     )
     ids = pd.Index(["p", "q", "r", "s"])
-    preference_records.add_win_shares(run, picked, ids, "judge", SIGNATURE)
+    preference_records.add_win_shares(run, picked, ids, "judge", "by hand")
     records = by_name(run)
     won = records["emodoctor.figure2.emotion", "a", "win_share", "all"]
-    assert (won.value, won.n, won.unscored, won.signature) == (0.5, 3, 1, SIGNATURE)
+    assert (won.value, won.n, won.unscored) == (0.5, 3, 1)
+    assert won.signature == "by hand; share of questions won" and won.kind == "mean"  # a tie
     strength = records["emodoctor.figure2.emotion", "b", "strength", "all"]
     assert strength.value == 0.5 and strength.signature == "by hand; mean probability"
     tie = records["emodoctor.figure2.emotion.none", "tie (of scored)", "share", "all"]
-    assert (tie.value, tie.n) == (pytest.approx(1 / 3), 3)
+    assert (tie.value, tie.n, tie.kind) == (pytest.approx(1 / 3), 3, "share")
     unscored = records["emodoctor.figure2.emotion.none", "unscored (of all)", "share", "all"]
     assert (unscored.value, unscored.n) == (0.25, 4)
 
@@ -59,7 +59,8 @@ def test_each_judge_of_a_pair_has_a_record(run):
     first = records[table, "a over b", "win_share", "win"]
     assert (first.value, first.n, first.unscored, first.scorer) == (0.5, 3, 1, "judge")
     second = records[table, "a over b", "win_share", "second"]
-    assert (second.value, second.n, second.unscored, second.signature) == (1.0, 2, 2, "second")
+    assert (second.value, second.n, second.unscored, second.interval) == (1.0, 2, 2, "exact")
+    assert second.signature == "second; all alike: exact binomial interval"
 
 
 def test_a_measure_without_values_has_no_record(run):
@@ -110,9 +111,13 @@ def test_canaries_record_wins_and_pull(run):
     preference_records.add_canaries(run, duels, ids, "judge", screened=True)
     records = by_name(run)
     wins = records["validity.canaries.screened", "order", "wins", "emotion"]
-    assert (wins.value, wins.n, wins.unscored) == (0.5, 2, 1)
+    assert (wins.value, wins.n, wins.unscored, wins.kind) == (0.5, 2, 1, "share")
     pull = records["validity.canaries.screened", "order", "pull", "emotion"]
-    assert (pull.value, pull.n, pull.unscored) == (2.0, 1, 2)
+    assert (pull.value, pull.n, pull.unscored, pull.kind) == (2.0, 1, 2, "difference")
+    stays = records["validity.canaries.screened", "none", "pull", "emotion"]
+    assert (stays.value, stays.ci_low, stays.ci_high, stays.interval) == (0, 0, 0, "items")
+    never = records["validity.canaries.screened", "none", "wins", "emotion"]
+    assert never.interval == "exact" and never.ci_high == pytest.approx(1 - 0.025**0.5)
     preference_records.add_canaries(run, duels, ids, "judge", screened=False)
     assert run.records[-1].table == "validity.canaries"
 

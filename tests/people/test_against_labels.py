@@ -80,16 +80,20 @@ def test_right_statements_are_told_from_wrong_ones_of_each_kind():
         }
     )
     score = pd.Series([5.0, 1, 6, 2, np.nan, 7, 4, np.nan])
-    found = against_labels.told_apart(score, statements, seed=42)
-    assert list(found) == ["all", "number", "place"]
-    assert [(f["value"], f["n"], f["unscored"]) for f in found.values()] == [
-        (6 / 9, 6, 2),  # 5, 6 and 4 against 1, 2 and 7
-        (1.0, 5, 1),
-        (0.0, 4, 2),
+    found = list(against_labels.told_apart(score, statements, seed=42))
+    assert [(f["metric"], f["group"], f["value"], f["n"], f["unscored"]) for f in found] == [
+        ("auc", "all", 6 / 9, 6, 2),  # 5, 6 and 4 against 1, 2 and 7
+        ("wrong", "all", 3, 6, 2),
+        ("auc", "number", 1.0, 5, 1),
+        ("wrong", "number", 2, 5, 1),
+        ("auc", "place", 0.0, 4, 2),
+        ("wrong", "place", 1, 4, 2),
     ]
-    assert found["number"]["signature"] == (
+    assert found[2]["signature"] == (
         "2 wrong statements against 3 right ones; bootstrap over sources with their statements"
     )
-    part = against_labels.told_apart(score[:4], statements, seed=42)
-    assert list(part) == ["all", "number"] and part["all"]["unscored"] == 0
-    assert not against_labels.told_apart(score[statements.supported == 1], statements, seed=42)
+    assert (found[2]["kind"], found[3]["kind"], found[3]["interval"]) == ("auc", "count", "none")
+    part = list(against_labels.told_apart(score[:4], statements, seed=42))
+    assert [f["group"] for f in part[::2]] == ["all", "number"] and part[0]["unscored"] == 0
+    right = score[statements.supported == 1]
+    assert not list(against_labels.told_apart(right, statements, seed=42))

@@ -68,6 +68,9 @@ def test_records_are_the_tables_of_agreement(kit):
     assert set(records.group) == {"chosen", "alpha", "length"}
     assert set(records[records.group == "length"].value) == {11 / 12}
     assert set(records.interval) == {"items"}
+    assert set(chosen.kind) == {"share"} and set(records[records.group == "alpha"].kind) == {
+        "agreement"
+    }
     assert records.signature[0] == (
         "share of questions, no difference counts half; 4 raters; against old"
     )

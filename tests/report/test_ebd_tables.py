@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from emo_utils.data.caregiver import ELSEWHERE, REJECTED
+from emo_utils.experiment import results
 from emo_utils.report import ebd_figures, ebd_tables
 
 
@@ -20,12 +21,13 @@ def record(table, system, metric, value, group="all", n=20, **more):
         "unscored": 0,
         "group": group,
         "scorer": "a judge",
+        "seed": 42,
         "signature": "how",
         "interval": "items",
     } | more
 
 
-RECORDS = pd.DataFrame(
+RECORDS = results.frame(
     [
         record("ebd.semantic", "ebd-base", "cosine", 0.5),
         record("ebd.semantic", "ebd-dpo", "cosine", 0.625),
@@ -38,7 +40,9 @@ RECORDS = pd.DataFrame(
             "cosine",
             0.25,
             "minus ebd-base",
-            signature="paired difference to ebd-base; p = 0.0312, after Holm 0.0625; cosine",
+            kind="difference",
+            p=0.03125,
+            p_adjusted=0.0625,
         ),
         record("ebd.check", ELSEWHERE, "empathy", 0.9, f"above {REJECTED}"),
         record("ebd.slips", "ebd-base", "entailed", 0.25, "as meant"),

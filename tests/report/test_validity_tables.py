@@ -10,7 +10,7 @@ import pytest
 from emo_utils.report import kept_runs, validity_figures, validity_tables
 
 
-def record(table, system, metric, value, group, scorer, n=40, unscored=0, signature="how"):
+def record(table, system, metric, value, group, scorer, n=40, unscored=0):
     return {
         "table": f"validity.{table}",
         "system": system,
@@ -23,8 +23,16 @@ def record(table, system, metric, value, group, scorer, n=40, unscored=0, signat
         "group": group,
         "scorer": scorer,
         "interval": "items",
-        "signature": signature,
+        "signature": "how",
     }
+
+
+def told_apart(system, value, group, scorer, n, wrong):
+    """An AUC, and how many wrong statements it rests on."""
+    return [
+        record("claims", system, "auc", value, group, scorer, n),
+        record("claims", system, "wrong", wrong, group, scorer, n),
+    ]
 
 
 RECORDS = [
@@ -37,12 +45,10 @@ RECORDS = [
     record("factual", "details added", "pearson", 0.25, "precision", "rules"),
     record("factual", "facts kept", "pearson", 0.5, "recall", "small"),
     record("factual", "facts kept", "weighted kappa", 0.375, "recall", "small"),
-    record("claims", "details added", "auc", 0.5, "all", "rules", 50, signature="30 wrong"),
-    record("claims", "details added", "auc", 0.75, "number", "rules", 30, signature="9 wrong"),
-    record("claims", "taught checker", "auc", 0.875, "all", "tiny", 50, signature="30 wrong"),
-    record(
-        "claims", "supported, yes or no", "auc", 0.625, "number", "chat", 9, signature="4 wrong"
-    ),
+    *told_apart("details added", 0.5, "all", "rules", 50, wrong=30),
+    *told_apart("details added", 0.75, "number", "rules", 30, wrong=9),
+    *told_apart("taught checker", 0.875, "all", "tiny", 50, wrong=30),
+    *told_apart("supported, yes or no", 0.625, "number", "chat", 9, wrong=4),
     record("claims", "details added", "alarm", 0.25, "right", "rules", 20),
     record("planted", "nothing", "added", 0.125, "found", "rules"),
     record("planted", "a drug", "kept", 0.5, "found", "small", n=30),

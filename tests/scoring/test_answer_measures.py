@@ -67,8 +67,12 @@ def test_what_is_measured_is_described(measured):
     }
     assert answer_measures.difference_to("base", how["letters"]) == {
         "scorer": "counts",
+        "kind": "difference",
         "signature": "paired difference to base; letters a word",
     }
+    of_facts = answer_measures.described_facts("reader")
+    shares = [name for name, each in (how | of_facts).items() if each["kind"] == "share"]
+    assert shares == ["complete", "urgent"]  # the others are means of what each answer has
 
 
 def test_facts_are_shares_of_tokens_and_help_is_sought_where_the_reference_names_it(monkeypatch):

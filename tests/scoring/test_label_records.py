@@ -28,6 +28,21 @@ def test_means_are_over_dialogues_and_intervals_over_situations(run):
     assert cosine.signature == "by USE; bootstrap over situations" and cosine.n == 4
     # The two first dialogues are of one situation: no spread between situations can be seen.
     assert (written.value, written.ci_low, written.ci_high, written.n) == (0.5, 0.5, 0.5, 2)
+    assert (cosine.kind, written.kind) == ("mean", "share")
+
+
+def test_all_alike_is_exact_for_what_was_named_and_not_for_a_guess(run):
+    named, guessed = np.zeros(4, dtype=bool), np.full(4, 1 / 28)
+    values = {
+        ("model", "as it is"): {"exact": named},
+        ("floor", "random label"): {"exact": guessed},
+    }
+    label_records.add_means(run, values, SITUATIONS, {"exact": "counted"})
+    none, floor = run.records
+    assert (none.kind, none.interval, none.ci_low) == ("share", "exact", 0.0)
+    assert none.ci_high == pytest.approx(1 - 0.025**0.25)
+    assert (floor.kind, floor.interval) == ("mean", "items")
+    assert floor.ci_low == pytest.approx(floor.ci_high) == pytest.approx(1 / 28)
 
 
 def test_macro_f1_stands_beside_that_of_random_labels(run):

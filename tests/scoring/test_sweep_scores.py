@@ -117,3 +117,4 @@ def test_seeds_of_one_training_are_joined_over_the_questions_of_all(run):
     expected = intervals.mean_interval_over_seeds([[0.1, 0.2], [0.3, 0.4]], 42)
     assert (warm.value, warm.ci_low, warm.ci_high) == expected
     assert warm.signature.endswith("bootstrap over 2 seeds and over items")
+    assert (warm.kind, warm.interval) == ("mean", "seeds and items")

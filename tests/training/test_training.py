@@ -188,7 +188,10 @@ def test_only_the_same_run_goes_on(home, monkeypatch, tmp_path, changed):
         (home / "emo_utils/generation/prompt_texts/task.txt").write_text("Be brief.")
     if changed == "data":
         path = tmp_path / "eqsr_train.jsonl"
-        path.write_text(dialogues.FILES["eqsr"].read_text().replace("the", "a", 1))
+        there = dialogues.in_arm(path, "overt")
+        there.parent.mkdir()
+        rows = dialogues.in_arm(dialogues.FILES["eqsr"], "overt").read_text()
+        there.write_text(rows.replace("the", "a", 1))
         monkeypatch.setitem(dialogues.FILES, "eqsr", path)
     again, _ = scratch_of(**given)
     assert again == folder
