@@ -2,7 +2,6 @@
 README, workflows.
 """
 
-import json
 import re
 import subprocess
 import sys
@@ -140,67 +139,6 @@ def test_notebooks_are_clean_and_begin_with_their_title(path):
     code = [c for c in cells if c.cell_type == "code"]
     assert not any(c.outputs or c.execution_count for c in code)
     assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
-
-
-@pytest.mark.parametrize(
-    ("repository", "leads"),
-    [
-        ({}, []),
-        (
-            {"url": "https://git.example/the/book/"},
-            ["https://git.example/the/book/blob/0123456789/notebooks/02_sft.ipynb"],
-        ),
-    ],
-)
-def test_a_provenance_line_leads_to_the_notebook_and_to_its_source_where_a_repository_is_named(
-    tmp_path, monkeypatch, repository, leads
-):
-    from emo.site import html
-
-    (tmp_path / "_config.yml").write_text(json.dumps({"title": "a fork", "repository": repository}))
-    monkeypatch.setattr(html, "ROOT", tmp_path)
-    summary = (
-        '<details class="companion-provenance"><summary>{} · commit 0123456789{} · '
-        "test.jsonl 01234567 · a processor · 3 s</summary>"
-    )
-    for run, page in (("02_sft.er-sft", "02_sft_er-sft"), ("02_sft.eqsr-sft", "02_sft")):
-        text = html.with_sources(
-            summary.format(run, " with local changes") + "<pre>{}</pre></details>"
-        )
-        assert re.findall('href="([^"]*)"', text) == [
-            f"../../_sources/book/notebooks/{page}.ipynb",
-            *leads,
-        ]
-    unknown = summary.format("99_other", "")
-    assert html.with_sources(unknown) == unknown
-
-
-@pytest.mark.parametrize(
-    "start",
-    [
-        "https://mybinder.org/v2/gh/a/b/main?urlpath=lab/tree/",
-        "https://colab.research.google.com/github/a/b/blob/main/",
-        (
-            "https://hub.example/hub/user-redirect/git-pull"
-            "?repo=https%3A//git.example/a/b&urlpath=lab/tree/b/"
-        ),
-    ],
-)
-def test_launch_buttons_open_a_notebook_that_git_has(start):
-    from emo.site import html
-
-    for page, notebook in (
-        ("02_sft_er-sft", "02_sft"),
-        ("10_ebd_open", "10_ebd_open"),
-        ("09_emplifai_finetuning_emplifai-sft-seen", "09_emplifai_finetuning"),
-    ):
-        text = html.with_launches(f'<a href="{start}book/notebooks/{page}.ipynb" target="_blank">')
-        assert (
-            text == f'<a href="{start}notebooks/{notebook}.ipynb" target="_blank">'
-            and (ROOT / "notebooks" / f"{notebook}.ipynb").is_file()
-        )
-    near = '<a href="../../_sources/book/notebooks/02_sft.ipynb" download>'
-    assert html.with_launches(near) == near
 
 
 def test_toc_lists_a_page_for_every_run():

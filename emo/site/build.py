@@ -21,11 +21,10 @@ from emo.site import (
     data_page,
     front,
     hostile,
-    html,
     items,
     layout,
 )
-from emo_utils.project import ROOT, EmoError, relative, write_atomic
+from emo_utils.project import ROOT, EmoError, write_atomic
 
 
 def build(profile: str) -> Path:
@@ -63,43 +62,39 @@ def build(profile: str) -> Path:
     assets.place_mathjax()
     assets.place_datatables()
     assets.place_font()
+    assets.place_icons()
     built.BUILT_FROM.unlink(missing_ok=True)
+    run_jupyter_book(ROOT)
+    built.BUILT_FROM.write_text(built.digest(profile))
+    return built.HTML
+
+
+def run_jupyter_book(folder: Path) -> None:
+    """Build the HTML of the book in a folder.
+
+    Raises EmoError with the end of Jupyter Book's output when it fails or warns of anything.
+    """
     command = [
         *(sys.executable, "-c", "import emo; from jupyter_book.cli.main import main; main()"),
         "build",
-        str(ROOT),
+        str(folder),
         "-W",
         "--keep-going",
         "-q",
     ]
     done = subprocess.run(
         command,
-        cwd=ROOT,
+        cwd=folder,
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONWARNINGS": "ignore"},
     )
-    if done.returncode or not (built.HTML / "index.html").is_file():
+    if done.returncode or not (folder / "_build" / "html" / "index.html").is_file():
+        # The cause, and not the way by which it came up through Jupyter Book.
+        cause = (done.stdout + done.stderr).partition("Traceback (most recent call last)")[0]
         raise EmoError(
-            "Jupyter Book could not build the pages:\n"
-            + "\n".join((done.stdout + done.stderr).splitlines()[-25:])
+            "Jupyter Book could not build the pages:\n" + "\n".join(cause.splitlines()[-25:])
         )
-    fontawesome = built.HTML / "_static" / "scripts" / "fontawesome.js"
-    icons = html.theme_icons(fontawesome.read_text(encoding="utf-8"))
-    for page in sorted(built.HTML.rglob("*.html")):
-        write_atomic(
-            page,
-            html.with_policy(
-                html.mended(
-                    html.with_launches(html.with_sources(page.read_text(encoding="utf-8"))), icons
-                ),
-                relative(page),
-            ),
-        )
-    for unused in (fontawesome, *(built.HTML / "_static").rglob("*.map")):
-        unused.unlink()
-    built.BUILT_FROM.write_text(built.digest(profile))
-    return built.HTML
 
 
 def place_notebooks(profile: str) -> None:

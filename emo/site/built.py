@@ -12,9 +12,9 @@ def digest(profile: str) -> str:
     configuration, the code of pages, and the package, whose docstrings are pages.
     """
     files = [ROOT / name for name in ("_config.yml", "_toc.yml", "index.md", "requirements.lock")]
-    files += [p for p in (ROOT / "book").glob("*.md")] + [
-        p for p in (ROOT / "book" / "_static").rglob("*") if p.is_file()
-    ]
+    files += (ROOT / "book").glob("*.md")
+    for folder in ("_static", "_templates"):
+        files += [p for p in (ROOT / "book" / folder).rglob("*") if p.is_file()]
     files += [
         *sorted((ROOT / "emo_utils").rglob("*.py")),
         *sorted((ROOT / "emo" / "site").rglob("*.py")),

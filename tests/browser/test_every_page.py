@@ -200,15 +200,24 @@ def test_the_book_and_its_first_page_are_small(html, chromium):
 
 def test_the_theme_still_works_without_what_was_taken_out(html, chromium):
     with Opened(chromium, html / "index.html", DESK) as opened:
-        assert (
-            opened.page.locator(".theme-switch:visible").count() == 1
-            and not opened.page.locator("[class*='fa-solid']:not(svg), .fas:not(svg)").count()
-        )
+        assert opened.page.locator(".theme-switch:visible").count() == 1
         drawn = opened.page.evaluate(
-            '() => [...document.querySelectorAll("svg.svg-inline--fa")]'
-            ".map(s => s.getBoundingClientRect()).filter(b => b.width).map(b => b.height)"
+            '() => [...document.querySelectorAll(".fa-solid, .fas")]'
+            ".map(icon => icon.getBoundingClientRect()).filter(box => box.width)"
+            ".map(box => box.height)"
         )
         assert len(drawn) >= 10 and all(8 <= height <= 30 for height in drawn)
+        # By the icons that were cut out, not by the whole font, and without words.
+        faces = opened.page.evaluate(
+            "() => [...document.fonts].filter(face => face.status === 'loaded')"
+            ".map(face => face.family + face.weight)"
+        )
+        assert len([face for face in faces if "Awesome" in face]) == 1
+        assert not [url for url in opened.asked if "fontawesome" in url]
+        assert opened.page.evaluate(
+            '() => [...document.querySelectorAll(".fa-solid, .fas")]'
+            '.every(icon => /^"." \\/ ""$/u.test(getComputedStyle(icon, \'::before\').content))'
+        )
         opened.page.keyboard.press("Control+k")
         opened.page.keyboard.type("papermill")
         opened.page.keyboard.press("Enter")
@@ -221,6 +230,17 @@ def test_the_theme_still_works_without_what_was_taken_out(html, chromium):
     assert formulas
     with Opened(chromium, formulas[0], DESK) as opened:
         opened.page.wait_for_selector("mjx-container svg")
+
+
+@pytest.mark.parametrize("side", ["primary", "secondary"])
+def test_the_contents_unfold_on_a_phone(html, chromium, side):
+    with Opened(chromium, html / "book/notebooks/03_dpo.html", PHONE) as opened:
+        bar = opened.page.locator(f"#pst-{side}-sidebar-modal")
+        assert not bar.is_visible()
+        opened.page.locator(f".{side}-toggle:visible").click()
+        assert soon(lambda: bar.is_visible() and bar.locator("a:visible").count() >= 3)
+        opened.page.keyboard.press("Escape")
+        assert soon(lambda: not bar.is_visible())
 
 
 def test_the_first_screen_says_what_was_claimed_and_what_holds(html, chromium):

@@ -1,0 +1,225 @@
+"""A Sphinx extension, and the bridge to its templates: what our pages have beyond the theme's.
+
+Provenance lines and launch buttons lead to notebooks that exist, a page loads no script that it has
+no use for, and its content security policy runs no other. `_config.yml` names this module;
+book/_templates leaves out what the theme's own templates write.
+"""
+
+import base64
+import hashlib
+from html.parser import HTMLParser
+from pathlib import Path
+
+import yaml
+from bs4 import BeautifulSoup
+from docutils import nodes
+from sphinx.jinja2glue import BuiltinTemplateLoader
+from sphinx.util.osutil import relative_uri
+
+from emo.graph import steps
+from emo.site import layout
+from emo_utils.project import EmoError, sha256_file
+
+# Where the hashes of a page's scripts come to stand, once its text is there.
+POLICY_PLACE = "policy-of-this-page"
+
+# The inline scripts that the theme's templates write; other extensions give theirs to Sphinx, which
+# has them in the context of a page.
+MODE_SCRIPT = (
+    'document.documentElement.dataset.mode = localStorage.getItem("mode") || "{mode}"; '
+    'document.documentElement.dataset.theme = localStorage.getItem("theme") || "{mode}";'
+)
+SEARCH_SCRIPT = (
+    "// Activate the search field on page load "
+    'let searchInput = document.querySelector("form.bd-search input"); '
+    "if (searchInput) { searchInput.focus(); searchInput.select(); "
+    'console.log("[PST]: Set focus on search field."); }'
+)
+
+
+def setup(app) -> dict[str, bool]:
+    """Connect the functions below to Sphinx; after the theme's own, which are at most at 501."""
+    # Sphinx makes all pages anew where a setting changed; of the code of an extension it knows not.
+    app.add_config_value("companion_theme", sha256_file(Path(__file__)), "html")
+    app.connect("doctree-resolved", link_provenance)
+    app.connect("html-page-context", launch_the_source, priority=900)
+    app.connect("html-page-context", name_toggles, priority=900)
+    app.connect("html-page-context", drop_unused_mathjax, priority=900)
+    app.connect("html-page-context", reserve_policy, priority=900)
+    app.connect("build-finished", remove_unused_files)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def link_provenance(app, doctree, docname: str) -> None:
+    """Put links into each provenance line, seen once it is unfolded: to the notebook as it ran, and
+    to its source at that commit where _config.yml names a public repository.
+    """
+    # Not from Sphinx's settings: where none is named, those have Jupyter Book's own repository.
+    settings = yaml.safe_load((Path(app.confdir) / "_config.yml").read_text(encoding="utf-8"))
+    repository = settings.get("repository", {}).get("url", "").rstrip("/")
+    page_of_run = {step.run: layout.page_name(step) for step in steps.STEPS}
+    notebook_of_run = {step.run: step.notebook for step in steps.STEPS}
+    for raw in doctree.findall(nodes.raw):
+        if "companion-provenance" not in raw.astext():
+            continue
+        fragment = BeautifulSoup(raw.astext(), "html.parser")
+        summaries = [
+            (summary, *summary.get_text().split(" · ")[:2])
+            for summary in fragment.select("details.companion-provenance > summary")
+        ]
+        summaries = [line for line in summaries if line[1] in page_of_run]
+        for summary, run, commit in summaries:
+            executed = f"_sources/book/notebooks/{page_of_run[run]}.ipynb"
+            links = fragment.new_tag("p")
+            links.append(
+                fragment.new_tag(
+                    "a",
+                    href=relative_uri(app.builder.get_target_uri(docname), executed),
+                    download="",
+                    string="the notebook as it ran",
+                )
+            )
+            if repository:
+                revision = commit.removeprefix("commit ").split()[0]
+                source = f"{repository}/blob/{revision}/notebooks/{notebook_of_run[run]}.ipynb"
+                links.append(" · ")
+                links.append(fragment.new_tag("a", href=source, string="its source at this commit"))
+            summary.insert_after(links)
+        if summaries:
+            raw.clear()
+            raw += nodes.Text(str(fragment))
+
+
+def all_buttons(buttons: list[dict]) -> list[dict]:
+    """The buttons above a page, with those of their menus."""
+    return [inner for button in buttons for inner in (button, *button.get("buttons", []))]
+
+
+def launch_the_source(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Let the buttons above a chapter open the notebook that the repository has: the theme thinks
+    of the executed copy in book/notebooks, which git does not.
+    """
+    notebooks = {
+        f"book/notebooks/{layout.page_name(step)}": f"notebooks/{step.notebook}"
+        for step in steps.STEPS
+    }
+    if pagename not in notebooks:
+        return
+    for button in all_buttons(context["header_buttons"]):
+        if button.get("url", "").startswith("http"):
+            button["url"] = button["url"].replace(
+                f"{pagename}.ipynb", f"{notebooks[pagename]}.ipynb"
+            )
+
+
+def name_toggles(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Give a name to what unfolds a part of the contents: the theme draws an arrow and no word."""
+    generate = context["generate_toctree_html"]
+
+    def generate_with_names(*given, **options):
+        contents = generate(*given, **options)
+        for summary in contents.select("summary"):
+            summary["aria-label"] = "pages below this one"
+        return contents
+
+    context["generate_toctree_html"] = generate_with_names
+
+
+def drop_unused_mathjax(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Load MathJax where a page itself has a formula; Sphinx looks at the pages below it, too."""
+    if doctree and any(
+        doctree.findall(lambda node: isinstance(node, nodes.math | nodes.math_block))
+    ):
+        return
+    context["script_files"] = [
+        script
+        for script in context["script_files"]
+        if script.filename != f"_static/{app.config.mathjax_path}"
+        and not script.attributes.get("body", "").startswith("window.MathJax")
+    ]
+
+
+def reserve_policy(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Keep a place for the policy at the head of a page, before all that it governs."""
+    context["metatags"] = (
+        f'\n    <meta http-equiv="Content-Security-Policy" content="{POLICY_PLACE}">'
+        + context.get("metatags", "")  # what an author wrote; the indices have none
+    )
+
+
+class PolicyBridge(BuiltinTemplateLoader):
+    """Sphinx's bridge to its templates, which writes the policy into a page that it has rendered:
+    the policy has the hashes of the scripts that the page then holds.
+    """
+
+    def render(self, template: str, context: dict) -> str:
+        text = super().render(template, context)
+        if POLICY_PLACE not in context.get("metatags", ""):
+            return text  # a part of a page: the theme looks whether it is empty
+        if POLICY_PLACE not in text:
+            raise EmoError(f"the theme's {template} writes no metatags: no place for a policy")
+        return text.replace(POLICY_PLACE, policy(text, context), 1)
+
+
+class ScriptReader(HTMLParser):
+    """The inline scripts and the handlers of a page, as a browser reads them."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.scripts: list[str] = []
+        self.handlers: list[str] = []
+        self._inside = False
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.handlers += [value or "" for name, value in attributes if name.startswith("on")]
+        self._inside = tag == "script" and "src" not in dict(attributes)
+        if self._inside:
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.scripts[-1] += data
+
+
+def policy(page: str, context: dict) -> str:
+    """The content security policy of a page: it loads what lies beside it, sends nothing, and runs
+    the scripts of the theme and of Sphinx's extensions and no others.
+
+    Raises EmoError where the page has another script or handler in it, which would be text of a
+    model or of data that was not escaped.
+    """
+    found = ScriptReader(page)
+    bodies = [script.attributes.get("body", "") for script in context["script_files"]]
+    written = (MODE_SCRIPT.format(mode=context.get("default_mode", "")), SEARCH_SCRIPT)
+    known = {" ".join(body.split()) for body in (*bodies, *written)}
+    pressed = {button.get("javascript") for button in all_buttons(context["header_buttons"])}
+    other = [code for code in found.scripts if " ".join(code.split()) not in known]
+    other += [code for code in found.handlers if code not in pressed]
+    if other:
+        raise EmoError(
+            f"{context['pagename']}.html has a script that is not the theme's: "
+            f"{other[0].strip()[:80]!r}"
+        )
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
+        for code in dict.fromkeys([*found.scripts, *found.handlers])
+    )
+    return (
+        f"default-src 'none'; script-src 'self' 'unsafe-hashes' {hashes}; "
+        "style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'self'"
+    )
+
+
+def remove_unused_files(app, exception: Exception | None) -> None:
+    """Remove what the theme brings and no page loads: the script of its icons, and the maps that
+    only its makers need.
+    """
+    static = Path(app.outdir) / "_static"
+    for unused in (static / "scripts" / "fontawesome.js", *static.rglob("*.map")):
+        unused.unlink(missing_ok=True)
