@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from emo_utils.data import files
+from emo_utils.data.dialogues import in_arm
 from emo_utils.project import DATA, EmoError
 
 
@@ -32,11 +33,16 @@ FILE, SCREENING_FILE = (
 )
 
 
-def load() -> list[dict]:
-    """The Japanese dialogues, checked row by row; `turns` is a list of four texts:
-    patient, supporter, patient, supporter.
+def load(arm: str = "subtle") -> list[dict]:
+    """The Japanese dialogues in one of their arms, checked row by row; `turns` is a list
+    of four texts: patient, supporter, patient, supporter.
+
+    arm: `subtle` has supporters who meet the feeling mostly without the usual phrases. In `overt`
+    they name it, call it understandable and say that the person is not alone, in so many words;
+    ids, emotions, situations and the patients' turns are those of `subtle`. Raises DataError for
+    another arm, and as `files.rows_of`.
     """
-    return files.rows_of(FILE, FIELDS, tuple(english for english, _, _ in EMOTIONS))
+    return files.rows_of(in_arm(FILE, arm), FIELDS, tuple(english for english, _, _ in EMOTIONS))
 
 
 ROLES = ("patient", "supporter", "patient", "supporter")
