@@ -58,7 +58,7 @@ def is_forked(process: psutil.Process) -> bool:
     try:
         parent = process.parent()
         line = process.cmdline()
-        return any(part.endswith("emo/warm.py") for part in line) and parent.cmdline() == line
+        return "emo.warm" in line and parent.cmdline() == line
     except (psutil.Error, AttributeError):  # AttributeError: its parent has ended
         return False
 

@@ -128,9 +128,9 @@ def test_provenance_names_code_data_models_and_upstream(book):
     training = json.loads((book.folder / "results/smoke/03_dpo.er-eqsr-dpo.json").read_text())[
         "provenance"
     ]
-    data_file = book.folder / "data/dialogues/eqsr_train.jsonl"
+    data_file = book.folder / "data/dialogues/overt/eqsr_train.jsonl"
     assert (
-        training["data_sha256"]["data/dialogues/eqsr_train.jsonl"]
+        training["data_sha256"]["data/dialogues/overt/eqsr_train.jsonl"]
         == hashlib.sha256(data_file.read_bytes()).hexdigest()
     )
     assert [name for name in training["outputs"] if name.endswith(".safetensors")]
@@ -153,7 +153,7 @@ def test_nothing_changed_runs_nothing(book):
             {"03_dpo.eqsr-dpo", "03_dpo.er-eqsr-dpo"},
         ),
         (
-            "data/dialogues/er_train.jsonl",
+            "data/dialogues/overt/er_train.jsonl",
             "plantar heel pain",
             "heel pain",
             {"02_sft.er-sft", "01_data_rewriting", "01_two_arms"},
