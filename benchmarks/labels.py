@@ -4,10 +4,11 @@ two ways with the same model and the same texts, in one run:
     .venv/bin/python benchmarks/labels.py  the Japanese model of the embedded profile, some minutes
     .venv/bin/python benchmarks/labels.py --dialogues 8 --rounds 3 --keep
 
-*plain*: a pass over prompt and label for each of the 28 labels. *one pass*: `judge.word_scores`,
-the 28 labels behind one prompt, and what all prompts begin with once. Everything in fp32, so that
-the scores can be compared to 1e-4. The ways take turns; medians of the rounds. Then how the second
-grows in the run's own number format, and what the paper's 4,125 dialogues would take.
+*plain*: a pass over prompt and label for each of the 28 labels. *one pass*:
+`decisions.word_scores`, the 28 labels behind one prompt, and what all prompts begin with once.
+Everything in fp32, so that the scores can be compared to 1e-4. The ways take turns; medians of the
+rounds. Then how the second grows in the run's own number format, and what the paper's 4,125
+dialogues would take.
 """
 
 import argparse

@@ -208,7 +208,7 @@ def _start(notebook: str, values: dict) -> dict:
 
 
 def _training(stage: str, values: dict, precision: Precision, output: Path) -> dict:
-    """What is trained, towards what, and how: the last as `train.arguments` gives it to TRL."""
+    """What is trained, towards what, and how: the last as `recipe.shared` gives it to TRL."""
     shared = recipe.shared(
         output,
         precision=precision,

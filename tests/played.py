@@ -85,18 +85,6 @@ def records_of(played) -> pd.DataFrame:
 TEXTS = ("question", "answer", "emotional_question", "soothing_response", "empathetic_response")
 
 
-def cell_with(notebook: str, text: str) -> SimpleNamespace:
-    """The names that the one cell with this text defines, executed by itself."""
-    [source] = [
-        source
-        for kind, source, _ in notebook_cells(NOTEBOOKS / f"{notebook}.ipynb")
-        if kind == "code" and text in source
-    ]
-    namespace: dict = {}
-    exec(compile(source, notebook, "exec"), namespace)
-    return SimpleNamespace(**{k: v for k, v in namespace.items() if k != "__builtins__"})
-
-
 def play(notebook: str, *, until: str = "", before: str = "", **given) -> SimpleNamespace:
     """Execute a notebook's code cells, up to and with the one that holds `until`,
     or without the one that holds `before`; returns its names.

@@ -77,7 +77,7 @@ def command(profile: str, cores: int, cluster: Path | None, targets: list[str]) 
             [f"mem_mb={content['memory_gb'] * 1000}"] if content.get("cap_memory", True) else []
         ) + [f"gpu={content.get('gpus', 1)}"]
         call += ["--cores", str(cores), "--resources", *limits]
-    # Snakemake compares times only, since `graph.prepare` gave the files the right ones.
+    # Snakemake compares times only, since `due.prepare` gave the files the right ones.
     return [
         *call,
         "--config",

@@ -14,22 +14,15 @@ from emo_utils.models import registry
 from emo_utils.project import DATA, PROFILES, ROOT, EmoError
 
 DIALOGUES = DATA / "dialogues"
-KEPT_SWEEPS = tuple(sorted((ROOT / "book" / "reference").glob("sweep_*.json")))
-KEPT = {
-    path.stem: path for path in sorted((ROOT / "book" / "reference").glob("*.json"))
-}  # a page that shows one is made again when it changes; no training reads any but its own
-KEPT_VALIDITY, KEPT_PREFERENCE, KEPT_PREDICTION, KEPT_SFT, KEPT_JUDGE, KEPT_SCORES, KEPT_OPEN = (
-    tuple(p for stem, p in KEPT.items() if stem.startswith(start))
-    for start in (
-        "validity",
-        "preference",
-        "emplifai_prediction",
-        ("emplifai_sft", "emplifai_glosses"),
-        "emplifai_judge",
-        "ebd_scores",
-        ("ebd_open", "ebd_authors", "ebd_grid", "ebd_shortcuts"),
-    )
-)
+# A page that shows a kept run is made again when that changes; no training reads any but its own.
+KEPT = {path.stem: path for path in sorted((ROOT / "book" / "reference").glob("*.json"))}
+
+
+def kept(*starts: str) -> tuple[Path, ...]:
+    """The kept runs whose names start so."""
+    return tuple(path for stem, path in KEPT.items() if stem.startswith(starts))
+
+
 PUBLISHED = tuple(
     DATA / "published" / name for name in ("emodoctor.csv", "emplifai.csv", "claims.yaml")
 )
@@ -124,7 +117,7 @@ STEPS = (
     Step(
         "05_emotion_scoring",
         "05_emotion_scoring",
-        files=(*_SCORED, *KEPT_VALIDITY),
+        files=(*_SCORED, *kept("validity")),
         needs=_ALL,
         memory_mb=3800,
         seconds=370,
@@ -132,7 +125,7 @@ STEPS = (
     Step(
         "06_knowledge_scoring",
         "06_knowledge_scoring",
-        files=(*_SCORED, *KEPT_VALIDITY),
+        files=(*_SCORED, *kept("validity")),
         needs=_ALL,
         memory_mb=2300,
         seconds=140,
@@ -140,7 +133,7 @@ STEPS = (
     Step(
         "07_preference_ablation",
         "07_preference_ablation",
-        files=(*_SCORED, *SENTENCES, *KEPT_VALIDITY, *KEPT_PREFERENCE),
+        files=(*_SCORED, *SENTENCES, *kept("validity"), *kept("preference")),
         needs=_ALL,
         memory_mb=4100,
         seconds=600,
@@ -157,7 +150,7 @@ STEPS = (
     Step(
         "09_emplifai_prediction",
         "09_emplifai_prediction",
-        files=(*_JAPANESE, *KEPT_PREDICTION),
+        files=(*_JAPANESE, *kept("emplifai_prediction")),
         threads=2,
         memory_mb=4300,
         seconds=150,
@@ -166,7 +159,7 @@ STEPS = (
         "09_emplifai_finetuning.emplifai-sft",
         "09_emplifai_finetuning",
         (("system", "emplifai-sft"),),
-        (*_JAPANESE[:2], *KEPT_SFT),
+        (*_JAPANESE[:2], *kept("emplifai_sft", "emplifai_glosses")),
         answers=("emplifai-base", "emplifai-sft"),
         threads=2,
         memory_mb=6500,
@@ -176,7 +169,7 @@ STEPS = (
         "09_emplifai_finetuning.emplifai-sft-seen",
         "09_emplifai_finetuning",
         (("system", "emplifai-sft-seen"),),
-        (*_JAPANESE[:2], *KEPT_SFT),
+        (*_JAPANESE[:2], *kept("emplifai_sft", "emplifai_glosses")),
         answers=("emplifai-sft-seen",),
         threads=2,
         memory_mb=6500,
@@ -185,7 +178,7 @@ STEPS = (
     Step(
         "09_emplifai_judge",
         "09_emplifai_judge",
-        files=(*_JAPANESE, emplifai.SCREENING_FILE, *KEPT_JUDGE),
+        files=(*_JAPANESE, emplifai.SCREENING_FILE, *kept("emplifai_judge")),
         needs=("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning.emplifai-sft-seen"),
         threads=2,
         memory_mb=5000,
@@ -203,7 +196,7 @@ STEPS = (
     Step(
         "10_ebd_scores",
         "10_ebd_scores",
-        files=(*_CAREGIVER[1:], *PUBLISHED, *KEPT_VALIDITY, *KEPT_SCORES),
+        files=(*_CAREGIVER[1:], *PUBLISHED, *kept("validity"), *kept("ebd_scores")),
         needs=("10_empathy_by_design.ebd-dpo",),
         threads=2,
         memory_mb=5000,
@@ -212,13 +205,18 @@ STEPS = (
     Step(
         "10_ebd_open",
         "10_ebd_open",
-        files=(*_CAREGIVER, DATA / "caregiver" / "voices.jsonl", *_TEST, *KEPT_OPEN),
+        files=(
+            *_CAREGIVER,
+            DATA / "caregiver" / "voices.jsonl",
+            *_TEST,
+            *kept("ebd_open", "ebd_authors", "ebd_grid", "ebd_shortcuts"),
+        ),
         needs=("10_empathy_by_design.ebd-dpo", "03_dpo.eqsr-dpo", "02_sft.er-sft"),
         memory_mb=3500,
         seconds=200,
     ),
-    Step("11_judge_validity", "11_judge_validity", files=KEPT_VALIDITY, memory_mb=1500),
-    Step("12_sweeps", "12_sweeps", files=KEPT_SWEEPS, memory_mb=1500),
+    Step("11_judge_validity", "11_judge_validity", files=kept("validity"), memory_mb=1500),
+    Step("12_sweeps", "12_sweeps", files=kept("sweep_"), memory_mb=1500),
     Step(
         "13_bill",
         "13_bill",

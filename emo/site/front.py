@@ -16,7 +16,6 @@ from emo_utils.project import ROOT, notebook_cells, write_atomic
 from emo_utils.report import figures, kept_runs, result_tables
 
 
-# The run that stands for a notebook in the book; its other runs are sections of that chapter.
 def write_front(profile: str) -> None:
     """The first page's numbers: verdicts, the figure of comfort against knowledge,
     and what was measured.
@@ -170,9 +169,7 @@ def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
                 y.value,
                 xerr=[[x.value - x.ci_low], [x.ci_high - x.value]],
                 yerr=[[y.value - y.ci_low], [y.ci_high - y.value]],
-                fmt="s"
-                if system.startswith("er-eqsr")
-                else {"prompt": "D", "er-sft": "^"}.get(system, "o"),
+                fmt=figures.marker(system),
                 color=figures.colour(system),
                 elinewidth=0.8,
                 alpha=0.85,

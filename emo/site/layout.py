@@ -7,6 +7,7 @@ from emo_utils.project import ROOT, results_dir
 
 CHAPTERS = ROOT / "book" / "notebooks"
 GENERATED = ROOT / "book" / "generated"
+# The run that stands for a notebook in the book; its other runs are sections of that chapter.
 FIRST_RUN = {
     "02_sft": "02_sft.eqsr-sft",
     "03_dpo": "03_dpo.eqsr-dpo",

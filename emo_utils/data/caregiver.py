@@ -18,7 +18,7 @@ REJECTED, ELSEWHERE = "the rejected answer", "the preferred answer to another qu
 
 def load(split: str) -> list[dict]:
     """Caregivers' questions (`train`, `test`) with a chosen and a rejected answer,
-    checked as `load` does.
+    checked as `files.rows_of` does.
     """
     return files.rows_of(files.named_file(split, FILES), FIELDS)
 

@@ -11,7 +11,7 @@ FILES = {
 
 def load(name: str) -> list[dict]:
     """Sentences with readers' marks (`comfort_knowledge`, `safety`):
-    id, text, part (`train`, `test`) and a 0 or 1 for each mark; checked as `load` does.
+    id, text, part (`train`, `test`) and a 0 or 1 for each mark; checked as `files.rows_of` does.
 
     `urgent`: the doctors' sentences of the test questions that call for care within a day, whatever
     else happens; their ids are those of the questions.

@@ -7,10 +7,8 @@ hours on two CPU cores rest on rates that were measured there.
 import json
 from dataclasses import dataclass
 
-import yaml
-
 from emo_utils.experiment import provenance
-from emo_utils.project import PROFILES, ROOT
+from emo_utils.project import PROFILES, ROOT, settings
 
 # Passes over each token when all weights are trained: forward, backward to the activations and to
 # the weights; the reference model's forward pass for DPO and KTO; both models once more for the
@@ -76,7 +74,7 @@ def prices() -> dict[str, dict[str, float]]:
 
 
 def _table(name: str) -> dict:
-    return yaml.safe_load(provenance.noted(PROFILES / name).read_text(encoding="utf-8"))
+    return settings(provenance.noted(PROFILES / name))
 
 
 def cpu_speeds() -> dict[str, float]:

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from emo_utils.experiment import sweeps
 from emo_utils.project import EmoError, results_dir, sha256_json
 
 
@@ -144,11 +145,9 @@ def read_variants(profile: str, runs: list[str]) -> pd.DataFrame:
     for run in runs:
         content = _variant(run, profile)
         values = content["provenance"]["parameters"]
-        # A variant is written RUN@name=value,name=value.
-        changed = [pair.partition("=")[0] for pair in run.partition("@")[2].split(",")]
         rows.append(
             {"run": run}
-            | {name: values[name] for name in ("system", *changed)}
+            | {name: values[name] for name in ("system", *sweeps.changed(run))}
             | {"seed": values["seed"]}
             | {r["metric"]: r["value"] for r in content["records"]}
         )

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from emo_utils.experiment import code, parameters, provenance, results
@@ -174,23 +175,37 @@ class Run:
         return record
 
     def add_mean(
-        self, values, *, signature: str, unit: str = "questions", enough: int = 1, **fields
+        self,
+        values,
+        *,
+        signature: str,
+        unit: str = "questions",
+        enough: int = 1,
+        units=None,
+        **fields,
     ) -> Record | None:
         """Add the mean of one value an item, with its 95 % bootstrap interval over the items.
 
         Missing values are counted as unscored; where none is left that is printed and nothing is
         recorded. Below `enough` items there is no interval, which would be narrow by chance.
         fields: those of `Record` but value, interval and counts; a share whose items are not all 0
-        or 1 becomes a mean. unit: what an item is, empty where the signature need not name it.
+        or 1 becomes a mean. unit: what is resampled, empty where the signature need not name it.
+        units: one a value, where equal ones belong together and are resampled as a whole.
         """
-        values = pd.Series(values, dtype=float)
+        values = pd.Series(np.asarray(values, dtype=float))
         scored = values.dropna()
         if scored.empty:
             named = ", ".join(fields[name] for name in ("table", "system", "metric"))
             print(f"{named}: none of {len(values)} was scored")
             return None
         if len(scored) >= enough:
-            value, low, high = intervals.mean_interval(scored, self.values["seed"])
+            value, low, high = (
+                intervals.mean_interval(scored, self.values["seed"])
+                if units is None
+                else intervals.mean_interval_over_units(
+                    scored, np.asarray(units)[scored.index], self.values["seed"]
+                )
+            )
             signature = f"{signature}; bootstrap over {unit}" if unit else signature
         else:
             value = low = high = scored.mean()

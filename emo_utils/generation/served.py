@@ -52,7 +52,7 @@ class Settings:
 
 def write(name: str, settings: Settings, rows: list[dict], folder: Path = FOLDER) -> Path:
     """Ask for what the store lacks, and write all answers as `NAME.parquet` with the columns of
-    `generate.answer_questions`; returns its path.
+    `answering.answer_questions`; returns its path.
 
     Each answer is committed when it comes, so that whatever is killed, on either side, nothing that
     was answered is asked again. Raises EmoError where the server refuses, and when it gave no reply

@@ -52,7 +52,7 @@ class Reader:
         places: dict[str, list[int]] = {}  # equal texts with equal questions are answered once
         for index in sorted(
             range(len(states)), key=lambda i: len(states[i]), reverse=True
-        ):  # as in `generate.complete`
+        ):  # as in `answering.complete`
             # The questions are not sorted: the order of the options is part of a question.
             places.setdefault(
                 sha256_bytes(json.dumps([*self.identity, states[index], asked[index]]).encode()), []
@@ -87,9 +87,9 @@ class Reader:
         return enumerate(map(self._forward, states, questions))
 
 
-def yes_or_no(question: str) -> dict:
-    """A typed question that is answered with yes or no."""
-    return {"type": "choice", "instructions": question, "criteria": {"yes": None, "no": None}}
+def yes_or_no(question: str, yes: str = "yes", no: str = "no") -> dict:
+    """A typed question that is answered with yes or no, in the words of its language."""
+    return {"type": "choice", "instructions": question, "criteria": {yes: None, no: None}}
 
 
 def probability(decisions: pd.DataFrame, question: str, option: str) -> pd.Series:

@@ -5,7 +5,7 @@ in the form of chapter 7.
 import numpy as np
 import pandas as pd
 
-from emo_utils.judging import preference
+from emo_utils.judging import decisions, preference
 from emo_utils.stats import reliability
 
 RULE = "Which answer does better what was asked?"
@@ -25,12 +25,7 @@ def both_orders(reader, pairs: list[dict], seed: int) -> pd.DataFrame:
             state, asked = preference.comparison(pair["input"], outputs, order, f"{seed}{number}")
             states.append(state)
             questions.append({"better": _by_rule(asked["knowledge"])})
-    first = (
-        reader.decide(states, questions, "pairs")
-        .query("option == 'answer 1'")
-        .set_index("state")
-        .probability.astype(float)
-    )
+    first = decisions.probability(reader.decide(states, questions, "pairs"), "better", "answer 1")
     return pd.DataFrame(
         {
             "ahead": first[0::2].to_numpy(),

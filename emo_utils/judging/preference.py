@@ -161,7 +161,7 @@ def share_by_place(decisions: pd.DataFrame) -> pd.DataFrame:
 def choices(decisions: pd.DataFrame, plan: list[tuple[str, list[str]]]) -> pd.DataFrame:
     """Log-probabilities averaged over the orders of an item, turned into shares.
 
-    decisions: of `judge.Judge.decide`, one state for each (item id, order) of plan.
+    decisions: of `decisions.Reader.decide`, one state for each (item id, order) of plan.
     Returns columns id, question, system, share (geometric mean over orders, normalized to sum 1),
     win (1 for the highest share, split equally in a tie, 0 else). Items with a missing probability
     are left out and can be counted by the caller.

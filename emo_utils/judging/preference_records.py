@@ -9,9 +9,8 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from emo_utils.experiment import results
 from emo_utils.judging import preference
-from emo_utils.stats import intervals, paired_comparisons
+from emo_utils.stats import paired_comparisons
 
 
 def add_win_shares(run, picked: pd.DataFrame, ids, scorer: str, how: str) -> None:
@@ -71,21 +70,17 @@ def add_judge_shares(run, duels: pd.DataFrame, measures: dict, scorer: str) -> N
         clear = values[duels.question == question].dropna()
         if clear.empty:
             continue
-        value, low, high = intervals.mean_interval_over_units(
-            clear, duels.id[clear.index], run.values["seed"]
-        )
-        run.add(
+        run.add_mean(
+            clear,
+            units=duels.id[clear.index],
             table="emodoctor.figure2.judges",
             system=name,
             metric="share",
             group=question,
-            value=value,
-            ci_low=low,
-            ci_high=high,
-            n=len(clear),
-            kind=results.share_or_mean(clear),
+            kind="share",
             scorer=scorer,
-            signature="share of pairs; bootstrap over test questions",
+            signature="share of pairs",
+            unit="test questions",
         )
 
 

@@ -1,8 +1,9 @@
 """Typed decisions from a server: `/v1/systemone` (transformers serve, vLLM and others), the
 Decisions API of the openai client, or plain chat completions.
 
-All take the questions of `judge` and give its table of probabilities. Requests go out several at a
-time; what the store holds is not asked for again. The key of an endpoint comes from OPENAI_API_KEY.
+All take the questions of `decisions` and give its table of probabilities. Requests go out several
+at a time; what the store holds is not asked for again. The key of an endpoint comes from
+OPENAI_API_KEY.
 """
 
 import json
@@ -40,7 +41,7 @@ def reader(name: str, dtype: str, store: Path | None = None, endpoint: str = "")
 
 
 class Server(Reader):
-    """What both kinds of servers share: the client, several requests at a time,
+    """What all kinds of servers share: the client, several requests at a time,
     and what a failure means.
     """
 

@@ -29,7 +29,7 @@ def rubric_questions(rubrics: dict[str, dict], direction: int = 1) -> dict[str, 
 
 def screening_question(text: str) -> dict:
     """A Japanese question that is answered with yes or no, as a typed one."""
-    return {"type": "choice", "instructions": text, "criteria": {YES: None, NO: None}}
+    return decisions.yes_or_no(text, YES, NO)
 
 
 def level_probabilities(

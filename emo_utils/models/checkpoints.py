@@ -59,7 +59,7 @@ def shapes(folder: Path, finite: bool = False, remedy: str = "") -> dict[str, tu
 
 def check(folder: Path, base: str, base_folder: Path) -> None:
     """Raise WeightsError with the place and the remedy unless a checkpoint written by
-    `train.save` fits the base model.
+    `model_cards.save` fits the base model.
     """
     adapter = folder / "adapter_config.json"
     try:
@@ -110,7 +110,7 @@ def unbroken(folder: Path) -> bool:
 
 def _adapters(settings: dict, base: dict, path: Path) -> dict[str, tuple[int, ...]]:
     """Names and shapes that plain LoRA adapters of these settings have on a base model; another
-    kind would be merged wrongly (`models.each`).
+    kind would be merged wrongly (`loading.each`).
     """
     other = [
         key

@@ -46,6 +46,11 @@ def load(name: str, dtype: str = "float32"):
     return encoder
 
 
+def after_opening(text: str) -> str:
+    """A text from its second sentence on; all of it where it has one."""
+    return " ".join(sentences(text)[1:]) or text
+
+
 def embed(encoder, texts: list[str]) -> np.ndarray:
     """Embeddings of length 1, shape (texts, width), fp32; equal texts are computed once.
 

@@ -35,8 +35,9 @@ def load(
 ):
     """Model (eval mode, on the accelerator if there is one) and tokenizer of a registered name.
 
-    checkpoints: folders written by `train.save`, applied in order: an adapter is merged into what
-    came before, a whole model replaces it. Merging is done in fp32 and rounded to `dtype` once.
+    checkpoints: folders written by `model_cards.save`, applied in order: an adapter is merged into
+    what came before, a whole model replaces it. Merging is done in fp32 and rounded to `dtype`
+    once.
     quantization: `nf4` then turns the weights into 4 bits, for adapters to be trained on.
     """
     import torch

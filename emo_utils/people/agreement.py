@@ -5,7 +5,9 @@ import pandas as pd
 
 from emo_utils.people import rating_kit
 from emo_utils.project import EmoError
-from emo_utils.stats import intervals, reliability
+from emo_utils.stats import correlations, intervals, reliability
+
+ENOUGH = 10  # dialogues below which a correlation is not given
 
 
 def against_judge(ratings: pd.DataFrame, judged: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
@@ -55,7 +57,7 @@ def against_judge(ratings: pd.DataFrame, judged: pd.DataFrame, seed: int = 42) -
             if still
             else ""
         )
-        value, low, high = (np.nan,) * 3 if note else pearson_interval(a, b, seed)
+        value, low, high = (np.nan,) * 3 if note else correlations.pearson_interval(a, b, seed)
         rows.append(
             common | {"measure": "pearson", "value": value, "low": low, "high": high, "note": note}
         )
@@ -63,28 +65,6 @@ def against_judge(ratings: pd.DataFrame, judged: pd.DataFrame, seed: int = 42) -
         rows,
         columns=["system", "metric", "measure", "value", "low", "high", "n", "unscored", "note"],
     )
-
-
-def pearson_interval(
-    first, second, seed: int, resamples: int = intervals.RESAMPLES
-) -> tuple[float, float, float]:
-    """Pearson's r of paired values and its 95 % interval; pairs are resampled, and samples in which
-    one side is constant are left out.
-
-    NaN where one is constant.
-    """
-    pairs = np.column_stack([first, second]).astype(float)
-    if (np.ptp(pairs, axis=0) == 0).any():
-        return (float("nan"),) * 3
-    draws = [
-        np.corrcoef(pairs[i].T)[0, 1]
-        for i in intervals.resample_indices(len(pairs), seed, resamples)
-        if (np.ptp(pairs[i], axis=0) > 0).all()
-    ]
-    return float(np.corrcoef(pairs.T)[0, 1]), *intervals.interval(np.array(draws))
-
-
-ENOUGH = 10  # dialogues below which a correlation is not given
 
 
 def agreement(ratings: pd.DataFrame, seed: int = 42) -> pd.DataFrame:

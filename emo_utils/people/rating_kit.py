@@ -1,5 +1,5 @@
-"""What people returned on the forms of `emo.sheets`: ratings of dialogues (EmplifAI, Section 5.4)
-or comparisons of two answers, and how far people and automatic scores agree.
+"""What people returned on the forms of `forms`: ratings of dialogues (EmplifAI, Section 5.4) or
+comparisons of two answers; how far they agree is in `agreement`.
 
 The rubrics are in `ratings.yaml` and `comparisons.yaml`. Nothing here invents a rating:
 without returned files there is no number.
@@ -113,7 +113,7 @@ def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
             remarks.append(f"{name}: every rating is the same; look at it before you trust it")
         said, turned = (
             comments if isinstance(comments, dict) else {},
-            set(key.get("turned", {}).get(sheet, ())),
+            set(key["turned"].get(sheet, ())),
         )
         for code, ratings in file["ratings"].items():
             item = {"against": "", "texts": ""} | items[code]
@@ -173,7 +173,7 @@ def _returned(path: Path, key: dict) -> dict:
         )
     if not file["rater"] or not isinstance(given, dict):
         raise EmoError("the rater's code is missing" if not file["rater"] else "it has no ratings")
-    codes, rubrics = key["sheets"][sheet], KINDS[key.get("kind", "dialogues")]
+    codes, rubrics = key["sheets"][sheet], KINDS[key["kind"]]
     if set(given) != set(codes) or any(
         not isinstance(r, dict) or set(r) != set(rubrics) for r in given.values()
     ):

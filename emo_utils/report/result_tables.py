@@ -29,24 +29,27 @@ def side_by_side(records: pd.DataFrame, table: str, digits: int = 2) -> pd.DataF
     for metric in paper.columns:
         columns[metric, "paper"] = [paper[metric][s] if s in paper.index else "" for s in systems]
         columns[metric, "ours"] = [
-            _value(found[s, metric], digits) if (s, metric) in found else "" for s in systems
+            with_interval(found[s, metric], digits) if (s, metric) in found else "" for s in systems
         ]
     frame = pd.DataFrame(columns, index=[figures.LABELS.get(s, s) for s in systems])
     frame.columns = pd.MultiIndex.from_tuples(columns)
     return frame
 
 
-def _value(record, digits: int) -> str:
-    return f"{record.value:.{digits}f} [{record.ci_low:.{digits}f}, {record.ci_high:.{digits}f}]"
+def with_interval(record, digits: int = 2, sign: str = "") -> str:
+    """A value and its interval as text; sign "+" shows that of positive numbers, too."""
+    number = f"{sign}.{digits}f"
+    return f"{record.value:{number}} [{record.ci_low:{number}}, {record.ci_high:{number}}]"
 
 
 def cell(record, digits: int = 2, sign: str = "") -> str:
-    """A record as tables show it: value, interval, and n where it is not the table's."""
-    text = f"{record.value:{sign}.{digits}f}"
+    """A record as tables show it: value, interval, and n where it is 1 or some are unscored."""
     if record.interval != "none" and record.n > 1:
-        text += f" [{record.ci_low:{sign}.{digits}f}, {record.ci_high:{sign}.{digits}f}]"
-    elif record.n == 1 and not record.unscored:
-        text += " (n = 1)"
+        text = with_interval(record, digits, sign)
+    else:
+        text = f"{record.value:{sign}.{digits}f}"
+        if record.n == 1 and not record.unscored:
+            text += " (n = 1)"
     return text + (f" (n = {record.n}, {record.unscored} unscored)" if record.unscored else "")
 
 

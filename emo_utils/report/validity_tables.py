@@ -8,14 +8,6 @@ from emo_utils.report import result_tables
 READ_IN_PART = ("supported, yes or no", "taught checker, statements read")
 
 
-def _cell(record, digits: int = 2, sign: str = "") -> str:
-    """Value and interval; n and what was unscored stand in the caption."""
-    return (
-        f"{record.value:{sign}.{digits}f} "
-        f"[{record.ci_low:{sign}.{digits}f}, {record.ci_high:{sign}.{digits}f}]"
-    )
-
-
 def _none(what: str) -> HTML:
     return HTML(f"<p>{what} among these records</p>")
 
@@ -36,7 +28,7 @@ def agreement(records: pd.DataFrame, source) -> HTML:
     part = records[records.table == "validity.emotion"]
     if part.empty:
         return _none("no agreement")
-    part = part.assign(cell=[_cell(r) for r in part.itertuples()])
+    part = part.assign(cell=[result_tables.with_interval(r) for r in part.itertuples()])
     grid = part.pivot(index=["scorer", "system"], columns="group", values="cell")
     return result_tables.show(
         grid.reindex(_order(part, "scorer", "system"))[_order(part, "group")],
@@ -51,7 +43,7 @@ def calibration(records: pd.DataFrame, source) -> HTML:
     part = records[(records.table == "validity.calibration") & (records.metric == "brier")]
     if part.empty:
         return _none("no calibration")
-    part = part.assign(cell=[_cell(r, digits=3) for r in part.itertuples()])
+    part = part.assign(cell=[result_tables.with_interval(r, digits=3) for r in part.itertuples()])
     return result_tables.show(
         part.pivot(index=["scorer", "system"], columns="group", values="cell").fillna(""),
         source,
@@ -66,7 +58,9 @@ def counts_of_facts(records: pd.DataFrame, source) -> HTML:
     if part.empty:
         return _none("no factual agreement")
     part = part.sort_values("group", ascending=False, kind="stable")
-    part = part.assign(cell=[_cell(r) for r in part.itertuples()], label=part.group)
+    part = part.assign(
+        cell=[result_tables.with_interval(r) for r in part.itertuples()], label=part.group
+    )
     rows = ["label", "scorer", "system", "n"]
     grid = part.pivot(index=rows, columns="metric", values="cell")
     return result_tables.show(
@@ -87,7 +81,7 @@ def statements(records: pd.DataFrame, source) -> HTML:
         return _none("no statement")
     part["wrong"] = part.wrong.astype(int)
     counts = part[part.system == "details added"].set_index("group").wrong
-    part["cell"] = [_cell(r) + _counted(r) for r in part.itertuples()]
+    part["cell"] = [result_tables.with_interval(r) + _counted(r) for r in part.itertuples()]
     grid = part.pivot(index="group", columns=["scorer", "system"], values="cell")
     grid = grid.reindex(index=_order(part, "group"), columns=_order(part, "scorer", "system"))
     grid.index = [f"{kind} ({counts[kind]} wrong)" for kind in grid.index]
@@ -110,7 +104,8 @@ def alarms(records: pd.DataFrame) -> list[str]:
     """In how many right and wrong statements the rules see a detail that the source lacks."""
     part = records[(records.table == "validity.claims") & (records.metric == "alarm")]
     return [
-        f"a detail that the source lacks: in {_cell(r)} of the {r.group} statements, n = {r.n}"
+        f"a detail that the source lacks: in {result_tables.with_interval(r)} "
+        f"of the {r.group} statements, n = {r.n}"
         for r in part.itertuples()
     ]
 
@@ -120,7 +115,7 @@ def planted(records: pd.DataFrame, source) -> HTML:
     part = records[records.table == "validity.planted"]
     if part.empty:
         return _none("no planted mistake")
-    part = part.assign(cell=[_cell(r) for r in part.itertuples()])
+    part = part.assign(cell=[result_tables.with_interval(r) for r in part.itertuples()])
     grid = part.pivot(index="system", columns="metric", values="cell")
     measures = ["added", "opposed", "decision", "kept", "rougeL"]
     return result_tables.show(
@@ -137,7 +132,10 @@ def controls(records: pd.DataFrame, source) -> HTML:
     part = records[records.table == "validity.controls"]
     if part.empty:
         return _none("no control")
-    cells = [_cell(r, 1 if r.metric == "bleu1" else 3, "+") for r in part.itertuples()]
+    cells = [
+        result_tables.with_interval(r, 1 if r.metric == "bleu1" else 3, "+")
+        for r in part.itertuples()
+    ]
     grid = part.assign(cell=cells).pivot(index="system", columns="metric", values="cell")
     grid = grid.reindex(index=_order(part, "system"), columns=_order(part, "metric"))
     return result_tables.show(
@@ -153,7 +151,7 @@ def judge(records: pd.DataFrame, source) -> HTML:
     part = records[records.table == "validity.judge"]
     if part.empty:
         return _none("no comparison")
-    part = part.assign(value=[_cell(r) for r in part.itertuples()])
+    part = part.assign(value=[result_tables.with_interval(r) for r in part.itertuples()])
     return result_tables.show(
         part[["system", "metric", "value", "n", "unscored"]],
         source,

@@ -166,10 +166,10 @@ def emotion_gate(judge):
     """A check that the rewritten question expresses the asked-for emotion more than the plain one,
     by the typed score of chapter 5.
 
-    judge: `judge.Judge`. Returns a function of (plain question, emotional question, emotion) that
-    gives a reason or an empty text. With Qwen2.5-Coder-1.5B it passes 78 % of 40 rows of our own,
-    and an unchanged question never: a row that it sets aside is to be read, not thrown away. Asked
-    to name one of the six, the same model is right in 40 % and reads plain questions much as
+    judge: a `decisions.Reader`. Returns a function of (plain question, emotional question, emotion)
+    that gives a reason or an empty text. With Qwen2.5-Coder-1.5B it passes 78 % of 40 rows of our
+    own, and an unchanged question never: a row that it sets aside is to be read, not thrown away.
+    Asked to name one of the six, the same model is right in 40 % and reads plain questions much as
     emotional ones, which is why it is asked for a degree and compared.
     """
     one_at_a_time = threading.Lock()

@@ -142,7 +142,7 @@ def scores_from_decisions(decisions: pd.DataFrame) -> pd.DataFrame:
     """Expected level divided by the highest level, one row a text:
     columns empathetic, comforting, reassuring, mean, max.
 
-    decisions: as `judge.Judge.decide` returns them for `QUESTIONS`.
+    decisions: as `decisions.Reader.decide` returns them for `QUESTIONS`.
     A text without probabilities gives missing values.
     """
     levels = decisions.assign(level=decisions.option.astype(int))

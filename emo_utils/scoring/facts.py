@@ -106,7 +106,7 @@ def _log_probs(model, heads, tails, batch_size: int) -> list[np.ndarray]:
     found: list[np.ndarray] = [np.zeros(0)] * len(tails)
     for start in tqdm(
         range(0, len(order), batch_size)[::-1], desc="reading", leave=False
-    ):  # the longest first, as in `generate.complete`
+    ):  # the longest first, as in `answering.complete`
         batch = order[start : start + batch_size]
         width = max(len(heads[i]) + len(tails[i]) for i in batch)
         tokens = torch.zeros(len(batch), width, dtype=torch.long)

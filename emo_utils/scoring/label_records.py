@@ -4,9 +4,7 @@ records are computed from is in `labels`.
 
 import numpy as np
 
-from emo_utils.experiment import results
 from emo_utils.scoring import labels
-from emo_utils.stats import intervals
 
 TABLE = "emplifai.table2"
 SHARES = ("exact", "top3", "one of the 28")  # of what each dialogue has or has not
@@ -25,21 +23,17 @@ def add_means(
     """
     for (system, group), metrics in values.items():
         for metric, each in metrics.items():
-            value, low, high = intervals.mean_interval_over_units(
-                each, situations[: len(each)], run.values["seed"]
-            )
-            run.add(
+            run.add_mean(
+                each,
+                units=situations[: len(each)],
                 table=TABLE,
                 system=system,
                 metric=metric,
                 group=group,
-                value=value,
-                ci_low=low,
-                ci_high=high,
-                n=len(each),
-                kind=results.share_or_mean(each) if metric in SHARES else "mean",
+                kind="share" if metric in SHARES else "mean",
                 scorer=system,
-                signature=f"{signatures[metric]}; bootstrap over situations",
+                signature=signatures[metric],
+                unit="situations",
             )
 
 

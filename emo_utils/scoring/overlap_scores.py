@@ -1,5 +1,4 @@
-"""How much of a reference an answer's words cover: BLEU, BLEU-1 and ROUGE (EmoDoctor, Table 2);
-how hard it is to read.
+"""How much of a reference an answer's words cover: BLEU, BLEU-1 and ROUGE (EmoDoctor, Table 2).
 
 Both scores are metrics of `evaluate` around sacrebleu and rouge-score, so that they work without
 the hub. Overlap of words is not correctness: it barely notices invented facts.
@@ -13,7 +12,6 @@ from collections import Counter
 import datasets
 import evaluate
 import numpy as np
-import pyphen
 from nltk.stem.porter import PorterStemmer
 from nltk.translate.bleu_score import SmoothingFunction, corpus_bleu, sentence_bleu
 from rapidfuzz.distance import LCSseq
@@ -21,6 +19,7 @@ from rouge_score import tokenize
 from sacrebleu.metrics import BLEU
 
 from emo_utils.project import EmoError
+from emo_utils.scoring.readability import is_foreign
 from emo_utils.stats import intervals
 
 ROUGE_TYPES = ("rouge1", "rouge2", "rougeL")
@@ -30,19 +29,7 @@ _FEATURES = datasets.Features(
 )
 
 
-_HYPHENS = pyphen.Pyphen(lang="en_US")
 LONG = 20_000  # characters; such an answer is a loop or a pasted record
-# Function words: a text with more of the second kind than of the first is in another language of
-# the Latin script.
-_ENGLISH = frozenset(
-    "a an and are as at be been but by can do for from has have i if in is it may my no not of on "
-    "or our so that the their they this to was we were what when which will with you your".split()
-)
-_OTHERS = frozenset(
-    "el los las que una por para con del su y al muy durante antes como der das und ist nicht mit "
-    "ein eine den zu sie le les des est une pas pour dans vous qui il che di non gli "
-    "sono della não uma você os um de la".split()
-)
 
 
 def check_texts(predictions: list, references: list) -> dict[str, int]:
@@ -73,24 +60,12 @@ def check_texts(predictions: list, references: list) -> dict[str, int]:
         )
     found = {
         "empty answer": [not p.strip() for p in predictions],
-        "answer in another language": [_foreign(p) for p in predictions],
+        "answer in another language": [is_foreign(p) for p in predictions],
         f"answer of more than {LONG:,} characters": [len(p) > LONG for p in predictions],
         "reference of fewer than four words": [len(r.split()) < 4 for r in references],
-        "reference in another language": [_foreign(r) for r in references],
+        "reference in another language": [is_foreign(r) for r in references],
     }
     return {what: sum(items) for what, items in found.items() if any(items)}
-
-
-def _foreign(text: str) -> bool:
-    """Whether a text is not English: mostly letters of another script, or at least three foreign
-    function words, and more of them than of English ones.
-    """
-    letters = [c for c in text if c.isalpha()]
-    if letters and sum(c.isascii() for c in letters) < len(letters) / 2:
-        return True
-    words = re.findall(r"[^\W\d_]+", text.lower())
-    foreign = sum(w in _OTHERS for w in words)
-    return foreign >= 3 and foreign > sum(w in _ENGLISH for w in words)
 
 
 def _info(description: str) -> evaluate.MetricInfo:

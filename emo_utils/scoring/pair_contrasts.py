@@ -2,11 +2,7 @@
 numbers, and how close they are in meaning.
 """
 
-import numpy as np
 import pandas as pd
-
-from emo_utils.experiment import results
-from emo_utils.stats import intervals
 
 OF_PAIRS = "share of pairs; equal ones count one half"
 # How each contrast is computed; `{encoder}` is the name of the weights behind the cosines.
@@ -49,25 +45,16 @@ def add_records(run, contrasts: pd.DataFrame, pairs: list[dict], source: str, en
     contrasts: a row a pair, a column a contrast; missing values are counted as unscored. source:
     where the pairs are from. encoder: the name of the weights behind the cosines.
     """
-    questions = pd.Series([pair["prompt"] for pair in pairs])
+    questions = [pair["prompt"] for pair in pairs]
     for metric, values in contrasts.items():
-        scored = values.dropna().astype(float)
-        draws = [
-            scored.to_numpy()[rows].mean()
-            for rows in intervals.resample_units(questions[scored.index], run.values["seed"])
-        ]
-        low, high = intervals.interval(np.array(draws))
-        how = SIGNATURES.get(metric, "mean over pairs").format(encoder=encoder)
-        run.add(
+        run.add_mean(
+            values,
+            units=questions,
             table="ebd.pairs",
             system=source,
             metric=metric,
-            value=scored.mean(),
-            ci_low=low,
-            ci_high=high,
-            n=len(scored),
-            unscored=len(values) - len(scored),
             scorer=encoder if "cosine" in metric else "textstat and counts",
-            kind=results.share_or_mean(scored) if metric in SHARES else "mean",
-            signature=f"{how}; bootstrap over questions, each with all its pairs",
+            kind="share" if metric in SHARES else "mean",
+            signature=SIGNATURES.get(metric, "mean over pairs").format(encoder=encoder),
+            unit="questions, each with all its pairs",
         )

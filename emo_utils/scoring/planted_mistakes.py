@@ -7,7 +7,7 @@ import pandas as pd
 
 from emo_utils.judging import decisions
 from emo_utils.models import embeddings
-from emo_utils.scoring import facts, overlap_scores
+from emo_utils.scoring import facts, overlap_scores, statements
 from emo_utils.scoring.instruments import Instruments
 
 INVENTED_DRUG = " Please also take clarithromycin 500 mg twice a day for ten days."
@@ -73,9 +73,7 @@ def measures(rows: list[dict], texts: list[str], instruments: Instruments) -> pd
     told = [f"{row['question']} {row['answer']}" for row in rows]
     return pd.DataFrame(
         {
-            "added": [
-                -len(facts.added(known, text)) for known, text in zip(told, texts, strict=True)
-            ],
+            "added": statements.minus_added(told, texts),
             "opposed": [-len(pairs) for pairs in facts.opposed(instruments.encoder, doctor, texts)],
             "kept": facts.kept(*instruments.language_model, doctor, texts),
             "rougeL": overlap_scores.rouge_items(texts, doctor)["rougeL"],

@@ -17,11 +17,6 @@ def opening(text: str) -> str:
     return (embeddings.sentences(text) or [text])[0]
 
 
-def all_but_opening(text: str) -> str:
-    """What follows the first sentence; the whole text where nothing does."""
-    return " ".join(embeddings.sentences(text)[1:]) or text
-
-
 def length(texts: list[str]) -> np.ndarray:
     """Words at spaces, shape (texts, 1)."""
     return np.array([[len(text.split())] for text in texts], dtype=float)
@@ -42,7 +37,7 @@ def features(encoder) -> dict[str, Callable[[list[str]], np.ndarray]]:
         "length of words": length_of_words,
         "opening sentence": lambda texts: embeddings.embed(encoder, [opening(t) for t in texts]),
         "all but the opening": lambda texts: embeddings.embed(
-            encoder, [all_but_opening(t) for t in texts]
+            encoder, [embeddings.after_opening(t) for t in texts]
         ),
     }
 

@@ -7,9 +7,34 @@ import warnings
 from collections.abc import Iterable
 
 import pandas as pd
+import pyphen
 
 from emo_utils.models.embeddings import sentences
-from emo_utils.scoring import overlap_scores
+
+_HYPHENS = pyphen.Pyphen(lang="en_US")
+# Function words: a text with more of the second kind than of the first is in another language of
+# the Latin script.
+_ENGLISH = frozenset(
+    "a an and are as at be been but by can do for from has have i if in is it may my no not of on "
+    "or our so that the their they this to was we were what when which will with you your".split()
+)
+_OTHERS = frozenset(
+    "el los las que una por para con del su y al muy durante antes como der das und ist nicht mit "
+    "ein eine den zu sie le les des est une pas pour dans vous qui il che di non gli "
+    "sono della não uma você os um de la".split()
+)
+
+
+def is_foreign(text: str) -> bool:
+    """Whether a text is not English: mostly letters of another script, or at least three foreign
+    function words, and more of them than of English ones.
+    """
+    letters = [c for c in text if c.isalpha()]
+    if letters and sum(c.isascii() for c in letters) < len(letters) / 2:
+        return True
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    foreign = sum(w in _OTHERS for w in words)
+    return foreign >= 3 and foreign > sum(w in _ENGLISH for w in words)
 
 
 def grade(text: str) -> float:
@@ -20,9 +45,9 @@ def grade(text: str) -> float:
     places of hyphenation as borders of syllables.
     """
     words = re.findall(r"[A-Za-z]+(?:'[A-Za-z]+)?", text)
-    if not words or overlap_scores._foreign(text):
+    if not words or is_foreign(text):
         return float("nan")
-    syllables = sum(len(overlap_scores._HYPHENS.positions(word)) + 1 for word in words)
+    syllables = sum(len(_HYPHENS.positions(word)) + 1 for word in words)
     return 0.39 * len(words) / max(1, len(sentences(text))) + 11.8 * syllables / len(words) - 15.59
 
 

@@ -85,3 +85,22 @@ def pearson_within_groups(first, second, groups, units, seed: int) -> tuple[floa
 def _pearson(pairs: np.ndarray) -> float:
     varies = (np.ptp(pairs, axis=0) > 1e-9).all()
     return float(np.corrcoef(pairs.T)[0, 1]) if varies else float("nan")
+
+
+def pearson_interval(
+    first, second, seed: int, resamples: int = intervals.RESAMPLES
+) -> tuple[float, float, float]:
+    """Pearson's r of paired values and its 95 % interval; pairs are resampled, and samples in which
+    one side is constant are left out.
+
+    NaN where one is constant.
+    """
+    pairs = np.column_stack([first, second]).astype(float)
+    if (np.ptp(pairs, axis=0) == 0).any():
+        return (float("nan"),) * 3
+    draws = [
+        np.corrcoef(pairs[i].T)[0, 1]
+        for i in intervals.resample_indices(len(pairs), seed, resamples)
+        if (np.ptp(pairs[i], axis=0) > 0).all()
+    ]
+    return float(np.corrcoef(pairs.T)[0, 1]), *intervals.interval(np.array(draws))

@@ -165,8 +165,6 @@ def add_records(
             **common,
             metric=f"validation_{name}",
             value=score,
-            ci_low=score,
-            ci_high=score,
             n=run.values.get("validation_rows", 0),
             kind=KINDS.get(f"validation_{name}", "mean"),
             interval="none",

@@ -7,11 +7,6 @@ from emo_utils.models import embeddings
 SIDES = ("chosen", "rejected")
 
 
-def without_opening(text: str) -> str:
-    """The text from its second sentence on; all of it where it has one."""
-    return " ".join(embeddings.sentences(text)[1:]) or text
-
-
 def arranged(pairs: list[dict], form: str) -> list[dict]:
     """The pairs in one of these forms.
 
@@ -26,7 +21,9 @@ def arranged(pairs: list[dict], form: str) -> list[dict]:
     if form == "matched":
         return [pair for pair, chosen, rejected in counted if 0.9 <= chosen / rejected <= 1.1]
     if form == "cut":
-        return [pair | {side: without_opening(pair[side]) for side in SIDES} for pair in pairs]
+        return [
+            pair | {side: embeddings.after_opening(pair[side]) for side in SIDES} for pair in pairs
+        ]
     if form == "length_only":
         return [pair for warm, cold in zip(shorter, longer) for pair in (warm, _exchanged(cold))]
     return {"whole": pairs, "shorter_chosen": shorter, "longer_chosen": longer}[form]

@@ -583,3 +583,18 @@ def test_a_variants_records_lie_beside_the_books(home):
     content = {"records": [RECORD], "provenance": {}}
     (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
     assert results.variant_records("smoke", name) == [RECORD]
+
+
+def test_a_mean_resamples_whole_units_where_they_are_named(home):
+    """Units of two values each: the interval is that of `mean_interval_over_units`, what was not
+    scored goes with its unit.
+    """
+    run = start()
+    values, units = [1.0, 1.0, 0.0, math.nan, 1.0, 0.0], ["a", "a", "b", "b", "c", "c"]
+    named = {"table": "t", "system": "s", "metric": "m", "scorer": "x", "signature": "how"}
+    record = run.add_mean(values, units=units, unit="situations", kind="share", **named)
+    scored, of = [1.0, 1.0, 0.0, 1.0, 0.0], ["a", "a", "b", "c", "c"]
+    wanted = intervals.mean_interval_over_units(scored, of, run.values["seed"])
+    assert (record.value, record.ci_low, record.ci_high) == wanted
+    assert (record.n, record.unscored, record.kind) == (5, 1, "share")
+    assert record.signature == "how; bootstrap over situations"

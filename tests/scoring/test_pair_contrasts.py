@@ -1,11 +1,10 @@
 """What tells the two answers of pairs apart, against counts by hand."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from emo_utils.experiment import runs
 from emo_utils.scoring import pair_contrasts
 
 
@@ -19,8 +18,7 @@ def test_ties_count_half_and_what_was_not_measured_counts_nothing():
 @pytest.fixture
 def recorded():
     """Records of five pairs of two questions, one pair without a grade."""
-    records = []
-    run = SimpleNamespace(values={"seed": 1}, add=lambda **fields: records.append(fields))
+    run = runs.Run("10_empathy_by_design", {"profile": "smoke", "seed": 1}, {})
     contrasts = pd.DataFrame(
         {
             "grade, chosen": [1.0, 1.0, 1.0, np.nan, 4.0],
@@ -30,7 +28,7 @@ def recorded():
     )
     pairs = [{"prompt": "a"}] * 4 + [{"prompt": "b"}]
     pair_contrasts.add_records(run, contrasts, pairs, "a file", "an encoder")
-    return {record["metric"]: record for record in records}
+    return {record.metric: record.model_dump() for record in run.records}
 
 
 def test_a_question_is_drawn_with_all_its_pairs(recorded):

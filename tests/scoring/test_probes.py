@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from emo_utils.models import embeddings
 from emo_utils.scoring import probes
 
 # The preferred answer has seven words less, and words as long.
@@ -58,6 +59,6 @@ def test_picks_are_those_of_a_regression_on_scaled_differences():
 
 def test_openings_by_hand():
     assert probes.opening("No. Go home. Rest.") == "No."
-    assert probes.all_but_opening("No. Go home. Rest.") == "Go home. Rest."
-    assert probes.all_but_opening("No.") == "No." and probes.opening("") == ""
+    assert embeddings.after_opening("No. Go home. Rest.") == "Go home. Rest."
+    assert embeddings.after_opening("No.") == "No." and probes.opening("") == ""
     assert probes.length_of_words(["ab c", ""]).tolist() == [[1.5], [0.0]]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from emo_utils.models import embeddings
 from emo_utils.training import pair_forms
 
 PAIRS = [
@@ -62,4 +63,4 @@ def test_pairs_of_length_alone_are_as_often_warm_as_technical():
     [("No. Go home. Rest.", "Go home. Rest."), ("No.", "No."), ("", "")],
 )
 def test_a_text_without_its_opening_sentence(text, rest):
-    assert pair_forms.without_opening(text) == rest
+    assert embeddings.after_opening(text) == rest
