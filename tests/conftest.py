@@ -73,3 +73,18 @@ def tiny(cache):
     from emo_utils.models import fetching
 
     return fetching.fetch("tiny-llama", log=lambda text: None)
+
+
+@pytest.fixture(scope="session")
+def spread(tiny):
+    """The tiny model with spread weights, so that its answers differ."""
+    import torch
+
+    from emo_utils.models import loading
+
+    model, tokenizer = loading.load("tiny-llama", "float32")
+    torch.manual_seed(5)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return model, tokenizer

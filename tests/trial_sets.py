@@ -6,6 +6,35 @@ from pathlib import Path
 import pandas as pd
 
 STRATEGIES = ("Affirmation and Reassurance", "Reflection of feelings", "Question")
+# Pairs of two answers, as a user gives them to chapter 10.
+PAIRS = [
+    {
+        "prompt": "Can he go out?",
+        "chosen": "Oh dear. Take 5 walks.",
+        "rejected": "Ambulation is recommended: five walks, 5 a week, daily.",
+    },
+    {"prompt": "What now?", "chosen": "Rest, and call me at 9 if you like.", "rejected": "Rest."},
+    {
+        "prompt": "May she eat?",
+        "chosen": "Yes. Two small meals.",
+        "rejected": "No. Two large meals.",
+    },
+]
+# Forms of the emotion score that chapter 11 holds against labels.
+FORMS = {
+    "empathetic",
+    "comforting",
+    "reassuring",
+    "mean",
+    "max",
+    "mean, one wording",
+    "bare 1 to 5",
+    "yes or no",
+    "all wordings",
+    "all wordings and contrast",
+    "words (floor)",
+    "kind words (floor)",
+}
 
 
 def write(folder: Path) -> Path:

@@ -15,6 +15,7 @@ import pytest
 from local_server import Local
 from played import home_in, play, records_of
 from test_ratings import content
+from trial_sets import PAIRS
 
 from emo.graph import steps
 from emo_utils.data import caregiver, dialogues
@@ -33,20 +34,6 @@ def home(tmp_path, monkeypatch, tiny):
 
 
 # 10: pairs and training
-
-PAIRS = [
-    {
-        "prompt": "Can he go out?",
-        "chosen": "Oh dear. Take 5 walks.",
-        "rejected": "Ambulation is recommended: five walks, 5 a week, daily.",
-    },
-    {"prompt": "What now?", "chosen": "Rest, and call me at 9 if you like.", "rejected": "Rest."},
-    {
-        "prompt": "May she eat?",
-        "chosen": "Yes. Two small meals.",
-        "rejected": "No. Two large meals.",
-    },
-]
 
 
 @pytest.fixture

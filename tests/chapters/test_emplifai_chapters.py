@@ -12,7 +12,6 @@ from played import home_in, play, records_of
 from emo_utils.data import emplifai
 from emo_utils.judging import decisions, remote
 from emo_utils.judging.decisions import word_scores
-from emo_utils.models import loading
 from emo_utils.people import rating_kit
 from emo_utils.project import EmoError
 
@@ -32,17 +31,6 @@ def home(tmp_path, monkeypatch, tiny, encoder):
 
 
 # Words read in one pass
-
-
-@pytest.fixture(scope="module")
-def spread(tiny):
-    """The tiny model with spread weights, so that words differ clearly."""
-    model, tokenizer = loading.load("tiny-llama", "float32")
-    torch.manual_seed(5)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.3 * torch.randn_like(parameter))
-    return model, tokenizer
 
 
 def one_by_one(model, tokenizer, prompt: str, word: str) -> float:

@@ -138,26 +138,12 @@ def test_the_caption_of_the_facts_says_what_was_kept(tmp_path, monkeypatch):
 
 def test_every_form_floor_control_and_order_has_a_record(played):
     names, records = played, records_of(played)
-    forms = {
-        "empathetic",
-        "comforting",
-        "reassuring",
-        "mean",
-        "max",
-        "mean, one wording",
-        "bare 1 to 5",
-        "yes or no",
-        "all wordings",
-        "all wordings and contrast",
-        "words (floor)",
-        "kind words (floor)",
-    }
     found = (
         records[records.table == "validity.emotion"].groupby("group").system.apply(set).to_dict()
     )
     again = {f"{form}, texts read" for form in ("mean", "words (floor)", "kind words (floor)")}
     assert found == {
-        group: forms
+        group: trial_sets.FORMS
         | again
         | {f"{names.NEAREST[group]}, texts read"}
         | ({"yes or no, after what was said"} if group != "caring" else set())

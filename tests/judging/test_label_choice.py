@@ -2,24 +2,11 @@
 
 import numpy as np
 import pytest
-import torch
 
 from emo_utils.data import emplifai
 from emo_utils.judging import decisions, label_choice
-from emo_utils.models import loading
 
 LABELS = [japanese for _, japanese, _ in emplifai.EMOTIONS]
-
-
-@pytest.fixture(scope="module")
-def spread(tiny):
-    """The tiny model with spread weights, so that its answers differ."""
-    model, tokenizer = loading.load("tiny-llama", "float32")
-    torch.manual_seed(5)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.3 * torch.randn_like(parameter))
-    return model, tokenizer
 
 
 @pytest.mark.parametrize("orders", [1, 2, 4])

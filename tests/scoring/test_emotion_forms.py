@@ -3,24 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from trial_sets import FORMS
 
 from emo_utils.judging import decisions
 from emo_utils.scoring import emotion, emotion_forms, instruments
 
-FORMS = {
-    "empathetic",
-    "comforting",
-    "reassuring",
-    "mean",
-    "max",
-    "mean, one wording",
-    "bare 1 to 5",
-    "yes or no",
-    "all wordings",
-    "all wordings and contrast",
-    "words (floor)",
-    "kind words (floor)",
-}
 TEXTS = ["You are not alone, I hope.", "Take one tablet.", "", "Here. I care for you!"]
 
 

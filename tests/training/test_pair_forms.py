@@ -1,23 +1,10 @@
 """Parts and forms of pairs, by hand."""
 
 import pytest
+from trial_sets import PAIRS
 
 from emo_utils.models import embeddings
 from emo_utils.training import pair_forms
-
-PAIRS = [
-    {
-        "prompt": "Can he go out?",
-        "chosen": "Oh dear. Take 5 walks.",
-        "rejected": "Ambulation is recommended: five walks, 5 a week, daily.",
-    },
-    {"prompt": "What now?", "chosen": "Rest, and call me at 9 if you like.", "rejected": "Rest."},
-    {
-        "prompt": "May she eat?",
-        "chosen": "Yes. Two small meals.",
-        "rejected": "No. Two large meals.",
-    },
-]
 
 
 @pytest.mark.parametrize(
