@@ -81,7 +81,7 @@ rule variant:
         lambda w: ancient([f"{STAMPS}/weights.{name}-{registry.folder(name).name[-12:]}" for name in fetched(steps.step(w.run))]),
     output:
         STAMPS + "/{run}@{given}.done",
-    threads: 1
+    threads: lambda w: cluster.threads(steps.step(w.run), PROFILE)
     resources:
         mem_mb=lambda w: asked(w, "mem_mb"),
         gpu=lambda w: asked(w, "gpu"),

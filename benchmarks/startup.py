@@ -19,15 +19,15 @@ import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
 WHAT = {
-    "results.start": "parameters",
+    "runs.start(": "parameters",
     "start_checkpoints": "import torch, load weights",
-    "train.fit(": "training",
+    "fitting.fit(": "training",
     "DPOTrainer(": "import TRL, build trainer",
-    "train.save(": "saving",
+    "model_cards.save(": "saving",
     "answer_questions": "answers",
-    "train.movement": "what it changed",
+    "movement.movement(": "what it changed",
     "training_figure": "figures",
-    "report.style": "figures",
+    "figures.style": "figures",
 }
 
 

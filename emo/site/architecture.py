@@ -14,7 +14,7 @@ PROGRAM, CHAPTERS = "emo", "notebooks"
 
 def room_imports() -> tuple[list[str], np.ndarray]:
     """Rooms, top of the house first, and how many imports lead from each to each, shape
-    (rooms, rooms): [i, j] counts statements in room i that import from room j.
+    (rooms, rooms): [i, j] counts names that room i imports from room j.
 
     The order is the one in which no room imports from a room above it.
     """
@@ -88,7 +88,7 @@ def rooms_figure(path: Path) -> None:
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
     axis.grid(False)
-    figure.savefig(path)
+    figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
 
 
@@ -134,5 +134,5 @@ def way_figure(path: Path) -> None:
             axis.annotate("", xy=ends[1], xytext=ends[0], arrowprops={"arrowstyle": "->"})
     axis.set(xlim=(-1.3, 2.6 * (columns - 1) + 1.3), ylim=(-2.7, 0.8))
     axis.axis("off")
-    figure.savefig(path)
+    figure.savefig(path, metadata={"Date": None})
     plt.close(figure)

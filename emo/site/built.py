@@ -17,9 +17,9 @@ def digest(profile: str) -> str:
         files += [p for p in (ROOT / "book" / folder).rglob("*") if p.is_file()]
     files += [
         *sorted((ROOT / "emo_utils").rglob("*.py")),
-        *sorted((ROOT / "emo" / "site").rglob("*.py")),
-        ROOT / "emo" / "drift.py",
-        ROOT / "emo" / "licences.py",
+        *sorted((ROOT / "emo").rglob("*.py")),
+        *sorted((ROOT / "notebooks").glob("*.ipynb")),  # their imports are in a figure
+        ROOT / "emo_utils" / "models" / "registry.yaml",
         ROOT / "pyproject.toml",
         *sorted(DATA.glob("*/README.md")),
         *steps.PUBLISHED,

@@ -5,7 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from emo.site import architecture
+from emo.site import architecture, built
 from emo_utils.project import ROOT
 
 
@@ -58,3 +58,22 @@ def test_the_figures_are_drawn(tmp_path):
     assert all("<svg" in path.read_text() for path in tmp_path.glob("*.svg"))
     drawn = (tmp_path / "rooms.svg").read_text()
     assert all(name in drawn for name in architecture.room_imports()[0])
+
+
+def test_a_figure_is_the_same_for_the_same_code(tmp_path):
+    for name in ("first.svg", "second.svg"):
+        architecture.rooms_figure(tmp_path / name)
+    assert (tmp_path / "first.svg").read_bytes() == (tmp_path / "second.svg").read_bytes()
+
+
+def test_pages_are_made_again_where_the_code_that_they_show_changed(monkeypatch):
+    read = []
+    monkeypatch.setattr(built, "sha256_file", lambda path: read.append(path) or "hash")
+    built.digest("smoke")
+    shown = {path.relative_to(ROOT).as_posix() for path in read}
+    assert {
+        "emo/graph/steps.py",
+        "emo/cli/books.py",
+        "emo_utils/models/registry.yaml",
+        "notebooks/03_dpo.ipynb",
+    } <= shown

@@ -1,11 +1,12 @@
 """The page on speed: what the kept tables become, on small tables made here."""
 
+import importlib.util
 import json
 
 import pytest
 
 from emo.site import benchmarks, hostile, layout
-from emo_utils.project import ROOT
+from emo_utils.project import ROOT, notebook_cells
 
 ABOUT = {
     "device": "two <cores>",
@@ -299,3 +300,13 @@ def test_there_are_sixteen_different_attacks_for_each_step():
         step: len({row["kind"] for row in rows if row["step"] == step})
         for step in ("rewriting", "score", "preference", "safety")
     } == dict.fromkeys(("rewriting", "score", "preference", "safety"), 16)
+
+
+def test_what_takes_the_time_of_a_chapter_is_found_in_its_cells():
+    """`benchmarks/startup.py` tells the parts of chapter 3 by texts of its cells."""
+    spec = importlib.util.spec_from_file_location("startup", ROOT / "benchmarks" / "startup.py")
+    startup = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(startup)
+    cells = notebook_cells(ROOT / "notebooks" / "03_dpo.ipynb")
+    code = [text for kind, text, _ in cells if kind == "code"]
+    assert all(any(text in cell for cell in code) for text in startup.WHAT)
