@@ -52,6 +52,7 @@ class Run:
             if self.book
             else ROOT / "results" / "adhoc"
         )
+        self.namespace: dict = {}  # the notebook's names, where `start` began this run
         self.records: list[Record] = []
         self.items: list[pd.DataFrame] = []
         self.outputs: list[Path] = []
@@ -231,10 +232,24 @@ class Run:
         content = json.loads((self.folder / f"{self.name}.json").read_text(encoding="utf-8"))
         return results.frame(content["records"]).assign(run=self.name)
 
-    def finish(self) -> Path:
-        """Write items, then records with provenance;
-        for a run of the book, check what it read against the graph.
+    def check_parameters(self) -> None:
+        """Raise EmoError where a cell has given a parameter another value since the run began: its
+        records, its name and its model card would say the first one.
         """
+        for name, value in self.values.items():
+            now = self.namespace.get(name, value)
+            if type(now) in (str, bool, int, float) and now != value:
+                raise EmoError(
+                    f"parameter '{name}' is {now!r} now, and this run began with {value!r}, which "
+                    "its records would say; run the notebook from its first cell with the new "
+                    f"value, or set {name} = {value!r} again"
+                )
+
+    def finish(self) -> Path:
+        """Write items, then records with provenance; check before that parameters are those of the
+        run, and for a run of the book what it read against the graph.
+        """
+        self.check_parameters()
         if self.items:
             path = self.folder / f"{self.name}.items.parquet"
             write_parquet(path, pd.concat(self.items, ignore_index=True))
@@ -325,6 +340,7 @@ def start(notebook: str, namespace: dict) -> Run:
     )
     namespace.update(values)
     run = Run(notebook, values, given)
+    run.namespace = namespace
     show_parameters(run, given)
     return run
 

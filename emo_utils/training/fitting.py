@@ -60,8 +60,11 @@ def fit(trainer, run) -> pd.DataFrame:
     With parameter `processes` above 1 the training is done by as many processes that
     `accelerate launch` starts; their result is then in this trainer's model.
     """
-    if run.values["processes"] > 1 and "WORLD_SIZE" not in os.environ:
-        return _launch(trainer, run)
+    if "WORLD_SIZE" not in os.environ:
+        if trainer.args.save_strategy != "no":
+            _forget_another_training(trainer, run)
+        if run.values["processes"] > 1:
+            return _launch(trainer, run)
     packed.pack(trainer)
     trainer.remove_callback(NotebookProgressCallback)
     trainer.remove_callback(PrinterCallback)
@@ -77,6 +80,29 @@ def fit(trainer, run) -> pd.DataFrame:
         # What follows in the notebook is done by the process that launched this one.
         raise SystemExit
     return training_log(trainer.state.log_history)
+
+
+# What of a trainer's arguments does not change what is trained: places, and how a batch is divided.
+UNTRAINED = re.compile(r".*_dir|run_name|per_device_.*|gradient_accumulation_steps|dataloader_.*")
+
+
+def _forget_another_training(trainer, run) -> None:
+    """Remove checkpoints of a trainer with other arguments or rows than this one, which a changed
+    cell leaves behind: to go on from them would give the numbers of neither.
+    """
+    run.check_parameters()
+    arguments = {
+        name: str(value)
+        for name, value in trainer.args.to_dict().items()
+        if not UNTRAINED.fullmatch(name)
+    }
+    same = sha256_json([arguments, [sha256_json(row) for row in trainer.train_dataset]])
+    mark = scratch(run) / "trainer.sha256"
+    if mark.is_file() and mark.read_text() != same:
+        print("the trainer has changed since this run was stopped: it begins anew")
+        for path in mark.parent.glob("checkpoint-*"):
+            shutil.rmtree(path, ignore_errors=True)
+    write_atomic(mark, same)
 
 
 def _last_checkpoint(folder: Path) -> Path | None:

@@ -181,8 +181,6 @@ def test_nothing_changed_runs_nothing(book):
             {
                 "06_knowledge_scoring",
                 "10_ebd_open",
-                "10_ebd_scores",
-                "10_empathy_by_design.ebd-dpo",
                 "11_judge_validity",
                 "12_sweeps",
             },

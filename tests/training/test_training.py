@@ -1051,3 +1051,42 @@ def test_four_bits_without_adapters_or_without_the_package_are_refused(home, mon
     ) as error:
         loading.load("tiny-llama", quantization="nf4")
     assert "\n" not in str(error.value)
+
+
+# A notebook whose cells are changed and run again
+
+
+def test_a_trainer_that_changed_does_not_go_on(home, capsys):
+    """Another loss, or other rows, in the same run: the checkpoints are those of neither."""
+    names = stopped("03_dpo", 3, **LONG)
+    folder = fitting.scratch(names.run)
+    assert list(folder.glob("checkpoint-*"))
+    fitting._forget_another_training(names.trainer, names.run)
+    assert list(folder.glob("checkpoint-*")) and "begins anew" not in capsys.readouterr().out
+    names.trainer.args.beta = 0.5
+    fitting._forget_another_training(names.trainer, names.run)
+    assert not list(folder.glob("checkpoint-*")) and "begins anew" in capsys.readouterr().out
+    (folder / "checkpoint-2").mkdir()
+    names.trainer.train_dataset = names.trainer.train_dataset.select(range(2))
+    fitting._forget_another_training(names.trainer, names.run)
+    assert not list(folder.glob("checkpoint-*"))
+
+
+def test_how_a_batch_is_divided_does_not_make_another_training(home):
+    names = stopped("03_dpo", 3, **LONG)
+    folder = fitting.scratch(names.run)
+    names.trainer.args.per_device_train_batch_size = 1
+    names.trainer.args.gradient_accumulation_steps = 4
+    fitting._forget_another_training(names.trainer, names.run)
+    assert list(folder.glob("checkpoint-*"))
+
+
+def test_a_parameter_that_a_cell_changed_stops_before_it_is_recorded(home):
+    names = play("03_dpo", before="fitting.fit(", beta=0.1)
+    names.run.namespace["beta"] = 0.2
+    with pytest.raises(EmoError, match="'beta' is 0.2 now, and this run began with 0.1"):
+        fitting.fit(names.trainer, names.run)
+    with pytest.raises(EmoError, match="'beta' is 0.2 now"):
+        names.run.finish()
+    names.run.namespace["beta"] = 0.1
+    names.run.check_parameters()
