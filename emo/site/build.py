@@ -37,8 +37,9 @@ def build(profile: str) -> Path:
     if built.is_current(profile):
         return built.HTML
     place_notebooks(profile)
-    front.write_front(profile)
-    claims_page.write_claims(profile)
+    ledger, longer_runs = claims_page.by_every_source(profile)
+    front.write_front(profile, ledger)
+    claims_page.write_claims(profile, ledger, longer_runs)
     items.write_items(profile)
     current.write_costs(profile)
     current.write_current(profile)

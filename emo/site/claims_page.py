@@ -85,10 +85,20 @@ def longer_runs() -> tuple[pd.DataFrame, str]:
     return claims_ledger.ledger(records), "; ".join(said)
 
 
+def by_every_source(profile: str) -> tuple[pd.DataFrame, str]:
+    """The ledger by the records of a profile (`ours`, `ours_evidence`) and by those of longer runs
+    (`longer`, `longer_evidence`), and what those runs were, in words: what every page shows.
+    """
+    longer, runs = longer_runs()
+    ledger = claims_ledger.ledger(results.read(profile))
+    return ledger.assign(longer=longer.ours, longer_evidence=longer.ours_evidence), runs
+
+
 def counted(verdicts: pd.Series, meanings: Iterable[str], mark: str = "**") -> str:
-    """How many claims have each verdict, in the order of their meanings."""
-    counts = verdicts.value_counts()
-    return ", ".join(f"{mark}{counts[name]} {name}{mark}" for name in meanings if name in counts)
+    """How many claims have each verdict, in the order of their meanings; none of them is left
+    out, since "3 hold" says nothing where nobody knows how many fail and how many are open.
+    """
+    return ", ".join(f"{mark}{(verdicts == name).sum()} {name}{mark}" for name in meanings)
 
 
 def measured_html(measured: pd.DataFrame) -> str:
@@ -98,7 +108,7 @@ def measured_html(measured: pd.DataFrame) -> str:
             "claim": measured.claim,
             "by the paper's numbers": measured.printed,
             "here": measured.ours,
-            "comparisons here": measured.ours_evidence.map(claims_ledger.tally),
+            "comparisons": measured.ours_evidence.map(claims_ledger.tally),
             "where": measured.place,
         }
     )
@@ -109,11 +119,12 @@ def measured_html(measured: pd.DataFrame) -> str:
     )
 
 
-def write_claims(profile: str) -> None:
-    """The scoreboard: every claim with both verdicts and the comparisons behind them, and what the
+def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
+    """The scoreboard: every claim with its verdicts and the comparisons behind them, and what the
     papers' numbers do not bear out.
+
+    ledger, runs: as `by_every_source` gives them.
     """
-    ledger, (longer, runs) = claims_ledger.ledger(results.read(profile)), longer_runs()
     chapters = {
         "emodoctor.table1": "05_emotion_scoring",
         "emodoctor.figure2": "07_preference_ablation",
@@ -135,21 +146,21 @@ def write_claims(profile: str) -> None:
         )
 
     rows = []
-    for r, long in zip(ledger.itertuples(), longer.itertuples(), strict=True):
-        known = long.ours != "not measured"
+    for r in ledger.itertuples():
+        known = r.longer != "not measured"
         cells = [
             PAPERS[r.paper],
             r.place,
             r.claim + (f" ({r.note})" if r.note else ""),
             r.printed,
             r.ours,
-            long.ours if known else "",
+            r.longer if known else "",
         ]
         links = where(r.tables) if known or r.ours != "not measured" else ""
         evidence = (
             comparisons_html("printed", r.printed_evidence)
             + comparisons_html("here", r.ours_evidence)
-            + (comparisons_html("longer run", long.ours_evidence) if known else "")
+            + (comparisons_html("longer run", r.longer_evidence) if known else "")
         )
         rows.append(
             "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
@@ -168,8 +179,7 @@ def write_claims(profile: str) -> None:
         f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
     )
     counts = pd.crosstab(ledger.printed, ledger.ours).reindex(
-        index=[v for v in claims_ledger.PRINTED if v in set(ledger.printed)],
-        columns=[v for v in claims_ledger.OURS if v in set(ledger.ours)],
+        index=list(claims_ledger.PRINTED), columns=list(claims_ledger.OURS), fill_value=0
     )
     failed = ledger[ledger.printed.isin(["not borne out", "contradicted in words"])]
     found = "\n".join(
@@ -185,7 +195,8 @@ def write_claims(profile: str) -> None:
                 f"by the papers' own numbers {counted(ledger.printed, claims_ledger.PRINTED)}; "
                 f"by our records {counted(ledger.ours, claims_ledger.OURS)}."
                 + (
-                    f" *Longer run*: by kept records of more rows than this profile has: {runs}."
+                    f" *Longer run*: by kept records of more rows than this profile has "
+                    f"{counted(ledger.longer, claims_ledger.OURS)}: {runs}."
                     if runs
                     else ""
                 ),
@@ -229,10 +240,10 @@ def comparisons_html(title: str, evidence: list) -> str:
 
 
 def first_failure(evidence: list) -> str:
-    """The printed comparisons that fail: how many, and the first in numbers."""
+    """How many printed comparisons fail and hold, and the first that fails in numbers."""
     failed = [(comparison, found) for comparison, found, says in evidence if says is False]
     comparison, (value, _, _) = failed[0]
     return (
-        f"{len(failed)} of {len(evidence)} comparisons fail; "
-        f"the first: *{comparison}*, where the left side is {value}."
+        f"{len(failed)} of {len(evidence)} comparisons fail, {len(evidence) - len(failed)} hold; "
+        f"the first that fails: *{comparison}*, where the left side is {value}."
     )

@@ -16,16 +16,17 @@ from emo_utils.project import ROOT, notebook_cells, write_atomic
 from emo_utils.report import figures, kept_runs, result_tables
 
 
-def write_front(profile: str) -> None:
+def write_front(profile: str, ledger: pd.DataFrame) -> None:
     """The first page's numbers: verdicts, the figure of comfort against knowledge,
     and what was measured.
+
+    ledger: as `claims_page.by_every_source` gives it.
     """
-    records = results.read(profile)
-    ledger, about = claims_ledger.ledger(records), layout.read_provenance(profile)
-    measured, longer = ledger[ledger.ours != "not measured"], claims_page.longer_runs()[0].ours
+    records, about = results.read(profile), layout.read_provenance(profile)
+    measured = ledger[ledger.ours != "not measured"]
     more = (
         " Longer runs, whose records are kept, say more ([what, and by what judge](book/claims))."
-        if (longer != "not measured").any()
+        if (ledger.longer != "not measured").any()
         else ""
     )
     n = int(records[records.table == "emodoctor.table1"].n.max())
@@ -49,14 +50,15 @@ def write_front(profile: str) -> None:
         f"{len(about)} runs, {seconds / 60:.0f} minutes · commit {', '.join(commits)} · "
         "[how current?](book/current)\n"
         f"{warning}\n"
-        f"{_scoreboard_html(ledger.assign(longer=longer))}\n\n"
-        f"**{len(measured)} claims have numbers of ours so far: "
-        f"{claims_page.counted(measured.ours, claims_ledger.OURS)}.** "
+        f"{_scoreboard_html(ledger)}\n\n"
+        f"**{len(ledger)} claims by numbers of ours so far: "
+        f"{claims_page.counted(ledger.ours, claims_ledger.OURS, '')}.** "
         f"Ours are small models, each trained once and asked {n} questions; "
         "three seeds of one method differ as much as\n"
         f"methods do ([chapter 12](book/notebooks/12_sweeps)).{more} *Supported*: "
         "the 95 % interval of every comparison that the claim makes lies on its side; "
-        "*contradicted*: one lies on the other side, widened for their number.\n\n"
+        "*contradicted*: one lies on the other side, widened for their number; *undecided*: "
+        "neither.\n\n"
         "```{figure} book/generated/front.svg\n"
         ":alt: Mean emotion score of each system against the share of the doctor's facts that it "
         "keeps, and against the share of its answers with a safety flag, "
@@ -88,12 +90,14 @@ def _scoreboard_html(ledger: pd.DataFrame) -> str:
     ways = {
         "by the paper's numbers": ("printed", claims_ledger.PRINTED),
         "by ours": ("ours", claims_ledger.OURS),
-        "by longer runs": ("longer", [v for v in claims_ledger.OURS if v != "not measured"]),
+        "by longer runs": ("longer", claims_ledger.OURS),
     }
     rows = [
         {"paper": f"{claims_page.PAPERS[paper]} ({len(part)} claims)"}
         | {
-            way: claims_page.counted(part[column], verdicts, "") or "no such run"
+            way: claims_page.counted(part[column], verdicts, "")
+            if (part[column] != "not measured").any()
+            else "no such run"
             for way, (column, verdicts) in ways.items()
         }
         for paper, part in ledger.groupby("paper", sort=False)

@@ -1,4 +1,11 @@
-"""The ledger: each claim of the papers with the evidence for and against it."""
+"""The ledger: each claim of the papers with the evidence for and against it.
+
+A claim has one verdict for each source of numbers (the paper, the runs of a profile, kept longer
+runs): `ledger`, given all records of that source. A chapter has the records of its own run only; it
+shows the verdicts that these settle, and leaves a claim that rests on another chapter's records
+as well to the claims page (`verdicts`). It cannot read those records: chapters 5 and 6 would each
+have to be run before the other, and one run alone would no longer give the same page.
+"""
 
 from decimal import Decimal
 
@@ -10,7 +17,7 @@ from emo_utils.claims import deciding, predicates
 from emo_utils.claims.deciding import TABLE
 from emo_utils.data import published_numbers
 from emo_utils.experiment import provenance, results
-from emo_utils.project import DATA
+from emo_utils.project import DATA, EmoError
 from emo_utils.stats import intervals
 
 CLAIMS = DATA / "published" / "claims.yaml"
@@ -23,12 +30,14 @@ PRINTED = {
 }
 OURS = {
     "supported": "each comparison's 95 % interval lies on the claim's side",
+    "undecided": "neither: these data do not decide",
     "contradicted": (
         "at least one interval, widened for the number of comparisons, lies on the other side"
     ),
-    "undecided": "neither: these data do not decide",
     "not measured": "no record yet",
 }
+# In the place of a verdict, where a run has a part of the records that the claim rests on.
+ELSEWHERE = "judged on the claims page, with the records of other chapters"
 
 
 def published() -> pd.DataFrame:
@@ -108,9 +117,17 @@ def drawn_means(items: pd.DataFrame, seed: int):
 def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
     """Both verdicts on every claim, or on those that our records of these tables bear on.
 
-    Columns id, paper, place, claim, note, printed, printed_evidence, ours,
-    ours_evidence (lists of comparison, (value, low, high), outcome), tables.
+    records: all those of one source. Columns id, paper, place, claim, note, printed,
+    printed_evidence, ours, ours_evidence (lists of comparison, (value, low, high), outcome),
+    tables. Raises EmoError where two records stand for one sum of cells: a claim would have two
+    answers.
     """
+    sums = records[records.table == TABLE].system
+    if sums.duplicated().any():
+        raise EmoError(
+            f"two records of {TABLE} stand for {sums[sums.duplicated()].iloc[0]}: "
+            "a verdict rests on the records of one source, so give those of one run of each chapter"
+        )
     numbers, rows = published(), []
     for claim in claims():
         touched = {
@@ -138,23 +155,38 @@ def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def verdicts(records: pd.DataFrame, tables: tuple[str, ...]) -> pd.DataFrame:
-    """The claims that our records of these tables bear on, as a chapter shows them."""
+def verdicts(records: pd.DataFrame, tables: tuple[str, ...], source: str = "here") -> pd.DataFrame:
+    """The claims that our records of these tables bear on, as a chapter shows them.
+
+    tables: all that the chapter's run measures. A claim that rests on others as well has no verdict
+    here but `ELSEWHERE`, and the comparisons that this run makes. source: what the records are, as
+    the claims page heads its column.
+    """
     frame = ledger(records, tables)
+    whole = [touched <= set(tables) for touched in frame.tables]
     return pd.DataFrame(
         {
             "claim": frame.claim,
             "by the paper's numbers": frame.printed,
-            "here": frame.ours,
-            "comparisons here": frame.ours_evidence.map(tally),
+            source: frame.ours.where(whole, ELSEWHERE),
+            "comparisons": frame.ours_evidence.map(tally),
         }
     )
 
 
 def tally(evidence: list) -> str:
-    """How many comparisons of a claim say yes, no and neither, in words."""
-    said = [says for _, _, says in evidence]
-    if len(said) == 1 and evidence[0][1] is not None:
+    """How many comparisons of a claim hold, are open and fail, and how many have no record, in
+    words; of a single one the number with its interval.
+    """
+    if len(evidence) == 1 and evidence[0][1] is not None:
         value, low, high = evidence[0][1]
         return str(value) if isinstance(value, Decimal) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
-    return f"{said.count(True)} of {len(said)} hold, {said.count(False)} do not" if said else ""
+    if not evidence:
+        return ""
+    outcomes = [outcome for _, _, outcome in evidence]
+    missing = sum(found is None for _, found, _ in evidence)
+    counted = (
+        f"{outcomes.count(True)} of {len(outcomes)} hold, "
+        f"{outcomes.count(None) - missing} are open, {outcomes.count(False)} fail"
+    )
+    return counted + (f", {missing} have no record" if missing else "")

@@ -185,7 +185,7 @@ def full_judging(path: Path) -> list[HTML]:
         if len(table)
     ]
     if (kept.metric == "combination").any():
-        claims = ledger.verdicts(kept, ("emplifai.table4",))
+        claims = ledger.verdicts(kept, ("emplifai.table4",), "longer run")
         caption = f"The paper's claims on fine-tuning by the full run. {judged_by(judge)}."
         shown.append(result_tables.show(claims, origin, caption, index=False))
     return [*shown, _full_screening(kept, origin)]

@@ -363,8 +363,74 @@ def test_a_tally_counts_or_shows_the_one_number():
     )
     assert (
         claims_ledger.tally(frame.set_index("id").printed_evidence["tuning-warms"])
-        == "35 of 35 hold, 0 do not"
+        == "35 of 35 hold, 0 are open, 0 fail"
     )
     assert claims_ledger.tally([]) == ""
-    chapter = claims_ledger.verdicts(records, ("emodoctor.table1",))
-    assert set(chapter.here) == {"supported", "not measured"} and len(chapter) > 10
+    evidence = [
+        (None, (0.1, 0.0, 0.2), outcome) for outcome in (True, True, False, None, None, None)
+    ]
+    assert claims_ledger.tally(evidence) == "2 of 6 hold, 3 are open, 1 fail"
+    assert claims_ledger.tally([*evidence, (None, None, None)]) == (
+        "2 of 7 hold, 3 are open, 1 fail, 1 have no record"
+    )
+
+
+# One verdict for each source
+
+
+def combination(key: str, interval: tuple[float, float]) -> dict:
+    """A record of a sum of cells."""
+    low, high = interval
+    return {
+        "table": claims_ledger.TABLE,
+        "system": key,
+        "value": (low + high) / 2,
+        "ci_low": low,
+        "ci_high": high,
+    }
+
+
+def keys_of(claim_id: str) -> dict[str, str]:
+    """The sums of cells of a claim, and the table that each is of."""
+    claim = next(c for c in ALL if c["id"] == claim_id)
+    comparisons = [c for test in claim["tests"]["ours"] for c in test.comparisons]
+    return {c.key: c.terms[0][1] for c in comparisons}
+
+
+@pytest.mark.parametrize("interval", [(0.1, 0.2), (-0.1, 0.1), (-0.3, -0.2)])
+def test_a_chapter_with_a_part_of_the_records_of_a_claim_leaves_it_to_the_claims_page(interval):
+    """Warmth is clear, and knowledge of any kind: chapter 5 and chapter 6 each have a half."""
+    sums = keys_of("both-improve")
+    both = pd.DataFrame(
+        [
+            combination(key, (0.1, 0.2) if table == "emodoctor.table1" else interval)
+            for key, table in sums.items()
+        ]
+    )
+    claim = next(c["claim"] for c in ALL if c["id"] == "both-improve")
+    for table in sorted(set(sums.values())):
+        part = both[[sums[key] == table for key in both.system]]
+        row = claims_ledger.verdicts(part, (table,)).set_index("claim").loc[claim]
+        assert row.here == claims_ledger.ELSEWHERE and row.here not in claims_ledger.OURS
+        assert " of 14 hold" in row.comparisons and "7 have no record" in row.comparisons
+    whole = claims_ledger.verdicts(both, tuple(set(sums.values()))).set_index("claim")
+    assert whole.here[claim] == claims_ledger.ledger(both).set_index("claim").ours[claim]
+
+
+def test_a_chapter_judges_what_its_records_settle_as_the_whole_ledger_does():
+    sums = keys_of("dpo-best-method") | keys_of("knowledge-kept")
+    intervals_in_turn = [(0.1, 0.2), (-0.1, 0.1), (-0.3, -0.2)] * len(sums)
+    every = pd.DataFrame([combination(*pair) for pair in zip(sums, intervals_in_turn)])
+    whole = claims_ledger.ledger(every).set_index("claim").ours
+    for table in set(sums.values()):
+        part = every[[sums[key] == table for key in every.system]]
+        here = claims_ledger.verdicts(part, (table,), "longer run").set_index("claim")["longer run"]
+        settled = here[here != claims_ledger.ELSEWHERE]
+        assert len(settled) >= 1 and (settled == whole.loc[settled.index]).all()
+
+
+def test_two_records_of_one_sum_are_no_source():
+    key = next(iter(keys_of("dpo-beats-prompt")))
+    twice = pd.DataFrame([combination(key, (0.1, 0.2)), combination(key, (-0.2, -0.1))])
+    with pytest.raises(EmoError, match="two records of emodoctor.claims stand for .*one source"):
+        claims_ledger.ledger(twice)
