@@ -11,6 +11,7 @@ import pandas as pd
 
 from emo.graph import steps
 from emo.site import hostile, html_tables, layout
+from emo_utils.claims import chance
 from emo_utils.claims import ledger as claims_ledger
 from emo_utils.experiment import results
 from emo_utils.project import write_atomic
@@ -101,6 +102,22 @@ def counted(verdicts: pd.Series, meanings: Iterable[str], mark: str = "**") -> s
     return ", ".join(f"{mark}{(verdicts == name).sum()} {name}{mark}" for name in meanings)
 
 
+def by_chance() -> dict[str, float | None]:
+    """How often each claim would be true of numbers that know nothing of it, by its identifier."""
+    numbers, seed = claims_ledger.published(), 0
+    deals, draws = chance.dealt(numbers, seed), chance.drawn(numbers, seed)
+    return {
+        claim["id"]: chance.by_chance(claim, deals, draws, seed) for claim in claims_ledger.claims()
+    }
+
+
+def shown_chance(share: float | None) -> str:
+    """A share of draws to two digits; empty where there is none."""
+    if share is None:
+        return ""
+    return f"{share:.2f}" if share >= 0.005 else "< 0.01"
+
+
 def measured_html(measured: pd.DataFrame) -> str:
     """The claims that this profile has records for, with both verdicts; cells escaped."""
     shown = pd.DataFrame(
@@ -145,7 +162,7 @@ def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
             f'<a href="notebooks/{page}.html">chapter {page[:2].lstrip("0")}</a>' for page in pages
         )
 
-    rows = []
+    rows, chances = [], by_chance()
     for r in ledger.itertuples():
         known = r.longer != "not measured"
         cells = [
@@ -155,6 +172,7 @@ def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
             r.printed,
             r.ours,
             r.longer if known else "",
+            shown_chance(chances[r.id]),
         ]
         links = where(r.tables) if known or r.ours != "not measured" else ""
         evidence = (
@@ -170,7 +188,16 @@ def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
         "<th"
         f"{' data-choose' if name in ('paper', 'printed numbers', 'here', 'longer run') else ''}"
         f">{name}</th>"
-        for name in ("paper", "place", "claim", "printed numbers", "here", "longer run", "evidence")
+        for name in (
+            "paper",
+            "place",
+            "claim",
+            "printed numbers",
+            "here",
+            "longer run",
+            "by chance",
+            "evidence",
+        )
     )
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
     table = (

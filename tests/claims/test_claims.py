@@ -239,7 +239,11 @@ def test_every_claim_that_the_printed_numbers_do_not_bear_out():
         "emplifai-count-models",
         "emplifai-table-number",
         "emplifai-labels",
+        "emplifai-safety",
+        "emplifai-form",
+        "emplifai-batch",
         "emplifai-upgraded-slightly",
+        "emplifai-stars",
         "emplifai-mad-fits",
         "emplifai-which-llmjp",
         "emplifai-constant",
@@ -250,6 +254,28 @@ def test_every_claim_that_the_printed_numbers_do_not_bear_out():
         if deciding.printed_verdict(claim, numbers)[0] == "contradicted in words"
     ]
     assert in_words == ["which-start", "emplifai-strict", "emplifai-medical", "emplifai-direction"]
+
+
+def test_contradictions_of_emplifai_in_numbers():
+    """Table 4 rates what Section 5.4 leaves out for its form; stars and bounds of Table 6 differ;
+    the appendix's batch is that of one of its eight or four devices.
+    """
+    printed = claims_ledger.ledger(pd.DataFrame({"table": [], "system": []})).set_index("id")
+    evidence = printed.printed_evidence.map(lambda of_claim: [found[0] for _, found, _ in of_claim])
+    assert (min(evidence["emplifai-form"]), max(evidence["emplifai-form"])) == (
+        Decimal("1.71"),
+        Decimal("2.11"),
+    )
+    assert claims_ledger.tally(printed.printed_evidence["emplifai-form"]).endswith(" 7 fail")
+    assert claims_ledger.tally(printed.printed_evidence["emplifai-stars"]).endswith(" 21 fail")
+    numbers = claims_ledger.published()
+    training = numbers[numbers.system == "fine-tuning"].set_index("metric").value.astype(int)
+    one_device = training["device-batch"] * training["accumulation"]
+    assert one_device == training["global-batch"] == 32
+    assert [int(difference) for difference in evidence["emplifai-batch"]] == [
+        one_device * training[devices] - training["global-batch"]
+        for devices in ("devices", "devices-additional")
+    ]
 
 
 def test_printed_numbers_are_compared_as_printed():

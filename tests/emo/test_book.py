@@ -13,9 +13,11 @@ from pathlib import Path
 import nbformat
 import pytest
 import soak_book
+from bs4 import BeautifulSoup
 from smoke_book import KEY, Copy, smoke_book
 
 from emo import warm
+from emo_utils.claims import ledger as claims_ledger
 from emo_utils.experiment.results import SYSTEMS
 from emo_utils.judging.preference import SYSTEMS as COMPARED
 
@@ -48,6 +50,55 @@ def test_book_is_built_from_every_run(book):
         assert "Traceback" not in text
     front = (html / "index.html").read_text(encoding="utf-8")
     assert "They mean nothing" in front and "undecided" in front
+
+
+# What the heads of columns of verdicts name: the source of the numbers.
+SOURCES = {
+    "by the paper's numbers": "paper",
+    "printed numbers": "paper",
+    "here": "profile",
+    "longer run": "longer run",
+}
+
+
+def verdicts_on(page: Path) -> list[tuple[str, str, str]]:
+    """Claim (its identifier), source and verdict, of every table of claims on a page."""
+    names = {claim["claim"]: claim["id"] for claim in claims_ledger.claims()}
+    found = []
+    for table in BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").find_all("table"):
+        heads = [cell.get_text() for cell in table.select("thead th")]
+        if "claim" not in heads or not set(heads) & set(SOURCES):
+            continue
+        for row in table.select("tbody tr"):
+            cells = dict(zip(heads, (cell.get_text() for cell in row.find_all("td")), strict=True))
+            text = cells["claim"]
+            claim = max((name for name in names if text.startswith(name)), key=len)
+            found += [
+                (names[claim], source, cells[head])
+                for head, source in SOURCES.items()
+                if cells.get(head)
+            ]
+    return found
+
+
+def test_no_claim_has_two_verdicts_from_one_source(book):
+    """On all pages together; a chapter with a part of a claim's records names the claims page."""
+    html = book.folder / "_build/html"
+    verdicts, left_to_the_claims_page = {}, set()
+    for page in sorted([html / "index.html", *(html / "book").rglob("*.html")]):
+        for claim, source, verdict in verdicts_on(page):
+            if verdict == claims_ledger.ELSEWHERE:
+                left_to_the_claims_page.add((claim, page.stem))
+            else:
+                verdicts.setdefault((claim, source), {}).setdefault(verdict, []).append(page.stem)
+    assert not {of: said for of, said in verdicts.items() if len(said) > 1}
+    pages = {page for said in verdicts.values() for of_one in said.values() for page in of_one}
+    assert {"claims", "05_emotion_scoring", "06_knowledge_scoring", "10_ebd_scores"} <= pages
+    assert {claim for claim, _ in verdicts} == {claim["id"] for claim in claims_ledger.claims()}
+    assert {
+        ("both-improve", "05_emotion_scoring"),
+        ("both-improve", "06_knowledge_scoring"),
+    } <= left_to_the_claims_page
 
 
 def test_executed_notebooks_have_no_errors(book):
