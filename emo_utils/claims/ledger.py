@@ -119,13 +119,13 @@ def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
 
     records: all those of one source. Columns id, paper, place, claim, note, printed,
     printed_evidence, ours, ours_evidence (lists of comparison, (value, low, high), outcome),
-    tables. Raises EmoError where two records stand for one sum of cells: a claim would have two
-    answers.
+    tables. Raises EmoError where two records with the same kind of interval stand for one sum of
+    cells: a claim would have two answers.
     """
-    sums = records[records.table == TABLE].system
-    if sums.duplicated().any():
+    sums = records[records.table == TABLE].reindex(columns=["system", "interval"])
+    if twice := sums[sums.duplicated()].system.tolist():
         raise EmoError(
-            f"two records of {TABLE} stand for {sums[sums.duplicated()].iloc[0]}: "
+            f"two records of {TABLE} stand for {twice[0]}: "
             "a verdict rests on the records of one source, so give those of one run of each chapter"
         )
     numbers, rows = published(), []
