@@ -19,6 +19,7 @@ import pytest
 SLOW = (
     "test_book",
     "test_training",
+    "test_built_trainers",
     "test_real_weights",
     "test_ebd",
     "test_rewrite",

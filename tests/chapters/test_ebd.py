@@ -152,9 +152,8 @@ def tuned(tmp_path_factory, tiny):
         home_in(folder, patch)
         path = folder / "pairs.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in PAIRS), encoding="utf-8")
-        played = play(
-            "10_empathy_by_design", pairs_file=str(path), batch_size=2, cost_rows=2, movement_rows=2
-        )
+        small = {"batch_size": 2, "cost_rows": 2, "movement_rows": 2}
+        played = play("10_empathy_by_design", pairs_file=str(path), lora_dropout=0.05, **small)
         return played, records_of(played)
 
 
