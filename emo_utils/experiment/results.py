@@ -107,6 +107,16 @@ def share_or_mean(values) -> Kind:
     return "share" if set(pd.Series(values, dtype=float).dropna()) <= {0, 1} else "mean"
 
 
+def scored_by_all(items: pd.DataFrame, systems: tuple[str, ...] = SYSTEMS) -> pd.DataFrame:
+    """The items for which each of these systems has every score, with no other system's: what one
+    system more lacks takes no item from the others.
+
+    items: one row an item, columns with a level `system` (of a pivot).
+    """
+    theirs = items.columns.get_level_values("system").isin(systems)
+    return items.loc[:, theirs].dropna()
+
+
 def frame(records: list[dict]) -> pd.DataFrame:
     """Records as a table with a column for each field, defaults where older ones lack a field, and
     what they have besides (`run`) behind them.

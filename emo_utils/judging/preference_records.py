@@ -108,7 +108,8 @@ def add_strengths(run, duels: pd.DataFrame, lengths: pd.DataFrame, scorer: str) 
                     **r._asdict(),
                     table=f"emodoctor.figure2.tournament.{question}",
                     metric=metric,
-                    n=len(lengths),
+                    n=pairs.id.nunique(),
+                    unscored=len(lengths) - pairs.id.nunique(),
                     kind="other",
                     scorer=scorer,
                     signature=(

@@ -58,6 +58,7 @@ def add_length_controlled(run, ratings: pd.DataFrame, scorer: str, how: str) -> 
         controlled = length_control.at_mean_length_intervals(
             part.expected, part.system, part.log_length, part.id, run.values["seed"]
         )
+        all_of = ratings.system[ratings.metric == metric]
         for system, (value, low, high) in controlled.items():
             run.add(
                 table=TABLE,
@@ -68,6 +69,7 @@ def add_length_controlled(run, ratings: pd.DataFrame, scorer: str, how: str) -> 
                 ci_low=low,
                 ci_high=high,
                 n=int((part.system == system).sum()),
+                unscored=int((all_of == system).sum() - (part.system == system).sum()),
                 scorer=scorer,
                 signature=(
                     f"expected level at the mean log length (least squares), {how}; "
@@ -81,23 +83,26 @@ def add_two_judges(run, both: pd.DataFrame, scorer: str, second: str) -> None:
     """For each rubric (`group`) how far two judges lie apart on the same dialogues (`mad`), and how
     far their levels agree within systems (`pearson`, of six dialogues and more).
 
-    both: columns id, system, metric, expected, expected_second.
+    both: columns id, system, metric, expected, expected_second, missing where one did not answer.
     """
     apart = (both.expected - both.expected_second).abs()
     common = {"table": "emplifai.judges", "system": f"{scorer} and {second}", "scorer": scorer}
-    for metric, part in both.groupby("metric", sort=False):
+    for metric, dialogues in both.groupby("metric", sort=False):
+        part = dialogues.dropna()
         run.add_mean(
-            apart[part.index].groupby(part.id).mean(),
+            apart[dialogues.index].groupby(dialogues.id).mean(),
             **common,
             metric="mad",
             group=metric,
             signature="mean absolute difference of expected levels on dialogues that keep the form",
             unit="pairs",
         )
+        if len(part) <= 5:
+            continue
         value, low, high = correlations.pearson_within_groups(
             part.expected, part.expected_second, part.system, part.id, run.values["seed"]
         )
-        if len(part) > 5 and np.isfinite([value, low, high]).all():
+        if np.isfinite([value, low, high]).all():
             run.add(
                 **common,
                 metric="pearson",
@@ -107,6 +112,7 @@ def add_two_judges(run, both: pd.DataFrame, scorer: str, second: str) -> None:
                 ci_low=low,
                 ci_high=high,
                 n=len(part),
+                unscored=len(dialogues) - len(part),
                 signature=(
                     "Pearson's r of expected levels less each system's mean; bootstrap over pairs"
                 ),

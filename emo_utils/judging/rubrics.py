@@ -116,15 +116,18 @@ def planted_above(
     yes: pd.DataFrame, cases: pd.DataFrame, kinds: tuple[str, ...]
 ) -> Iterator[tuple[str, str, pd.Series]]:
     """For each question (named after the kind of case that it looks for) and each other kind: in
-    which scenes the planted case got the higher probability of yes, 1 or 0, and 0.5 for a tie.
+    which scenes the planted case got the higher probability of yes, 1 or 0, and 0.5 for a tie;
+    missing where one of the two got no answer.
 
     yes: `yes_probabilities`, a row a case. cases: columns scene, kind. Yields (kind asked for,
     other kind, one value a scene that has both).
     """
+    there = cases.groupby(["scene", "kind"]).size().unstack("kind").notna()
     for asked in [kind for kind in kinds if kind in yes]:
         chances = yes[asked].groupby([cases.scene, cases.kind]).first().unstack("kind")
         for other in [kind for kind in kinds if kind != asked]:
             if {asked, other} <= set(chances):
-                pair = chances[[asked, other]].dropna()
+                pair = chances.loc[there[asked] & there[other], [asked, other]]
                 ties = pair[asked] == pair[other]
-                yield asked, other, (pair[asked] > pair[other]) + 0.5 * ties
+                above = (pair[asked] > pair[other]) + 0.5 * ties
+                yield asked, other, above.where(pair.notna().all(axis=1))

@@ -22,7 +22,7 @@ def beyond_words(records: pd.DataFrame, *tables: str) -> tuple[pd.DataFrame, str
     """
     part = records[records.table.isin(tables)]
     caption = (
-        f"n = {part.n.max()} test questions, {part.unscored.max()} unscored at most. "
+        f"{result_tables.questions(part)}, {part.unscored.max()} unscored at most. "
         f"{result_tables.CHECKPOINT}"
     )
     return result_tables.grid(part).rename(columns=_NAMES), caption

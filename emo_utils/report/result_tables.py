@@ -109,11 +109,18 @@ def caption(records: pd.DataFrame, table: str, covers: str = CHECKPOINT) -> str:
     read from the records of a table.
     """
     part = records[records.table == table]
-    n, unscored = part.n.max(), int(part.groupby("system").unscored.max().sum())
+    unscored = int(part.groupby("system").unscored.max().sum())
     return (
-        f"n = {n} test questions, {unscored} answers unscored. {covers}. "
+        f"{questions(part)}, {unscored} answers unscored. {covers}. "
         f"Scorer: {part.scorer.iloc[0]}. How: {part.signature.iloc[0]}."
     )
+
+
+def questions(part: pd.DataFrame) -> str:
+    """How many questions records rest on, and which systems on fewer, for captions."""
+    counts = part.groupby("system", sort=False).n.max()
+    fewer = ", ".join(f"{name} {n}" for name, n in counts.items() if n < counts.max())
+    return f"n = {counts.max()} test questions" + (f" ({fewer})" if fewer else "")
 
 
 def badge(profile: str) -> str:

@@ -113,7 +113,8 @@ def add_seeds(run, table: str, answers: pd.DataFrame, embedding_model: str) -> N
     trainings = answers.run.map(sweeps.without_seed)
     for training, part in answers.groupby(trainings, sort=False):
         for metric in ("warmth", "bleu1") if part.run.nunique() > 1 else ():
-            values = part.pivot(index="run", columns="id", values=metric).dropna(axis="columns")
+            scores = part.pivot(index="run", columns="id", values=metric)
+            values = scores.dropna(axis="columns")  # questions that every seed has a score for
             value, low, high = intervals.mean_interval_over_seeds(
                 values.to_numpy(), run.values["seed"]
             )
@@ -125,6 +126,7 @@ def add_seeds(run, table: str, answers: pd.DataFrame, embedding_model: str) -> N
                 ci_low=low,
                 ci_high=high,
                 n=values.shape[1],
+                unscored=scores.shape[1] - values.shape[1],
                 group="all seeds",
                 interval="seeds and items",
                 scorer=_scorer(metric, embedding_model),

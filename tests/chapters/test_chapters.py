@@ -15,7 +15,8 @@ from emo_utils.experiment import results
 from emo_utils.judging import decisions, preference, remote, screens
 from emo_utils.models import embeddings, loading
 from emo_utils.project import EmoError
-from emo_utils.scoring import emotion, facts, sentence_marks
+from emo_utils.report import result_tables
+from emo_utils.scoring import emotion, emotion_scorers, facts, sentence_marks
 from emo_utils.stats import intervals
 
 SYSTEMS, UNREADABLE = list(preference.SYSTEMS), "(a text that no judge can read)"
@@ -228,6 +229,47 @@ def test_pairs_that_cannot_be_read_leave_no_record(home, monkeypatch, given, cap
     )
 
 
+# Chapter 5
+
+
+def scores_by_marks(kind, texts, **_):
+    """Every score of a text is the number of its exclamation marks, and missing where it is
+    unreadable.
+    """
+    marks = [np.nan if UNREADABLE in text else float(text.count("!")) for text in texts]
+    columns = dict.fromkeys([*emotion.EMOTIONS, "mean", "max"], marks)
+    return emotion_scorers.Scored(kind, pd.DataFrame(columns), "marks", "counted")
+
+
+def extra_system(home, count: int) -> str:
+    """A file with the answers of a system of one's own to the first questions."""
+    write_answers(home.folder, "mine", home.rows[:count], ["Mine!!! It is not so bad."] * count)
+    return str(home.folder / "results" / "smoke" / "answers" / "mine.parquet")
+
+
+def test_emotion_counts_each_systems_own_questions(home, monkeypatch):
+    """One answer is unscored and a system of one's own has two: neither takes a question from
+    another system, and what is unscored is not counted as scored.
+    """
+    monkeypatch.setattr(emotion_scorers, "score", scores_by_marks)
+    played = play(
+        "05_emotion_scoring", second="none", extra=extra_system(home, 2), until="run.finish();"
+    )
+    found = records_of(played)
+    means = found.loc["emodoctor.table1"].xs("mean", level="metric").xs("all", level="group")
+    assert means.n.to_dict() == dict.fromkeys(results.SYSTEMS, 4) | {"eqsr-kto": 3, "mine": 2}
+    assert means.unscored.to_dict() == dict.fromkeys(means.index, 0) | {"eqsr-kto": 1}
+    by_emotion = found.loc["emodoctor.table1"].drop(index="all", level="group")
+    of_kto = by_emotion.loc["eqsr-kto"]
+    assert (of_kto.n + of_kto.unscored).sum() == 3  # that of the unscored answer has no record
+    assert (by_emotion.loc["base"].n == 1).all() and len(by_emotion.loc["base"]) == 4
+    assert set(found.loc["emodoctor.claims"].n) == {3}  # the nine's, not the two of the extra one
+    differences = found.loc["emodoctor.table1.differences"].xs("mean", level="metric")
+    assert differences.n["eqsr-dpo", "minus base"] == 4
+    assert differences.n["mine", "minus base"] == differences.n["mine", "minus prompt"] == 2
+    assert differences.value["mine", "minus base"] == 3.0
+
+
 # Chapter 6
 
 
@@ -238,13 +280,20 @@ def test_knowledge_counts_what_cannot_be_read(home, monkeypatch):
     drawn = intervals.resample_indices
     monkeypatch.setattr(intervals, "RESAMPLES", 50)
     monkeypatch.setattr(intervals, "resample_indices", lambda n, seed: drawn(n, seed, 50))
-    found = records_of(play("06_knowledge_scoring")).xs("all", level="group")
+    played = play("06_knowledge_scoring", extra=extra_system(home, 2))
+    found = records_of(played).xs("all", level="group")
+    own = found.xs("mine", level="system")
+    found = found.drop(index="mine", level="system")
+    assert set(own.n) == {2} and set(own.unscored) == {0}
     kept = found.loc["emodoctor.facts"].xs("kept", level="metric")
     assert (kept.value == 1.0).all() and kept.unscored.to_dict() == dict.fromkeys(
         results.SYSTEMS, 0
     ) | {"eqsr-kto": 1}
     assert found.loc["emodoctor.facts.yardsticks"].n.tolist() == [4, 4]
     overlap = found.loc["emodoctor.table2.doctor"]
+    assert set(overlap.n) == {4} and "(mine 2)" in result_tables.questions(
+        played.records[played.records.table == "emodoctor.table2.doctor"]
+    )
     assert set(overlap.index.get_level_values("metric")) == {
         "bleu",
         "bleu1",
@@ -257,6 +306,7 @@ def test_knowledge_counts_what_cannot_be_read(home, monkeypatch):
     # Sums of cells are over the three questions that have a score for every system.
     combined = found.loc["emodoctor.claims"]
     assert set(combined[combined.scorer.str.startswith("tiny-llama")].n) == {3}
+    assert set(combined[combined.scorer.str.startswith("sacrebleu")].n) == {4}
 
 
 # Chapter 8
