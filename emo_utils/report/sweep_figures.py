@@ -6,7 +6,8 @@ import pandas as pd
 from emo_utils.report import figures, sweep_tables
 
 TITLES = {
-    "final_margin": "reward margin at the end",
+    "last_margin": "reward margin, last tenth of the steps",
+    "final_margin": "reward margin, last five steps",
     "moved, nats": "margin / beta, nats",
     "validation_loss": "held-out loss, each method's own",
     "warmth": "warmth (chapter 5's scorer)",
@@ -42,7 +43,7 @@ def with_nats(records: pd.DataFrame) -> pd.DataFrame:
     """Records with one more metric, `moved, nats`. A margin is beta times a log-ratio: divided by
     beta it says how far the model has moved.
     """
-    margins = records[records.metric == "final_margin"]
+    margins = records[records.metric.isin(["last_margin", "final_margin"])]
     numbers = ["value", "ci_low", "ci_high"]
     moved = margins[numbers].div(margins.beta.astype(float), axis="index")
     return pd.concat([records, margins.assign(metric="moved, nats", **moved)])

@@ -4,6 +4,7 @@ The records are those of chapter 12: group `all` has one a variant and metric, `
 training with several seeds.
 """
 
+import numpy as np
 import pandas as pd
 
 from emo_utils.experiment import sweeps
@@ -12,6 +13,7 @@ from emo_utils.report import result_tables
 SHOWN = (
     "warmth",
     "bleu1",
+    "last_margin",
     "final_margin",
     "kl_per_token",
     "gain_per_token",
@@ -19,6 +21,12 @@ SHOWN = (
     "complete",
     "repeated",
 )
+# Headings of what a training says of its own end. Runs that were kept before the tenth was taken
+# have the mean of the last five steps, of seven as of seventy.
+HEADINGS = {
+    "last_margin": "margin, last tenth of the steps",
+    "final_margin": "margin, last five steps",
+}
 
 
 def with_parameters(records: pd.DataFrame) -> pd.DataFrame:
@@ -53,23 +61,51 @@ def variants_table(records: pd.DataFrame) -> pd.DataFrame:
     return (
         variants[differing]
         .join(measures[[name for name in SHOWN if name in measures]])
-        .rename(columns={"base": "system", "seed_of": "seed"})
+        .rename(columns={"base": "system", "seed_of": "seed"} | HEADINGS)
         .round(3)
     )
 
 
-def failed_in_words(records: pd.DataFrame) -> str:
-    """Which trainings ended with a margin below 0, and their ranks by warmth; records of group
-    `all`.
+def told_apart(records: pd.DataFrame) -> pd.DataFrame:
+    """Whether each training tells apart rows that it did not see, one row a variant: `apart` (True,
+    False, or missing where nothing says) and `by`, in words; records of group `all`.
+
+    That is the reward margin of training rows that were held out, or else on how many test
+    questions the wanted answer gained more than the other one.
     """
     measures = records.pivot(index="system", columns="metric", values="value")
-    ranks = measures.warmth.rank(ascending=False).astype(int)
-    failed = measures.index[measures.final_margin < 0] if "final_margin" in measures else []
+    measures = measures.reindex(
+        columns=measures.columns.union(["validation_margin", "test_accuracy"])
+    )
+    found = {}
+    for variant in records.system.unique():
+        margin, share = measures.loc[variant, ["validation_margin", "test_accuracy"]]
+        if not np.isnan(margin):
+            found[variant] = margin > 0, f"margin {margin:.2f} on held-out rows"
+        elif not np.isnan(share):
+            by = f"the wanted answer gained more on {share:.0%} of unseen questions"
+            found[variant] = share > 0.5, by
+        else:
+            found[variant] = None, ""
+    return pd.DataFrame.from_dict(found, orient="index", columns=["apart", "by"])
+
+
+def failed_in_words(records: pd.DataFrame) -> str:
+    """Which trainings do not tell apart rows that they did not see (`told_apart`), with their ranks
+    by warmth, and how many were not asked; records of group `all`.
+    """
+    warmth = records[records.metric == "warmth"].set_index("system").value
+    ranks, asked = warmth.rank(ascending=False).astype(int), told_apart(records)
     sentences = [
-        f"{variant} failed, and is number {ranks[variant]} of {len(measures)} by warmth"
-        for variant in failed
+        f"{r.Index} failed ({r.by}), and is number {ranks[r.Index]} of {len(ranks)} by warmth"
+        for r in asked[asked.apart.eq(False)].itertuples()
     ]
-    return "; ".join(sentences) or "no training failed by this sign"
+    unknown = int(asked.apart.isna().sum())
+    if unknown < len(asked) and not sentences:
+        sentences = ["no training failed by this sign"]
+    if unknown:
+        sentences.append(f"{unknown} of {len(asked)} trainings have no number on unseen rows")
+    return "; ".join(sentences)
 
 
 def seeds_table(records: pd.DataFrame) -> pd.DataFrame:

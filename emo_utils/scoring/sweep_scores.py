@@ -13,8 +13,9 @@ from emo_utils.stats import intervals
 # What a training says of itself, where it has it (without held-out rows there is no validation),
 # and what kind of number that is.
 OF_TRAINING = {
-    "final_loss": "mean",
-    "final_margin": "mean",
+    "steps": "count",
+    "last_loss": "mean",
+    "last_margin": "mean",
     "kl_per_token": "mean",
     "gain_per_token": "difference",
     "test_accuracy": "share",

@@ -10,7 +10,12 @@ from emo_utils.data import training_rows
 from emo_utils.stats import intervals
 from emo_utils.training import fitting, packed
 
-TAIL = 5  # last steps over which a final loss is averaged
+
+def last_tenth(log: pd.DataFrame) -> pd.DataFrame:
+    """The last tenth of a training's steps, one at least: the end of a training, of which a mean
+    over more steps would tell its middle.
+    """
+    return log.tail(max(1, len(log) // 10))
 
 
 def validation_scores(history: list[dict]) -> pd.DataFrame:
@@ -133,9 +138,9 @@ def movement_records(moved: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
 def add_records(
     run, trainer, answers: pd.DataFrame, moved: pd.DataFrame, table: str = "emodoctor.training"
 ) -> None:
-    """Record the training's last loss (and reward margin), the scores of held-out rows, the length
-    of the answers, and what `movement` gave on the questions it answered, with intervals where
-    items allow.
+    """Record the training's loss (and reward margin) in the last tenth of its steps, the number of
+    its steps, the scores of held-out rows, the length of the answers, and what `movement` gave on
+    the questions it answered, with intervals where items allow.
     """
     log, held_out = (
         fitting.training_log(trainer.state.log_history),
@@ -144,20 +149,27 @@ def add_records(
     validation = held_out.iloc[-1].drop("epoch") if len(held_out) else {}
     system, seed = run.values["system"], run.values["seed"]
     common = {"table": table, "system": system, "scorer": "trainer"}
-    for metric, column in (("final_loss", "loss"), ("final_margin", "rewards/margins")):
+    run.add(
+        **common,
+        metric="steps",
+        value=len(log),
+        n=len(log),
+        kind="count",
+        interval="none",
+        signature="optimizer steps of the training",
+    )
+    last = last_tenth(log)
+    for metric, column in (("last_loss", "loss"), ("last_margin", "rewards/margins")):
         if column in log:
-            last = log[column].tail(TAIL)
-            value, low, high = intervals.mean_interval(last, seed)
             run.add(
                 **common,
                 metric=metric,
-                value=value,
-                ci_low=low,
-                ci_high=high,
+                value=last[column].mean(),
                 n=len(last),
+                interval="none",
                 signature=(
-                    f"mean of {column} over the last {len(last)} steps; "
-                    "bootstrap over these steps, not over test items"
+                    f"mean of {column} over the last {len(last)} of {len(log)} steps "
+                    "(a tenth, one at least), each on the rows of its own batch"
                 ),
             )
     for name, score in validation.items():

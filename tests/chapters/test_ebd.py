@@ -173,8 +173,8 @@ def test_the_first_margin_is_zero_in_spite_of_dropout(tuned):
 def test_a_training_leaves_records_and_both_systems_answers(tuned):
     played, found = tuned
     assert {
-        "final_loss",
-        "final_margin",
+        "last_loss",
+        "last_margin",
         "kl_per_token",
         "gain_per_token",
         "test_accuracy",

@@ -202,7 +202,7 @@ def test_a_variant_lies_apart_from_the_book(home, monkeypatch):
     assert {
         "results/smoke/02_sft.er-sft.json",
         "checkpoints/smoke/er-sft/README.md",
-    } <= before and len(records) == 5
+    } <= before and len(records) == 6
     name = "02_sft.er-sft@learning_rate=0.01,seed=43"
     variant = run_variant(name)
     assert variant.run.variant and not book.run.variant
@@ -234,8 +234,8 @@ def test_a_variant_lies_apart_from_the_book(home, monkeypatch):
         0.01,
         43,
     )
-    assert table["final_loss"] == next(
-        r.value for r in variant.run.records if r.metric == "final_loss"
+    assert table["last_loss"] == next(
+        r.value for r in variant.run.records if r.metric == "last_loss"
     )
 
 
@@ -283,8 +283,8 @@ def test_the_chapter_compares_the_variants_of_a_sweep(home, monkeypatch, tmp_pat
         "complete",
         "repeated",
         "tokens",
-        "final_loss",
-        "final_margin",
+        "last_loss",
+        "last_margin",
     } <= set(records.metric)
     for name in names:
         mine = records[records.system == name].set_index("metric")
@@ -292,8 +292,8 @@ def test_the_chapter_compares_the_variants_of_a_sweep(home, monkeypatch, tmp_pat
             mine.value["tokens"] == trained[name].answers.tokens.mean()
             and mine.n["tokens"] == START["test_rows"]
         )
-        margin = next(r.value for r in trained[name].run.records if r.metric == "final_margin")
-        assert mine.value["final_margin"] == margin and mine.interval["final_margin"] == "none"
+        margin = next(r.value for r in trained[name].run.records if r.metric == "last_margin")
+        assert mine.value["last_margin"] == margin and mine.interval["last_margin"] == "none"
     assert results.read("smoke").empty
 
 

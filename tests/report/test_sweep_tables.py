@@ -8,6 +8,7 @@ import pytest
 from emo_utils.experiment import sweeps
 from emo_utils.report import figures, sweep_figures, sweep_tables
 
+LAST = "margin, last tenth of the steps"
 DPO, KTO = "03_dpo.eqsr-dpo@beta=", "04_kto.eqsr-kto@beta="
 
 
@@ -36,7 +37,7 @@ def records():
         (f"{DPO}0.05,seed=42", 0.25, -1.0),
         (f"{KTO}0.1,seed=42", 0.375, 3.0),
     ):
-        rows += [record(variant, "warmth", warmth), record(variant, "final_margin", margin, half=0)]
+        rows += [record(variant, "warmth", warmth), record(variant, "last_margin", margin, half=0)]
     return pd.DataFrame(rows)
 
 
@@ -56,22 +57,39 @@ def test_names_say_the_parameters(records):
 
 def test_a_row_a_variant_with_what_differs(records):
     table = sweep_tables.variants_table(records)
-    assert list(table.columns) == ["system", "beta", "seed", "warmth", "final_margin"]
+    assert list(table.columns) == ["system", "beta", "seed", "warmth", LAST]
     second = table.loc[f"{DPO}0.1,seed=43"]
     assert second.tolist() == ["eqsr-dpo", "0.1", "43", "0.750 [0.625, 0.875]", 2.0]
     # Nothing differs but the system where each has one variant of the same parameters.
     same = records[records.system.isin([f"{DPO}0.1,seed=42", f"{KTO}0.1,seed=42"])]
-    assert list(sweep_tables.variants_table(same).columns) == ["system", "warmth", "final_margin"]
+    assert list(sweep_tables.variants_table(same).columns) == ["system", "warmth", LAST]
 
 
-def test_failed_trainings_are_named_with_their_rank(records):
-    assert sweep_tables.failed_in_words(records) == (
-        f"{DPO}0.05,seed=42 failed, and is number 4 of 4 by warmth"
+def test_failed_trainings_are_those_that_fail_on_rows_they_did_not_see(records):
+    """A margin of the training's own batches below 0 is no failure by itself."""
+    first, second, low, kto = records.system.unique()
+    said = sweep_tables.failed_in_words(records)
+    assert said == "4 of 4 trainings have no number on unseen rows"
+    unseen = [
+        record(first, "validation_margin", -0.5),
+        record(first, "test_accuracy", 1.0),
+        record(second, "validation_margin", 0.5),
+        record(low, "test_accuracy", 0.25),
+    ]
+    assert sweep_tables.failed_in_words(pd.concat([records, pd.DataFrame(unseen)])) == (
+        f"{first} failed (margin -0.50 on held-out rows), and is number 2 of 4 by warmth; "
+        f"{low} failed (the wanted answer gained more on 25% of unseen questions), "
+        "and is number 4 of 4 by warmth; 1 of 4 trainings have no number on unseen rows"
     )
-    well = records[~records.system.str.contains("0.05")]
-    assert sweep_tables.failed_in_words(well) == "no training failed by this sign"
-    warmth = records[records.metric == "warmth"]
-    assert sweep_tables.failed_in_words(warmth) == "no training failed by this sign"
+    well = pd.DataFrame([record(name, "test_accuracy", 1.0) for name in records.system.unique()])
+    assert sweep_tables.failed_in_words(pd.concat([records, well])) == (
+        "no training failed by this sign"
+    )
+
+
+def test_what_older_runs_averaged_is_headed_as_that(records):
+    older = records.assign(metric=records.metric.replace("last_margin", "final_margin"))
+    assert sweep_tables.variants_table(older).columns[-1] == "margin, last five steps"
 
 
 def test_seeds_stand_beside_questions(records):
@@ -108,7 +126,7 @@ def test_a_line_joins_what_differs_in_one_thing_alone(records):
 def test_the_figure_has_a_panel_a_measure(records):
     figure = sweep_figures.measures_figure(records, "beta")
     titles = [axis.get_title() for axis in figure.axes]
-    assert titles == ["reward margin at the end", "margin / beta, nats", titles[2]]
+    assert titles == ["reward margin, last tenth of the steps", "margin / beta, nats", titles[2]]
     warm = figure.axes[2]
     assert [label.get_text() for label in warm.get_xticklabels()] == ["0.05", "0.1"]
     dpo, kto = warm.containers

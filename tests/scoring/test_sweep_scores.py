@@ -93,15 +93,15 @@ def test_every_measure_of_a_variant_is_recorded(run):
 def test_a_training_is_recorded_with_what_it_says_of_itself(run):
     variants = pd.DataFrame(
         [
-            {"run": FIRST, "seed": 42, "final_loss": 1.5, "minutes": 3},
-            {"run": OTHER, "seed": 42, "final_loss": 0.5, "final_margin": -0.25},
+            {"run": FIRST, "seed": 42, "last_loss": 1.5, "minutes": 3},
+            {"run": OTHER, "seed": 42, "last_loss": 0.5, "last_margin": -0.25},
         ]
     )
     sweep_scores.add_trainings(run, "sweep.mine", variants)
     assert [(r.system, r.metric, r.value) for r in run.records] == [
-        (FIRST, "final_loss", 1.5),
-        (OTHER, "final_loss", 0.5),
-        (OTHER, "final_margin", -0.25),
+        (FIRST, "last_loss", 1.5),
+        (OTHER, "last_loss", 0.5),
+        (OTHER, "last_margin", -0.25),
     ]
     assert all((r.interval, r.n, r.scorer) == ("none", 1, "trainer") for r in run.records)
 

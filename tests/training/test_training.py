@@ -443,6 +443,24 @@ def test_held_out_rows_are_scored_and_answered_in_place_of_the_test(home, notebo
         )  # the trainer averages over batches
 
 
+def test_the_end_of_a_training_is_a_tenth_of_its_steps(home):
+    log = pd.DataFrame({"loss": range(27)})
+    assert [movement.last_tenth(log.head(n)).loss.tolist() for n in (1, 7, 19, 20, 27)] == [
+        [0],
+        [6],
+        [18],
+        [18, 19],
+        [25, 26],
+    ]
+    names = play("03_dpo", train_rows=8, epochs=2.0, until="run.finish()")
+    found = {r.metric: r for r in names.run.records}
+    assert len(names.log) == 4 and found["steps"].value == 4
+    for metric, column in (("last_loss", "loss"), ("last_margin", "rewards/margins")):
+        record = found[metric]
+        assert (record.value, record.n) == (names.log[column].iloc[-1], 1)
+        assert "over the last 1 of 4 steps" in record.signature and record.interval == "none"
+
+
 # What a row becomes
 
 
@@ -860,12 +878,13 @@ def test_what_is_saved_loads_elsewhere(trained, notebook):
     )
     assert again.answer.tolist() == names.answers.answer.tolist()
     assert {r.metric for r in names.run.records} == {
-        "final_loss",
+        "steps",
+        "last_loss",
         "answer_tokens",
         "kl_per_token",
         "gain_per_token",
         "test_accuracy",
-    } | (set() if notebook == "02_sft" else {"final_margin"})
+    } | (set() if notebook == "02_sft" else {"last_margin"})
 
 
 @pytest.mark.parametrize(
