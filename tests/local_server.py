@@ -31,3 +31,32 @@ class Local:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.address = f"http://127.0.0.1:{self.server.server_port}/v1"
+
+
+def completion(text, logprobs=None):
+    """A chat completion: its text, and the log-probabilities of its first token's likeliest ones,
+    in the order in which the server names them.
+    """
+    top = [
+        {"token": token, "logprob": value, "bytes": None}
+        for token, value in (logprobs or {}).items()
+    ]
+    content = (
+        [{"token": text[:1], "logprob": 0.0, "bytes": None, "top_logprobs": top}]
+        if logprobs
+        else None
+    )
+    return {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": text},
+                "logprobs": content and {"content": content},
+            }
+        ],
+    }

@@ -2,8 +2,6 @@
 over the probabilities of the five numbers, by a judge in this process or behind a chat service.
 """
 
-import math
-
 import numpy as np
 import pandas as pd
 import torch
@@ -42,7 +40,7 @@ def scores(judge: Reader, rows: pd.DataFrame, levels: list[str]) -> pd.DataFrame
     Columns `value`: the expected number. `bare`: the likeliest number alone, or the one that was
     written. `mass`: the probability that any of the five came next. Where a service gives no
     log-probabilities, `value` is the bare number and `mass` is missing; where it wrote no number,
-    so is `bare`.
+    so is `bare`. Raises EmoError where a service fails, as for typed decisions.
     """
     score = _by_service if isinstance(judge, remote.Chat) else _in_process
     found = [
@@ -76,11 +74,15 @@ def _in_process(judge: decisions.Judge, text: str) -> tuple[float, float, float]
 
 
 def _by_service(judge: remote.Chat, text: str) -> tuple[float, float, float]:
-    """From the first token of a chat service's reply, which the judge's store keeps."""
+    """From the first token of a chat service's reply, which the judge's store keeps; a text that
+    it refuses, or to which it writes nothing, has no number and is asked about again.
+    """
     key = sha256_json([*judge.identity, "G-Eval", text])
-    if (reply := judge.store.get(key)) is None:
-        judge.store.put(key, reply := _reply(judge, text))
-    written, chances = reply
+    if (kept := judge.store and judge.store.get(key)) is None:
+        kept = _first_token(judge.reply(text))
+        if judge.store and any(kept):
+            judge.store.put(key, kept)
+    written, chances = kept
     number = float(written) if written in set(NUMBERS) else float("nan")
     if not chances:
         return number, number, float("nan")
@@ -88,16 +90,11 @@ def _by_service(judge: remote.Chat, text: str) -> tuple[float, float, float]:
     return sum(int(k) * p for k, p in chances.items()) / mass, number, mass
 
 
-def _reply(judge: remote.Chat, text: str) -> list:
+def _first_token(reply: remote.Reply | None) -> list:
     """What the service wrote, and the probabilities of the numbers among the first token's
     likeliest ones; none where it gives no log-probabilities.
     """
-    choice = judge._complete(text)
-    content = choice.logprobs.content if choice.logprobs else None
-    likeliest = content[0].top_logprobs if content else []
-    chances = {
-        token.token.strip(): math.exp(token.logprob)
-        for token in reversed(likeliest)
-        if token.token.strip() in set(NUMBERS)
-    }
-    return [(choice.message.content or "").strip(), chances]
+    if reply is None:
+        return ["", {}]
+    numbers = {token: p for token, p in reply.likeliest.items() if token in set(NUMBERS)}
+    return [reply.written, numbers]

@@ -9,8 +9,10 @@ OPENAI_API_KEY.
 import json
 import math
 import os
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import NamedTuple
 
 import openai
 
@@ -18,6 +20,7 @@ from emo_utils.judging.decisions import Judge, Reader
 from emo_utils.project import EmoError, first_line
 
 AT_ONCE = 8
+MALFORMED = (KeyError, IndexError, TypeError, ValueError, AttributeError)  # of a reply that is read
 CHAT_TOKENS = 2048  # one would do for a number; models that think before they write need many
 
 
@@ -95,35 +98,46 @@ class Server(Reader):
     def _forward(
         self, state: str, questions: dict[str, dict]
     ) -> dict[str, dict[str, float | None]]:
+        answers = self._answer(lambda text: self._ask(text, questions), state)
+        if answers is None:
+            return {name: dict.fromkeys(_options(question)) for name, question in questions.items()}
+        return answers
+
+    def _answer(self, ask: Callable[[str], object], text: str):
+        """What a request gives for a text; None where the server refuses this text alone.
+
+        Raises EmoError with the server's words where it takes no text asked about so, does not
+        answer at all, or answers in another form.
+        """
         try:
-            answers = self._ask(state, questions)
+            answer = ask(text)
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
             if not self.answered and not self._answers_anything(
-                questions
+                ask
             ):  # the questions or the model are at fault, not this text
                 raise EmoError(
                     f"{self.address or 'OpenAI'} does not take these questions for {self.name}: "
                     f"{first_line(error)}"
                 ) from None
-            return {name: dict.fromkeys(_options(question)) for name, question in questions.items()}
+            return None
         except openai.OpenAIError as error:
             raise EmoError(
                 f"{self.address or 'OpenAI'} does not answer "
                 f"({type(error).__name__}: {first_line(error)}); "
                 "the answers so far are kept: see to it and start again"
             ) from None
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except MALFORMED as error:
             raise EmoError(
-                f"{self.address} did not answer in the form of {type(self).__name__} "
+                f"{self.address or 'OpenAI'} did not answer in the form of {type(self).__name__} "
                 f"({type(error).__name__}: {first_line(error)})"
             ) from None
         self.answered = True
-        return answers
+        return answer
 
-    def _answers_anything(self, questions) -> bool:
+    def _answers_anything(self, ask) -> bool:
         try:
-            self._ask("Hello.", questions)
-        except openai.OpenAIError:
+            ask("Hello.")
+        except (openai.OpenAIError, *MALFORMED):
             return False
         self.answered = True
         return True
@@ -173,6 +187,15 @@ class Decisions(Server):
         return found
 
 
+class Reply(NamedTuple):
+    """What a chat service wrote, stripped, and the probabilities of the first token's likeliest
+    ones, stripped too (of two that are then the same, the likelier); none where it gives none.
+    """
+
+    written: str
+    likeliest: dict[str, float]
+
+
 class Chat(Server):
     """Chat completions, for judges that offer nothing else: one request a question, the number of
     an option as the answer.
@@ -214,22 +237,13 @@ class Chat(Server):
                     ),
                 ]
             )
-            choice = self._complete(content)
+            reply = self._reply(content)
             numbers = {str(k): option for k, option in enumerate(options, start=1)}
-            said = (choice.message.content or "").strip().rstrip(".")
-            if (
-                not said and choice.finish_reason == "length"
-            ):  # a model that thinks used up its tokens: nothing to keep as an answer
-                raise ValueError(f"it wrote nothing within {CHAT_TOKENS} tokens")
-            first = (
-                choice.logprobs.content[0].top_logprobs
-                if choice.logprobs and choice.logprobs.content
-                else []
-            )
+            said = reply.written.rstrip(".")
             chances = {
-                numbers[t.token.strip()]: math.exp(t.logprob)
-                for t in reversed(first)
-                if t.token.strip() in numbers
+                numbers[token]: chance
+                for token, chance in reply.likeliest.items()
+                if token in numbers
             } or {numbers.get(said): 1.0}
             total = sum(chances.values())
             found[name] = (
@@ -238,6 +252,28 @@ class Chat(Server):
                 else dict.fromkeys(options)
             )
         return found
+
+    def reply(self, content: str) -> Reply | None:
+        """The service's reply to a message of the user; None where it refuses this one alone.
+
+        Raises EmoError as a typed decision does, also where the service wrote nothing within the
+        tokens that it may use.
+        """
+        return self._answer(self._reply, content)
+
+    def _reply(self, content: str) -> Reply:
+        choice = self._complete(content)
+        written = (choice.message.content or "").strip()
+        if (
+            not written and choice.finish_reason == "length"
+        ):  # a model that thinks used up its tokens: nothing to keep as an answer
+            raise ValueError(f"it wrote nothing within {CHAT_TOKENS} tokens")
+        first = (
+            choice.logprobs.content[0].top_logprobs
+            if choice.logprobs and choice.logprobs.content
+            else []
+        )
+        return Reply(written, {t.token.strip(): math.exp(t.logprob) for t in reversed(first)})
 
     def _complete(self, content: str):
         asked = {

@@ -6,7 +6,6 @@ import json
 import math
 import re
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import openai
@@ -365,7 +364,7 @@ class ChatJudge(RuleJudge, remote.Chat):
         RuleJudge.__init__(self)
         self.store, self.with_logprobs, self.completed = store, logprobs, []
 
-    def _complete(self, text):
+    def reply(self, text):
         self.completed.append(text)
         number = (
             "4"
@@ -373,17 +372,8 @@ class ChatJudge(RuleJudge, remote.Chat):
             or TESTS[1]["chosen"] in text.rpartition(" answer\n")[2]
             else "2"
         )
-        top = [
-            SimpleNamespace(token=number, logprob=math.log(0.6)),
-            SimpleNamespace(token="5", logprob=math.log(0.2)),
-            SimpleNamespace(token="x", logprob=math.log(0.2)),
-        ]
-        logprobs = (
-            SimpleNamespace(content=[SimpleNamespace(top_logprobs=top)])
-            if self.with_logprobs
-            else None
-        )
-        return SimpleNamespace(message=SimpleNamespace(content=number), logprobs=logprobs)
+        likeliest = {"x": 0.2, "5": 0.2, number: 0.6} if self.with_logprobs else {}
+        return remote.Reply(number, likeliest)
 
 
 @pytest.mark.parametrize("logprobs", [True, False])

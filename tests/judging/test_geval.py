@@ -1,14 +1,13 @@
 """G-Eval against the whole distribution of the next token, and by a service that follows a rule."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from local_server import completion
 
-from emo_utils.experiment.store import Store
 from emo_utils.judging import decisions, geval, remote
 from emo_utils.models import loading
 from emo_utils.project import EmoError, sha256_bytes
@@ -63,28 +62,6 @@ def test_a_tokenizer_without_numbers_is_named(tiny):
         geval.scores(judge, ROWS, LEVELS)
 
 
-class ChatJudge(remote.Chat):
-    """A chat that writes one text, with the log-probabilities that it is given, or without."""
-
-    identity, signature = ["chat"], "chat"
-
-    def __init__(self, store, written, chances):
-        decisions.Reader.__init__(self, "chat")
-        self.store, self.written, self.chances, self.completed = store, written, chances, []
-
-    def _complete(self, text):
-        self.completed.append(text)
-        top = [
-            SimpleNamespace(token=token, logprob=math.log(chance))
-            for token, chance in (self.chances or {}).items()
-        ]
-        logprobs = None
-        if self.chances is not None:
-            logprobs = SimpleNamespace(content=[SimpleNamespace(top_logprobs=top)])
-        message = SimpleNamespace(content=self.written)
-        return SimpleNamespace(message=message, logprobs=logprobs)
-
-
 @pytest.mark.parametrize(
     ("written", "chances", "expected"),
     [
@@ -94,24 +71,75 @@ class ChatJudge(remote.Chat):
         ("2", {"x": 0.9}, (2.0, 2.0, math.nan)),
         (" 4\n", None, (4.0, 4.0, math.nan)),
         ("Two, I think.", None, (math.nan, math.nan, math.nan)),
-        (None, None, (math.nan, math.nan, math.nan)),
         ("6", {"4": 0.5}, (4.0, math.nan, 0.5)),
+        ("", {"4": 0.5}, (4.0, math.nan, 0.5)),
     ],
 )
-def test_a_services_first_token_is_read(tmp_path, written, chances, expected):
-    judge = ChatJudge(Store(tmp_path / "chat.sqlite"), written, chances)
+def test_a_services_first_token_is_read(start, tmp_path, written, chances, expected):
+    logprobs = chances and {token: math.log(chance) for token, chance in chances.items()}
+    local = start(lambda path, body: (200, completion(written, logprobs)))
+    judge = chat(local, tmp_path)
     found = geval.scores(judge, ROWS, LEVELS)
     for row in found.to_numpy():
         assert row.tolist() == pytest.approx(expected, nan_ok=True)
-    assert len(judge.completed) == 2 and all("Harm." in text for text in judge.completed)
-    again = ChatJudge(judge.store, "1", {"1": 1.0})
-    assert geval.scores(again, ROWS, LEVELS).equals(found) and not again.completed, (
-        "the store keeps what a service answered, and how"
-    )
+    shown = [body["messages"][0]["content"] for body in local.asked]
+    assert len(shown) == 2 and all("Harm." in text for text in shown)
+    assert geval.scores(chat(local, tmp_path), ROWS, LEVELS).equals(found), "the store keeps it"
+    assert len(local.asked) == 2
+    assert geval.scores(remote.Chat("m", local.address), ROWS, LEVELS).equals(found), "no store"
 
 
-def test_only_judges_that_write_can_be_asked_for_a_number(tmp_path, tiny):
-    assert geval.possible(ChatJudge(Store(tmp_path / "chat.sqlite"), "", None))
+def chat(local, folder):
+    return remote.reader("m", "float32", folder / "chat.sqlite", f"chat+{local.address}")
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "told"),
+    [
+        (500, {"error": {"message": "out of memory"}}, "does not answer.*out of memory.*are kept"),
+        (
+            401,
+            {"error": {"message": "no such key sk-1"}},
+            r"does not answer.*no such key \(the key",
+        ),
+        (400, {"error": {"message": "no model m"}}, "does not take these questions.*no model m"),
+        (200, {"choices": []}, "did not answer in the form of Chat"),
+    ],
+)
+def test_a_services_error_is_one_line_with_its_words(
+    start, tmp_path, monkeypatch, status, answer, told
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
+    local = start(lambda path, body: (status, answer))
+    with pytest.raises(EmoError, match=told) as error:
+        geval.scores(chat(local, tmp_path), ROWS, LEVELS)
+    said = str(error.value)
+    assert local.address in said and "\n" not in said and "sk-1" not in said
+
+
+def test_what_a_service_leaves_empty_is_asked_for_again(start, tmp_path):
+    """A model that thinks for too long stops the run; one that writes nothing, or refuses a text
+    alone, leaves it without a number. The store keeps none of it.
+    """
+    thinking = completion("")
+    thinking["choices"][0]["finish_reason"] = "length"
+    replies = {"Walk.": (200, thinking), "Stand.": (200, completion(None))}
+
+    def reply(path, body):
+        content = body["messages"][0]["content"]
+        return next((r for text, r in replies.items() if text in content), (200, completion("1")))
+
+    local = start(reply)
+    with pytest.raises(EmoError, match="wrote nothing within 2048 tokens"):
+        geval.scores(chat(local, tmp_path), ROWS, LEVELS)
+    replies["Walk."] = 400, {"error": {"message": "too long"}}
+    assert geval.scores(chat(local, tmp_path), ROWS, LEVELS).isna().all(axis=None)
+    replies |= {"Walk.": (200, completion("3")), "Stand.": (200, completion("4"))}
+    assert geval.scores(chat(local, tmp_path), ROWS, LEVELS).value.tolist() == [3.0, 4.0]
+
+
+def test_only_judges_that_write_can_be_asked_for_a_number(tiny):
+    assert geval.possible(remote.Chat("m", "http://nowhere/v1"))
     assert geval.possible(decisions.Judge("tiny-llama", "float32"))
     assert not geval.possible(remote.SystemOne("m", "http://nowhere/v1"))
     assert not geval.possible(decisions.Reader("m"))

@@ -6,10 +6,9 @@ import subprocess
 import sys
 import time
 
-import openai
 import psutil
 import pytest
-from local_server import Local
+from local_server import completion
 
 from emo_utils.judging import remote
 from emo_utils.judging.decisions import Judge
@@ -34,25 +33,6 @@ STATES = [f"Take {n} tablets and come back. " * (1 + n % 3) for n in range(9)]
 @pytest.fixture(scope="module")
 def judge(tiny):
     return Judge("tiny-llama", "float32")
-
-
-@pytest.fixture
-def start(monkeypatch):
-    started = []
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    whole = openai.OpenAI
-    monkeypatch.setattr(
-        remote.openai, "OpenAI", lambda **given: whole(**given | {"max_retries": 0, "timeout": 5})
-    )
-
-    def one(reply):
-        started.append(Local(reply))
-        return started[-1]
-
-    yield one
-    for local in started:
-        local.server.shutdown()
-        local.server.server_close()
 
 
 def systemone(judge):
@@ -366,32 +346,6 @@ def test_no_endpoint_is_this_process(tiny):
 
 
 # Chat completions
-
-
-def completion(text, logprobs=None):
-    top = [
-        {"token": token, "logprob": value, "bytes": None}
-        for token, value in (logprobs or {}).items()
-    ]
-    content = (
-        [{"token": text[:1], "logprob": 0.0, "bytes": None, "top_logprobs": top}]
-        if logprobs
-        else None
-    )
-    return {
-        "id": "1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "m",
-        "choices": [
-            {
-                "index": 0,
-                "finish_reason": "stop",
-                "message": {"role": "assistant", "content": text},
-                "logprobs": content and {"content": content},
-            }
-        ],
-    }
 
 
 @pytest.mark.parametrize(
