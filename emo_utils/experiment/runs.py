@@ -53,7 +53,8 @@ class Run:
             else ROOT / "results" / "adhoc"
         )
         self.namespace: dict = {}  # the notebook's names, where `start` began this run
-        self.records: list[Record] = []
+        self._records: dict[tuple, Record] = {}  # by what makes a number another one
+        self._written: list[Record] | None = None  # those of the last `finish`
         self.items: list[pd.DataFrame] = []
         self.outputs: list[Path] = []
         self.temporary: list[Path] = []  # folders that are removed when the run is finished
@@ -67,6 +68,11 @@ class Run:
     def variant(self) -> bool:
         """Whether this is a run of the book with other parameters (see `emo.graph`)."""
         return "@" in self.name
+
+    @property
+    def records(self) -> list[Record]:
+        """The records so far, in the order in which they were first added."""
+        return list(self._records.values())
 
     @property
     def checkpoint(self) -> Path:
@@ -165,6 +171,9 @@ class Run:
     def add(self, **fields) -> Record:
         """Add one record; `seed` defaults to the run's. Raises for a value that is not finite.
 
+        One of the same table, system, metric, group, scorer and seed is replaced: a cell that is
+        run again says its number anew and not twice.
+
         Items that are all alike have a bootstrap interval of no width, which claims too much: a
         share of none or all, and a count of something never found, get the exact ones, binomial and
         Poisson (by their kind). With interval="none" the value stands for its ends.
@@ -172,7 +181,7 @@ class Run:
         if fields.get("interval") == "none":
             fields = dict.fromkeys(("ci_low", "ci_high"), fields["value"]) | fields
         record = _with_exact_interval(Record(**({"seed": self.values["seed"]} | fields)))
-        self.records.append(record)
+        self._records[_key(record.model_dump())] = record
         return record
 
     def add_mean(
@@ -187,8 +196,9 @@ class Run:
     ) -> Record | None:
         """Add the mean of one value an item, with its 95 % bootstrap interval over the items.
 
-        Missing values are counted as unscored; where none is left that is printed and nothing is
-        recorded. Below `enough` items there is no interval, which would be narrow by chance.
+        Missing values are counted as unscored; where none is left that is printed and there is no
+        record, nor one of an earlier run of the cell. Below `enough` items there is no interval,
+        which would be narrow by chance.
         fields: those of `Record` but value, interval and counts; a share whose items are not all 0
         or 1 becomes a mean. unit: what is resampled, empty where the signature need not name it.
         units: one a value, where equal ones belong together and are resampled as a whole.
@@ -198,6 +208,7 @@ class Run:
         if scored.empty:
             named = ", ".join(fields[name] for name in ("table", "system", "metric"))
             print(f"{named}: none of {len(values)} was scored")
+            self._records.pop(_key({"group": "all", "seed": self.values["seed"]} | fields), None)
             return None
         if len(scored) >= enough:
             value, low, high = (
@@ -224,11 +235,25 @@ class Run:
         )
 
     def add_items(self, frame: pd.DataFrame) -> None:
-        """Keep item-level scores (columns table, id, system, metric, value) beside the records."""
-        self.items.append(frame)
+        """Keep item-level scores (columns table, id, system, metric, value) beside the records, in
+        place of those of the same table, system and metric that were kept before.
+        """
+        columns = ["table", "system", "metric"]
+        anew = pd.MultiIndex.from_frame(frame[columns])
+        before = [kept[~pd.MultiIndex.from_frame(kept[columns]).isin(anew)] for kept in self.items]
+        self.items = [kept for kept in before if len(kept)] + [frame]
 
     def table(self) -> pd.DataFrame:
-        """The records that this run wrote, as `read` gives those of the book."""
+        """The records that this run wrote, as `read` gives those of the book.
+
+        Raises EmoError where they are not, or no longer, those that were added: what lies in the
+        file may be of an earlier run with the same name.
+        """
+        if self._written != self.records:
+            raise EmoError(
+                f"{self.name} has not written the records that it has now: "
+                "run the cell with run.finish(), then this one again"
+            )
         content = json.loads((self.folder / f"{self.name}.json").read_text(encoding="utf-8"))
         return results.frame(content["records"]).assign(run=self.name)
 
@@ -267,6 +292,7 @@ class Run:
         }
         path = self.folder / f"{self.name}.json"
         write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False))
+        self._written = self.records
         return path
 
     def _check_reads(self) -> None:
@@ -303,6 +329,11 @@ class Run:
             "outputs": {relative(p): sha256_file(p) for p in self.outputs},
             "fingerprint": self.fingerprint,
         }
+
+
+def _key(fields: dict) -> tuple:
+    """What tells a record from others of its run, of the fields of `Record`."""
+    return tuple(fields[name] for name in ("table", "system", "metric", "group", "scorer", "seed"))
 
 
 def _with_exact_interval(record: Record) -> Record:

@@ -152,6 +152,64 @@ def test_a_number_without_an_interval_needs_no_ends(home):
         start().add(**bare)
 
 
+def test_a_cell_that_is_run_again_replaces_its_records(home):
+    run = start()
+    others = [{"group": "emotion=fear"}, {"scorer": "another"}, {"seed": 7}, {"metric": "max"}]
+    for change in ({}, *others):
+        run.add(**RECORD | change)
+    run.add(**RECORD | {"value": 0.55})
+    assert [r.value for r in run.records] == [0.55, 0.5, 0.5, 0.5, 0.5]
+    run.finish()
+    assert run.table().value.tolist() == [0.55, 0.5, 0.5, 0.5, 0.5]
+
+
+def test_a_mean_that_is_no_longer_scored_leaves_no_record(home):
+    run = start(seed=7)
+    run.add_mean([1.0, 0.5], **MEAN, signature="marks")
+    run.add_mean([1.0, 0.5], **MEAN, signature="marks", group="emotion=fear")
+    run.add_mean([math.nan], **MEAN, signature="marks")
+    assert [r.group for r in run.records] == ["emotion=fear"]
+
+
+def test_a_cell_that_is_run_again_replaces_its_items(home):
+    def items(value, **columns):
+        common = {"table": "t", "id": ["a", "b"], "system": "s", "metric": "m"}
+        return pd.DataFrame(common | {"value": [value, value]} | columns)
+
+    run = start()
+    for frame in (items(0.1), items(0.2, system="r"), items(0.3, system=["s", "r"], metric="n")):
+        run.add_items(frame)
+    run.add_items(items(0.4))
+    run.add_items(items(0.5, system="r", metric="n", id=["c", "d"]))
+    run.finish()
+    kept = pd.read_parquet(run.folder / f"{run.name}.items.parquet")
+    assert sorted(zip(kept.system, kept.metric, kept.id, kept.value, strict=True)) == [
+        ("r", "m", "a", 0.2),
+        ("r", "m", "b", 0.2),
+        ("r", "n", "c", 0.5),
+        ("r", "n", "d", 0.5),
+        ("s", "m", "a", 0.4),
+        ("s", "m", "b", 0.4),
+        ("s", "n", "a", 0.3),
+    ]
+
+
+def test_an_older_runs_numbers_do_not_pass_as_this_runs(home):
+    older = start()
+    older.add(**RECORD)
+    older.finish()
+    run = start()
+    with pytest.raises(EmoError, match=r"05_emotion_scoring has not written.*run.finish\(\)"):
+        run.table()
+    run.finish()
+    assert run.table().empty
+    run.add(**RECORD | {"value": 0.55})
+    with pytest.raises(EmoError, match="has not written"):
+        run.table()
+    run.finish()
+    assert run.table().value.tolist() == [0.55]
+
+
 MEAN = {"table": "t", "system": "s", "metric": "m", "scorer": "counts"}
 
 
@@ -171,8 +229,9 @@ def test_a_mean_of_few_has_no_interval_and_one_of_none_is_said(home, capsys):
     record = run.add_mean([1.0, 2.0, math.nan], **MEAN, signature="marks", enough=3)
     assert (record.value, record.ci_low, record.ci_high, record.interval) == (1.5, 1.5, 1.5, "none")
     assert (record.n, record.unscored, record.signature) == (2, 1, "marks")
-    assert run.add_mean([math.nan] * 4, **MEAN, signature="marks") is None
-    assert len(run.records) == 1 and "t, s, m: none of 4 was scored" in capsys.readouterr().out
+    unscored = MEAN | {"metric": "other"}
+    assert run.add_mean([math.nan] * 4, **unscored, signature="marks") is None
+    assert len(run.records) == 1 and "t, s, other: none of 4 was scored" in capsys.readouterr().out
 
 
 SHARE = MEAN | {"kind": "share", "signature": "marks", "unit": ""}
