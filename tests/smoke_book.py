@@ -29,8 +29,8 @@ PLACES = {
     "data/dialogues/eqsr_train.jsonl": ("emotional_question", "soothing_response"),
     "data/dialogues/er_train.jsonl": ("empathetic_response",),
     "data/dialogues/overt/test.jsonl": ("emotional_question", "soothing_response"),
-    "data/caregiver/test.jsonl": ("prompt", "chosen"),
-    "data/caregiver/train.jsonl": ("prompt", "chosen"),
+    "data/caregiver/overt/test.jsonl": ("prompt", "chosen"),
+    "data/caregiver/overt/train.jsonl": ("prompt", "chosen"),
     "data/emplifai_ja/dialogues.jsonl": ("situation", "gloss"),
 }
 

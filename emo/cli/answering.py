@@ -15,7 +15,7 @@ from emo.cli.options import (
     between,
     check_server,
 )
-from emo_utils.data import dialogues
+from emo_utils.data import arms, dialogues
 from emo_utils.experiment import parameters
 from emo_utils.models import loading
 from emo_utils.models.precision import choose_precision
@@ -110,7 +110,7 @@ def write_answers(
         int, between(0, 10**9), Parameter(help="questions, balanced over emotions (0: all)")
     ] = 0,
     arm: Annotated[
-        Literal[tuple(dialogues.ARMS)],
+        Literal[tuple(arms.ARMS)],
         Parameter(
             help="questions of the rows with comfort in so many words, or without its phrases"
         ),

@@ -8,7 +8,7 @@ book's. What makes a step due is in `fingerprints` and `due`.
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from emo_utils.data import caregiver, dialogues, emplifai, marked_sentences
+from emo_utils.data import arms, caregiver, dialogues, emplifai, marked_sentences
 from emo_utils.experiment import parameters, sweeps
 from emo_utils.models import registry
 from emo_utils.project import DATA, PROFILES, ROOT, EmoError
@@ -100,7 +100,7 @@ _ARMS = (
     *(
         path.parent / folder / path.name
         for path in dialogues.FILES.values()
-        for folder in dialogues.ARMS.values()
+        for folder in arms.ARMS.values()
     ),
     dialogues.COMFORT_PHRASES,
 )
@@ -276,11 +276,10 @@ def values(s: Step, profile: str) -> dict:
 
 
 def files(s: Step, profile: str) -> tuple[Path, ...]:
-    """The files that a step reads under a profile: of the dialogues, those of its arm."""
-    arm, shipped = values(s, profile).get("arm"), set(dialogues.FILES.values())
-    return tuple(
-        dialogues.in_arm(path, arm) if arm and path in shipped else path for path in s.files
-    )
+    """The files that a step reads under a profile: of a set with both arms, those of its arm."""
+    arm = values(s, profile).get("arm")
+    with_arms = {*dialogues.FILES.values(), *caregiver.FILES.values()}
+    return tuple(arms.in_arm(path, arm) if arm and path in with_arms else path for path in s.files)
 
 
 def step_models(s: Step, profile: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from emo.site import html_tables, layout
 from emo_utils.data import caregiver, dialogues, emplifai
+from emo_utils.data.arms import ARMS
 from emo_utils.models import registry
 from emo_utils.project import write_atomic
 
@@ -32,7 +33,7 @@ def write_data() -> None:
 
     sets = {
         f"{path.name}, {arm}": [row | {"arm": arm} for row in dialogues.load(name, arm=arm)]
-        for arm in reversed(dialogues.ARMS)
+        for arm in reversed(ARMS)
         for name, path in dialogues.FILES.items()
     }
     dialogue_rows = [row for rows in sets.values() for row in rows]
@@ -138,18 +139,27 @@ def write_data() -> None:
             ]
         ),
     )
-    pairs = [row for split in caregiver.FILES for row in caregiver.load(split)]
-    shorter = sum(len(row["chosen"].split()) < len(row["rejected"].split()) for row in pairs)
+    pairs = [
+        row | {"arm": arm}
+        for arm in reversed(ARMS)
+        for split in caregiver.FILES
+        for row in caregiver.load(split, arm)
+    ]
+    counted, lengths = [], []
+    for arm in reversed(ARMS):
+        part = [row for row in pairs if row["arm"] == arm]
+        shorter = sum(len(row["chosen"].split()) < len(row["rejected"].split()) for row in part)
+        counted.append(
+            f"{len(part)} of the arm `{arm}`, of which {shorter} have the shorter chosen answer"
+        )
+        of_arm = _lengths(part, ("prompt", "chosen", "rejected"))
+        lengths.append(of_arm.add_suffix(f", {arm}", axis=0))
     write_atomic(
         layout.GENERATED / "data_caregiver.md",
         "\n\n".join(
             [
-                (
-                    f"{len(pairs)} pairs; "
-                    f"the chosen answer is the shorter one in {shorter} of them. "
-                    "Lengths in words:"
-                ),
-                html_tables.table_html(_lengths(pairs, ("prompt", "chosen", "rejected"))),
+                f"{'; '.join(counted)}. Lengths in words:",
+                html_tables.table_html(pd.concat(lengths)),
                 browse_html(
                     [
                         {

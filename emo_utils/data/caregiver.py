@@ -5,6 +5,7 @@ file in their place.
 from pathlib import Path
 
 from emo_utils.data import files
+from emo_utils.data.arms import in_arm
 from emo_utils.data.files import DataError
 from emo_utils.project import DATA
 
@@ -16,11 +17,16 @@ VOICES = DATA / "caregiver/voices.jsonl"
 REJECTED, ELSEWHERE = "the rejected answer", "the preferred answer to another question"
 
 
-def load(split: str) -> list[dict]:
-    """Caregivers' questions (`train`, `test`) with a chosen and a rejected answer,
-    checked as `files.rows_of` does.
+def load(split: str, arm: str = "overt") -> list[dict]:
+    """Caregivers' questions (`train`, `test`) with a chosen and a rejected answer in one of their
+    arms, checked row by row.
+
+    arm: in `overt` the chosen answer names the feeling, calls it understandable and reassures, in
+    so many words, before the advice; in `subtle` it is plain and warm mostly without such words.
+    Ids, topics and questions are the same in both. Raises DataError for another split or arm, and
+    as `files.rows_of`.
     """
-    return files.rows_of(files.named_file(split, FILES), FIELDS)
+    return files.rows_of(in_arm(files.named_file(split, FILES), arm), FIELDS)
 
 
 def pairs_of(path: Path) -> list[dict]:

@@ -1,9 +1,9 @@
 """EmoDoctor's dialogues, written for this project (card: `data/dialogues/README.md`)."""
 
 import re
-from pathlib import Path
 
 from emo_utils.data import files
+from emo_utils.data.arms import in_arm
 from emo_utils.data.files import DataError
 from emo_utils.experiment import provenance
 from emo_utils.project import DATA, given_path
@@ -25,13 +25,11 @@ FILES = {
     "eqsr": DATA / "dialogues/eqsr_train.jsonl",
     "test": DATA / "dialogues/test.jsonl",
 }
-# How the warm texts were written: comfort without its usual phrases, or said in so many words.
-ARMS = {"subtle": ".", "overt": "overt"}  # the folder of each beside the files above
 COMFORT_PHRASES = DATA / "dialogues/explicit_comfort.txt"
 
 
 def load(name: str, rows: int = 0, file: str = "", arm: str = "overt") -> list[dict]:
-    """Dialogues of a shipped set (`er`, `eqsr`, `test`) in one of its `ARMS`, or of a user's JSONL
+    """Dialogues of a shipped set (`er`, `eqsr`, `test`) in one of its arms, or of a user's JSONL
     file in its place, checked; `rows` > 0 keeps that many, balanced over emotions.
 
     A user's rows need no topic and no specialty. Raises DataError for a missing file, and with the
@@ -46,13 +44,6 @@ def load(name: str, rows: int = 0, file: str = "", arm: str = "overt") -> list[d
         else files.rows_of(in_arm(files.named_file(name, FILES), arm), fields, EMOTIONS)
     )
     return files.balanced(loaded, rows) if rows else loaded
-
-
-def in_arm(path: Path, arm: str) -> Path:
-    """Where one of `FILES` lies in an arm. Raises DataError for an arm that there is not."""
-    if arm not in ARMS:
-        raise DataError(f"there is no arm '{arm}' of the dialogues; there are: {', '.join(ARMS)}")
-    return path.parent / ARMS[arm] / path.name
 
 
 def asked_plainly(rows: list[dict]) -> list[dict]:

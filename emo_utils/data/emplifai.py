@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from emo_utils.data import files
-from emo_utils.data.dialogues import in_arm
+from emo_utils.data.arms import in_arm
 from emo_utils.project import DATA, EmoError
 
 

@@ -97,7 +97,7 @@ def test_a_folder_without_those_rows_is_named(home, tmp_path):
 
 def test_an_arm_that_is_not_there_is_refused():
     with pytest.raises(
-        files.DataError, match="no arm 'loud' of the dialogues; there are: subtle, overt"
+        files.DataError, match="no arm 'loud' of data/dialogues; there are: subtle, overt"
     ):
         dialogues.load("test", arm="loud")
     assert (

@@ -326,7 +326,7 @@ def test_a_score_is_held_to_texts_of_which_the_order_is_known(scored, monkeypatc
         for row, level in zip(TESTS, (5, 2, 1), strict=False)
     ]
     rows[2]["rejected"] = "correctness=1 empathy=4 contradicts"
-    monkeypatch.setattr(caregiver, "load", lambda part: rows)
+    monkeypatch.setattr(caregiver, "load", lambda *_: rows)
     found = records_of(scored(["a"] * 3, ["b"] * 3)).loc["ebd.check"].droplevel("group")
     assert found.loc[("the rejected answer", "correctness"), "value"] == pytest.approx(
         (1 + 0.5 + 0) / 3

@@ -1,4 +1,4 @@
-"""The caregivers' preference pairs that are shipped, their loader and their card.
+"""The caregivers' preference pairs of the arm `subtle`, their loader and the card of both arms.
 
 Everything is read from files: no network, no model.
 """
@@ -150,7 +150,7 @@ def test_the_loader_knows_the_same_fields_and_splits():
 @pytest.mark.parametrize("split", SPLITS)
 def test_load_gives_the_rows_of_the_file_and_notes_it(rows, split, monkeypatch):
     monkeypatch.setattr(provenance, "FILES_READ", {})
-    assert caregiver.load(split) == rows[split]
+    assert caregiver.load(split, "subtle") == rows[split]
     assert provenance.FILES_READ == {
         f"data/caregiver/{split}.jsonl": project.sha256_file(FOLDER / f"{split}.jsonl")
     }
@@ -170,26 +170,26 @@ def test_a_field_that_is_empty_or_no_text_is_named(rows, broken, split, field, v
         files.DataError,
         match=rf"copy\.jsonl, row 2: field '{field}' is (missing or empty|no text but \w+)",
     ):
-        caregiver.load(split)
+        caregiver.load(split, "subtle")
 
 
 def test_other_faults_are_named(rows, broken, tmp_path):
     broken("test", 4, '{"id": "care-test-04", "topic"')
     with pytest.raises(files.DataError, match=r"copy\.jsonl, row 4: not JSON"):
-        caregiver.load("test")
+        caregiver.load("test", "subtle")
     broken(
         "test",
         4,
         json.dumps({key: value for key, value in rows["test"][3].items() if key != "rejected"}),
     )
     with pytest.raises(files.DataError, match=r"copy\.jsonl, row 4: field 'rejected'"):
-        caregiver.load("test")
+        caregiver.load("test", "subtle")
     broken("test", 4, json.dumps(rows["test"][0]))
     with pytest.raises(files.DataError, match=r"copy\.jsonl, row \d+: field 'id' is that of row"):
-        caregiver.load("test")
+        caregiver.load("test", "subtle")
     (tmp_path / "copy.jsonl").unlink()
     with pytest.raises(files.DataError, match=r"copy\.jsonl is missing"):
-        caregiver.load("test")
+        caregiver.load("test", "subtle")
 
 
 # The card

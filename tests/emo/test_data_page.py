@@ -10,14 +10,13 @@ from text_measures import read
 from emo.site import assets, data_page, layout
 from emo_utils import project
 from emo_utils.data import caregiver, dialogues, emplifai
+from emo_utils.data.arms import ARMS, in_arm
 from emo_utils.experiment import provenance
 
 FILES = {
-    "data_dialogues": [
-        dialogues.in_arm(path, arm) for arm in dialogues.ARMS for path in dialogues.FILES.values()
-    ],
+    "data_dialogues": [in_arm(path, arm) for arm in ARMS for path in dialogues.FILES.values()],
     "data_japanese": [emplifai.FILE],
-    "data_caregiver": list(caregiver.FILES.values()),
+    "data_caregiver": [in_arm(path, arm) for arm in ARMS for path in caregiver.FILES.values()],
 }
 
 
@@ -84,7 +83,8 @@ def test_counts_and_lengths_are_those_of_the_files(written):
         lengths[-1],
     )
     assert parts["data_caregiver"].startswith(
-        "140 pairs; the chosen answer is the shorter one in 71 of them."
+        "140 of the arm `overt`, of which 70 have the shorter chosen answer; "
+        "140 of the arm `subtle`, of which 71 have the shorter chosen answer."
     )
 
 
@@ -92,6 +92,8 @@ def test_text_of_a_row_is_never_markup(written, tmp_path, monkeypatch):
     lines = caregiver.FILES["test"].read_text("utf-8").splitlines()
     row = read(caregiver.FILES["test"])[0]
     file = tmp_path / "copy.jsonl"
+    in_arm(file, "overt").parent.mkdir()
+    in_arm(file, "overt").write_text(lines[0])
     file.write_text(
         "\n".join(
             [lines[0].replace(row["topic"], "<script>alert(1)</script> & ` $x$"), *lines[1:]]
@@ -124,7 +126,7 @@ def test_the_page_includes_the_parts_and_names_the_cards():
 def test_the_readme_counts_the_rows():
     text = (project.ROOT / "README.md").read_text("utf-8")
     (er, eqsr, test), plainer = (
-        [len(read(dialogues.in_arm(path, arm))) for path in dialogues.FILES.values()]
+        [len(read(in_arm(path, arm))) for path in dialogues.FILES.values()]
         for arm in ("overt", "subtle")
     )
     assert (
@@ -134,7 +136,7 @@ def test_the_readme_counts_the_rows():
         and f"28 emotions | {len(read(emplifai.FILE))} |" in text
     )
     assert (
-        "| {} pairs for training, {} for testing |".format(
+        "| {} pairs for training, {} for testing, in both arms |".format(
             *(len(read(file)) for file in caregiver.FILES.values())
         )
         in text

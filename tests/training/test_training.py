@@ -25,6 +25,7 @@ from transformers import TrainerCallback
 from emo.graph import steps
 from emo_utils import project
 from emo_utils.data import dialogues, files, training_rows
+from emo_utils.data.arms import in_arm
 from emo_utils.experiment import provenance, runs
 from emo_utils.generation import answering, prompts
 from emo_utils.models import loading, registry, stand_in
@@ -188,9 +189,9 @@ def test_only_the_same_run_goes_on(home, monkeypatch, tmp_path, changed):
         (home / "emo_utils/generation/prompt_texts/task.txt").write_text("Be brief.")
     if changed == "data":
         path = tmp_path / "eqsr_train.jsonl"
-        there = dialogues.in_arm(path, "overt")
+        there = in_arm(path, "overt")
         there.parent.mkdir()
-        rows = dialogues.in_arm(dialogues.FILES["eqsr"], "overt").read_text()
+        rows = in_arm(dialogues.FILES["eqsr"], "overt").read_text()
         there.write_text(rows.replace("the", "a", 1))
         monkeypatch.setitem(dialogues.FILES, "eqsr", path)
     again, _ = scratch_of(**given)
