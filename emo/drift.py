@@ -77,7 +77,8 @@ def read(path: Path) -> dict[str, dict]:
         content = json.loads(path.read_text(encoding="utf-8"))["runs"]
         for run in content.values():
             run["records"] = [
-                results.Record.model_validate(record).model_dump() for record in run["records"]
+                results.Record.model_validate(results.completed(record)).model_dump()
+                for record in run["records"]
             ]
             if not (
                 isinstance(run["fingerprint"], dict)
@@ -238,10 +239,7 @@ def verdicts(before: dict[str, dict], now: dict[str, dict]) -> pd.DataFrame:
     """
     old, new = (
         claims_ledger.ledger(
-            pd.DataFrame(
-                [r | {"run": run} for run, content in side.items() for r in content["records"]],
-                columns=[*results.Record.model_fields, "run"],
-            )
+            results.frame([r for content in side.values() for r in content["records"]])
         )
         for side in (before, now)
     )

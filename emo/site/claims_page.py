@@ -56,14 +56,7 @@ def longer_runs() -> tuple[pd.DataFrame, str]:
         for name in LONGER
         if (path := hostile.ATTACKS.with_name(f"{name}.json")).is_file()
     }
-    records = pd.DataFrame(
-        [
-            r | {"run": content["provenance"]["run"]}
-            for content in found.values()
-            for r in content["records"]
-        ],
-        columns=[*results.Record.model_fields, "run"],
-    )
+    records = results.frame([r for content in found.values() for r in content["records"]])
     said = []
     for content in found.values():
         about, rows = (

@@ -117,9 +117,17 @@ def scored_by_all(items: pd.DataFrame, systems: tuple[str, ...] = SYSTEMS) -> pd
     return items.loc[:, theirs].dropna()
 
 
+def completed(record: dict) -> dict:
+    """A record with what one of an older run lacks and the defaults of a field would say wrongly:
+    what kind of number it is was not kept (`other`), and one that is its own ends has no interval.
+    """
+    its_own_ends = record["ci_low"] == record["value"] == record["ci_high"]
+    return {"kind": "other", "interval": "none" if its_own_ends else "items"} | record
+
+
 def frame(records: list[dict]) -> pd.DataFrame:
-    """Records as a table with a column for each field, defaults where older ones lack a field, and
-    what they have besides (`run`) behind them.
+    """Records as a table with a column for each field, what older ones lack (`completed`, and the
+    defaults), and what they have besides (`run`) behind them.
     """
     defaults = {
         name: field.default
@@ -128,7 +136,7 @@ def frame(records: list[dict]) -> pd.DataFrame:
     }
     added = dict.fromkeys(name for record in records for name in record)
     columns = list(dict.fromkeys([*Record.model_fields, *added]))
-    table = pd.DataFrame([defaults | record for record in records], columns=columns)
+    table = pd.DataFrame([defaults | completed(record) for record in records], columns=columns)
     return table.astype({"p": float, "p_adjusted": float})
 
 

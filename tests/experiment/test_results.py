@@ -602,15 +602,20 @@ def test_the_kind_and_not_the_signature_gives_the_exact_interval(home, value, ki
     assert record.signature == signature
 
 
-def test_older_records_get_the_defaults_of_the_fields_that_they_lack(home):
+def test_older_records_claim_nothing_of_what_they_lack(home):
     older = {k: v for k, v in RECORD.items() if k != "signature"} | {"signature": "p = 0.01"}
     newer = older | {"kind": "difference", "interval": "exact", "p": 0.25, "p_adjusted": 0.5}
     frame = results.frame([older | {"run": "a"}, newer])
     assert list(frame) == [*results.Record.model_fields, "run"]
-    assert frame.kind.tolist() == ["mean", "difference"]
+    assert frame.kind.tolist() == ["other", "difference"]
     assert frame.interval.tolist() == ["items", "exact"] and frame.unscored.tolist() == [0, 0]
     assert math.isnan(frame.p[0]) and (frame.p[1], frame.p_adjusted[1]) == (0.25, 0.5)
     assert results.frame([older]).p.dtype == float
+    of_no_items = older | {"ci_low": older["value"], "ci_high": older["value"]}
+    assert results.frame([of_no_items, of_no_items | {"interval": "exact"}]).interval.tolist() == [
+        "none",
+        "exact",
+    ]
     assert list(results.frame([])) == [*results.Record.model_fields]
 
 
