@@ -1,0 +1,66 @@
+"""The first page and the claims page: the same verdicts, and counts that leave none out."""
+
+import re
+
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+
+from emo import drift
+from emo.site import claims_page, front, layout
+from emo_utils.claims import ledger as claims_ledger
+from emo_utils.experiment import results
+
+
+@pytest.fixture(scope="module")
+def ledger() -> pd.DataFrame:
+    """By the kept records of the embedded book, and by those of longer runs."""
+    runs = drift.read(drift.reference("embedded")).values()
+    records = results.frame([record for run in runs for record in run["records"]])
+    longer = claims_page.longer_runs()[0]
+    return claims_ledger.ledger(records).assign(
+        longer=longer.ours, longer_evidence=longer.ours_evidence
+    )
+
+
+def test_a_count_leaves_no_verdict_out():
+    verdicts = pd.Series(["supported", "undecided", "supported"])
+    assert claims_page.counted(verdicts, claims_ledger.OURS, "") == (
+        "2 supported, 1 undecided, 0 contradicted, 0 not measured"
+    )
+
+
+def test_every_cell_of_the_scoreboard_adds_up_to_the_claims_of_its_paper(ledger):
+    board = BeautifulSoup(front._scoreboard_html(ledger), "html.parser")
+    rows = [[cell.get_text() for cell in row.find_all("td")] for row in board.select("tbody tr")]
+    assert len(rows) == 3
+    for paper, *cells in rows:
+        claims = int(re.search(r"\((\d+) claims\)", paper)[1])
+        for counts in (re.findall(r"(\d+) ", cell) for cell in cells if cell != "no such run"):
+            assert len(counts) == 4 and sum(map(int, counts)) == claims
+    assert any("undecided" in cell for _, *cells in rows for cell in cells)
+
+
+def test_the_claims_page_shows_the_verdicts_of_the_ledger(ledger, tmp_path, monkeypatch):
+    monkeypatch.setattr(layout, "GENERATED", tmp_path)
+    claims_page.write_claims("embedded", ledger, "a run")
+    page = BeautifulSoup((tmp_path / "claims.md").read_text(encoding="utf-8"), "html.parser")
+    table = page.select_one("table.companion-claims")
+    heads = [head.get_text() for head in table.select("thead th")]
+    rows = [[cell.get_text() for cell in row.find_all("td")] for row in table.select("tbody tr")]
+    shown = pd.DataFrame(rows, columns=heads)
+    assert shown["here"].tolist() == ledger.ours.tolist()
+    assert shown["longer run"].tolist() == ledger.longer.replace("not measured", "").tolist()
+    chances = claims_page.by_chance()
+    assert shown["by chance"].tolist() == [claims_page.shown_chance(chances[c]) for c in ledger.id]
+    assert f"here: {claims_ledger.tally(ledger.ours_evidence[0])}" in shown.evidence[0]
+
+
+def test_a_chance_too_small_for_its_digits_is_not_shown_as_none():
+    shown = [claims_page.shown_chance(share) for share in (None, 0.0, 0.004, 0.128)]
+    assert shown == ["", "< 0.01", "< 0.01", "0.13"]
+
+
+def test_a_failure_says_how_many_comparisons_hold(ledger):
+    failed = ledger.set_index("id").printed_evidence["tuning-knows-more"]
+    assert claims_page.first_failure(failed).startswith("16 of 70 comparisons fail, 54 hold; ")
