@@ -18,7 +18,7 @@ from emo_utils import project
 from emo_utils.data import dialogues, training_rows
 from emo_utils.models import loading
 from emo_utils.models.precision import Precision
-from emo_utils.training import fitting, model_cards, packed, recipe
+from emo_utils.training import fitting, model_cards, packed, recipe, trainer_losses
 
 TASK = "Be a doctor."
 BETA = 0.3
@@ -29,14 +29,17 @@ PRECOMPUTE = pytest.mark.parametrize(
 )
 
 
+def cell(notebook: str, part: str) -> str:
+    """The one code cell of a notebook that holds `part`."""
+    cells = nbformat.read(project.NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells
+    (source,) = [c.source for c in cells if c.cell_type == "code" and part in c.source]
+    return source
+
+
 def chapter(notebook: str, function: str):
     """The function that a notebook defines, from the one cell that defines it."""
-    cells = nbformat.read(project.NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells
-    (source,) = [
-        c.source for c in cells if c.cell_type == "code" and f"def {function}(" in c.source
-    ]
     namespace: dict = {}
-    exec(source, namespace)
+    exec(cell(notebook, f"def {function}("), namespace)
     return namespace[function]
 
 
@@ -282,6 +285,25 @@ def test_dpo_loss_by_hand():
     assert float(both) == pytest.approx((math.log1p(math.exp(-4)) + math.log(2)) / 2, abs=1e-7)
 
 
+@RANKS
+def test_chapter_3s_check_fails_for_a_turned_sign_and_without_reference(rows, tmp_path, rank):
+    trainer, _ = make("dpo", rows, tmp_path, rank=rank)
+    shift(trainer)
+    names = {"trainer": trainer, "trainer_losses": trainer_losses, "beta": BETA, "rounding": 0.02}
+    check = cell("03_dpo", "trainer_losses.of_dpo(")
+    exec(check, names | {"dpo_loss": dpo_loss})
+
+    def turned(chosen, rejected, reference_chosen, reference_rejected, beta):
+        return dpo_loss(rejected, chosen, reference_rejected, reference_chosen, beta)
+
+    def without_reference(chosen, rejected, reference_chosen, reference_rejected, beta):
+        return -torch.nn.functional.logsigmoid(beta * (chosen - rejected)).mean()
+
+    for fault in (turned, without_reference):
+        with pytest.raises(AssertionError, match="what is shown is not what was trained"):
+            exec(check, names | {"dpo_loss": fault})
+
+
 # Equations (3) to (6)
 
 
@@ -358,6 +380,23 @@ def test_kto_loss_by_hand():
     assert float(value) == pytest.approx(((1 - s(0.5)) + 1.5 * (1 - s(1.5))) / 2, abs=1e-7)
     clipped = kto_loss(ratio, desirable, torch.tensor([-4.0, 1.0]), 0.5)
     assert float(clipped) == pytest.approx(((1 - s(1.5)) + (1 - s(0.5))) / 2, abs=1e-7)
+
+
+@RANKS
+def test_chapter_4s_check_fails_for_turned_labels_and_without_reference(rows, tmp_path, rank):
+    trainer, _ = make("kto", rows, tmp_path, rank=rank)
+    shift(trainer)
+    names = {"trainer": trainer, "trainer_losses": trainer_losses, "beta": BETA, "rounding": 0.02}
+    names |= {"desirable_weight": 1.0, "undesirable_weight": 1.0}
+    check = cell("04_kto", "trainer_losses.of_kto(")
+    exec(check, names | {"kto_loss": kto_loss})
+    turned = lambda ratio, desirable, *others: kto_loss(ratio, ~desirable, *others)  # noqa: E731
+    with pytest.raises(AssertionError, match="what is shown is not what was trained"):
+        exec(check, names | {"kto_loss": turned})
+    without = check.replace("after - before", "after")
+    assert without != check
+    with pytest.raises(AssertionError, match="what is shown is not what was trained"):
+        exec(without, names | {"kto_loss": kto_loss})
 
 
 # The packed computation
