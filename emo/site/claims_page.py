@@ -118,6 +118,7 @@ def measured_html(measured: pd.DataFrame) -> str:
             "claim": measured.claim,
             "by the paper's numbers": measured.printed,
             "here": measured.ours,
+            "because": measured.why,
             "comparisons": measured.ours_evidence.map(claims_ledger.tally),
             "where": measured.place,
         }
@@ -163,7 +164,7 @@ def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
             r.place,
             r.claim + (f" ({r.note})" if r.note else ""),
             r.printed,
-            r.ours,
+            f"{r.ours} ({r.why})" if r.why else r.ours,
             r.longer if known else "",
             shown_chance(chances[r.id]),
         ]

@@ -10,6 +10,7 @@ import pandas as pd
 from emo.graph import steps
 from emo.site import claims_page, layout
 from emo_utils.claims import ledger as claims_ledger
+from emo_utils.data import dialogues
 from emo_utils.experiment import parameters, results
 from emo_utils.models import registry
 from emo_utils.project import ROOT, notebook_cells, write_atomic
@@ -145,7 +146,7 @@ def _map_html(profile: str) -> str:
 
 def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
     """Mean emotion against the share of the doctor's facts that are kept, and against the share of
-    answers with a safety flag, all with intervals.
+    answers with a safety flag, all with intervals; the texts of the data beside the systems.
     """
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
@@ -166,7 +167,8 @@ def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
     )
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)
     for axis, (label, across) in zip(axes, panels.items()):
-        for system in (s for s in results.SYSTEMS if s in across.index and s in warm.index):
+        named = (*results.SYSTEMS, *dialogues.REFERENCES)
+        for system in (s for s in named if s in across.index and s in warm.index):
             x, y = across.loc[system], warm.loc[system]
             axis.errorbar(
                 x.value,
@@ -180,13 +182,6 @@ def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
                 label=figures.LABELS[system],
             )
         axis.set(xlabel=label)
-    nothing = records[
-        (records.table == "emodoctor.facts.yardsticks")
-        & records.system.str.endswith("next question")
-    ].iloc[0]
-    axes[0].axvline(
-        nothing.value, color="black", lw=0.8, ls=":", label="answers to another question"
-    )
     axes[0].set(ylabel="mean emotion score")
     figure.legend(
         *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=7

@@ -5,14 +5,15 @@ import html
 import pandas as pd
 
 from emo.site import layout
+from emo_utils.data import dialogues
 from emo_utils.experiment import results
 from emo_utils.project import results_dir, write_atomic
 from emo_utils.report import result_tables
 
 
 def write_items(profile: str) -> None:
-    """Every answer of every system with its item scores, as a table to filter: from any aggregate
-    to the answers behind it.
+    """Every answer of every system, and of the data, with its item scores, as a table to filter:
+    from any aggregate to the answers behind it.
     """
 
     def scores(run: str, table: str, metric: str) -> pd.Series:
@@ -39,6 +40,9 @@ def write_items(profile: str) -> None:
         ],
         ignore_index=True,
     )
+    arm = layout.read_provenance(profile)["05_emotion_scoring"]["parameters"]["arm"]
+    of_the_data = dialogues.reference_answers(answers, dialogues.load("test", arm=arm))
+    answers = pd.concat([answers, of_the_data], ignore_index=True)
 
     def row(r) -> str:
         numbers = [

@@ -5,10 +5,12 @@ from decimal import Decimal
 import pandas as pd
 import scipy.stats
 
+from emo_utils.claims import gates
 from emo_utils.claims.predicates import Comparison, Test
 from emo_utils.project import EmoError
 
 TABLE = "emodoctor.claims"  # records of the sums of cells that claims ask for
+HELD_BACK = "cannot be decided here"
 
 
 def decide(
@@ -83,15 +85,24 @@ def printed_verdict(claim: dict, numbers: pd.DataFrame) -> tuple[str, list]:
     return "borne out" if held else "not borne out", evidence
 
 
-def our_verdict(claim: dict, records: pd.DataFrame) -> tuple[str, list]:
-    """The verdict by our records of combinations of cells (see OURS), and the comparisons."""
+def our_verdict(claim: dict, records: pd.DataFrame) -> tuple[str, list, str]:
+    """The verdict by our records of combinations of cells (see OURS), the comparisons, and why it
+    is held back or what it is of, by the gates among the records (empty: nothing to say).
+
+    A claim whose instrument did not pass is neither supported nor contradicted; one that only
+    lacks the gates that limit what a score measures is decided of that.
+    """
     if claim["tests"]["ours"] is None:
-        return "not measured", []
+        return "not measured", [], ""
     found = {
         r.system: (r.value, r.ci_low, r.ci_high)
         for r in records[records.table == TABLE].itertuples()
     }
     held, evidence = decide(claim["tests"]["ours"], lambda comparison: found.get(comparison.key))
     if held is None and any(seen is None for _, seen, _ in evidence):
-        return "not measured", evidence
-    return {True: "supported", False: "contradicted", None: "undecided"}[held], evidence
+        return "not measured", evidence, ""
+    barriers, limits = gates.closed([comparison for comparison, _, _ in evidence], records)
+    if barriers:
+        return HELD_BACK, evidence, "; ".join(barriers)
+    verdict = {True: "supported", False: "contradicted", None: "undecided"}[held]
+    return verdict, evidence, f"of {', '.join(limits)}" if limits else ""

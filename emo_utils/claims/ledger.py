@@ -34,6 +34,10 @@ OURS = {
     "contradicted": (
         "at least one interval, widened for the number of comparisons, lies on the other side"
     ),
+    deciding.HELD_BACK: (
+        "an instrument did not show that it could have told (its gate is named), "
+        "so that no interval counts"
+    ),
     "not measured": "no record yet",
 }
 # In the place of a verdict, where a run has a part of the records that the claim rests on.
@@ -118,9 +122,10 @@ def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
     """Both verdicts on every claim, or on those that our records of these tables bear on.
 
     records: all those of one source. Columns id, paper, place, claim, note, printed,
-    printed_evidence, ours, ours_evidence (lists of comparison, (value, low, high), outcome),
-    tables. Raises EmoError where two records with the same kind of interval stand for one sum of
-    cells: a claim would have two answers.
+    printed_evidence, ours, ours_evidence (lists of comparison, (value, low, high), outcome), why
+    (the gates behind a verdict that is held back or limited, in words), tables. Raises EmoError
+    where two records with the same kind of interval stand for one sum of cells: a claim would have
+    two answers.
     """
     sums = records[records.table == TABLE].reindex(columns=["system", "interval"])
     if twice := sums[sums.duplicated()].system.tolist():
@@ -138,7 +143,7 @@ def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
         }
         if tables and not touched & set(tables):
             continue
-        (printed, first), (ours, second) = (
+        (printed, first), (ours, second, why) = (
             deciding.printed_verdict(claim, numbers),
             deciding.our_verdict(claim, records),
         )
@@ -149,6 +154,7 @@ def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
                 "printed_evidence": first,
                 "ours": ours,
                 "ours_evidence": second,
+                "why": why,
                 "tables": touched,
             }
         )
@@ -170,6 +176,7 @@ def verdicts(records: pd.DataFrame, tables: tuple[str, ...], source: str = "here
             "by the paper's numbers": frame.printed,
             source: frame.ours.where(whole, ELSEWHERE),
             "comparisons": frame.ours_evidence.map(tally),
+            "because": frame.why.where(whole, ""),
         }
     )
 

@@ -25,6 +25,9 @@ FILES = {
     "eqsr": DATA / "dialogues/eqsr_train.jsonl",
     "test": DATA / "dialogues/test.jsonl",
 }
+# Systems that are texts of the data and stand beside the trained ones: the doctor's plain answer,
+# the arm's warm one, and the warm answer to another question.
+REFERENCES = ("doctor", "reference", "another")
 COMFORT_PHRASES = DATA / "dialogues/explicit_comfort.txt"
 
 
@@ -44,6 +47,37 @@ def load(name: str, rows: int = 0, file: str = "", arm: str = "overt") -> list[d
         else files.rows_of(in_arm(files.named_file(name, FILES), arm), fields, EMOTIONS)
     )
     return files.balanced(loaded, rows) if rows else loaded
+
+
+def reference_answers(answers, test: list[dict]):
+    """The answers of the systems `REFERENCES` to the questions of a table of answers, in its form.
+
+    answers: one row an answer (columns id, emotion, system, question, answer, tokens, complete).
+    test: all rows that have an answer to borrow; that to another question is the next row's. Raises
+    DataError for a question that is not among them, and for a single row, which has no other.
+    """
+    import pandas as pd  # as in `files.table`
+
+    place = {row["id"]: number for number, row in enumerate(test)}
+    asked = answers.drop_duplicates("id")[["id", "emotion", "question"]]
+    if strange := [i for i in asked.id if i not in place]:
+        raise DataError(
+            f"the answers are to {len(strange)} questions that the test set does not have, "
+            f"the first is {strange[0]}: give the arm that they were asked in"
+        )
+    if len(test) < 2:
+        raise DataError("with one row there is no answer to another question to compare with")
+    rows = [test[place[i]] for i in asked.id]
+    others = [test[(place[i] + 1) % len(test)] for i in asked.id]
+    texts = {
+        "doctor": [row["answer"] for row in rows],
+        "reference": [row["soothing_response"] for row in rows],
+        "another": [row["soothing_response"] for row in others],
+    }
+    return pd.concat(
+        [asked.assign(system=name, answer=texts[name], complete=True) for name in REFERENCES],
+        ignore_index=True,
+    )
 
 
 def asked_plainly(rows: list[dict]) -> list[dict]:

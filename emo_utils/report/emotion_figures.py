@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 
+from emo_utils.data import dialogues
 from emo_utils.report import figures
 
 
@@ -22,6 +23,27 @@ def answers_figure(scores: pd.DataFrame, title: str):
         legend=False,
     )
     axis.set(title=title, xlabel="score in [0, 1]", ylabel="")
+    return figure
+
+
+def paid_figure(records: pd.DataFrame, label: str):
+    """What a score pays for: the mean score of the systems, of the texts of the data (squares) and
+    of the controls (crosses), from low to high, with their intervals.
+
+    records: of chapter 5. label: of the axis.
+    """
+    tables = ("emodoctor.table1", "emodoctor.table1.controls")
+    means = records[records.table.isin(tables) & (records.metric == "mean")]
+    means = means[means.group == "all"].sort_values("value", kind="stable")
+    figure, axis = plt.subplots(figsize=(8, 0.27 * len(means) + 1), layout="constrained")
+    for place, r in enumerate(means.itertuples()):
+        control = r.table.endswith("controls")
+        known = control or r.system in dialogues.REFERENCES
+        colour = "black" if known else figures.colour(r.system)
+        axis.plot([r.ci_low, r.ci_high], [place, place], color=colour, lw=1.5)
+        axis.plot(r.value, place, "x" if control else "s" if known else "o", color=colour)
+    names = [figures.LABELS.get(system, system) for system in means.system]
+    axis.set(yticks=range(len(means)), yticklabels=names, xlabel=label)
     return figure
 
 

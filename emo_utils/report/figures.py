@@ -9,6 +9,7 @@ from matplotlib import font_manager
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from emo_utils.data import published_numbers
+from emo_utils.data.dialogues import REFERENCES
 from emo_utils.experiment.results import SYSTEMS
 from emo_utils.project import relative
 
@@ -22,6 +23,9 @@ LABELS = {
     "er-eqsr-sft": "ER, then EQ+SR (sft)",
     "er-eqsr-dpo": "ER, then EQ+SR (dpo)",
     "er-eqsr-kto": "ER, then EQ+SR (kto)",
+    "doctor": "the doctor's answer",
+    "reference": "the warm answer (reference)",
+    "another": "another question's warm answer",
 }
 # Okabe and Ito's colours, told apart by colour-blind readers;
 # one method keeps one colour everywhere.
@@ -59,7 +63,8 @@ def marker(system: str) -> str:
     """The shape of a system's points, where colour tells the method and shape the rest."""
     if system.startswith("er-eqsr"):
         return "s"
-    return {"prompt": "D", "er-sft": "^"}.get(system, "o")
+    shapes = {"prompt": "D", "er-sft": "^", "doctor": "P", "reference": "*", "another": "X"}
+    return shapes.get(system, "o")
 
 
 def intervals_figure(records: pd.DataFrame, table: str, metrics: tuple[str, ...], ours_label: str):
@@ -70,7 +75,7 @@ def intervals_figure(records: pd.DataFrame, table: str, metrics: tuple[str, ...]
         published_numbers.emodoctor(table),
         records[(records.table == table) & (records.group == "all")],
     )
-    systems = [s for s in SYSTEMS if s in set(ours.system)]
+    systems = [s for s in (*SYSTEMS, *REFERENCES) if s in set(ours.system)]
     figure, axes = plt.subplots(
         len(metrics),
         2,
@@ -82,7 +87,8 @@ def intervals_figure(records: pd.DataFrame, table: str, metrics: tuple[str, ...]
     for (left, right), metric in zip(axes, metrics, strict=True):
         rows = ours[ours.metric == metric].set_index("system")
         for place, system in enumerate(systems):
-            left.plot(paper[metric][system], place, "o", color=colour(system))
+            if system in paper.index:
+                left.plot(paper[metric][system], place, "o", color=colour(system))
             r = rows.loc[system]
             right.plot([r.ci_low, r.ci_high], [place, place], color=colour(system), lw=2)
             right.plot(r.value, place, "o", color=colour(system))

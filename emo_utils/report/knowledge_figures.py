@@ -4,7 +4,6 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from emo_utils.report import figures
-from emo_utils.report.knowledge_tables import YARDSTICKS
 
 _PANELS = {
     "kept": "kept (share of the doctor's tokens)",
@@ -14,8 +13,8 @@ _PANELS = {
 
 
 def facts_figure(records: pd.DataFrame):
-    """A panel a measure of facts with its intervals, a line a system; dotted lines: the yardsticks
-    of what is kept.
+    """A panel a measure of facts with its intervals, a line a system; dotted: what an answer to
+    another question keeps.
     """
     part = records[records.table == "emodoctor.facts"]
     systems = part.system.unique()
@@ -29,7 +28,8 @@ def facts_figure(records: pd.DataFrame):
             yticks=range(len(systems)),
             yticklabels=[figures.LABELS.get(s, s) for s in systems],
         )
-    for r in records[records.table == YARDSTICKS].itertuples():
-        axes[0].axvline(r.value, color="black", lw=0.8, ls=":")
+    another = part[(part.system == "another") & (part.metric == "kept")]
+    for value in another.value:
+        axes[0].axvline(value, color="black", lw=0.8, ls=":")
     axes[0].invert_yaxis()
     return figure

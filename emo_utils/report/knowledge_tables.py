@@ -1,11 +1,10 @@
-"""Tables of chapter 6: similarity, facts and their yardsticks, what several tools call BLEU."""
+"""Tables of chapter 6: similarity, facts, what several tools call BLEU."""
 
 import pandas as pd
 
-from emo_utils.data import published_numbers
+from emo_utils.data import dialogues, published_numbers
 from emo_utils.report import result_tables
 
-YARDSTICKS = "emodoctor.facts.yardsticks"
 _NAMES = {
     "doctor": "similarity to the doctor's answer",
     "modified": "similarity to the modified answer",
@@ -28,19 +27,24 @@ def beyond_words(records: pd.DataFrame, *tables: str) -> tuple[pd.DataFrame, str
     return result_tables.grid(part).rename(columns=_NAMES), caption
 
 
-def beside_yardsticks(records: pd.DataFrame) -> str:
-    """What the modified answers keep of the doctor's and what they keep of another question's, and
-    how many systems keep more than the latter; for the caption of the table of facts.
+def above_another(records: pd.DataFrame) -> str:
+    """How many systems keep more of the doctor's answer than warm answers to another question do,
+    for the caption of the table of facts.
     """
-    yardsticks = records[records.table == YARDSTICKS]
-    known = "; ".join(f"{r.system} keep {result_tables.cell(r)}" for r in yardsticks.itertuples())
-    zero = yardsticks[yardsticks.system.str.endswith("next question")].iloc[0]
-    part = records[records.table == "emodoctor.facts"]
-    above = int((part[part.metric == "kept"].ci_low > zero.ci_high).sum())
+    part = records[(records.table == "emodoctor.facts") & (records.metric == "kept")]
+    zero = part[part.system == "another"].iloc[0]
+    of_systems = part[~part.system.isin(dialogues.REFERENCES)]
+    above = int((of_systems.ci_low > zero.ci_high).sum())
     return (
-        f"Beside them, {known}. {above} of {part.system.nunique()} systems "
+        f"{above} of {len(of_systems)} systems "
         "keep more than answers to another question do, interval above interval"
     )
+
+
+def on_scale(records: pd.DataFrame) -> pd.DataFrame:
+    """The systems between what an answer to another question keeps and what the reference does."""
+    part = records[records.table == "emodoctor.facts.scale"]
+    return result_tables.grid(part).rename(columns={"kept": "kept, from 0 to 1"})
 
 
 def bleu_by_tool(records: pd.DataFrame) -> pd.DataFrame:
@@ -51,7 +55,7 @@ def bleu_by_tool(records: pd.DataFrame) -> pd.DataFrame:
         index="system", columns="metric", values="value"
     )
     ours = records[(records.table == "emodoctor.table2.doctor") & (records.metric == "bleu1")]
-    unigram = ours.set_index("system").value
+    unigram = ours[ours.system.isin(tools.index)].set_index("system").value
     paper = published_numbers.emodoctor("emodoctor.table2.doctor")
     shares = tools.div(unigram, axis=0).assign(paper=paper.bleu / paper.bleu1)
     return pd.concat(

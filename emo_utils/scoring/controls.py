@@ -9,14 +9,6 @@ from emo_utils.scoring import emotion, facts, overlap_scores
 from emo_utils.scoring.instruments import Instruments
 from emo_utils.scoring.planted_mistakes import key_words
 
-PADDING = (
-    " Please know that you are heard, you are valued, "
-    "and we are with you every single step of the way."
-)
-REFUSAL = (
-    "Thank you so much for reaching out. I am really sorry, "
-    "but I am not able to help with medical questions. Please take good care of yourself."
-)
 ASIDE = (
     "Peel the potatoes and cut them into thin slices. Heat some oil in a wide pan. "
     "Turn them after ten minutes, and add salt at the end."

@@ -257,7 +257,10 @@ def test_emotion_counts_each_systems_own_questions(home, monkeypatch):
     )
     found = records_of(played)
     means = found.loc["emodoctor.table1"].xs("mean", level="metric").xs("all", level="group")
-    assert means.n.to_dict() == dict.fromkeys(results.SYSTEMS, 4) | {"eqsr-kto": 3, "mine": 2}
+    of_the_data = dict.fromkeys(dialogues.REFERENCES, 4)
+    assert means.n.to_dict() == (
+        dict.fromkeys(results.SYSTEMS, 4) | {"eqsr-kto": 3, "mine": 2} | of_the_data
+    )
     assert means.unscored.to_dict() == dict.fromkeys(means.index, 0) | {"eqsr-kto": 1}
     by_emotion = found.loc["emodoctor.table1"].drop(index="all", level="group")
     of_kto = by_emotion.loc["eqsr-kto"]
@@ -268,6 +271,12 @@ def test_emotion_counts_each_systems_own_questions(home, monkeypatch):
     assert differences.n["eqsr-dpo", "minus base"] == 4
     assert differences.n["mine", "minus base"] == differences.n["mine", "minus prompt"] == 2
     assert differences.value["mine", "minus base"] == 3.0
+    assert not set(dialogues.REFERENCES) & set(differences.index.get_level_values("system"))
+    gates_ = found.loc["gates"].xs("mean", level="metric")
+    warm = [row["soothing_response"].count("!") for row in home.rows]
+    assert gates_.value["said twice", "emodoctor.table1"] == np.mean(warm)
+    assert gates_.value["padding alone", "emodoctor.table1"] == -np.mean(warm)
+    assert len(gates_) == 5 and set(gates_.n) == {4}
 
 
 # Chapter 6
@@ -281,15 +290,19 @@ def test_knowledge_counts_what_cannot_be_read(home, monkeypatch):
     monkeypatch.setattr(intervals, "RESAMPLES", 50)
     monkeypatch.setattr(intervals, "resample_indices", lambda n, seed: drawn(n, seed, 50))
     played = play("06_knowledge_scoring", extra=extra_system(home, 2))
-    found = records_of(played).xs("all", level="group")
+    found_gates = records_of(played)
+    found = found_gates.xs("all", level="group")
     own = found.xs("mine", level="system")
     found = found.drop(index="mine", level="system")
     assert set(own.n) == {2} and set(own.unscored) == {0}
     kept = found.loc["emodoctor.facts"].xs("kept", level="metric")
     assert (kept.value == 1.0).all() and kept.unscored.to_dict() == dict.fromkeys(
-        results.SYSTEMS, 0
+        (*results.SYSTEMS, *dialogues.REFERENCES), 0
     ) | {"eqsr-kto": 1}
-    assert found.loc["emodoctor.facts.yardsticks"].n.tolist() == [4, 4]
+    # All keep all: there is no scale from nothing to all, and no gate is passed.
+    assert "emodoctor.facts.scale" not in found.index.get_level_values("table")
+    of_kept = found_gates.loc["gates"].xs("kept", level="metric")
+    assert set(of_kept.value) == {0.0} and len(of_kept) == 2
     overlap = found.loc["emodoctor.table2.doctor"]
     assert set(overlap.n) == {4} and "(mine 2)" in result_tables.questions(
         played.records[played.records.table == "emodoctor.table2.doctor"]
@@ -302,7 +315,9 @@ def test_knowledge_counts_what_cannot_be_read(home, monkeypatch):
         "rougeL",
     }
     tools = found.loc["emodoctor.bleu_by_tool"].xs("sacrebleu", level="metric").value
-    assert tools.to_dict() == overlap.xs("bleu", level="metric").value.to_dict()
+    bleu = overlap.xs("bleu", level="metric").value
+    assert tools.to_dict() == bleu.drop([*dialogues.REFERENCES]).to_dict()
+    assert bleu["doctor"] == pytest.approx(100)
     # Sums of cells are over the three questions that have a score for every system.
     combined = found.loc["emodoctor.claims"]
     assert set(combined[combined.scorer.str.startswith("tiny-llama")].n) == {3}
@@ -367,7 +382,7 @@ def items(run, home, metrics):
     rows = [
         {"table": table, "id": i, "system": system, "metric": metric, "value": value(i, k)}
         for table, metric, value in metrics
-        for k, system in enumerate(results.SYSTEMS)
+        for k, system in enumerate((*results.SYSTEMS, *dialogues.REFERENCES))
         for i in home.ids
     ]
     pd.DataFrame(rows).to_parquet(

@@ -1,0 +1,132 @@
+"""Gates: what their records say, and which claims they hold back."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emo_utils.claims import deciding, gates, predicates
+from emo_utils.experiment import results
+
+COLUMNS = {"emodoctor.table1": ["mean", "max"], "emodoctor.facts": ["kept"]}
+FIELDS = ["table", "system", "metric", "group", "value", "ci_low", "ci_high", "interval", "n"]
+
+
+def gate(rule, low, high, metric="mean", table="emodoctor.table1", interval="items"):
+    return ("gates", rule, metric, table, (low + high) / 2, low, high, interval, 20)
+
+
+def combination(key, low, high):
+    return (deciding.TABLE, key, "combination", "all", (low + high) / 2, low, high, "items", 20)
+
+
+def claim(predicate):
+    return {"tests": {"ours": predicates.parse(predicate, COLUMNS)}}
+
+
+def verdict(predicate, *rows):
+    return deciding.our_verdict(claim(predicate), pd.DataFrame(rows, columns=FIELDS))
+
+
+@pytest.mark.parametrize(
+    ("rule", "low", "high", "said"),
+    [
+        ("reference above doctor", 0.01, 0.2, "passed"),
+        ("reference above doctor", -0.01, 0.2, "open"),
+        ("reference above doctor", -0.2, -0.1, "failed"),
+        ("reference above doctor", 0.0, 0.2, "open"),  # a difference of none is not above
+        ("said twice", -0.1, 0.04, "passed"),
+        ("said twice", 0.0, 0.06, "open"),
+        ("said twice", 0.06, 0.1, "failed"),
+        ("padding alone", -0.2, -0.1, "passed"),
+        ("padding alone", 0.1, 0.2, "failed"),
+    ],
+)
+def test_a_gate_is_passed_where_its_whole_interval_lies_where_it_must(rule, low, high, said):
+    record = pd.DataFrame([gate(rule, low, high)], columns=FIELDS).iloc[0]
+    assert gates.outcome(record) == said
+    assert gates.outcome(record.replace("items", "none")) == "open"  # too few for an interval
+
+
+WARMER = combination("emodoctor.table1/a/mean - emodoctor.table1/b/mean", 0.1, 0.2)
+
+
+def test_a_claim_is_held_back_by_a_gate_of_its_own_metric_alone():
+    closed = gate("reference above doctor", -0.1, 0.1)
+    said, evidence, why = verdict("a > b on emodoctor.table1 mean", WARMER, closed)
+    assert said == deciding.HELD_BACK and evidence[0][2] is True
+    assert why == "open on mean: the warm answers score above the doctor's plain ones"
+    of_max = gate("reference above doctor", -0.1, 0.1, metric="max")
+    assert verdict("a > b on emodoctor.table1 mean", WARMER, of_max)[::2] == ("supported", "")
+    passed = gate("reference above doctor", 0.1, 0.2)
+    assert verdict("a > b on emodoctor.table1 mean", WARMER, passed)[::2] == ("supported", "")
+
+
+def test_padding_that_scores_high_limits_what_a_verdict_is_about():
+    said, _, why = verdict(
+        "a > b on emodoctor.table1 mean", WARMER, gate("padding alone", 0.1, 0.2)
+    )
+    assert (said, why) == ("supported", f"of {gates.WORDS}")
+
+
+def test_what_was_not_measured_needs_no_gate():
+    closed = gate("reference above doctor", -0.1, 0.1)
+    assert verdict("a > b on emodoctor.table1 mean", closed)[0] == "not measured"
+
+
+def test_who_keeps_nothing_has_lost_nothing():
+    """The gate of what is kept bears on claims of no loss (>=), not on those of a gain (>)."""
+    kept = combination("emodoctor.facts/a/kept - emodoctor.facts/b/kept", 0.1, 0.2)
+    nothing = gate("the least above another", -0.2, -0.1, "kept", "emodoctor.facts")
+    said, _, why = verdict("a >= b on emodoctor.facts kept", kept, nothing)
+    assert said == deciding.HELD_BACK and why.startswith("failed on kept: each tuned system")
+    assert verdict("a > b on emodoctor.facts kept", kept, nothing)[0] == "supported"
+
+
+class Run(SimpleNamespace):
+    def add(self, **fields):
+        self.records.append(fields)
+
+    def add_mean(self, values, **fields):
+        self.records.append(fields | {"value": values.mean(), "n": len(values.dropna())})
+
+
+def test_differences_are_recorded_question_by_question():
+    scores = pd.DataFrame({("mean", "reference"): [0.5, 0.75], ("mean", "doctor"): [0.25, np.nan]})
+    run = Run(records=[])
+    gates.add_differences(
+        run, scores, ("reference above doctor",), "t", scorer="who", signature="how"
+    )
+    (record,) = run.records
+    assert (record["value"], record["n"], record["group"]) == (0.25, 1, "t")
+    assert record["signature"].endswith("; how") and record["scorer"] == "who"
+
+
+def test_the_system_that_keeps_least_stands_for_all():
+    tuned = results.SYSTEMS[2:]
+    kept = pd.DataFrame({system: [0.5] * 12 for system in tuned} | {"another": [0.25] * 12})
+    kept["eqsr-kto"] = 0.125
+    run = Run(records=[])
+    gates.add_least_kept(run, kept, seed=1, scorer="who")
+    (record,) = run.records
+    assert (record["value"], record["ci_low"], record["ci_high"]) == (-0.125, -0.125, -0.125)
+
+
+def test_a_corpus_score_is_compared_draw_by_draw():
+    found = {"reference": (10.0, np.array([9.0, 11.0])), "another": (4.0, np.array([4.0, 2.0]))}
+    run = Run(records=[])
+    gates.add_drawn(
+        run, lambda _, s, m: found[s], "reference above another", "t", ["bleu"], 7, "who"
+    )
+    (record,) = run.records
+    assert record["value"] == 6.0 and record["n"] == 7
+    assert (record["ci_low"], record["ci_high"]) == pytest.approx((5.1, 8.9))
+
+
+def test_the_table_of_gates_names_the_claims_and_the_outcome():
+    rows = [gate("said twice", 0.06, 0.1), gate("said twice", 0.06, 0.06, interval="none")]
+    shown = gates.shown(pd.DataFrame(rows, columns=FIELDS))
+    assert shown.outcome.tolist() == ["failed", "open"]
+    assert shown.difference.tolist() == ["+0.08 [+0.06, +0.10]", "+0.06"]
+    assert gates.shown(pd.DataFrame(columns=FIELDS)).empty
