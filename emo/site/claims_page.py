@@ -79,6 +79,15 @@ def longer_runs() -> tuple[pd.DataFrame, str]:
     return claims_ledger.ledger(records), "; ".join(said)
 
 
+# What becomes of a claim, whoever's numbers it is held against: for counts side by side.
+OUTCOMES = {
+    "hold": ("borne out", "supported"),
+    "open": ("undecided",),
+    "fail": ("not borne out", "contradicted in words", "contradicted"),
+    "cannot be judged": ("no number", "not measured"),
+}
+
+
 def by_every_source(profile: str) -> tuple[pd.DataFrame, str]:
     """The ledger by the records of a profile (`ours`, `ours_evidence`) and by those of longer runs
     (`longer`, `longer_evidence`), and what those runs were, in words: what every page shows.
@@ -88,11 +97,18 @@ def by_every_source(profile: str) -> tuple[pd.DataFrame, str]:
     return ledger.assign(longer=longer.ours, longer_evidence=longer.ours_evidence), runs
 
 
-def counted(verdicts: pd.Series, meanings: Iterable[str], mark: str = "**") -> str:
+def counted(verdicts: pd.Series, meanings: Iterable[str]) -> str:
     """How many claims have each verdict, in the order of their meanings; none of them is left
     out, since "3 hold" says nothing where nobody knows how many fail and how many are open.
     """
-    return ", ".join(f"{mark}{(verdicts == name).sum()} {name}{mark}" for name in meanings)
+    return ", ".join(f"**{(verdicts == name).sum()} {name}**" for name in meanings)
+
+
+def outcomes(verdicts: pd.Series) -> str:
+    """How many claims hold, are open, fail and cannot be judged."""
+    return ", ".join(
+        f"{verdicts.isin(names).sum()} {outcome}" for outcome, names in OUTCOMES.items()
+    )
 
 
 def by_chance() -> dict[str, float | None]:

@@ -9,7 +9,6 @@ import pandas as pd
 
 from emo.graph import steps
 from emo.site import claims_page, layout
-from emo_utils.claims import ledger as claims_ledger
 from emo_utils.data import dialogues
 from emo_utils.experiment import parameters, results
 from emo_utils.models import registry
@@ -52,14 +51,12 @@ def write_front(profile: str, ledger: pd.DataFrame) -> None:
         "[how current?](book/current)\n"
         f"{warning}\n"
         f"{_scoreboard_html(ledger)}\n\n"
-        f"**{len(ledger)} claims by numbers of ours so far: "
-        f"{claims_page.counted(ledger.ours, claims_ledger.OURS, '')}.** "
+        f"**{len(ledger)} claims by ours: {claims_page.outcomes(ledger.ours)}.** "
         f"Ours are small models, each trained once and asked {n} questions; "
         "three seeds of one method differ as much as\n"
-        f"methods do ([chapter 12](book/notebooks/12_sweeps)).{more} *Supported*: "
+        f"methods do ([chapter 12](book/notebooks/12_sweeps)).{more} *Supported* claims hold: "
         "the 95 % interval of every comparison that the claim makes lies on its side; "
-        "*contradicted*: one lies on the other side, widened for their number; *undecided*: "
-        "neither.\n\n"
+        "of *contradicted* ones one lies on the other side, widened for their number.\n\n"
         "```{figure} book/generated/front.svg\n"
         ":alt: Mean emotion score of each system against the share of the doctor's facts that it "
         "keeps, and against the share of its answers with a safety flag, "
@@ -85,21 +82,17 @@ def write_front(profile: str, ledger: pd.DataFrame) -> None:
 
 
 def _scoreboard_html(ledger: pd.DataFrame) -> str:
-    """How many claims of each paper have which verdict: by the paper's numbers, by this profile's
-    and by those of longer runs that are kept.
+    """How many claims of each paper hold, are open, fail and cannot be judged: by the paper's
+    numbers, by this profile's and by those of longer runs that are kept.
     """
-    ways = {
-        "by the paper's numbers": ("printed", claims_ledger.PRINTED),
-        "by ours": ("ours", claims_ledger.OURS),
-        "by longer runs": ("longer", claims_ledger.OURS),
-    }
+    ways = {"by the paper's numbers": "printed", "by ours": "ours", "by longer runs": "longer"}
     rows = [
         {"paper": f"{claims_page.PAPERS[paper]} ({len(part)} claims)"}
         | {
-            way: claims_page.counted(part[column], verdicts, "")
+            way: claims_page.outcomes(part[column])
             if (part[column] != "not measured").any()
             else "no such run"
-            for way, (column, verdicts) in ways.items()
+            for way, column in ways.items()
         }
         for paper, part in ledger.groupby("paper", sort=False)
     ]

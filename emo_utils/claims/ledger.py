@@ -193,7 +193,7 @@ def tally(evidence: list) -> str:
     outcomes = [outcome for _, _, outcome in evidence]
     missing = sum(found is None for _, found, _ in evidence)
     counted = (
-        f"{outcomes.count(True)} of {len(outcomes)} hold, "
-        f"{outcomes.count(None) - missing} are open, {outcomes.count(False)} fail"
+        f"{outcomes.count(True)} hold, {outcomes.count(None) - missing} open, "
+        f"{outcomes.count(False)} fail"
     )
-    return counted + (f", {missing} have no record" if missing else "")
+    return counted + (f", {missing} without a record" if missing else "")
