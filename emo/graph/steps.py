@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emo_utils.data import arms, caregiver, dialogues, emplifai, marked_sentences
-from emo_utils.experiment import parameters, sweeps
+from emo_utils.experiment import bill, parameters, sweeps
 from emo_utils.models import registry
 from emo_utils.project import DATA, PROFILES, ROOT, EmoError
 
@@ -221,9 +221,9 @@ STEPS = (
         "13_bill",
         "13_bill",
         files=(
-            KEPT["speed"],
-            PROFILES / "machines.yaml",
-            PROFILES / "prices.yaml",
+            *(KEPT[name] for name in ("speed", "book_embedded", *bill.KEPT_TRAININGS)),
+            *PUBLISHED,
+            *(PROFILES / name for name in ("machines.yaml", "prices.yaml", "paper.yaml")),
         ),
         memory_mb=700,
     ),

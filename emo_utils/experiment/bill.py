@@ -19,6 +19,20 @@ PASSES = {"sft": 3, "dpo": 4, "kto": 6}
 BYTES_HELD = {"all": 16, "adapters": 2.5}
 # Parameters of the models that were measured on two cores: SmolLM2-135M, Qwen2.5-Coder-1.5B.
 _SMALL, _JUDGE = 134.5e6, 1.54e9
+_REFERENCE = ROOT / "book" / "reference"
+KEPT_TRAININGS = ("ebd_authors", "emplifai_sft", "emplifai_sft_seen")  # beside those of the book
+OBJECTIVES = {
+    "02_sft": "sft",
+    "03_dpo": "dpo",
+    "04_kto": "kto",
+    "09_emplifai_finetuning": "sft",
+    "10_empathy_by_design": "dpo",
+}
+# Parameters in billions of what the kept trainings start from.
+_STARTS = {"SmolLM2-135M-Instruct": 0.1345, "Qwen2.5-Coder-0.5B-Instruct": 0.494}
+# How many systems answer in a run: er-sft's lets the untuned model answer in two ways besides, that
+# of chapter 10 once.
+_ANSWERING = {"er-sft": 3, "ebd-dpo": 2}
 
 
 @dataclass(frozen=True)
@@ -81,8 +95,7 @@ def cpu_speeds() -> dict[str, float]:
     """Operations a second on two cores, as the page on speed measured them: training with adapters
     by objective, `read` and `write`.
     """
-    path = provenance.noted(ROOT / "book" / "reference" / "speed.json")
-    measured = json.loads(path.read_text(encoding="utf-8"))
+    measured = _kept("speed")
     speeds = {
         row["objective"]: row["rate"] * (PASSES[row["objective"]] - 1) * 2 * _SMALL
         for row in measured["comparison"]["table"]
@@ -154,3 +167,63 @@ def trained_line(
         "2 cores, days": 2 * billions * 1e9 * passes * total / cpu[objective] / 86400,
         "GB": billions * BYTES_HELD[weights],
     }
+
+
+def _kept(name: str) -> dict:
+    path = provenance.noted(_REFERENCE / f"{name}.json")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def kept_trainings() -> list[dict]:
+    """Every kept run that trained, with what the formula needs and how long it took: run, system,
+    objective, billions (parameters), rows, epochs, answers (that it wrote), answer_tokens (of each;
+    missing where the run does not say), seconds (of the whole run, with loading and scoring).
+    """
+    book = {
+        name: (run["fingerprint"]["parameters"], run)
+        for name, run in _kept("book_embedded")["runs"].items()
+    }
+    longer = {
+        f"{name} (longer run)": (kept["provenance"]["parameters"], kept["provenance"] | kept)
+        for name, kept in ((name, _kept(name)) for name in KEPT_TRAININGS)
+    }
+    notebooks = {name: name.partition(".")[0] for name in book} | {
+        name: run["provenance"]["notebook"].split("/")[-1].removesuffix(".ipynb")
+        for name, (_, run) in longer.items()
+    }
+    return [
+        _training(name, OBJECTIVES[notebooks[name]], parameters, run)
+        for name, (parameters, run) in (book | longer).items()
+        if notebooks[name] in OBJECTIVES
+    ]
+
+
+def _training(name: str, objective: str, parameters: dict, run: dict) -> dict:
+    records, system = run["records"], parameters["system"]
+    tokens = [r for r in records if r["metric"] == "answer_tokens"]
+    written = tokens or [r for r in records if r["metric"] == "keeps_form"]
+    return {
+        "run": name,
+        "system": system,
+        "objective": objective,
+        "billions": _STARTS[parameters["base_model"]],
+        "rows": parameters["train_rows"],
+        "epochs": parameters["epochs"],
+        "answers": sum(r["n"] for r in written) * (_ANSWERING.get(system, 1) if tokens else 1),
+        "answer_tokens": tokens[0]["value"] if tokens else None,
+        "seconds": run["seconds"],
+    }
+
+
+def seconds_on_cores(training: dict, row_tokens: float, answer_tokens: float, cpu: dict) -> float:
+    """What the bill's formula says of a kept training on two cores: its steps with adapters, and
+    the answers that it wrote; nothing for loading and scoring.
+
+    training: of `kept_trainings`; row_tokens, answer_tokens: of a row, and of an answer where the
+    run does not say.
+    """
+    operations = 2 * training["billions"] * 1e9
+    passes = PASSES[training["objective"]] - 1
+    trained = training["rows"] * training["epochs"] * row_tokens * passes
+    written = training["answers"] * (training["answer_tokens"] or answer_tokens)
+    return operations * (trained / cpu[training["objective"]] + written / cpu["write"])

@@ -14,7 +14,7 @@ def hours_by_task(lines: pd.DataFrame, gpu: str):
     """
     part = lines[lines["GPU hours"].notna()].sort_values("GPU hours")
     colours = [figures.COLOURS["sft" if trains else "dpo"] for trains in part["GB"].notna()]
-    figure, axis = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
+    figure, axis = plt.subplots(figsize=(7.5, 1.0 + 0.24 * len(part)), layout="constrained")
     axis.barh(part["item"], part["GPU hours"], color=colours)
     for place, hours in enumerate(part["GPU hours"]):
         axis.text(hours * 1.05, place, rounded(hours), va="center", fontsize=8)

@@ -1,12 +1,32 @@
-"""Numbers of chapter 13's tables, from cents to millions."""
+"""Numbers of chapter 13's tables, and the formula beside what was measured."""
+
+import math
 
 import pandas as pd
 
 
 def rounded(value: float) -> str:
-    """A number in as many digits as a bill needs; empty where there is none."""
+    """A number in the one digit that a bill of this kind knows; empty where there is none."""
     if pd.isna(value):
         return ""
-    if value >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+    if not value:
+        return "0"
+    places = -math.floor(math.log10(abs(value)))
+    return f"{round(value, places):,.{max(places, 0)}f}"
+
+
+def own_runs(trainings: list[dict]) -> pd.DataFrame:
+    """Kept trainings with what the formula says and what was measured, a row each: run, seconds of
+    both, and how many times as long it took.
+
+    trainings: of `bill.kept_trainings`, with `computed`, in seconds.
+    """
+    table = pd.DataFrame(trainings)
+    return pd.DataFrame(
+        {
+            "run": table.run,
+            "computed, s": table.computed,
+            "measured, s": table.seconds,
+            "times": (table.seconds / table.computed).round(1),
+        }
+    )

@@ -1,8 +1,11 @@
 """The bill of chapter 13: its sums, its sizes and what a parameter changes."""
 
+import re
+
 import pytest
 from played import home_in, play
 
+from emo_utils.experiment import bill, parameters, results
 from emo_utils.project import EmoError
 
 
@@ -21,19 +24,59 @@ def test_sums_sizes_and_eight_gpus(chapter):
     assert total["GPU, $"] == pytest.approx(total["GPU hours"] * 3.0)
     assert table["GPUs at least"].dropna().to_dict() == {
         **dict.fromkeys([task[0] for task in played.TRAINED], 1.0),
-        "EmplifAI: SFT, all weights": 4.0,
-    }  # 219 GB over 0.9 x 80
-    # The papers' sizes: seven trainings of one epoch, 110,000 rewrites,
-    # nine systems' answers to 7,000 questions.
-    assert (
-        sum(
-            task[3]
-            for task in played.TRAINED
-            if task[0].startswith("EmoDoctor") and task[2] != "sft"
-        )
-        == 200_000
+        "EmplifAI: sft-llm-jp": 4.0,  # 219 GB over 0.9 x 80
+        "EmplifAI: sft-swallow": 2.0,
+        "EmplifAI: sft-medllama": 2.0,
+    }
+
+
+def test_rows_passes_and_systems_are_those_of_the_papers_and_the_chapters(chapter, monkeypatch):
+    """Seven trainings of one epoch, the test questions rewritten, too, nine systems' answers to
+    7,000 questions; three fine-tunings of three epochs; eight judged systems; DPO with the three
+    epochs that chapter 10 has in the profile of the papers.
+    """
+    played = chapter()
+    trained = {task[0]: task[2:] for task in played.TRAINED}
+    asked = {task[0]: task[2] for task in played.ASKED}
+    of_doctor = {name: task for name, task in trained.items() if name.startswith("EmoDoctor")}
+    assert {name.removeprefix("EmoDoctor: ") for name in of_doctor} == set(results.SYSTEMS[2:])
+    assert sum(task[1] for task in of_doctor.values()) == 60_000 + 6 * 50_000
+    assert {task[3] for task in of_doctor.values()} == {1.0}
+    assert sum(rows for name, rows in asked.items() if "rewrite" in name) == 117_000
+    assert asked["EmoDoctor: all systems answer"] == 9 * 7_000
+    assert asked["EmplifAI: judge"] == 8 * 7 * 100
+    tuned = [task for name, task in trained.items() if name.startswith("EmplifAI")]
+    assert [(rows, epochs) for _, rows, _, epochs, _ in tuned] == [(4_125, 3.0)] * 3
+    assert sum(name.startswith("EmplifAI: dialogues") for name in asked) == 8
+    assert sum(name.startswith("EmplifAI: emotion") for name in asked) == 5
+    assert trained["Empathy by Design: DPO"][3:] == (3.0, "adapters")
+    changed = parameters.profile_values
+
+    def five_epochs(profile, notebook, run=""):
+        found = changed(profile, notebook, run)
+        return found | ({"epochs": 5.0} if "epochs" in found else {})
+
+    monkeypatch.setattr(parameters, "profile_values", five_epochs)
+    assert dict((task[0], task[5]) for task in chapter().TRAINED)["Empathy by Design: DPO"] == 5.0
+
+
+def test_the_upper_figures_are_as_far_off_as_the_worst_check(tmp_path, monkeypatch, tiny, capsys):
+    home_in(tmp_path, monkeypatch)
+    played = play("13_bill", until="dollars = ")
+    assert set(played.checks.run) == {kept["run"] for kept in bill.kept_trainings()}
+    assert (played.checks["times"] > 1).all()
+    stated = played.against_paper.set_index("machine")
+    assert stated.stated.to_dict() == {"A100-40": 40.0, "RTX-6000-Ada": 16.0}
+    of_llm_jp = played.lines.set_index("item")["GPU hours"]["EmplifAI: sft-llm-jp"]
+    expected = of_llm_jp * 989 / 312  # the same formula at another peak
+    assert stated["computed, GPU hours"]["A100-40"] == pytest.approx(expected)
+    assert played.factor == stated.times.max() > played.checks["times"].max()
+    assert played.dollars[1] - played.dollars[0] == pytest.approx(
+        (played.factor - 1) * played.total["GPU, $"]
     )
-    assert sum(task[2] for task in played.ASKED if "rewrite" in task[0]) == 110_000
+    said = capsys.readouterr().out.splitlines()[-1]
+    figures = re.findall(r"[\d,.]*\d", said.partition(": ")[2])
+    assert all(len(figure.strip("0.,").replace(",", "")) <= 1 for figure in figures), said
 
 
 def test_the_parameters_are_the_rates(chapter):

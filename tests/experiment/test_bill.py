@@ -84,6 +84,24 @@ def test_the_rates_of_two_cores_are_the_kept_ones():
     assert set(speeds) == {"sft", "dpo", "kto", "read", "write"} and min(speeds.values()) > 0
 
 
+def test_kept_trainings_are_held_against_the_formula():
+    kept = {training["run"]: training for training in bill.kept_trainings()}
+    book = [name for name in kept if not name.endswith("(longer run)")]
+    assert len(book) == 10 and len(kept) == 10 + len(bill.KEPT_TRAININGS)
+    sft = kept["02_sft.er-sft"]  # the untuned model answers in two ways besides
+    assert (sft["rows"], sft["epochs"], sft["answers"]) == (25, 2.0, 3 * 20)
+    japanese = kept["09_emplifai_finetuning.emplifai-sft"]  # before and after
+    assert (japanese["answers"], japanese["answer_tokens"]) == (2 * 3, None)
+    assert japanese["billions"] == 0.494
+    training = {"objective": "dpo", "billions": 0.5, "rows": 10, "epochs": 2.0}
+    training |= {"answers": 4, "answer_tokens": 25.0}
+    # 1e9 operations a token and pass: 10 x 2 x 100 tokens in three passes; 4 x 25 written
+    by_hand = 1e9 * (2_000 * 3 / CPU["dpo"] + 100 / CPU["write"])
+    assert bill.seconds_on_cores(training, 100, 7, CPU) == pytest.approx(by_hand)
+    unsaid = bill.seconds_on_cores(training | {"answer_tokens": None}, 100, 25, CPU)
+    assert unsaid == pytest.approx(by_hand)
+
+
 def test_machines_and_prices_have_what_a_line_needs():
     for figures in bill.machines().values():
         shares = {"training_share": 0.5, "reading_share": 0.5, "writing_share": 0.5, "batch": 1}

@@ -14,16 +14,24 @@ from emo_utils.report import bill_figures, bill_tables, figures
     ("value", "text"),
     [
         (math.nan, ""),
-        (0.01234, "0.012"),
+        (0.01234, "0.01"),
         (0.0, "0"),
-        (1.0, "1.0"),
-        (99.94, "99.9"),
+        (1.0, "1"),
+        (1.4, "1"),
+        (99.94, "100"),
         (100.4, "100"),
-        (1_234_567.8, "1,234,568"),
+        (1_234_567.8, "1,000,000"),
     ],
 )
-def test_a_number_has_the_digits_that_a_bill_needs(value, text):
+def test_a_number_has_the_one_digit_that_a_bill_knows(value, text):
     assert bill_tables.rounded(value) == text
+
+
+def test_runs_stand_beside_the_formula():
+    kept = [{"run": "a", "computed": 8.0, "seconds": 20.0, "rows": 5}]
+    assert bill_tables.own_runs(kept).to_dict("records") == [
+        {"run": "a", "computed, s": 8.0, "measured, s": 20.0, "times": 2.5}
+    ]
 
 
 def test_tasks_stand_by_hours_and_trainings_in_their_colour():
@@ -38,6 +46,6 @@ def test_tasks_stand_by_hours_and_trainings_in_their_colour():
     assert [bar.get_width() for bar in axis.patches] == [0.5, 8.0]
     colours = [matplotlib.colors.to_hex(bar.get_facecolor()).upper() for bar in axis.patches]
     assert colours == [figures.COLOURS["sft"], figures.COLOURS["dpo"]]
-    assert [text.get_text() for text in axis.texts] == ["0.5", "8.0"]
+    assert [text.get_text() for text in axis.texts] == ["0.5", "8"]
     assert "L40S" in axis.get_xlabel() and axis.get_xscale() == "log"
     plt.close("all")
