@@ -1,4 +1,5 @@
-"""EmplifAI's printed ratings by a judge and by people (Tables 5 and 6), held against each other.
+"""EmplifAI's printed numbers held against each other: ratings by judge and people (Tables 5 and
+6), and what Table 7 counts the characters of.
 
 Everything here is computed from `ledger.published`; ratings of our own are in `emo_utils.people`.
 """
@@ -8,6 +9,9 @@ from decimal import Decimal
 import pandas as pd
 
 BEST = 5  # the highest level of a rubric
+# What the characters of Table 7 may be those of, with how many turns that is; a dialogue has four,
+# two of them the supporter's.
+READINGS = {"a dialogue": 4, "a dialogue's supporter": 2, "a supporter's turn": 1}
 
 
 def judge_and_people(printed: pd.DataFrame) -> pd.DataFrame:
@@ -60,3 +64,32 @@ def implied_differences(printed: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def length_readings(printed: pd.DataFrame) -> pd.DataFrame:
+    """What Table 7's mean number of characters implies under each reading of its unit (READINGS), a
+    row a reading.
+
+    Columns `printed examples`: characters that the ten dialogues of Appendix C have by that
+    reading; `crowdworkers, times that`: how many times as many Table 7 prints for the people who
+    wrote them; and, for each of its systems, the characters that a dialogue of theirs has then, if
+    all turns are of one length.
+    """
+    found = printed.set_index(["table", "system", "metric"]).value
+    a_dialogue, a_turn = (
+        float(found["emplifai.text", "examples", f"characters-a-{what}"])
+        for what in ("dialogue", "supporter-turn")
+    )
+    examples = {"a dialogue": a_dialogue, "a dialogue's supporter": 2 * a_turn}
+    examples["a supporter's turn"] = a_turn
+    lengths = printed[(printed.table == "emplifai.table7") & (printed.metric == "characters")]
+    lengths = lengths.set_index("system").value.astype(float)
+    rows = {
+        reading: {
+            "printed examples": examples[reading],
+            "crowdworkers, times that": lengths["crowdworker"] / examples[reading],
+        }
+        | {system: value * READINGS["a dialogue"] / turns for system, value in lengths.items()}
+        for reading, turns in READINGS.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")

@@ -66,3 +66,24 @@ def test_the_printed_differences_are_not_those_that_the_means_imply():
     assert (check["MAD it implies"] != check["MAD printed (Table 6)"]).all()
     assert (check["MAD it implies"] + check["people's mean (Table 5)"] == 5).all()
     assert check["constant printed"].map(type).eq(Decimal).all()
+
+
+def test_lengths_fit_a_dialogue_and_no_turn():
+    """Crowd workers' printed mean is about that of a whole dialogue of the paper's examples, and
+    nearly four times that of a supporter's turn.
+    """
+    readings = emplifai_ratings.length_readings(ledger.published())
+    times = readings["crowdworkers, times that"]
+    assert times["a dialogue"] == pytest.approx(128.58 / 137.8)
+    assert times["a dialogue's supporter"] == pytest.approx(128.58 / 66.9)
+    assert times["a supporter's turn"] == pytest.approx(128.58 / 33.45)
+    assert (times - 1).abs().idxmin() == "a dialogue"
+    assert readings["sft-swallow"].tolist() == pytest.approx([611.28, 2 * 611.28, 4 * 611.28])
+    assert readings.columns[2:].tolist() == [
+        "crowdworker",
+        "gpt",
+        "deepseek",
+        "sft-llm-jp",
+        "sft-swallow",
+        "sft-medllama",
+    ]
