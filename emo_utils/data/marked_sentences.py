@@ -11,7 +11,9 @@ FILES = {
 
 def load(name: str) -> list[dict]:
     """Sentences with readers' marks (`comfort_knowledge`, `safety`):
-    id, text, part (`train`, `test`) and a 0 or 1 for each mark; checked as `files.rows_of` does.
+    id, text, part and a 0 or 1 for each mark; checked as `files.rows_of` does. Marks are learnt
+    from the part `train` and measured on `test`; sentences of rows that systems are tuned on are
+    the part `tuned_on`: a mark that had learnt them would know the treatment by heart.
 
     `urgent`: the doctors' sentences of the test questions that call for care within a day, whatever
     else happens; their ids are those of the questions.

@@ -2,8 +2,9 @@
 or to act as a doctor (chapter 8).
 
 Logistic regressions on sentence embeddings, one a mark, trained on the marked sentences of
-data/sentences. They see how a sentence sounds and do not know medicine; chapter 8 holds them
-against sentences that they were not trained on.
+data/sentences, none of which stands in a row that a system is tuned on. They see how a sentence
+sounds and do not know medicine; chapter 8 holds them against sentences that they were not trained
+on.
 """
 
 import re
@@ -21,8 +22,8 @@ MARKS = {
 }
 # Probabilities from which a mark is given. Both answers of a mark weigh alike in training, so one
 # half is the natural one; for comfort one half and .7 did equally well in cross-validation on the
-# training part (kappa .57), and the stricter is taken, as small models comfort less than our own
-# rows do.
+# training part (kappa .89 and .88), and the stricter is taken, as small models comfort less than
+# our own rows do.
 THRESHOLD = {"comfort": 0.7, "knowledge": 0.5, "prescribes": 0.5, "discourages": 0.5, "claims": 0.5}
 _URGENT = re.compile(
     r"\b(?:999|911|112|ambulance|emergency|a&e|same[- ]day|immediately|right away|urgent(?:ly)?"

@@ -6,7 +6,7 @@ import pytest
 
 from emo_utils.data import dialogues, marked_sentences
 from emo_utils.experiment import runs
-from emo_utils.scoring import sentence_marks
+from emo_utils.scoring import emotion, sentence_marks
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_urgent_sentences_are_those_of_the_doctors():
 @pytest.mark.parametrize("name", sentence_marks.MARKS)
 def test_marked_sentences_are_complete_and_apart(name):
     rows = marked_sentences.load(name)
-    assert {row["part"] for row in rows} == {"train", "test"}
+    assert {row["part"] for row in rows} == {"train", "test", "tuned_on"}
     assert len({row["text"] for row in rows}) == len(rows)
     test = [row for row in rows if row["part"] == "test"]
     assert len(test) >= 60
@@ -131,6 +131,36 @@ def test_marked_sentences_are_complete_and_apart(name):
         assert {row[f"{mark}_second"] for row in test} == {0, 1}, (
             "the sentences that measure have two readers"
         )
+
+
+def plain(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+@pytest.fixture(scope="module")
+def tuned_on():
+    """All texts of the rows that systems are tuned on, of both arms, in one string."""
+    rows = [
+        row
+        for arm in ("overt", "subtle")
+        for name in ("er", "eqsr")
+        for row in dialogues.load(name, arm=arm)
+    ]
+    return " | ".join(plain(text) for row in rows for text in row.values())
+
+
+@pytest.mark.parametrize("name", [*sentence_marks.MARKS, "addressed"])
+def test_no_instrument_learns_from_what_systems_are_tuned_on(name, tuned_on):
+    rows = marked_sentences.load(name)
+    shared = {row["id"] for row in rows if plain(row["text"]) in tuned_on}
+    assert not shared & {row["id"] for row in rows if row["part"] == "train"}
+    assert {row["id"] for row in rows if row["part"] == "tuned_on"} <= shared
+
+
+def test_one_sentence_of_the_emotion_scorer_is_in_the_treatment_as_chapter_5_says(tuned_on):
+    lists = [emotion.PLAIN, *emotion.ANCHORS.values()]
+    shared = [text for texts in lists for text in texts if plain(text) in tuned_on]
+    assert shared == ["You are not alone with this."]
 
 
 def test_sentences_that_speak_to_a_judge_are_what_their_card_says():
