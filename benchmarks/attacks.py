@@ -171,8 +171,8 @@ def duels(planted: list[dict], rows: list[dict], others: list[dict], cleaned, re
     )
     questions = {row["id"]: row["emotional_question"] for row in rows}
     plan = preference.in_both_orders(texts.index, [(name, "right") for name in ends])
-    compared = preference.comparisons(plan, questions, texts, salt="attacks")
-    return preference.duels(reader.decide(*compared, "attacks"), plan)
+    shown = preference.comparisons(plan, questions, texts, salt="attacks")
+    return preference.duels(preference.decide(reader, shown, "attacks"))
 
 
 def preferred(texts: int) -> tuple[list[dict], list[dict]]:

@@ -52,20 +52,25 @@ def in_both_orders(ids, pairs) -> list[tuple[str, list[str]]]:
 
 def comparisons(
     plan: list[tuple[str, list[str]]], questions, answers: pd.DataFrame, salt: str
-) -> tuple[list[str], list[dict[str, dict]]]:
-    """What a judge is shown for each (item, order) of a plan: the texts, and the typed questions
-    of each (`comparison`).
+) -> pd.DataFrame:
+    """What a judge is shown for each (item or key, order) of a plan, one row each: columns id (the
+    plan's item or key), order (the systems, first place first), text and questions (`comparison`).
 
-    questions: id -> the patient's text. answers: texts, one row an id, one column a system.
+    questions: id -> the patient's text. answers: texts, one row an id, one column a system. Raises
+    EmoError for a system of the plan without answers.
     """
-    states, asked = [], []
+    strange = {name for _, order in plan for name in order} - set(answers.columns)
+    if strange:
+        raise EmoError(
+            f"the plan of comparisons names {', '.join(sorted(strange))}, of which there are no "
+            f"answers; there are those of: {', '.join(map(str, answers.columns))}"
+        )
+    rows = []
     for key, order in plan:
         item = key.split("|")[0]
         shown = answers.loc[item, order].to_dict()
-        state, typed_questions = comparison(questions[item], shown, order, salt)
-        states.append(state)
-        asked.append(typed_questions)
-    return states, asked
+        rows.append((key, tuple(order), *comparison(questions[item], shown, order, salt)))
+    return pd.DataFrame(rows, columns=["id", "order", "text", "questions"])
 
 
 def comparison(
@@ -100,22 +105,47 @@ def _mark(seed: str, texts: list[str]) -> str:
             return seed[:4]
 
 
-def decide_enough(
-    reader, plan: list[tuple[str, list[str]]], states, asked, orders: int, enough: float
-) -> tuple[pd.DataFrame, int]:
-    """Decisions on the first items of a plan, and how many items: all of them where `enough` is 0,
-    else `FIRST` and then `MORE` at a time until all win shares are known to within ± `enough`.
+def decide(reader, shown: pd.DataFrame, desc: str) -> pd.DataFrame:
+    """A reader's decisions on comparisons, each row with what it is about: the columns of
+    `decisions.Reader.decide`, and id and order of the comparison.
 
-    reader: of `remote.reader`. states, asked: of `comparisons`, `orders` an item.
+    reader: of `remote.reader`. shown: of `comparisons`.
     """
-    items = len(plan) // orders
-    count = min(FIRST, items) if enough else items
+    decisions = reader.decide(shown.text.tolist(), shown.questions.tolist(), desc)
+    about = {name: decisions.state.map(dict(enumerate(shown[name]))) for name in ("id", "order")}
+    return decisions.assign(**about)
+
+
+def decide_enough(reader, shown: pd.DataFrame, enough: float) -> tuple[pd.DataFrame, int]:
+    """Decisions (`decide`) on the comparisons of the first items, and how many items: all of them
+    where `enough` is 0, else `FIRST` and then `MORE` at a time until all win shares are known to
+    within ± `enough`.
+    """
+    items = shown.id.unique()
+    count = min(FIRST, len(items)) if enough else len(items)
     while True:
-        shown = count * orders
-        decisions = reader.decide(states[:shown], asked[:shown], "comparisons")
-        if count == items or widest_interval(choices(decisions, plan)) <= enough:
+        decisions = decide(reader, shown[shown.id.isin(items[:count])], "comparisons")
+        if count == len(items) or widest_interval(choices(decisions)) <= enough:
             return decisions, count
-        count = min(count + MORE, items)
+        count = min(count + MORE, len(items))
+
+
+def how_averaged(decisions: pd.DataFrame) -> str:
+    """In words: among how many answers the judge chose, over how many orders of an item its
+    log-probabilities are averaged, and whether these are balanced: every system at every place
+    equally often, to within one comparison.
+
+    decisions: of `decide`.
+    """
+    shown = decisions.drop_duplicates("state")
+    orders = shown.groupby("id").size()
+    number = f"{orders.min()} to {orders.max()}" if orders.nunique() > 1 else f"{orders.min()}"
+    at_place = pd.DataFrame(shown.order.tolist()).apply(pd.Series.value_counts).fillna(0)
+    even = at_place.to_numpy().max() - at_place.to_numpy().min() <= 1
+    return (
+        f"choice among {at_place.shape[1]}, log-probabilities averaged over {number} "
+        f"{'balanced' if even else 'unbalanced'} orders"
+    )
 
 
 def widest_interval(picked: pd.DataFrame) -> float:
@@ -158,21 +188,17 @@ def share_by_place(decisions: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def choices(decisions: pd.DataFrame, plan: list[tuple[str, list[str]]]) -> pd.DataFrame:
+def choices(decisions: pd.DataFrame) -> pd.DataFrame:
     """Log-probabilities averaged over the orders of an item, turned into shares.
 
-    decisions: of `decisions.Reader.decide`, one state for each (item id, order) of plan.
+    decisions: of `decide`.
     Returns columns id, question, system, share (geometric mean over orders, normalized to sum 1),
     win (1 for the highest share, split equally in a tie, 0 else). Items with a missing probability
     are left out and can be counted by the caller.
     """
     shown = decisions.assign(
-        id=[plan[s][0] for s in decisions.state],
         logp=np.log(decisions.probability.astype(float).clip(lower=1e-12)),
-        system=[
-            plan[s][1][int(option.removeprefix("answer ")) - 1]
-            for s, option in zip(decisions.state, decisions.option, strict=True)
-        ],
+        system=_systems(decisions),
     )
     scored = shown.groupby(["id", "question"]).filter(lambda part: part.probability.notna().all())
     means = scored.groupby(["id", "question", "system"], as_index=False).logp.mean()
@@ -182,6 +208,14 @@ def choices(decisions: pd.DataFrame, plan: list[tuple[str, list[str]]]) -> pd.Da
     best = means.share >= means.groupby(["id", "question"]).share.transform("max") - 1e-9
     means["win"] = best / best.groupby([means["id"], means["question"]]).transform("sum")
     return means.drop(columns="logp")
+
+
+def _systems(decisions: pd.DataFrame) -> list[str]:
+    """The system behind each option: `answer 1` is what stood first."""
+    return [
+        order[int(option.removeprefix("answer ")) - 1]
+        for order, option in zip(decisions.order, decisions.option, strict=True)
+    ]
 
 
 def same_winner(picked: pd.DataFrame, others: pd.DataFrame, question: str) -> pd.Series:
@@ -199,33 +233,33 @@ def same_winner(picked: pd.DataFrame, others: pd.DataFrame, question: str) -> pd
     return (other.reindex(best.index) == best).astype(float)
 
 
-def duels(decisions: pd.DataFrame, plan: list[tuple[str, list[str]]]) -> pd.DataFrame:
+def duels(decisions: pd.DataFrame) -> pd.DataFrame:
     """One row a pair, item and question: columns id, first, second, question, odds, win, agreed.
 
+    decisions: of `decide` on comparisons `in_both_orders`.
     odds: log-odds of `first` over `second`, averaged over both orders. win: 1 for first, 0 for
     second, 0.5 where the odds are even.
     agreed: whether both orders alone pick the same. Pairs with a missing probability are left out.
     """
     first = [
-        plan[s][0].split("|")[1] == plan[s][1][int(option.removeprefix("answer ")) - 1]
-        for s, option in zip(decisions.state, decisions.option, strict=True)
+        key.split("|")[1] == system
+        for key, system in zip(decisions.id, _systems(decisions), strict=True)
     ]
     logp = np.log(decisions.probability.astype(float).clip(lower=1e-12))
     odds = (
         decisions.assign(odds=np.where(first, logp, -logp))
-        .groupby(["state", "question"], as_index=False, sort=False)
+        .groupby(["state", "id", "question"], as_index=False, sort=False)
         .odds.agg(lambda pair: pair.sum(skipna=False))
     )
-    odds["key"] = [plan[s][0] for s in odds.state]
     pairs = (
         odds.dropna()
-        .groupby(["key", "question"], as_index=False, sort=False)
+        .groupby(["id", "question"], as_index=False, sort=False)
         .odds.agg(odds="mean", orders="size", least="min", most="max")
     )
     pairs = pairs[pairs.orders == 2].reset_index(drop=True)
     pairs["agreed"] = (pairs.least > 0) | (pairs.most < 0)
     pairs["win"] = (np.sign(pairs.odds.astype(float)) + 1) / 2
-    names = [key.split("|") for key in pairs.key]
+    names = [key.split("|") for key in pairs.id]
     pairs[["id", "first", "second"]] = np.array(names, dtype=object).reshape(-1, 3)
     return pairs[["id", "first", "second", "question", "odds", "win", "agreed"]]
 

@@ -144,13 +144,15 @@ def add_canaries(run, duels: pd.DataFrame, ids, scorer: str, screened: bool) -> 
             )
 
 
-def add_orders(run, decisions: pd.DataFrame, plan: list, orders: int, scorer: str) -> None:
+def add_orders(run, decisions: pd.DataFrame, scorer: str) -> None:
     """For each smaller number of orders: the share of questions at which it gives the winner that
-    all orders give. plan: of `preference.in_balanced_orders`.
+    all orders give. decisions: of `preference.decide`.
     """
-    picked = preference.choices(decisions, plan)
+    picked = preference.choices(decisions)
+    number = decisions.groupby("id").state.rank(method="dense")  # of the order, within its item
+    orders = int(number.max())
     for k in range(1, orders):
-        fewer = preference.choices(decisions[decisions.state % orders < k], plan)
+        fewer = preference.choices(decisions[number <= k])
         for question in preference.QUESTIONS:
             same = preference.same_winner(picked, fewer, question)
             run.add_mean(

@@ -170,12 +170,19 @@ def test_untrusted_text_cannot_make_a_part_of_the_frame(attack, where):
 )
 def test_a_plan_is_shown_comparison_by_comparison(plan):
     texts = pd.DataFrame({"a": ["ax", "ay"], "b": ["bx", "by"]}, index=["x", "y"])
-    states, asked = preference.comparisons(plan, {"x": "qx", "y": "qy"}, texts, "42")
-    for (key, order), state, typed_questions in zip(plan, states, asked, strict=True):
+    shown = preference.comparisons(plan, {"x": "qx", "y": "qy"}, texts, "42")
+    assert list(zip(shown.id, shown.order, strict=True)) == [(k, tuple(o)) for k, o in plan]
+    for (key, order), row in zip(plan, shown.itertuples(), strict=True):
         item = key[0]
         alone = {"a": f"a{item}", "b": f"b{item}"}
         expected = preference.comparison(f"q{item}", alone, order, "42")
-        assert (state, typed_questions) == expected
+        assert (row.text, row.questions) == expected
+
+
+def test_a_system_without_answers_is_named_with_those_that_have_some():
+    texts = pd.DataFrame({"a": ["ax"], "b": ["bx"]}, index=["x"])
+    with pytest.raises(EmoError, match="names er-sft, of which there are no answers.*: a, b$"):
+        preference.comparisons([("x", ["a", "er-sft"])], {"x": "qx"}, texts, "42")
 
 
 # Judging until it is enough
@@ -201,11 +208,11 @@ class Sure(typed.Reader):
 
 
 def shown_to(items, orders):
-    """A plan of items with two answers, of which `b` is the best at every question."""
+    """Comparisons of items with two answers, of which `b` is the best at every question."""
     ids = [f"q{i}" for i in range(items)]
     plan = preference.in_balanced_orders(ids, ["a", "b"], orders)
     texts = pd.DataFrame({"a": "plain", "b": "the best"}, index=ids)
-    return plan, *preference.comparisons(plan, dict.fromkeys(ids, "why?"), texts, "42")
+    return preference.comparisons(plan, dict.fromkeys(ids, "why?"), texts, "42")
 
 
 # Wilson's interval of a share of all n is z² / (n + z²) wide: .0879 either side at 18, .0690 at 24.
@@ -214,15 +221,29 @@ def shown_to(items, orders):
     [(0.0, 40), (0.2, 18), (0.0880, 18), (0.0878, 24), (0.0691, 24), (0.01, 40)],
 )
 def test_judging_stops_when_the_win_shares_are_known(enough, count):
-    judge, (plan, states, asked) = Sure(), shown_to(40, 2)
-    decisions, judged = preference.decide_enough(judge, plan, states, asked, 2, enough)
+    decisions, judged = preference.decide_enough(Sure(), shown_to(40, 2), enough)
     assert judged == count and decisions.state.nunique() == count * 2
-    assert set(preference.choices(decisions, plan).id) == {f"q{i}" for i in range(count)}
+    picked = preference.choices(decisions)
+    assert set(picked.id) == {f"q{i}" for i in range(count)}
+    assert (picked.set_index("system").win == pd.Series({"a": 0.0, "b": 1.0})[picked.system]).all()
 
 
 def test_few_items_are_judged_at_once():
-    plan, states, asked = shown_to(5, 1)
-    assert preference.decide_enough(Sure(), plan, states, asked, 1, 0.01)[1] == 5
+    assert preference.decide_enough(Sure(), shown_to(5, 1), 0.01)[1] == 5
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        (preference.in_balanced_orders(range(3), SIX, 2), "among 6.*over 2 balanced orders"),
+        (preference.in_balanced_orders(range(5), SIX, 2), "among 6.*over 2 balanced orders"),
+        ([(i, SIX) for i in range(3)], "among 6.*over 1 unbalanced orders"),
+        ([("x", ["a", "b"]), ("x", ["b", "a"]), ("y", ["a", "b"])], "2.*over 1 to 2 balanced"),
+    ],
+)
+def test_how_orders_were_averaged_is_said_by_what_was_shown(plan, words):
+    even = decisions(*[(state, "emotion", [1 / 6] * len(plan[0][1])) for state in range(len(plan))])
+    assert re.search(words, preference.how_averaged(tied(even, plan)))
 
 
 def test_the_widest_interval_is_that_of_another_library():
@@ -257,6 +278,12 @@ def decisions(*rows: tuple[int, str, list[float | None]]) -> pd.DataFrame:
     return pd.DataFrame(flat_rows, columns=["state", "question", "option", "probability"])
 
 
+def tied(decided: pd.DataFrame, plan) -> pd.DataFrame:
+    """Decisions with the comparison of a plan that each is about, as `preference.decide` has it."""
+    about = [plan[state] for state in decided.state]
+    return decided.assign(id=[key for key, _ in about], order=[tuple(order) for _, order in about])
+
+
 def by_system(frame: pd.DataFrame, item: str, column: str) -> dict[str, float]:
     part = frame[frame.id == item].set_index("system")[column]
     return {s: round(float(v), 9) for s, v in part.items()}
@@ -266,7 +293,7 @@ def test_choices_average_log_probabilities_over_orders():
     """a: sqrt(.6 x .3), b: sqrt(.3 x .1), c: sqrt(.1 x .6), divided by their sum."""
     plan = [("x", ["a", "b", "c"]), ("x", ["c", "a", "b"])]
     found = preference.choices(
-        decisions((0, "emotion", [0.6, 0.3, 0.1]), (1, "emotion", [0.6, 0.3, 0.1])), plan
+        tied(decisions((0, "emotion", [0.6, 0.3, 0.1]), (1, "emotion", [0.6, 0.3, 0.1])), plan)
     )
     a, b, c = math.sqrt(0.6 * 0.3), math.sqrt(0.3 * 0.1), math.sqrt(0.1 * 0.6)
     assert by_system(found, "x", "share") == pytest.approx(
@@ -283,8 +310,10 @@ def test_a_judge_that_only_looks_at_places_prefers_nobody():
     several = preference.latin_orders(SIX, 1, 6)[0]
     biased = [0.5, 0.2, 0.1, 0.1, 0.07, 0.03]
     found = preference.choices(
-        decisions(*[(i, "knowledge", biased) for i in range(6)]),
-        [("x", order) for order in several],
+        tied(
+            decisions(*[(i, "knowledge", biased) for i in range(6)]),
+            [("x", order) for order in several],
+        )
     )
     assert np.allclose(found.share, 1 / 6) and np.allclose(found.win, 1 / 6) and len(found) == 6
 
@@ -292,7 +321,7 @@ def test_a_judge_that_only_looks_at_places_prefers_nobody():
 def test_a_tie_is_split_between_those_that_tie():
     plan = [("x", ["a", "b", "c"]), ("x", ["b", "a", "c"])]
     found = preference.choices(
-        decisions((0, "emotion", [0.6, 0.3, 0.1]), (1, "emotion", [0.6, 0.3, 0.1])), plan
+        tied(decisions((0, "emotion", [0.6, 0.3, 0.1]), (1, "emotion", [0.6, 0.3, 0.1])), plan)
     )
     assert by_system(found, "x", "win") == {"a": 0.5, "b": 0.5, "c": 0}
 
@@ -300,13 +329,15 @@ def test_a_tie_is_split_between_those_that_tie():
 def test_questions_and_items_are_kept_apart():
     plan = [("x", ["a", "b"]), ("y", ["b", "a"])]
     found = preference.choices(
-        decisions(
-            (0, "knowledge", [0.9, 0.1]),
-            (0, "emotion", [0.2, 0.8]),
-            (1, "knowledge", [0.7, 0.3]),
-            (1, "emotion", [0.6, 0.4]),
-        ),
-        plan,
+        tied(
+            decisions(
+                (0, "knowledge", [0.9, 0.1]),
+                (0, "emotion", [0.2, 0.8]),
+                (1, "knowledge", [0.7, 0.3]),
+                (1, "emotion", [0.6, 0.4]),
+            ),
+            plan,
+        )
     )
     assert {
         (r.id, r.question, r.system): (round(r.share, 9), r.win) for r in found.itertuples()
@@ -325,16 +356,18 @@ def test_questions_and_items_are_kept_apart():
 def test_an_item_with_a_missing_probability_in_any_order_is_left_out():
     plan = [("x", ["a", "b"]), ("x", ["b", "a"]), ("y", ["a", "b"])]
     found = preference.choices(
-        decisions(
-            (0, "emotion", [0.9, 0.1]), (1, "emotion", [None, None]), (2, "emotion", [0.9, 0.1])
-        ),
-        plan,
+        tied(
+            decisions(
+                (0, "emotion", [0.9, 0.1]), (1, "emotion", [None, None]), (2, "emotion", [0.9, 0.1])
+            ),
+            plan,
+        )
     )
     assert set(found.id) == {"y"} and by_system(found, "y", "share") == {"a": 0.9, "b": 0.1}
 
 
 def test_a_probability_of_zero_does_not_break_the_average():
-    found = preference.choices(decisions((0, "emotion", [1.0, 0.0])), [("x", ["a", "b"])])
+    found = preference.choices(tied(decisions((0, "emotion", [1.0, 0.0])), [("x", ["a", "b"])]))
     assert by_system(found, "x", "win") == {"a": 1, "b": 0} and found.share.between(0, 1).all()
 
 
@@ -396,7 +429,10 @@ def test_every_pair_is_shown_in_both_orders():
 def test_log_odds_are_averaged_over_both_orders_by_hand():
     plan = preference.in_both_orders(["q1"], [("a", "b")])
     found = preference.duels(
-        pair_decisions(plan, lambda key, order, question: 0.9 if order == ["a", "b"] else 0.6), plan
+        tied(
+            pair_decisions(plan, lambda key, order, question: 0.9 if order == ["a", "b"] else 0.6),
+            plan,
+        )
     ).set_index("question")
     # first order: a has .9; second: b stands first with .6, so a has .4
     expected = (math.log(0.9 / 0.1) + math.log(0.4 / 0.6)) / 2
@@ -407,20 +443,24 @@ def test_log_odds_are_averaged_over_both_orders_by_hand():
 
 def test_a_judge_that_sees_no_difference_ties_and_a_missing_order_is_left_out():
     plan = preference.in_both_orders(["q1", "q2"], [("a", "b")])
-    even = preference.duels(pair_decisions(plan, lambda key, order, question: 0.5), plan)
+    even = preference.duels(tied(pair_decisions(plan, lambda key, order, question: 0.5), plan))
     assert (even.win == 0.5).all() and not even.agreed.any() and len(even) == 4
     lost = preference.duels(
-        pair_decisions(
-            plan, lambda key, order, question: None if (key[:2], order[0]) == ("q2", "b") else 0.7
-        ),
-        plan,
+        tied(
+            pair_decisions(
+                plan,
+                lambda key, order, question: None if (key[:2], order[0]) == ("q2", "b") else 0.7,
+            ),
+            plan,
+        )
     )
     assert set(lost.id) == {"q1"}
 
 
 def test_no_decision_makes_no_pair():
-    nothing = Sure().decide([], [])
-    assert preference.duels(nothing, []).empty and preference.choices(nothing, []).empty
+    shown = preference.comparisons([], {}, pd.DataFrame(columns=["a"]), "42")
+    nothing = preference.decide(Sure(), shown, "nothing")
+    assert preference.duels(nothing).empty and preference.choices(nothing).empty
 
 
 PAIRS = pd.DataFrame(

@@ -133,9 +133,9 @@ def test_fewer_orders_are_held_against_all(run):
     for state, ((_, order), p) in enumerate(zip(plan, of_a, strict=True)):
         for place, system in enumerate(order, start=1):
             chance = p if system == "a" else 1 - p
-            rows.append((state, "emotion", f"answer {place}", chance))
-    decisions = pd.DataFrame(rows, columns=["state", "question", "option", "probability"])
-    preference_records.add_orders(run, decisions, plan, 2, "judge")
+            rows.append((state, "emotion", f"answer {place}", chance, *plan[state]))
+    columns = ["state", "question", "option", "probability", "id", "order"]
+    preference_records.add_orders(run, pd.DataFrame(rows, columns=columns), "judge")
     [record] = run.records
     assert (record.system, record.group) == ("1 of 2 orders", "emotion")
     assert (record.value, record.n) == (0.5, 2)
