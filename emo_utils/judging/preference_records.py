@@ -63,11 +63,12 @@ def add_pairs(run, duels: pd.DataFrame, ids, judges: dict[str, tuple[str, str]])
 def add_judge_shares(run, duels: pd.DataFrame, measures: dict, scorer: str) -> None:
     """Mean of each measure of the judge over all pairs of a question; whole items are resampled.
 
-    measures: name -> one value a row of duels, missing where it says nothing. One without any value
-    (a second judge that prefers none of any pair) has no record.
+    measures: name -> one value a row of duels, an array or a Series with their index, missing where
+    it says nothing. One without any value (a second judge that prefers none of any pair) has no
+    record.
     """
     for question, (name, values) in itertools.product(preference.QUESTIONS, measures.items()):
-        clear = values[duels.question == question].dropna()
+        clear = pd.Series(values, duels.index)[duels.question == question].dropna()
         if clear.empty:
             continue
         run.add_mean(

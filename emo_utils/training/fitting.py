@@ -57,6 +57,10 @@ def fit(trainer, run) -> pd.DataFrame:
     """Train, from the last checkpoint if the same run was stopped before,
     and return one row an optimizer step, as TRL logs it.
 
+    Columns: loss, learning_rate, grad_norm, entropy, epoch; SFT and DPO mean_token_accuracy; DPO
+    and KTO rewards/chosen, rewards/rejected, rewards/margins, logps/chosen, logps/rejected; DPO
+    rewards/accuracies; KTO kl.
+
     With parameter `processes` above 1 the training is done by as many processes that
     `accelerate launch` starts; their result is then in this trainer's model.
     """

@@ -67,7 +67,7 @@ def test_a_measure_without_values_has_no_record(run):
     duels = pairs_of([(i, "a", "b", q, 1.0) for i in "pq" for q in ("knowledge", "emotion")])
     measures = {
         "says all": pd.Series([1.0, 0.0, 1.0, 1.0]),
-        "says little": pd.Series([np.nan, 1.0, np.nan, 0.0]),
+        "says little": np.array([np.nan, 1.0, np.nan, 0.0]),  # as `preference.higher` gives it
     }
     preference_records.add_judge_shares(run, duels, measures, "judge")
     records = {(r.system, r.group): (r.value, r.n) for r in run.records}
