@@ -44,7 +44,7 @@ REPEATED = (
     "data/caregiver/overt/train.jsonl",
     "data/caregiver/overt/test.jsonl",
     "data/caregiver/voices.jsonl",
-    "data/emplifai_ja/dialogues.jsonl",
+    "data/emplifai_ja/overt/dialogues.jsonl",
     "data/emplifai_ja/screening.jsonl",
 )
 KEPT_FIELDS = {"emotion", "topic", "specialty", "voice", "part", "from", "kind"}  # names, not texts

@@ -31,7 +31,7 @@ PLACES = {
     "data/dialogues/overt/test.jsonl": ("emotional_question", "soothing_response"),
     "data/caregiver/overt/test.jsonl": ("prompt", "chosen"),
     "data/caregiver/overt/train.jsonl": ("prompt", "chosen"),
-    "data/emplifai_ja/dialogues.jsonl": ("situation", "gloss"),
+    "data/emplifai_ja/overt/dialogues.jsonl": ("situation", "gloss"),
 }
 
 

@@ -278,7 +278,7 @@ def values(s: Step, profile: str) -> dict:
 def files(s: Step, profile: str) -> tuple[Path, ...]:
     """The files that a step reads under a profile: of a set with both arms, those of its arm."""
     arm = values(s, profile).get("arm")
-    with_arms = {*dialogues.FILES.values(), *caregiver.FILES.values()}
+    with_arms = {*dialogues.FILES.values(), *caregiver.FILES.values(), emplifai.FILE}
     return tuple(arms.in_arm(path, arm) if arm and path in with_arms else path for path in s.files)
 
 

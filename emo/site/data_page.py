@@ -102,13 +102,18 @@ def write_data() -> None:
         ),
     )
     places = ("patient, first", "supporter, first", "patient, second", "supporter, second")
-    japanese = [row | dict(zip(places, row["turns"], strict=True)) for row in emplifai.load()]
+    japanese = [
+        row | dict(zip(places, row["turns"], strict=True)) | {"arm": arm}
+        for arm in reversed(ARMS)
+        for row in emplifai.load(arm)
+    ]
+    of_overt = [row for row in japanese if row["arm"] == "overt"]
     table1 = [
         {
             "emotion": english,
             "Japanese": label,
             "sentiment": sentiment,
-            "dialogues": sum(row["emotion"] == english for row in japanese),
+            "dialogues": sum(row["emotion"] == english for row in of_overt),
         }
         for english, label, sentiment in emplifai.EMOTIONS
     ]
@@ -117,12 +122,13 @@ def write_data() -> None:
         "\n\n".join(
             [
                 (
-                    f"{len(japanese)} dialogues in {len({row['situation'] for row in japanese})} "
-                    "situations. The emotions are those of EmplifAI's Table 1:"
+                    f"{len(of_overt)} dialogues in {len({row['situation'] for row in of_overt})} "
+                    "situations, and the same with other words of the supporters in the arm "
+                    "`subtle`. The emotions are those of EmplifAI's Table 1:"
                 ),
                 browse_html(table1, "emotions", ("Japanese",)),
-                "Lengths in characters:",
-                html_tables.table_html(_lengths(japanese, ("situation", *places), len)),
+                "Lengths in characters, arm `overt`:",
+                html_tables.table_html(_lengths(of_overt, ("situation", *places), len)),
                 browse_html(
                     [
                         {

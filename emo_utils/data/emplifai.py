@@ -33,7 +33,7 @@ FILE, SCREENING_FILE = (
 )
 
 
-def load(arm: str = "subtle") -> list[dict]:
+def load(arm: str = "overt") -> list[dict]:
     """The Japanese dialogues in one of their arms, checked row by row; `turns` is a list
     of four texts: patient, supporter, patient, supporter.
 

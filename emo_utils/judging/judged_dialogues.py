@@ -38,13 +38,13 @@ def of_folder(folder: Path, systems: tuple[str, ...]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def beside_the_data(written: pd.DataFrame) -> pd.DataFrame:
+def beside_the_data(written: pd.DataFrame, arm: str) -> pd.DataFrame:
     """Dialogues of systems, and the data's own first dialogue for each of their pairs of emotion
     and situation, as the system `data`, with their ids.
 
-    written: columns id, system, emotion, situation, turns and more.
+    written: columns id, system, emotion, situation, turns and more; arm: of the data's dialogues.
     """
-    own = pd.DataFrame(emplifai.load()).drop_duplicates(["emotion", "situation"])
+    own = pd.DataFrame(emplifai.load(arm)).drop_duplicates(["emotion", "situation"])
     own = own[own.situation.isin(written.situation)].drop(columns="id").assign(system="data")
     pairs = written[["id", "situation", "emotion"]].drop_duplicates()
     return pd.concat([written, own.merge(pairs)], ignore_index=True)

@@ -10,6 +10,7 @@ from IPython.display import HTML
 
 from emo_utils.claims import ledger
 from emo_utils.data import emplifai
+from emo_utils.data.arms import ARMS
 from emo_utils.experiment import provenance
 from emo_utils.people import rating_kit
 from emo_utils.project import sha256_bytes
@@ -79,10 +80,14 @@ def kept_dialogues(paths: list[Path]) -> list[dict[str, str]]:
 
 
 def glosses() -> dict[str, str]:
-    """English of Japanese dialogues, by hash of their lines: the summaries of the project's own,
-    and those of the kept runs' dialogues, by a language model and checked by nobody.
+    """English of Japanese dialogues, by hash of their lines: the summaries of the project's own in
+    both arms, and those of the kept runs' dialogues, by a language model and checked by nobody.
     """
-    of_data = {_key(emplifai.as_lines(row["turns"])): row["gloss"] for row in emplifai.load()}
+    of_data = {
+        _key(emplifai.as_lines(row["turns"])): row["gloss"]
+        for arm in ARMS
+        for row in emplifai.load(arm)
+    }
     if not GLOSSES.is_file():
         return of_data
     return of_data | json.loads(provenance.noted(GLOSSES).read_text(encoding="utf-8"))
@@ -129,14 +134,16 @@ def judged_by(judge: str) -> str:
     )
 
 
-def to_read_first(yes: pd.DataFrame, dialogues: pd.DataFrame, count: int = 6) -> pd.DataFrame:
+def to_read_first(
+    yes: pd.DataFrame, dialogues: pd.DataFrame, arm: str, count: int = 6
+) -> pd.DataFrame:
     """The dialogues that a screening marked with the highest probabilities.
 
     yes: rows state (index into dialogues), question, probability. dialogues: columns system,
-    situation, turns.
+    situation, turns; arm: of the data's dialogues beside them.
     """
     # The first dialogue of a situation, which is the one that is judged.
-    of_data = {row["situation"]: row["gloss"] for row in reversed(emplifai.load())}
+    of_data = {row["situation"]: row["gloss"] for row in reversed(emplifai.load(arm))}
     highest = yes.sort_values("probability", ascending=False, kind="stable").head(count)
     marked = dialogues.loc[highest.state]
     return pd.DataFrame(

@@ -179,7 +179,7 @@ def test_the_loader_knows_table_1_and_the_fields():
 
 def test_load_gives_the_rows_of_the_file_and_notes_it(rows, monkeypatch):
     monkeypatch.setattr(provenance, "FILES_READ", {})
-    assert emplifai.load() == rows
+    assert emplifai.load("subtle") == rows
     assert provenance.FILES_READ == {"data/emplifai_ja/dialogues.jsonl": project.sha256_file(FILE)}
 
 
@@ -191,7 +191,7 @@ def test_a_field_that_is_empty_or_no_text_is_named(rows, broken, field, value):
         files.DataError,
         match=rf"copy\.jsonl, row 3: field '{field}' is (missing or empty|no text but \w+)",
     ):
-        emplifai.load()
+        emplifai.load("subtle")
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_turns_that_are_not_four_texts_are_named(rows, broken, value):
     with pytest.raises(
         files.DataError, match=r"copy\.jsonl, row 1: field 'turns' is not a list of four texts"
     ):
-        emplifai.load()
+        emplifai.load("subtle")
 
 
 def test_other_faults_are_named(rows, broken, tmp_path):
@@ -221,22 +221,22 @@ def test_other_faults_are_named(rows, broken, tmp_path):
         files.DataError,
         match=r"copy\.jsonl, row 4: emotion '喜び' is none of admiration, amusement",
     ):
-        emplifai.load()
+        emplifai.load("subtle")
     broken(4, json.dumps({key: value for key, value in rows[3].items() if key != "turns"}))
     with pytest.raises(files.DataError, match=r"copy\.jsonl, row 4: field 'turns'"):
-        emplifai.load()
+        emplifai.load("subtle")
     broken(4, "[]")
     with pytest.raises(
         files.DataError,
         match=r"copy\.jsonl, row 4: not a JSON object.*fields id, emotion, situation",
     ):
-        emplifai.load()
+        emplifai.load("subtle")
     broken(4, json.dumps(rows[0]))
     with pytest.raises(files.DataError, match=r"copy\.jsonl, row \d+: field 'id' is that of row"):
-        emplifai.load()
+        emplifai.load("subtle")
     (tmp_path / "copy.jsonl").unlink()
     with pytest.raises(files.DataError, match=r"copy\.jsonl is missing"):
-        emplifai.load()
+        emplifai.load("subtle")
 
 
 # The card
@@ -314,4 +314,5 @@ def test_planted_cases_differ_in_the_supporters_turns_alone():
         for kind in kinds
     }
     assert max(lengths.values()) < 1.05 * min(lengths.values())
-    assert not {row["situation"] for row in rows} & {row["situation"] for row in emplifai.load()}
+    own = {row["situation"] for row in emplifai.load()}
+    assert not {row["situation"] for row in rows} & own

@@ -118,11 +118,11 @@ def test_a_user_of_the_rows_has_nothing_to_mend(rows):
 
 def test_load_gives_the_rows_of_an_arm_and_notes_its_file(arms, monkeypatch):
     monkeypatch.setattr(provenance, "FILES_READ", {})
-    assert emplifai.load(arm="overt") == arms["overt"]
+    assert emplifai.load() == emplifai.load(arm="overt") == arms["overt"]
     assert provenance.FILES_READ == {
         "data/emplifai_ja/overt/dialogues.jsonl": project.sha256_file(ARM_FILES["overt"])
     }
-    assert emplifai.load() == emplifai.load(arm="subtle") == arms["subtle"]
+    assert emplifai.load(arm="subtle") == arms["subtle"]
 
 
 def test_an_arm_that_there_is_not_is_named():
@@ -152,6 +152,14 @@ def test_the_card_says_what_the_file_holds(arms):
         f"当然 stands in {natural['overt']} of its {turns} supporters' turns "
         f"({natural['subtle']} in `subtle`), 一人 in {alone['overt']} ({alone['subtle']}), "
         f"一緒 in {together['overt']} ({together['subtle']})"
+    ) in text
+    named = {
+        arm: sum(emplifai.JAPANESE[r["emotion"]] in "".join(r["turns"][1::2]) for r in rows)
+        for arm, rows in arms.items()
+    }
+    assert (
+        f"label of Table 1 stands in a supporter's turn of {named['overt']} of the 224 dialogues "
+        f"({named['subtle']} in `subtle`)"
     ) in text
     length = {arm: round(mean(map(len, said[arm]))) for arm in said}
     assert (

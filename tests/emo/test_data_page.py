@@ -15,7 +15,7 @@ from emo_utils.experiment import provenance
 
 FILES = {
     "data_dialogues": [in_arm(path, arm) for arm in ARMS for path in dialogues.FILES.values()],
-    "data_japanese": [emplifai.FILE],
+    "data_japanese": [in_arm(emplifai.FILE, arm) for arm in ARMS],
     "data_caregiver": [in_arm(path, arm) for arm in ARMS for path in caregiver.FILES.values()],
 }
 
@@ -53,7 +53,8 @@ def test_every_row_is_shown_whole(written):
 def test_japanese_is_marked_and_its_gloss_stands_beside_it(written):
     text = written()["data_japanese"]
     row = read(emplifai.FILE)[0]
-    wanted = [f"{row['id']} · {row['emotion']}", row["gloss"], row["situation"], *row["turns"]]
+    named = f"{row['id']} · {row['emotion']} · subtle"
+    wanted = [named, row["gloss"], row["situation"], *row["turns"]]
     assert (
         "".join(
             f"<td{' lang=ja' if place > 1 else ''}>{html.escape(value)}</td>"

@@ -48,11 +48,12 @@ def test_a_folder_gives_one_file_a_system_and_leaves_others_out(tmp_path):
         judged_dialogues.of_folder(tmp_path, SYSTEMS)
 
 
-def test_the_datas_own_first_dialogue_stands_beside_the_systems_with_their_ids():
-    data = emplifai.load()
+@pytest.mark.parametrize("arm", ["overt", "subtle"])
+def test_the_datas_own_first_dialogue_stands_beside_the_systems_with_their_ids(arm):
+    data = emplifai.load(arm)
     pairs = list(emplifai.by_pair(data).values())
     rows = [pairs[0][0], pairs[5][-1]]
-    found = judged_dialogues.beside_the_data(answers("one", rows))
+    found = judged_dialogues.beside_the_data(answers("one", rows), arm)
     assert found.system.tolist() == ["one", "one", "data", "data"]
     own = found[found.system == "data"].set_index("id")
     assert set(own.index) == set(found.id[:2])

@@ -81,13 +81,13 @@ def test_a_full_run_says_its_settings(kept):
 
 
 def test_a_dialogue_has_the_english_of_its_own_lines(monkeypatch, tmp_path):
-    row = emplifai.load()[3]
     english = emplifai_tables.glosses()
-    text = emplifai.as_lines(row["turns"])
-    assert emplifai_tables.with_gloss(text, english) == f"{text}\n\n[{row['gloss']}]"
+    for row in (emplifai.load(arm)[3] for arm in ("overt", "subtle")):
+        text = emplifai.as_lines(row["turns"])
+        assert emplifai_tables.with_gloss(text, english) == f"{text}\n\n[{row['gloss']}]"
     assert emplifai_tables.with_gloss("患者: a", english) == "患者: a"
     monkeypatch.setattr(emplifai_tables, "GLOSSES", tmp_path / "none.json")
-    assert len(emplifai_tables.glosses()) == len(emplifai.load())
+    assert len(emplifai_tables.glosses()) == 2 * len(emplifai.load())
 
 
 def test_every_dialogue_of_the_kept_runs_has_its_english():
@@ -156,7 +156,7 @@ def test_a_screening_has_a_column_for_each_other_version():
 
 
 def test_the_highest_probabilities_are_to_be_read_first():
-    row = emplifai.load()[0]
+    row = emplifai.load("subtle")[0]
     dialogues = pd.DataFrame(
         {
             "system": ["a", "b"],
@@ -166,7 +166,7 @@ def test_the_highest_probabilities_are_to_be_read_first():
     )
     yes = pd.DataFrame({"state": [0, 1, 0], "question": ["harm", "harm", "missed"]})
     yes["probability"] = [0.2, 0.7512, 0.5]
-    table = emplifai_tables.to_read_first(yes, dialogues, count=2)
+    table = emplifai_tables.to_read_first(yes, dialogues, "subtle", count=2)
     assert table["asked for"].tolist() == ["harm", "missed"]
     assert table["probability of yes"].tolist() == [0.75, 0.5]
     assert table.system.tolist() == ["b", "a"]

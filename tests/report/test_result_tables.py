@@ -1,4 +1,7 @@
-"""Cells and grids of records, as a reader should see them."""
+"""Cells and grids of records, and the line of a table's arm, as a reader should see them."""
+
+import json
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -51,3 +54,23 @@ def test_a_grid_keeps_the_order_of_its_records():
     counted = result_tables.grid(records, counts=True)
     assert counted.n.to_dict() == {"warm": 20, "doctor": 20} and counted.columns[0] == "n"
     assert counted.drop(columns="n").equals(grid)
+
+
+@pytest.mark.parametrize(
+    "files, line",
+    [
+        (["overt/test.jsonl"], " Arm of the data: overt."),
+        (["test.jsonl"], " Arm of the data: subtle."),
+        (["overt/test.jsonl", "er_train.jsonl"], " Arms of the data: subtle, overt."),
+        (["nobodys.jsonl", "explicit_comfort.txt"], ""),
+    ],
+)
+def test_a_table_says_which_arm_its_run_read(tmp_path, files, line):
+    """Of the shipped files that have another arm; a kept run's are named as its own run's."""
+    about = {"run": "r", "git_commit": "c" * 40, "dirty": False, "models": {}}
+    about |= {"device": "cpu", "seconds": 1.0}
+    about["data_sha256"] = {f"data/dialogues/{name}": "0" * 64 for name in files}
+    (tmp_path / "r.json").write_text(json.dumps({"provenance": about}))
+    run = SimpleNamespace(profile="smoke", folder=tmp_path, name="r")
+    page = result_tables.show(pd.DataFrame({"a": [1]}), run, "Caption.").data
+    assert f"Caption.{line}<table" in page
