@@ -146,7 +146,8 @@ def rewrite(
     ] = None,
 ) -> int:
     """Rewrite consultations with an OpenAI-compatible endpoint; the key comes from OPENAI_API_KEY.
-    Stop it at any time: the same command goes on.
+    The instructions make rows of the arm `overt`: comfort is said in so many words. Stop it at any
+    time: the same command goes on.
 
     :param source: a .jsonl, .csv or .parquet file, or owner/name of a data set of the hub
     """
@@ -169,7 +170,8 @@ def rewrite(
         registry.entry(emotion_model)
     print(
         f"{source}: {chosen.usable} usable rows, {len(chosen.set_aside)} set aside; "
-        f"{len(chosen.er)} for ER, {len(chosen.eqsr)} for EQ+SR, {chosen.both} of them for both"
+        f"{len(chosen.er)} for ER, {len(chosen.eqsr)} for EQ+SR, {chosen.both} of them for both; "
+        f"the instructions make the arm {requests.ARM}"
     )
     out.mkdir(parents=True, exist_ok=True)
     sources.write_set_aside(chosen.set_aside, out / "unusable_rows.jsonl")
@@ -199,6 +201,7 @@ def rewrite(
     print(
         f"{relative(out)}: "
         + ", ".join(f"{name}.jsonl {count} rows" for name, count in counts.items())
+        + f"; rewrites of the arm {requests.ARM}"
     )
     return 1 if report.counts["failed"] else 0
 

@@ -353,8 +353,8 @@ def export(tasks: Iterable[Task], settings: Settings, store: Store, folder: Path
     """Write `er.jsonl`, `eqsr.jsonl` (kept rewrites, in the order of the source) and
     `set_aside.jsonl`; returns their rows.
 
-    The two are in the form of `data/dialogues`, with the row's number in the source. Each file
-    appears whole or not at all.
+    The two are in the form of `data/dialogues`, with the row's number in the source and the arm
+    that the instructions make. Each file appears whole or not at all.
     """
     folder.mkdir(parents=True, exist_ok=True)
     counts = dict.fromkeys(("er", "eqsr", "set_aside"), 0)
@@ -387,7 +387,9 @@ def export(tasks: Iterable[Task], settings: Settings, store: Store, folder: Path
                 else:
                     target, row = (
                         task.name,
-                        row | outcomes.parse(reply.text, requests.SCHEMAS[task.name]).model_dump(),
+                        row
+                        | outcomes.parse(reply.text, requests.SCHEMAS[task.name]).model_dump()
+                        | {"arm": requests.ARM},
                     )
                 handles[target].write(json.dumps(row, ensure_ascii=False) + "\n")
                 counts[target] += 1

@@ -62,6 +62,11 @@ class Settings:
             )
 
 
+# The arm of the data (`emo_utils.data.arms`) whose manner both instructions ask for: empathy and
+# comfort in so many words, beside the facts.
+ARM = "overt"
+
+
 def instruction(task: Task) -> str:
     """The instruction of a task, from `prompt_texts/`."""
     return prompts.text("eqsr", emotion=task.emotion) if task.emotion else prompts.text("er")

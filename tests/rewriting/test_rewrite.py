@@ -33,6 +33,7 @@ from soak_rewrite import consultations, exported, log_lines
 
 from emo import cli
 from emo_utils.data import dialogues
+from emo_utils.data.arms import ARMS
 from emo_utils.generation import prompts
 from emo_utils.models import serving
 from emo_utils.project import EmoError
@@ -1022,7 +1023,7 @@ def test_the_export_is_in_the_order_of_the_source_whatever_the_order_of_the_repl
         "set_aside": 0,
     }
     for file, fields in (
-        ("er", {"id", "number", "question", "answer", "empathetic_response"}),
+        ("er", {"id", "number", "question", "answer", "empathetic_response", "arm"}),
         (
             "eqsr",
             {
@@ -1033,6 +1034,7 @@ def test_the_export_is_in_the_order_of_the_source_whatever_the_order_of_the_repl
                 "answer",
                 "emotional_question",
                 "soothing_response",
+                "arm",
             },
         ),
     ):
@@ -1413,6 +1415,18 @@ def test_batches_by_command(command, calm, tmp_path):
         and "er.jsonl 12 rows" in out
         and len(log_lines(calm[1])) == before
     )
+
+
+def test_the_arm_of_the_instructions_is_named(command, tmp_path):
+    for task in (ER, EQSR):
+        assert "in so many words" in requests.instruction(task)
+    assert requests.ARM in ARMS
+    code, out, _ = command("--er", 3, "--eqsr", 2)
+    assert code == 0 and "the instructions make the arm overt" in out
+    assert "set_aside.jsonl 0 rows; rewrites of the arm overt" in out
+    for file, count in (("er", 3), ("eqsr", 2)):
+        lines = (tmp_path / "out" / f"{file}.jsonl").read_text().splitlines()
+        assert [json.loads(line)["arm"] for line in lines] == ["overt"] * count
 
 
 def test_the_key_of_the_environment_is_in_no_file_and_no_output(
