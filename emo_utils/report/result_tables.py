@@ -75,8 +75,7 @@ def grid(
 def show(
     frame: pd.DataFrame, run, caption: str, index: bool = True, behind: tuple[str, ...] = ()
 ) -> HTML:
-    """A table as HTML: badge of the profile, caption, the arm of the data that the run read,
-    escaped cells, line of provenance.
+    """A table as HTML: badge of the profile, caption, escaped cells, line of provenance.
 
     Long texts wrap.
 
@@ -99,8 +98,7 @@ def show(
         for system in behind
     )
     return HTML(
-        f'<div class="companion-table">{badge(run.profile)} {html.escape(caption)}'
-        f"{arm_line(run)}{body}"
+        f'<div class="companion-table">{badge(run.profile)} {html.escape(caption)}{body}'
         f"{f'<p>The answers behind it: {links}</p>' if links else ''}"
         f"{provenance_line(run)}</div>"
     )
@@ -133,28 +131,19 @@ def badge(profile: str) -> str:
     )
 
 
-def arm_line(run) -> str:
-    """Which arm of the shipped data a run read, behind a caption; empty where it read none."""
-    read = arms.arms_of(_provenance(run)["data_sha256"])
-    return f" {'Arms' if len(read) > 1 else 'Arm'} of the data: {', '.join(read)}." if read else ""
-
-
-def _provenance(run) -> dict:
-    return json.loads((run.folder / f"{run.name}.json").read_text(encoding="utf-8"))["provenance"]
-
-
 def provenance_line(run) -> str:
-    """One line: notebook, commit, data and model hashes, device, seconds;
-    it opens to the whole provenance.
+    """One line: notebook, arm of the data that it read, commit, data and model hashes, device,
+    seconds; it opens to the whole provenance.
     """
-    about = _provenance(run)
+    about = json.loads((run.folder / f"{run.name}.json").read_text(encoding="utf-8"))["provenance"]
+    read = " and ".join(arms.arms_of(about["data_sha256"]))
     commit = about["git_commit"][:10] + (" with local changes" if about["dirty"] else "")
     hashes = ", ".join(
         [f"{name.split('/')[-1]} {digest[:8]}" for name, digest in about["data_sha256"].items()]
         + [f"{name} {m['sha256'][:8]}" for name, m in about["models"].items()]
     )
     line = (
-        f"{about['run']} · commit {commit} · {hashes} · "
+        f"{about['run']}{read and f' · arm {read}'} · commit {commit} · {hashes} · "
         f"{about['device']} · {about['seconds']:.0f} s"
     )
     whole = json.dumps({k: v for k, v in about.items() if k != "fingerprint"}, indent=1)

@@ -1,4 +1,4 @@
-"""Cells and grids of records, and the line of a table's arm, as a reader should see them."""
+"""Cells and grids of records, and the line under a table, as a reader should see them."""
 
 import json
 from types import SimpleNamespace
@@ -59,18 +59,18 @@ def test_a_grid_keeps_the_order_of_its_records():
 @pytest.mark.parametrize(
     "files, line",
     [
-        (["overt/test.jsonl"], " Arm of the data: overt."),
-        (["test.jsonl"], " Arm of the data: subtle."),
-        (["overt/test.jsonl", "er_train.jsonl"], " Arms of the data: subtle, overt."),
+        (["overt/test.jsonl"], " · arm overt"),
+        (["test.jsonl"], " · arm subtle"),
+        (["overt/test.jsonl", "er_train.jsonl"], " · arm subtle and overt"),
         (["nobodys.jsonl", "explicit_comfort.txt"], ""),
     ],
 )
-def test_a_table_says_which_arm_its_run_read(tmp_path, files, line):
+def test_the_line_under_a_table_says_which_arm_its_run_read(tmp_path, files, line):
     """Of the shipped files that have another arm; a kept run's are named as its own run's."""
-    about = {"run": "r", "git_commit": "c" * 40, "dirty": False, "models": {}}
+    about = {"run": "01_x", "git_commit": "c" * 40, "dirty": False, "models": {}}
     about |= {"device": "cpu", "seconds": 1.0}
     about["data_sha256"] = {f"data/dialogues/{name}": "0" * 64 for name in files}
     (tmp_path / "r.json").write_text(json.dumps({"provenance": about}))
     run = SimpleNamespace(profile="smoke", folder=tmp_path, name="r")
     page = result_tables.show(pd.DataFrame({"a": [1]}), run, "Caption.").data
-    assert f"Caption.{line}<table" in page
+    assert f"<summary>01_x{line} · commit cccccccccc · " in page
