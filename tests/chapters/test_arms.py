@@ -1,5 +1,5 @@
-"""The chapter on the two arms, with a scorer that counts exclamation marks, against counts and AUCs
-of other programs; and the loader of an arm."""
+"""The chapter on the two arms, with a scorer and a judge that count exclamation marks, against
+counts and AUCs of other programs; and the loader of an arm."""
 
 import json
 
@@ -10,6 +10,7 @@ from played import home_in, play, records_of
 from sklearn.metrics import roc_auc_score
 
 from emo_utils.data import dialogues, files
+from emo_utils.judging import decisions, remote
 from emo_utils.models import embeddings
 from emo_utils.project import EmoError
 from emo_utils.scoring import emotion
@@ -17,6 +18,19 @@ from emo_utils.scoring import emotion
 
 def score(_, texts):
     return pd.DataFrame({"mean": [(text.count("!") + 1) / (len(text) + 1) for text in texts]})
+
+
+class Judge(decisions.Reader):
+    """Gives the highest level a tenth for each exclamation mark, and the lowest the rest;
+    nothing to a text that says so.
+    """
+
+    identity, signature = ["marks"], "marks"
+
+    def _forward(self, text, questions):
+        highest = text.count("!") / 10
+        levels = dict.fromkeys("012") if "unread" in text else {"0": 1 - highest, "2": highest}
+        return {name: {"1": 0.0} | levels for name in questions}
 
 
 @pytest.fixture
@@ -33,6 +47,7 @@ def home(tmp_path, monkeypatch):
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     monkeypatch.setattr(embeddings, "load", lambda *_: None)
     monkeypatch.setattr(emotion, "scores_by_contrast", score)
+    monkeypatch.setattr(remote, "reader", lambda name, *_: Judge(name))
     return folder
 
 
@@ -70,7 +85,34 @@ def test_shares_scores_and_aucs_are_those_of_other_programs(home):
     assert [text.startswith("Take") for text in cut] == [True, False] * 10
     assert all(text.endswith("Drink enough.") for text in cut)
     items = pd.read_parquet(names.run.folder / f"{names.run.name}.items.parquet")
-    assert items.groupby("system").size().to_dict() == dict.fromkeys(names.texts, 20)
+    assert items.groupby(["table", "system"]).size().to_dict() == {
+        ("arms.emotion", kind): 20 for kind in names.texts
+    } | {("arms.judge", kind): 20 for kind in ("doctor", "subtle", "overt")}
+
+
+def test_a_judge_reads_the_first_questions_and_what_it_left_unread_is_counted(home):
+    place = home / "data" / "dialogues" / "overt" / "test.jsonl"
+    rows = [json.loads(line) for line in place.read_text().splitlines()]
+    rows[1]["answer"] = "Rest! unread"
+    rows[2]["answer"] = "Rest! Drink!"
+    place.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = (
+        records_of(play("01_two_arms", test_rows=20, judge_rows=12))
+        .loc["arms.judge"]
+        .droplevel("group")
+    )
+    assert found.loc["doctor", "mean"][["value", "n", "unscored"]].tolist() == [0.2 / 11, 11, 1]
+    assert found.loc["overt", "mean"].value == pytest.approx(0.1)
+    # Of the eleven pairs' answers one doctor's has more marks than any warm one, the others none.
+    auc = found.loc["overt", "auc"]
+    assert (auc.value, auc.n, auc.unscored) == (pytest.approx(10 / 11), 11, 1)
+    assert auc.ci_low < auc.value < auc.ci_high == 1
+    assert found.loc["overt"].scorer.unique().tolist() == ["tiny-llama"]
+
+
+def test_no_judge_is_loaded_where_none_is_named(home, monkeypatch):
+    monkeypatch.setattr(remote, "reader", None)
+    assert "arms.judge" not in records_of(play("01_two_arms", judge_model="")).index
 
 
 def test_another_rewriters_rows_stand_beside_them(home, tmp_path):

@@ -215,6 +215,7 @@ def test_nothing_changed_runs_nothing(book):
             "Typed Decisions",
             {
                 "01_data_rewriting",
+                "01_two_arms",
                 "05_emotion_scoring",
                 "07_preference_ablation",
                 "09_emplifai_judge",
