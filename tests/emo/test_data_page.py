@@ -134,7 +134,7 @@ def test_the_readme_counts_the_rows():
         f"| {er} ER, {eqsr} EQ+SR for training, {test} for testing; and "
         f"{', '.join(map(str, plainer))} with the comfort without its phrases |"
         in text
-        and f"28 emotions | {len(read(emplifai.FILE))} |" in text
+        and f"28 emotions | {len(read(emplifai.FILE))}, in both arms |" in text
     )
     assert (
         "| {} pairs for training, {} for testing, in both arms |".format(
