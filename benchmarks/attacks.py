@@ -48,7 +48,8 @@ def attacks(step: str) -> list[dict]:
 def line(step: str, what: str, values, scorer: str) -> dict:
     """A row of the table: the mean over attacks with its interval."""
     values = [float(v) for v in values]
-    value, low, high = intervals.mean_interval(values, SEED)
+    shares = set(values) <= {0.0, 1.0}
+    value, low, high = (intervals.share_interval if shares else intervals.mean_interval)(values)
     print(f"{step}: {what}: {value:.3f} [{low:.3f}, {high:.3f}], n = {len(values)}", flush=True)
     return {
         "step": step,

@@ -48,25 +48,44 @@ def keep(name: str, table: list[dict]) -> None:
     """Put a table into the record from which the book's page on speed is made, beside the others,
     with where and when it was measured.
     """
-    from emo_utils.experiment import provenance
     from emo_utils.project import ROOT, write_atomic
 
     path = ROOT / "book" / "reference" / "speed.json"
     kept = json.loads(path.read_text()) if path.is_file() else {}
+    about = _measured_now()
+    write_atomic(path, json.dumps(kept | {name: {"about": about, "table": table}}, indent=1) + "\n")
+    print(f"kept in {path.relative_to(ROOT)}")
+
+
+def keep_table(path: Path, table: list[dict], **settings) -> None:
+    """Write a table that has a file of its own, with where and when it was measured and the
+    settings of the benchmark; numbers that a row does not have are left out of it.
+    """
+    from emo_utils.project import ROOT, write_atomic
+
+    rows = [{name: value for name, value in row.items() if value == value} for row in table]
+    content = {"about": _measured_now() | settings, "table": rows}
+    write_atomic(path, json.dumps(content, indent=1) + "\n")
+    print(f"kept in {path.relative_to(ROOT)}")
+
+
+def _measured_now() -> dict:
+    """Device, commit, whether anything but kept records differs from it, and the day."""
+    from emo_utils.experiment import provenance
+    from emo_utils.project import ROOT
+
     changed = subprocess.run(
         ["git", "status", "--porcelain", "--", ".", ":!book/reference"],
         cwd=ROOT,
         capture_output=True,
         text=True,
     ).stdout.strip()  # what was kept before changes no measurement
-    about = {
+    return {
         "device": provenance.device(),
         "commit": provenance.git_state()["commit"],
         "dirty": bool(changed),
         "measured": time.strftime("%Y-%m-%d"),
     }
-    write_atomic(path, json.dumps(kept | {name: {"about": about, "table": table}}, indent=1) + "\n")
-    print(f"kept in {path.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from emo.site import (
     assets,
     benchmarks,
     built,
+    calibration,
     claims_page,
     current,
     data_page,
@@ -45,6 +46,7 @@ def build(profile: str) -> Path:
     current.write_current(profile)
     claims_page.write_records(profile)
     benchmarks.write_speed()
+    calibration.write_calibration()
     hostile.write_attacks()
     hostile.write_complaints()
     data_page.write_models()

@@ -38,6 +38,10 @@ def write_records(profile: str) -> None:
         )
 
 
+HEADS = (
+    *("paper", "place", "claim", "printed numbers", "here", "corrected", "longer run"),
+    *("by chance", "evidence"),
+)
 PAPERS = {
     "emodoctor": "EmoDoctor",
     "emplifai": "EmplifAI",
@@ -90,11 +94,17 @@ OUTCOMES = {
 
 def by_every_source(profile: str) -> tuple[pd.DataFrame, str]:
     """The ledger by the records of a profile (`ours`, `ours_evidence`) and by those of longer runs
-    (`longer`, `longer_evidence`), and what those runs were, in words: what every page shows.
+    (`longer`, `longer_marked`, `longer_evidence`), and what those runs were, in words: what every
+    page shows.
     """
     longer, runs = longer_runs()
     ledger = claims_ledger.ledger(results.read(profile))
-    return ledger.assign(longer=longer.ours, longer_evidence=longer.ours_evidence), runs
+    of_longer = {
+        "longer": longer.ours,
+        "longer_marked": claims_ledger.marked(longer),
+        "longer_evidence": longer.ours_evidence,
+    }
+    return ledger.assign(**of_longer), runs
 
 
 def counted(verdicts: pd.Series, meanings: Iterable[str]) -> str:
@@ -133,7 +143,8 @@ def measured_html(measured: pd.DataFrame) -> str:
         {
             "claim": measured.claim,
             "by the paper's numbers": measured.printed,
-            "here": measured.ours,
+            "here": claims_ledger.marked(measured),
+            "corrected": claims_ledger.corrected_in_words(measured),
             "because": measured.why,
             "comparisons": measured.ours_evidence.map(claims_ledger.tally),
             "where": measured.place,
@@ -173,6 +184,7 @@ def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
         )
 
     rows, chances = [], by_chance()
+    here, corrected = claims_ledger.marked(ledger), claims_ledger.corrected_in_words(ledger)
     for r in ledger.itertuples():
         known = r.longer != "not measured"
         cells = [
@@ -180,8 +192,9 @@ def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
             r.place,
             r.claim + (f" ({r.note})" if r.note else ""),
             r.printed,
-            f"{r.ours} ({r.why})" if r.why else r.ours,
-            r.longer if known else "",
+            f"{here[r.Index]} ({r.why})" if r.why else here[r.Index],
+            corrected[r.Index],
+            r.longer_marked if known else "",
             shown_chance(chances[r.id]),
         ]
         links = where(r.tables) if known or r.ours != "not measured" else ""
@@ -198,16 +211,7 @@ def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
         "<th"
         f"{' data-choose' if name in ('paper', 'printed numbers', 'here', 'longer run') else ''}"
         f">{name}</th>"
-        for name in (
-            "paper",
-            "place",
-            "claim",
-            "printed numbers",
-            "here",
-            "longer run",
-            "by chance",
-            "evidence",
-        )
+        for name in HEADS
     )
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
     table = (
@@ -230,7 +234,9 @@ def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
             [
                 f"{len(ledger)} claims: "
                 f"by the papers' own numbers {counted(ledger.printed, claims_ledger.PRINTED)}; "
-                f"by our records {counted(ledger.ours, claims_ledger.OURS)}."
+                f"by our records {counted(ledger.ours, claims_ledger.OURS)}, "
+                "and corrected for the number of claims "
+                f"{counted(ledger.corrected, claims_ledger.OURS)}."
                 + (
                     f" *Longer run*: by kept records of more rows than this profile has "
                     f"{counted(ledger.longer, claims_ledger.OURS)}: {runs}."

@@ -56,7 +56,10 @@ def write_front(profile: str, ledger: pd.DataFrame) -> None:
         "three seeds of one method differ as much as\n"
         f"methods do ([chapter 12](book/notebooks/12_sweeps)).{more} *Supported* claims hold: "
         "the 95 % interval of every comparison that the claim makes lies on its side; "
-        "of *contradicted* ones one lies on the other side, widened for their number.\n\n"
+        "of *contradicted* ones one lies on the other side, widened for their number. "
+        "Each verdict stands beside one that is corrected for the number of claims, and says "
+        "whether its interval holds one checkpoint or several trainings "
+        "([how far both can be trusted](book/verdicts)).\n\n"
         "```{figure} book/generated/front.svg\n"
         ":alt: Mean emotion score of each system against the share of the doctor's facts that it "
         "keeps, and against the share of its answers with a safety flag, "
@@ -85,7 +88,12 @@ def _scoreboard_html(ledger: pd.DataFrame) -> str:
     """How many claims of each paper hold, are open, fail and cannot be judged: by the paper's
     numbers, by this profile's and by those of longer runs that are kept.
     """
-    ways = {"by the paper's numbers": "printed", "by ours": "ours", "by longer runs": "longer"}
+    ways = {
+        "by the paper's numbers": "printed",
+        "by ours": "ours",
+        "by ours, corrected for their number": "corrected",
+        "by longer runs": "longer",
+    }
     rows = [
         {"paper": f"{claims_page.PAPERS[paper]} ({len(part)} claims)"}
         | {

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import numpy as np
 import pandas as pd
 import scipy.stats
 
@@ -14,7 +15,7 @@ HELD_BACK = "cannot be decided here"
 
 
 def decide(
-    tests: list[Test], look, exact: bool = False
+    tests: list[Test], look, exact: bool = False, p_of=lambda comparison: None
 ) -> tuple[bool | None, list[tuple[Comparison, tuple | None, bool | None]]]:
     """Whether a predicate holds (True, False, or None: undecided),
     and each comparison with what was found and what it says.
@@ -22,10 +23,11 @@ def decide(
     look: gives value, low and high of a comparison's sum of cells, or None where a cell is missing.
     An interval must lie on one side of the claim to support it; to contradict a claim of several
     comparisons, one interval must lie on the other side after it was widened for their number
-    (Bonferroni, on the scale of a normal distribution), as one of many may do so by chance.
+    (Bonferroni), as one of many may do so by chance: its p-value times their number is 5 % at most.
+    p_of: gives the p-value of a comparison's edge, or None where `_p` has to read it off the
+    interval.
     """
     count = sum(len(test.comparisons) for test in tests)
-    wider = scipy.stats.norm.ppf(1 - 0.025 / count) / scipy.stats.norm.ppf(0.975)
     verdicts, evidence = [], []
     for test in tests:
         said = []
@@ -34,13 +36,8 @@ def decide(
             if found is not None:
                 value, low, high = found
                 plain = comparison.holds(low, high, exact)
-                wide = (
-                    plain
-                    if exact
-                    else comparison.holds(
-                        value - (value - low) * wider, value + (high - value) * wider
-                    )
-                )
+                clear = exact or _p(comparison, found, p_of(comparison)) <= 0.05 / count
+                wide = plain if clear else None
                 says = (
                     True
                     if (plain if test.needed == len(test.comparisons) else wide)
@@ -58,6 +55,73 @@ def decide(
             else None
         )
     return False if False in verdicts else None if None in verdicts else True, evidence
+
+
+def _p(comparison: Comparison, found: tuple, p: float | None) -> float:
+    """The two-sided p-value of the comparison's edge: that of the record, or by the interval's
+    reach towards it on the scale of a normal distribution, where an older record has none.
+    """
+    if p is not None:
+        return p
+    value, low, high = (float(number) for number in found)
+    edge = comparison.edge(value)
+    reach = value - low if value > edge else high - value
+    if not reach:
+        return 1.0 if comparison.holds(value, value) is None else 0.0
+    return float(2 * scipy.stats.norm.sf(scipy.stats.norm.ppf(0.975) * abs(value - edge) / reach))
+
+
+def p_value(claim: dict, sums: dict[str, tuple]) -> float:
+    """The p-value of a claim's verdict by our `sums_of_cells`: twice the smaller one of that
+    against "it does not hold" and that against "it holds"; 5 % and less where the verdict is
+    supported or contradicted.
+
+    All of several comparisons hold where the least clear one does, so that theirs is the largest
+    p-value; one of them fails, or some out of many hold, by the clearest times their number
+    (Bonferroni).
+    """
+    tests = claim["tests"]["ours"]
+    count = sum(len(test.comparisons) for test in tests)
+    supports, fails = [], []
+    for test in tests:
+        sides = np.array([_one_sided(c, sums.get(c.key)) for c in test.comparisons])
+        holding, failing = np.sort(sides, axis=0).T
+        every = test.needed == len(sides)
+        supports.append(holding[-1] if every else count * holding[test.needed - 1])
+        fails.append(count * failing[len(sides) - test.needed])
+    return float(min(1.0, 2 * min(max(supports), min(fails))))
+
+
+def _one_sided(comparison: Comparison, row) -> tuple[float, float]:
+    """p-values against "it does not hold" and against "it holds"; 1 and 1 without a record."""
+    if row is None:
+        return 1.0, 1.0
+    p = _p(comparison, row[:3], row[3]) / 2
+    return (p, 1 - p) if comparison.holds(row[0], row[0]) else (1 - p, p)
+
+
+def covers(claim: dict, sums: dict[str, tuple]) -> str:
+    """What the intervals behind a claim's verdict cover: training seeds and items where all do,
+    else items.
+    """
+    keys = [c.key for test in claim["tests"]["ours"] for c in test.comparisons if c.key in sums]
+    over_seeds = all(sums[key][4] == "seeds and items" for key in keys)
+    return "seeds and items" if over_seeds else "items"
+
+
+def sums_of_cells(records: pd.DataFrame) -> dict[str, tuple]:
+    """Each sum of cells that our records have: key -> value, low, high, p (None where an older
+    record has none) and what the interval covers. One without an interval decides nothing and is
+    left out; of two the one over seeds stands.
+    """
+    found: dict[str, tuple] = {}
+    for record in records[records.table == TABLE].to_dict("records"):
+        interval, p = record.get("interval", "items"), record.get("p")
+        better = interval == "seeds and items" or record["system"] not in found
+        if interval != "none" and better:
+            ends = record["value"], record["ci_low"], record["ci_high"]
+            found[record["system"]] = (*ends, None if pd.isna(p) else p, interval)
+    return found
 
 
 def printed_verdict(claim: dict, numbers: pd.DataFrame) -> tuple[str, list]:
@@ -85,20 +149,24 @@ def printed_verdict(claim: dict, numbers: pd.DataFrame) -> tuple[str, list]:
     return "borne out" if held else "not borne out", evidence
 
 
-def our_verdict(claim: dict, records: pd.DataFrame) -> tuple[str, list, str]:
-    """The verdict by our records of combinations of cells (see OURS), the comparisons, and why it
-    is held back or what it is of, by the gates among the records (empty: nothing to say).
+def our_verdict(
+    claim: dict, sums: dict[str, tuple], records: pd.DataFrame
+) -> tuple[str, list, str]:
+    """The verdict by our `sums_of_cells` (see OURS), the comparisons, and why it is held back or
+    what it is of, by the gates among the records (empty: nothing to say).
 
     A claim whose instrument did not pass is neither supported nor contradicted; one that only
     lacks the gates that limit what a score measures is decided of that.
     """
     if claim["tests"]["ours"] is None:
         return "not measured", [], ""
-    found = {
-        r.system: (r.value, r.ci_low, r.ci_high)
-        for r in records[records.table == TABLE].itertuples()
-    }
-    held, evidence = decide(claim["tests"]["ours"], lambda comparison: found.get(comparison.key))
+
+    def look(comparison):
+        return sums[comparison.key][:3] if comparison.key in sums else None
+
+    held, evidence = decide(
+        claim["tests"]["ours"], look, p_of=lambda comparison: sums[comparison.key][3]
+    )
     if held is None and any(seen is None for _, seen, _ in evidence):
         return "not measured", evidence, ""
     barriers, limits = gates.closed([comparison for comparison, _, _ in evidence], records)

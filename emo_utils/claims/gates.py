@@ -119,19 +119,20 @@ def add_drawn(run, drawn, rule: str, table: str, metrics, n: int, scorer: str) -
     """
     for metric in metrics:
         first, second = (drawn(table, system, metric) for system in RULES[rule].above)
-        low, high = intervals.interval(first[1] - second[1])
+        value = first[0] - second[0]
+        low, high = intervals.drawn_estimate(value, first[1] - second[1], n).interval()
         run.add(
             table=TABLE,
             system=rule,
             metric=metric,
             group=table,
-            value=first[0] - second[0],
+            value=value,
             ci_low=low,
             ci_high=high,
             n=n,
             kind="difference",
             scorer=scorer,
-            signature="difference of corpus scores; bootstrap over the same test items",
+            signature="difference of corpus scores; error by bootstrap over the same test items",
         )
 
 
@@ -147,7 +148,8 @@ def add_least_kept(run, kept: pd.DataFrame, seed: int, scorer: str) -> None:
         return
     above = complete[list(tuned)].sub(complete.another, axis=0)
     means = {system: intervals.mean_draws(above[system].to_numpy(), seed) for system in tuned}
-    low, high = intervals.interval(np.min([draws for _, draws in means.values()], axis=0))
+    least = np.min([draws for _, draws in means.values()], axis=0)
+    low, high = intervals.interval(least, len(complete))
     run.add(
         table=TABLE,
         system="the least above another",

@@ -18,7 +18,7 @@ from emo_utils.claims.deciding import TABLE
 from emo_utils.data import published_numbers
 from emo_utils.experiment import provenance, results
 from emo_utils.project import DATA, EmoError
-from emo_utils.stats import intervals
+from emo_utils.stats import comparisons, intervals
 
 CLAIMS = DATA / "published" / "claims.yaml"
 NUMBERS = (DATA / "published" / "emodoctor.csv", DATA / "published" / "emplifai.csv")
@@ -38,10 +38,12 @@ OURS = {
         "an instrument did not show that it could have told (its gate is named), "
         "so that no interval counts"
     ),
-    "not measured": "no record yet",
+    "not measured": "no record yet, or one of fewer than ten items",
 }
 # In the place of a verdict, where a run has a part of the records that the claim rests on.
 ELSEWHERE = "judged on the claims page, with the records of other chapters"
+# What a verdict's intervals cover: as records have it, and in words beside the verdict.
+COVERS = {"items": "this checkpoint", "seeds and items": "over training seeds"}
 
 
 def published() -> pd.DataFrame:
@@ -69,11 +71,15 @@ def claims() -> list[dict]:
     ]
 
 
-def add_combinations(run, tables: tuple[str, ...], drawn, n: int, scorer: str) -> None:
-    """Record every sum of cells that our claims ask for in these tables, with its interval.
+def add_combinations(
+    run, tables: tuple[str, ...], cell, n: int, scorer: str, drawn: bool = False
+) -> None:
+    """Record every sum of cells that our claims ask for in these tables, with its interval and the
+    p-value of the claim's edge.
 
-    drawn: called with (table, system, metric), returns the value and its bootstrap draws;
-    the same draw must be the same items everywhere.
+    cell: called with (table, system, metric), returns the value and one value an item, the same
+    items everywhere: shape (items,), or (seeds, items) where a system was trained several times;
+    None for a system that is not there. With drawn it returns the value and its bootstrap draws.
     n: the items that all systems have a score for; with none there is nothing to record.
     """
     if not n:
@@ -86,22 +92,38 @@ def add_combinations(run, tables: tuple[str, ...], drawn, n: int, scorer: str) -
         if {t for _, t, _, _ in c.terms} <= set(tables)
     }
     for key, comparison in asked.items():
-        parts = [(weight, *drawn(*cell)) for weight, *cell in comparison.terms]
-        low, high = intervals.interval(
-            np.sum([weight * draws for weight, _, draws in parts], axis=0)
-        )
+        cells = [(weight, cell(*of_cell)) for weight, *of_cell in comparison.terms]
+        if any(found is None for _, found in cells):
+            continue
+        value = sum(weight * found for weight, (found, _) in cells)
+        spread = sum(weight * np.asarray(of_items) for weight, (_, of_items) in cells)
+        estimate, interval, over = _estimate(value, spread, n, drawn)
+        low, high = estimate.interval()
         run.add(
             table=TABLE,
             system=key,
             metric="combination",
-            value=sum(weight * value for weight, value, _ in parts),
+            value=value,
             ci_low=low,
             ci_high=high,
             n=n,
             scorer=scorer,
             kind=_kind([weight for weight, *_ in comparison.terms]),
-            signature="sum of cells over the same items; bootstrap over test items",
+            interval=interval,
+            p=estimate.p(comparison.edge(value)),
+            signature=f"sum of cells over the same items; Student t over {over}",
         )
+
+
+def _estimate(value: float, spread: np.ndarray, n: int, drawn: bool):
+    """The estimate of a sum of cells, what its interval covers, and that in words."""
+    if drawn:
+        how = "test items, error by bootstrap draws"
+        return intervals.drawn_estimate(value, spread, n), "items", how
+    if spread.ndim == 1:
+        return intervals.estimate(spread), "items", "test items"
+    how = f"{len(spread)} training seeds and test items"
+    return intervals.seeds_estimate(spread), "seeds and items", how
 
 
 def _kind(weights: list[float]) -> results.Kind:
@@ -109,13 +131,21 @@ def _kind(weights: list[float]) -> results.Kind:
     return "difference" if abs(sum(weights)) < 1e-9 else "other"
 
 
-def drawn_means(items: pd.DataFrame, seed: int):
-    """What `add_combinations` draws from where every number is a mean of one value an item.
+def item_values(items: pd.DataFrame):
+    """What `add_combinations` asks for where every number is a mean of one value an item.
 
-    items: rows items, columns (system, metric), without gaps. The items are resampled together, so
-    that sums of cells keep what the cells share.
+    items: rows items, columns (system, metric), without gaps; where trainings have several seeds
+    the columns are (system, metric, seed), with one seed for a system without training.
     """
-    return lambda _, system, metric: intervals.mean_draws(items[system, metric].to_numpy(), seed)
+
+    def cell(_, system: str, metric: str):
+        if (system, metric) not in items:
+            return None
+        values = items[system, metric].to_numpy(dtype=float).T
+        of_seeds = values if values.ndim == 1 or len(values) > 1 else values[0]
+        return float(of_seeds.mean()), of_seeds
+
+    return cell
 
 
 def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -123,17 +153,23 @@ def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
 
     records: all those of one source. Columns id, paper, place, claim, note, printed,
     printed_evidence, ours, ours_evidence (lists of comparison, (value, low, high), outcome), why
-    (the gates behind a verdict that is held back or limited, in words), tables. Raises EmoError
-    where two records with the same kind of interval stand for one sum of cells: a claim would have
-    two answers.
+    (the gates behind a verdict that is held back or limited, in words), tables; p
+    (`deciding.p_value`, NaN where nothing was decided), p_adjusted (Holm's, over all claims that
+    these records decide), corrected (the verdict by that), covers (what the intervals hold, see
+    COVERS). Raises EmoError where two records with the same kind of interval stand for one sum of
+    cells: a claim would have two answers.
+
+    Holm's correction holds whatever the claims have in common, which is much: many rest on the same
+    answers to the same questions. A reader takes each verdict for itself, so that it is the chance
+    of a single wrong one that is kept at 5 %, and not the share of wrong ones among all.
     """
-    sums = records[records.table == TABLE].reindex(columns=["system", "interval"])
-    if twice := sums[sums.duplicated()].system.tolist():
+    of_sums = records[records.table == TABLE].reindex(columns=["system", "interval"])
+    if twice := of_sums[of_sums.duplicated()].system.tolist():
         raise EmoError(
             f"two records of {TABLE} stand for {twice[0]}: "
             "a verdict rests on the records of one source, so give those of one run of each chapter"
         )
-    numbers, rows = published(), []
+    numbers, sums, rows = published(), deciding.sums_of_cells(records), []
     for claim in claims():
         touched = {
             t
@@ -141,12 +177,11 @@ def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
             for c in test.comparisons
             for _, t, _, _ in c.terms
         }
-        if tables and not touched & set(tables):
-            continue
         (printed, first), (ours, second, why) = (
             deciding.printed_verdict(claim, numbers),
-            deciding.our_verdict(claim, records),
+            deciding.our_verdict(claim, sums, records),
         )
+        decided = ours not in ("not measured", deciding.HELD_BACK)
         rows.append(
             {name: claim.get(name, "") for name in ("id", "paper", "place", "claim", "note")}
             | {
@@ -156,9 +191,30 @@ def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
                 "ours_evidence": second,
                 "why": why,
                 "tables": touched,
+                "p": deciding.p_value(claim, sums) if decided else np.nan,
+                "covers": deciding.covers(claim, sums) if decided else "",
             }
         )
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    frame["p_adjusted"] = comparisons.holm(frame.p)
+    holds = ~frame.ours.isin(["supported", "contradicted"]) | (frame.p_adjusted <= 0.05)
+    frame["corrected"] = frame.ours.where(holds, "undecided")
+    if tables:
+        frame = frame[[bool(touched & set(tables)) for touched in frame.tables]]
+    return frame.reset_index(drop=True)
+
+
+def marked(frame: pd.DataFrame, column: str = "ours") -> pd.Series:
+    """Verdicts of a ledger with what their intervals cover behind them, where there is one."""
+    return frame[column] + [f" ({COVERS[covers]})" if covers else "" for covers in frame.covers]
+
+
+def corrected_in_words(frame: pd.DataFrame) -> list[str]:
+    """The corrected verdicts of a ledger with Holm's p-values; empty where nothing was measured."""
+    return [
+        "" if np.isnan(r.p_adjusted) else f"{r.corrected}, p = {r.p_adjusted:.3f}"
+        for r in frame.itertuples()
+    ]
 
 
 def verdicts(records: pd.DataFrame, tables: tuple[str, ...], source: str = "here") -> pd.DataFrame:
@@ -174,7 +230,7 @@ def verdicts(records: pd.DataFrame, tables: tuple[str, ...], source: str = "here
         {
             "claim": frame.claim,
             "by the paper's numbers": frame.printed,
-            source: frame.ours.where(whole, ELSEWHERE),
+            source: marked(frame).where(whole, ELSEWHERE),
             "comparisons": frame.ours_evidence.map(tally),
             "because": frame.why.where(whole, ""),
         }

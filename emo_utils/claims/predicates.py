@@ -24,6 +24,15 @@ class Comparison:
 
     @property
     def key(self) -> str:
+        """The sum of cells, written out, and what it is held against where that is not 0: a record
+        has the p-value of one hypothesis.
+        """
+        edge = self.edge(0.0)
+        against = f" against {edge:g}" if edge else ""
+        return self.sum + against
+
+    @property
+    def sum(self) -> str:
         """The sum of cells, written out."""
         return " ".join(
             (
@@ -53,6 +62,15 @@ class Comparison:
             f"{text} {self.operator} "
             f"{-self.constant or 0}{f' within {self.within}' if self.within else ''}{where}"
         )
+
+    def edge(self, value: float) -> float:
+        """The sum of cells at which the claim turns from true to false, the nearest to a value."""
+        middle, within = -float(self.constant), float(self.within)
+        if self.operator == ">":
+            return middle
+        if self.operator == ">=":
+            return middle - within
+        return middle + within if value > middle else middle - within
 
     def holds(self, low, high, exact: bool = False) -> bool | None:
         """True or False if every value between low and high of the sum of cells says so,

@@ -5,7 +5,6 @@ object that keeps records, item scores and provenance until `finish` writes them
 """
 
 import json
-import math
 import os
 import re
 import shutil
@@ -35,6 +34,7 @@ from emo_utils.stats import intervals
 
 # What `emo step` tells the notebook of a run of the book: JSON, its `run` and its `fingerprint`.
 STEP = "EMO_STEP"
+METHODS = {"share": intervals.share_interval, "count": intervals.count_interval}  # by kind
 DIVIDED = ("processes", "device_batch")  # how a batch is divided does not change what is trained
 
 
@@ -174,13 +174,16 @@ class Run:
         One of the same table, system, metric, group, scorer and seed is replaced: a cell that is
         run again says its number anew and not twice.
 
-        Items that are all alike have a bootstrap interval of no width, which claims too much: a
-        share of none or all, and a count of something never found, get the exact ones, binomial and
-        Poisson (by their kind). With interval="none" the value stands for its ends.
+        A number of fewer than `intervals.ENOUGH` items, or whose ends are NaN as those of too few
+        units are, has no interval (and no p-value of a test): its value stands for both ends, as
+        with interval="none".
         """
+        few = fields["n"] < intervals.ENOUGH or np.isnan(fields.get("ci_low", 0.0))
+        if few:
+            fields |= {"interval": "none", "p": None, "p_adjusted": None}
         if fields.get("interval") == "none":
-            fields = dict.fromkeys(("ci_low", "ci_high"), fields["value"]) | fields
-        record = _with_exact_interval(Record(**({"seed": self.values["seed"]} | fields)))
+            fields |= dict.fromkeys(("ci_low", "ci_high"), fields["value"])
+        record = Record(**({"seed": self.values["seed"]} | fields))
         self._records[_key(record.model_dump())] = record
         return record
 
@@ -190,18 +193,17 @@ class Run:
         *,
         signature: str,
         unit: str = "questions",
-        enough: int = 1,
         units=None,
         **fields,
     ) -> Record | None:
-        """Add the mean of one value an item, with its 95 % bootstrap interval over the items.
+        """Add the mean of one value an item, with its 95 % interval over the items.
 
         Missing values are counted as unscored; where none is left that is printed and there is no
-        record, nor one of an earlier run of the cell. Below `enough` items there is no interval,
-        which would be narrow by chance.
-        fields: those of `Record` but value, interval and counts; a share whose items are not all 0
-        or 1 becomes a mean. unit: what is resampled, empty where the signature need not name it.
-        units: one a value, where equal ones belong together and are resampled as a whole.
+        record, nor one of an earlier run of the cell. fields: those of `Record` but value, interval
+        and counts; a share whose items are not all 0 or 1 becomes a mean. The kind chooses the
+        method: Wilson's interval of a share, one of counts that ends at 0, Student's t of any other
+        mean. unit: what was sampled, empty where the signature need not name it. units: one a
+        value, where equal ones belong together and are sampled as a whole.
         """
         values = pd.Series(np.asarray(values, dtype=float))
         scored = values.dropna()
@@ -210,20 +212,15 @@ class Run:
             print(f"{named}: none of {len(values)} was scored")
             self._records.pop(_key({"group": "all", "seed": self.values["seed"]} | fields), None)
             return None
-        if len(scored) >= enough:
-            value, low, high = (
-                intervals.mean_interval(scored, self.values["seed"])
-                if units is None
-                else intervals.mean_interval_over_units(
-                    scored, np.asarray(units)[scored.index], self.values["seed"]
-                )
-            )
-            signature = f"{signature}; bootstrap over {unit}" if unit else signature
-        else:
-            value = low = high = scored.mean()
-            fields["interval"] = "none"
         if fields.get("kind") == "share":
             fields["kind"] = results.share_or_mean(scored)
+        method = METHODS.get(fields.get("kind", "mean"), intervals.mean_interval)
+        of_scored = None if units is None else np.asarray(units)[scored.index]
+        value, low, high = method(scored, of_scored)
+        if fields.get("kind") == "count" and value == 0:
+            fields["interval"] = "exact"
+        if unit and not np.isnan(low):
+            signature = f"{signature}; interval over {unit}"
         return self.add(
             **fields,
             value=value,
@@ -334,26 +331,6 @@ class Run:
 def _key(fields: dict) -> tuple:
     """What tells a record from others of its run, of the fields of `Record`."""
     return tuple(fields[name] for name in ("table", "system", "metric", "group", "scorer", "seed"))
-
-
-def _with_exact_interval(record: Record) -> Record:
-    """The record, with the exact 95 % interval where its items are all alike and its kind has one:
-    binomial for a share of none or all, Poisson for a count of none.
-    """
-    alike = record.ci_low == record.ci_high == record.value
-    if not alike or not record.n or record.interval == "none":
-        return record
-    exact = {"interval": "exact"}
-    if record.kind == "share" and record.value in (0, 1):
-        edge = 0.025 ** (1 / record.n)
-        exact |= {"ci_low": edge} if record.value else {"ci_high": 1 - edge}
-        how = "all alike: exact binomial interval"
-    elif record.kind == "count" and record.value == 0:
-        exact["ci_high"] = -math.log(0.025) / record.n
-        how = "none found: exact Poisson interval"
-    else:
-        return record
-    return record.model_copy(update=exact | {"signature": f"{record.signature}; {how}"})
 
 
 def start(notebook: str, namespace: dict) -> Run:

@@ -51,7 +51,7 @@ def following(
         measures = {m: FOLLOWS[m] for m in FOLLOWS if form in SHARES or m != "weighted kappa"}
         about = "bootstrap over talks with their summaries"
         draws = _draws(counts, talks, seed)
-        for fields in _measured(measures, scored.to_numpy(), counts, draws):
+        for fields in _measured(measures, scored.to_numpy(), counts, draws, talks.nunique()):
             yield fields | {
                 "system": form + suffix,
                 "n": len(scored),
@@ -62,10 +62,10 @@ def following(
             }
 
 
-def _measured(measures: dict, first, second, draws: list[np.ndarray]) -> Iterator[dict]:
-    """Each measure's name, value, interval and kind; none without a draw."""
+def _measured(measures: dict, first, second, draws: list[np.ndarray], talks: int) -> Iterator[dict]:
+    """Each measure's name, value, interval over so many talks, and kind; none without a draw."""
     for metric, measure in measures.items() if draws else ():
-        low, high = intervals.interval(np.array([measure(first[i], second[i]) for i in draws]))
+        low, high = intervals.interval([measure(first[i], second[i]) for i in draws], talks)
         value = float(measure(first, second))
         yield {
             "metric": metric,
@@ -116,7 +116,7 @@ def counted_again(table: pd.DataFrame, seed: int) -> Iterator[dict]:
             f"bootstrap over talks, {len(draws)} of {RESAMPLES} draws"
         )
         measures = FOLLOWS | {"equal counts": _equal}
-        for fields in _measured(measures, first, second, draws):
+        for fields in _measured(measures, first, second, draws, pairs.talk.nunique()):
             yield fields | {
                 "system": "the same summary, counted again (n pairs)",
                 "n": len(pairs) // 2,

@@ -7,8 +7,6 @@ from emo_utils.people import rating_kit
 from emo_utils.project import EmoError
 from emo_utils.stats import correlations, intervals, reliability
 
-ENOUGH = 10  # dialogues below which a correlation is not given
-
 
 def against_judge(ratings: pd.DataFrame, judged: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
     """How far a judge follows the mean of the raters (EmplifAI, Table 6), for each system and
@@ -17,8 +15,8 @@ def against_judge(ratings: pd.DataFrame, judged: pd.DataFrame, seed: int = 42) -
     judged: columns id, system, metric, value (1 to 5, or missing). Returns columns system, metric,
     measure (`people`, `judge`: means; `difference`: mean absolute difference; `pearson`), value,
     low, high, n, unscored (rated dialogues without a score), note. No correlation is given for
-    fewer than ENOUGH dialogues, nor where one of the two never varies (`constant`). Raises EmoError
-    for a score off the scale, or given twice.
+    fewer than `intervals.ENOUGH` dialogues, nor where one of the two never varies (`constant`).
+    Raises EmoError for a score off the scale, or given twice.
     """
     cells = ["id", "system", "metric"]
     judged = judged.astype(dict.fromkeys(cells, str)).assign(
@@ -43,7 +41,7 @@ def against_judge(ratings: pd.DataFrame, judged: pd.DataFrame, seed: int = 42) -
         for measure, values in (
             {"people": a, "judge": b, "difference": np.abs(a - b)}.items() if len(a) else ()
         ):
-            value, low, high = intervals.mean_interval(values, seed)
+            value, low, high = intervals.mean_interval(values)
             rows.append(
                 common | {"measure": measure, "value": value, "low": low, "high": high, "note": ""}
             )
@@ -51,8 +49,8 @@ def against_judge(ratings: pd.DataFrame, judged: pd.DataFrame, seed: int = 42) -
             who for who, values in (("people", a), ("judge", b)) if len(a) and np.ptp(values) == 0
         ]
         note = (
-            f"fewer than {ENOUGH} dialogues"
-            if len(a) < ENOUGH
+            f"fewer than {intervals.ENOUGH} dialogues"
+            if len(a) < intervals.ENOUGH
             else f"constant: {' and '.join(still)}"
             if still
             else ""
@@ -95,9 +93,9 @@ def agreement(ratings: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
                     )
                 ]
             )
-            low, high = intervals.interval(
-                draws[~np.isnan(draws)]
-            )  # a sample of one and the same rating has none
+            # A sample of one and the same rating has no alpha.
+            dialogues = counts.index.get_level_values("id").nunique()
+            low, high = intervals.interval(draws[~np.isnan(draws)], dialogues)
         rows.append(
             {
                 "metric": metric,
@@ -111,19 +109,19 @@ def agreement(ratings: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["metric", "value", "low", "high", "n", "raters"])
 
 
-def choices(ratings: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
+def choices(ratings: pd.DataFrame) -> pd.DataFrame:
     """Which of two systems people chose, for each question asked of them: columns metric, chosen,
     against, no_difference, value, low, high, n, raters, left, n_left.
 
     A question (of n) is one system's where the mean of its raters lies on that side of the middle;
-    value counts no difference half, its interval resamples questions and is missing under ENOUGH of
-    them. left: share of all single choices (n_left, without "no difference") that went to the
-    answer on the left; far from 0.5, places were chosen and not answers.
+    value counts no difference half, its interval is over questions and missing under
+    `intervals.ENOUGH` of them. left: share of all single choices (n_left, without "no difference")
+    that went to the answer on the left; far from 0.5, places were chosen and not answers.
     """
     rows = []
     for metric, part in ratings.groupby("metric", sort=False):
         side = np.sign(part.groupby("id").value.mean().to_numpy() - 3)
-        value, low, high = intervals.mean_interval((side + 1) / 2, seed)
+        value, low, high = _share((side + 1) / 2)
         single = part[part.value != 3]
         rows.append(
             {
@@ -132,9 +130,8 @@ def choices(ratings: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
                 "against": int((side < 0).sum()),
                 "no_difference": int((side == 0).sum()),
                 "value": value,
-            }
-            | _enough(low, high, len(side))
-            | {
+                "low": low,
+                "high": high,
                 "n": len(side),
                 "raters": part.rater.nunique(),
                 "left": ((single.value > 3) == (single.left == single.system)).mean(),
@@ -159,7 +156,7 @@ def choices(ratings: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
     )
 
 
-def against_scores(ratings: pd.DataFrame, scores: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
+def against_scores(ratings: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """How often an automatic score is higher for the answer that people chose: columns metric
     (asked of people), score, value, low, high, n, undecided, unscored.
 
@@ -188,13 +185,14 @@ def against_scores(ratings: pd.DataFrame, scores: pd.DataFrame, seed: int = 42) 
         for score in scores.metric.unique():
             both = higher[score].reindex(side.index) * side
             decided = both[both.abs() == 1]
-            value, low, high = (
-                intervals.mean_interval((decided + 1) / 2, seed) if len(decided) else (np.nan,) * 3
-            )
+            value, low, high = _share((decided + 1) / 2) if len(decided) else (np.nan,) * 3
             rows.append(
-                {"metric": metric, "score": score, "value": value}
-                | _enough(low, high, len(decided))
-                | {
+                {
+                    "metric": metric,
+                    "score": score,
+                    "value": value,
+                    "low": low,
+                    "high": high,
                     "n": len(decided),
                     "undecided": int((both == 0).sum()),
                     "unscored": int(both.isna().sum()),
@@ -203,5 +201,8 @@ def against_scores(ratings: pd.DataFrame, scores: pd.DataFrame, seed: int = 42) 
     return pd.DataFrame(rows)
 
 
-def _enough(low: float, high: float, count: int) -> dict:
-    return {"low": low if count >= ENOUGH else np.nan, "high": high if count >= ENOUGH else np.nan}
+def _share(won) -> tuple[float, float, float]:
+    """Share of questions won with its interval; with ties, which count half, it is a mean."""
+    won = np.asarray(won)
+    tied = (won == 0.5).any()
+    return intervals.mean_interval(won) if tied else intervals.share_interval(won)

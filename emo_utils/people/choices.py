@@ -70,7 +70,7 @@ def records(
     they were compared are left out.
     """
     yield from _records(
-        agreement.choices(choices, seed).assign(group="chosen"),
+        agreement.choices(choices).assign(group="chosen"),
         choices,
         "share of questions, no difference counts half",
         "share",
@@ -85,7 +85,7 @@ def records(
     if len(same):
         scores = answers.melt(["id", "system"], measures, "metric")
         yield from _records(
-            agreement.against_scores(same, scores, seed).rename(columns={"score": "group"}),
+            agreement.against_scores(same, scores).rename(columns={"score": "group"}),
             choices,
             "share of decided questions in which the chosen answer has the higher score; "
             "undecided by people or score, or unscored, are left out",

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 from IPython.display import HTML
 
-from emo_utils.people.agreement import ENOUGH
 from emo_utils.report import kept_runs, result_tables, sweep_tables
+from emo_utils.stats.intervals import ENOUGH
 
 KEPT, AUTHORS = (kept_runs.REFERENCE / name for name in ("ebd_open.json", "ebd_authors.json"))
 
@@ -114,7 +114,7 @@ def voices(shown: list[Shown]) -> list[HTML]:
             result_tables.grid(part.assign(answers=part.system + ", " + part.group), "answers"),
             "Answers to a question in another voice minus answers to the original, "
             f"n = {part.n.max()} questions. "
-            f"95 % bootstrap intervals over questions from {ENOUGH} on, "
+            f"95 % intervals over questions from {ENOUGH} on, "
             f"not corrected for the {len(part)} cells; compare them with 'original again'.",
         )
         for one, part in _with(shown, "ebd.voices")
@@ -129,7 +129,7 @@ def probes(shown: list[Shown]) -> list[HTML]:
             one.origin,
             "Share of the shipped test pairs whose preferred answer a rule picks "
             "that was learnt on the training pairs; 0.5 is chance; "
-            f"n = {part.n.max()} pairs, 95 % bootstrap intervals over them.",
+            f"n = {part.n.max()} pairs, 95 % intervals over them.",
         )
         for one, part in _with(shown[:1], "ebd.probes")
     ]

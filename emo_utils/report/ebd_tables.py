@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from emo_utils.people import agreement
 from emo_utils.report import kept_runs, result_tables
+from emo_utils.stats import intervals
 
 
 def listed(
@@ -22,7 +22,7 @@ def note(records: pd.DataFrame, judge: str) -> str:
     scorers = records[records.metric == "correctness"].scorer
     by = scorers.iloc[0] if len(scorers) else judge
     return (
-        f"{result_tables.CHECKPOINT}; no interval under {agreement.ENOUGH} questions. "
+        f"{result_tables.CHECKPOINT}; no interval under {intervals.ENOUGH} questions. "
         f"Judge: {by}, whose agreement with people on such answers nobody has measured. "
         f"On instructions: {kept_runs.agreement('validity.judge', 'both orders averaged', by)}"
     )

@@ -5,6 +5,7 @@ screening, and the kept full runs with what their models wrote.
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
@@ -46,10 +47,15 @@ def rubrics() -> pd.DataFrame:
 
 def raters(agreed: pd.DataFrame) -> pd.DataFrame:
     """How far raters agree, as readers see it; agreed: what `agreement.agreement` returns."""
+
+    def alpha(row) -> str:  # below ten dialogues it has no interval
+        ends = "" if np.isnan(row.low) else f" [{row.low:.2f}, {row.high:.2f}]"
+        return f"{row.value:.2f}{ends}"
+
     return pd.DataFrame(
         {
             "rubric": agreed.metric,
-            "alpha": [f"{r.value:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in agreed.itertuples()],
+            "alpha": [alpha(r) for r in agreed.itertuples()],
             "dialogues": agreed.n,
             "people": agreed.raters,
         }
@@ -199,12 +205,12 @@ def full_judging(path: Path) -> list[HTML]:
 
 
 def _full_screening(kept: pd.DataFrame, origin) -> HTML:
-    planted = kept[kept.table == "emplifai.screening"]
+    planted = kept[(kept.table == "emplifai.screening") & (kept.interval != "none")]
     return result_tables.show(
         screening(kept),
         origin,
         f"Screening, full run; n = {planted.n.max()} planted scenes, all of them, "
-        "as nothing was tuned on any. 95 % bootstrap interval over scenes. "
+        "as nothing was tuned on any. 95 % interval over scenes. "
         f"Asked: {planted.scorer.iloc[0]}.",
     )
 
@@ -216,7 +222,7 @@ def full_judging_in_words(kept: pd.DataFrame) -> str:
     keeping_form = (kept.table == "emplifai.table4") & (kept.group == "where the form is kept")
     level = kept[keeping_form].pivot(index="metric", columns="system", values="value")
     apart = (level["emplifai-sft"] - level["data"]).abs()
-    planted = kept[kept.table == "emplifai.screening"]
+    planted = kept[(kept.table == "emplifai.screening") & (kept.interval != "none")]
     guesses = ((planted.ci_low <= 0.5) & (planted.ci_high >= 0.5)).sum()
     return (
         "Where the form is kept, the tuned model's dialogues and the data's are rated "

@@ -29,11 +29,13 @@ def beyond_words(records: pd.DataFrame, *tables: str) -> tuple[pd.DataFrame, str
 
 def above_another(records: pd.DataFrame) -> str:
     """How many systems keep more of the doctor's answer than warm answers to another question do,
-    for the caption of the table of facts.
+    where there are intervals; for the caption of the table of facts.
     """
     part = records[(records.table == "emodoctor.facts") & (records.metric == "kept")]
     zero = part[part.system == "another"].iloc[0]
     of_systems = part[~part.system.isin(dialogues.REFERENCES)]
+    if (part.interval == "none").any():
+        return "Too few questions to say which systems keep more than answers to another question"
     above = int((of_systems.ci_low > zero.ci_high).sum())
     return (
         f"{above} of {len(of_systems)} systems "

@@ -65,7 +65,7 @@ def of_full_run(records: pd.DataFrame, source) -> Iterator[HTML]:
         what = part.table.str.rsplit(".").str[-1] + ", " + part.group + ", " + part.metric
         grid, covers = _grid(part.assign(column=what)), result_tables.CHECKPOINT
         if title == "Canaries":
-            grid, covers = canaries(part), "95 % bootstrap interval over test questions"
+            grid, covers = canaries(part), "95 % interval over test questions"
         agreed = kept_runs.agreement("validity.judge", "both orders averaged", part.scorer.iloc[0])
         caption = f"{title}, n = {part.n.max()}. {covers}. {agreed}."
         yield result_tables.show(grid, source, caption)

@@ -8,10 +8,10 @@ from IPython.display import HTML
 
 from emo_utils.data import arms, published_numbers
 from emo_utils.report import figures
+from emo_utils.stats import intervals
 
 CHECKPOINT = (
-    "95 % bootstrap interval over test items; "
-    "one training seed, so it speaks of this checkpoint only"
+    "95 % interval over test items; one training seed, so it speaks of this checkpoint only"
 )
 
 
@@ -37,20 +37,23 @@ def side_by_side(records: pd.DataFrame, table: str, digits: int = 2) -> pd.DataF
 
 
 def with_interval(record, digits: int = 2, sign: str = "") -> str:
-    """A value and its interval as text; sign "+" shows that of positive numbers, too."""
+    """A value and its interval as text, and below `intervals.ENOUGH` items the value and n alone;
+    sign "+" shows that of positive numbers, too.
+    """
     number = f"{sign}.{digits}f"
+    if record.n < intervals.ENOUGH:
+        return f"{record.value:{number}} (n = {record.n})"
+    if record.interval == "none":
+        return f"{record.value:{number}}"
     return f"{record.value:{number}} [{record.ci_low:{number}}, {record.ci_high:{number}}]"
 
 
 def cell(record, digits: int = 2, sign: str = "") -> str:
-    """A record as tables show it: value, interval, and n where it is 1 or some are unscored."""
-    if record.interval != "none" and record.n > 1:
-        text = with_interval(record, digits, sign)
-    else:
-        text = f"{record.value:{sign}.{digits}f}"
-        if record.n == 1 and not record.unscored:
-            text += " (n = 1)"
-    return text + (f" (n = {record.n}, {record.unscored} unscored)" if record.unscored else "")
+    """A record as tables show it: `with_interval`, and n where some are unscored."""
+    text = with_interval(record, digits, sign)
+    if not record.unscored:
+        return text
+    return f"{text.partition(' (n')[0]} (n = {record.n}, {record.unscored} unscored)"
 
 
 def grid(

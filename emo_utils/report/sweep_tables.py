@@ -118,7 +118,7 @@ def seeds_table(records: pd.DataFrame) -> pd.DataFrame:
     spreads = (
         single.assign(
             training=single.system.map(sweeps.without_seed),
-            half=(single.ci_high - single.ci_low) / 2,
+            half=(single.ci_high - single.ci_low).where(single.interval != "none") / 2,
         )
         .groupby(["training", "metric"], sort=False)
         .agg(

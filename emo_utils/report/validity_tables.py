@@ -33,7 +33,7 @@ def agreement(records: pd.DataFrame, source) -> HTML:
     return result_tables.show(
         grid.reindex(_order(part, "scorer", "system"))[_order(part, "group")],
         source,
-        f"validity.emotion: {', '.join(part.metric.unique())} with 95 % bootstrap intervals, "
+        f"validity.emotion: {', '.join(part.metric.unique())} with 95 % intervals, "
         f"n = {part.n.min()} to {part.n.max()} texts, {part.unscored.max()} unscored at most.",
     )
 
@@ -47,7 +47,7 @@ def calibration(records: pd.DataFrame, source) -> HTML:
     return result_tables.show(
         part.pivot(index=["scorer", "system"], columns="group", values="cell").fillna(""),
         source,
-        "validity.calibration: Brier scores with 95 % bootstrap intervals, "
+        "validity.calibration: Brier scores with 95 % intervals, "
         f"n = {part.n.min()} to {part.n.max()}; always saying .5 gives .25.",
     )
 
@@ -66,7 +66,7 @@ def counts_of_facts(records: pd.DataFrame, source) -> HTML:
     return result_tables.show(
         grid.reindex(_order(part, *rows))[_order(part, "metric")].fillna(""),
         source,
-        "validity.factual: 95 % bootstrap intervals over talks, n summaries, "
+        "validity.factual: 95 % intervals over talks, n summaries, "
         f"or pairs of equal ones; {part.unscored.max()} unscored at most.",
     )
 
@@ -88,7 +88,7 @@ def statements(records: pd.DataFrame, source) -> HTML:
     return result_tables.show(
         grid.fillna(""),
         source,
-        "validity.claims: AUC with 95 % bootstrap intervals over sources. "
+        "validity.claims: AUC with 95 % intervals over sources. "
         "Each row: the wrong statements of a kind against all right ones.",
     )
 
@@ -141,8 +141,7 @@ def controls(records: pd.DataFrame, source) -> HTML:
     return result_tables.show(
         grid.fillna("is the reference"),
         source,
-        "validity.controls: 95 % bootstrap intervals "
-        f"over n = {part.n.min()} to {part.n.max()} answers.",
+        f"validity.controls: 95 % intervals over n = {part.n.min()} to {part.n.max()} answers.",
     )
 
 
@@ -155,6 +154,6 @@ def judge(records: pd.DataFrame, source) -> HTML:
     return result_tables.show(
         part[["system", "metric", "value", "n", "unscored"]],
         source,
-        f"validity.judge: 95 % bootstrap intervals over pairs. Judge: {part.scorer.iloc[0]}.",
+        f"validity.judge: 95 % intervals over pairs. Judge: {part.scorer.iloc[0]}.",
         index=False,
     )

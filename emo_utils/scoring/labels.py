@@ -126,7 +126,7 @@ def macro_f1_interval(named, true, labels: int, units, seed: int) -> tuple[float
     samples = intervals.resample_units(units, seed)
     times = np.array([np.bincount(rows, minlength=len(true)) for rows in samples])
     draws = macro_f1(named, true, labels, times)
-    return float(macro_f1(named, true, labels)), *intervals.interval(draws)
+    return float(macro_f1(named, true, labels)), *intervals.interval(draws, len(set(units)))
 
 
 def random_macro_f1(true, labels: int, seed: int, guesses: int = 400) -> float:

@@ -93,8 +93,10 @@ def add_alarms(run, minus_details: pd.Series, statements: pd.DataFrame) -> None:
     minus_details: `minus_added` of the statements, by their rows.
     """
     for group, supported in {"right": 1, "wrong": 0}.items():
+        of_group = statements.supported == supported
         run.add_mean(
-            minus_details[statements.supported == supported] < 0,
+            minus_details[of_group] < 0,
+            units=statements["name"][of_group],
             table="validity.claims",
             system="details added",
             metric="alarm",
@@ -102,5 +104,5 @@ def add_alarms(run, minus_details: pd.Series, statements: pd.DataFrame) -> None:
             group=group,
             scorer="rules",
             signature="share of statements with a detail that the source lacks",
-            unit="",
+            unit="sources with their statements",
         )

@@ -3,13 +3,14 @@
 import pandas as pd
 
 from emo_utils.data import dialogues
-from emo_utils.experiment import sweeps
+from emo_utils.experiment import results, sweeps
 from emo_utils.models import embeddings, registry
 from emo_utils.project import results_dir
 from emo_utils.scoring import emotion, overlap_scores
 from emo_utils.scoring.repetition import repeated
 from emo_utils.stats import intervals
 
+UNTRAINED = results.SYSTEMS[:2]
 # What a training says of itself, where it has it (without held-out rows there is no validation),
 # and what kind of number that is.
 OF_TRAINING = {
@@ -44,6 +45,33 @@ def read_answers(profile: str, variants: list[str]) -> pd.DataFrame:
     folder = results_dir(profile) / "variants" / "answers"
     tables = [pd.read_parquet(folder / f"{name}.parquet").assign(run=name) for name in variants]
     return pd.concat(tables, ignore_index=True)
+
+
+def read_untrained(profile: str) -> pd.DataFrame:
+    """The book's answers of the systems that are not trained, where they were made: what every
+    training is compared with.
+    """
+    paths = [results_dir(profile) / "answers" / f"{system}.parquet" for system in UNTRAINED]
+    tables = [pd.read_parquet(path) for path in paths if path.is_file()]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def emotion_by_seed(answers: pd.DataFrame, untrained: pd.DataFrame, encoder) -> pd.DataFrame:
+    """Emotion scores of chapter 5 of each system and training seed: rows questions that all
+    answered, columns (system, metric, seed); empty where the variants differ in more than the seed,
+    or have one only.
+
+    answers: of `read_answers`; untrained: of `read_untrained`; encoder: of `embeddings.load`.
+    """
+    trainings = answers.run.map(sweeps.without_seed)
+    seeds = answers.groupby("system").run.nunique()
+    if trainings.nunique() > answers.system.nunique() or seeds.min() < 2:
+        return pd.DataFrame()
+    both = pd.concat([answers.assign(training=answers.run), untrained.assign(training="")])
+    scores = emotion.scores_by_contrast(encoder, both.answer.tolist())
+    both = pd.concat([both.reset_index(drop=True), scores.reset_index(drop=True)], axis=1)
+    wide = both.pivot(index="id", columns=["system", "training"], values=list(scores)).dropna()
+    return wide.reorder_levels(["system", None, "training"], axis=1).sort_index(axis=1)
 
 
 def measured(answers: pd.DataFrame, embedding_model: str) -> pd.DataFrame:
@@ -116,9 +144,7 @@ def add_seeds(run, table: str, answers: pd.DataFrame, embedding_model: str) -> N
         for metric in ("warmth", "bleu1") if part.run.nunique() > 1 else ():
             scores = part.pivot(index="run", columns="id", values=metric)
             values = scores.dropna(axis="columns")  # questions that every seed has a score for
-            value, low, high = intervals.mean_interval_over_seeds(
-                values.to_numpy(), run.values["seed"]
-            )
+            value, low, high = intervals.mean_interval_over_seeds(values.to_numpy())
             run.add(
                 table=table,
                 system=training,
@@ -132,7 +158,7 @@ def add_seeds(run, table: str, answers: pd.DataFrame, embedding_model: str) -> N
                 interval="seeds and items",
                 scorer=_scorer(metric, embedding_model),
                 signature=f"{measures(embedding_model)[metric]}; "
-                f"bootstrap over {len(values)} seeds and over items",
+                f"interval over {len(values)} seeds and over items",
             )
 
 

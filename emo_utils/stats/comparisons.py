@@ -26,12 +26,15 @@ def permutation_p(differences, seed: int, resamples: int = 9999) -> float:
 
 def holm(p_values) -> np.ndarray:
     """Holm's adjusted p-values (Holm, 1979): below 5 % for all that may be called different while
-    the chance of one false call stays at 5 %.
+    the chance of one false call stays at 5 %. Missing ones (NaN) are no tests and stay missing.
     """
     from statsmodels.stats.multitest import multipletests  # half a second to import
 
-    p_values = np.asarray(p_values, dtype=float)
-    return multipletests(p_values, method="holm")[1] if len(p_values) else p_values
+    adjusted = np.array(p_values, dtype=float)
+    tested = ~np.isnan(adjusted)
+    if tested.any():
+        adjusted[tested] = multipletests(adjusted[tested], method="holm")[1]
+    return adjusted
 
 
 def detectable(differences) -> float:
@@ -53,13 +56,15 @@ def paired_differences(scores: pd.DataFrame, pairs, seed: int) -> pd.DataFrame:
     """Mean differences of pairs of systems, each over the items that both have a score for.
 
     scores: one row an item, one column a system. pairs: (system, minus) each.
-    Returns one row a pair: system, minus, value with ci_low and ci_high (95 %, items resampled), n,
-    p (`permutation_p`), detectable (both in this module) and p_holm, adjusted for all pairs.
+    Returns one row a pair: system, minus, value with ci_low and ci_high (95 %), n,
+    p (`permutation_p`), detectable (both in this module) and p_holm, adjusted for all pairs; below
+    `intervals.ENOUGH` items in common the ends, p, detectable and p_holm are NaN.
     """
     rows = []
     for system, minus in pairs:
         differences = (scores[system] - scores[minus]).dropna().to_numpy()
-        value, low, high = intervals.mean_interval(differences, seed)
+        value, low, high = intervals.mean_interval(differences)
+        enough = len(differences) >= intervals.ENOUGH
         rows.append(
             {
                 "system": system,
@@ -68,8 +73,8 @@ def paired_differences(scores: pd.DataFrame, pairs, seed: int) -> pd.DataFrame:
                 "ci_low": low,
                 "ci_high": high,
                 "n": len(differences),
-                "p": permutation_p(differences, seed),
-                "detectable": detectable(differences),
+                "p": permutation_p(differences, seed) if enough else float("nan"),
+                "detectable": detectable(differences) if enough else float("nan"),
             }
         )
     table = pd.DataFrame(rows)

@@ -23,7 +23,7 @@ def spearman_interval(
     draws = [
         _spearman(values[rows]) for rows in intervals.resample_units(frame[unit], seed, resamples)
     ]
-    return _spearman(values), *intervals.interval(np.array(draws))
+    return _spearman(values), *intervals.interval(draws, frame[unit].nunique())
 
 
 def _spearman(values: np.ndarray) -> float:
@@ -64,7 +64,7 @@ def auc_interval(scores, others, seed: int) -> tuple[float, float, float]:
     samples = intervals.resample_indices(items, seed)
     times = np.stack([np.bincount(sample, minlength=items) for sample in samples])
     draws = ((times @ higher) * times).sum(axis=1) / items**2
-    return float(higher.mean()), *intervals.interval(draws)
+    return float(higher.mean()), *intervals.interval(draws, items)
 
 
 def pearson_within_groups(first, second, groups, units, seed: int) -> tuple[float, float, float]:
@@ -79,7 +79,7 @@ def pearson_within_groups(first, second, groups, units, seed: int) -> tuple[floa
     left = (scores - scores.groupby(np.asarray(groups)).transform("mean")).to_numpy()
     samples = [_pearson(left[rows]) for rows in intervals.resample_units(units, seed)]
     draws = [r for r in samples if np.isfinite(r)]
-    return _pearson(left), *intervals.interval(np.array(draws or [np.nan]))
+    return _pearson(left), *intervals.interval(draws, len(set(units)))
 
 
 def _pearson(pairs: np.ndarray) -> float:
@@ -103,4 +103,4 @@ def pearson_interval(
         for i in intervals.resample_indices(len(pairs), seed, resamples)
         if (np.ptp(pairs[i], axis=0) > 0).all()
     ]
-    return float(np.corrcoef(pairs.T)[0, 1]), *intervals.interval(np.array(draws))
+    return float(np.corrcoef(pairs.T)[0, 1]), *intervals.interval(draws, len(pairs))

@@ -32,7 +32,7 @@ def agreement_interval(
         for rows in intervals.resample_units(units, seed, resamples)
         if len(set(labels[rows])) >= enough
     ]
-    return agreement(scores, labels), *intervals.interval(np.array(draws))
+    return agreement(scores, labels), *intervals.interval(draws, len(set(units)))
 
 
 def spearman(scores, labels) -> float:

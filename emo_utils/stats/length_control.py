@@ -35,8 +35,9 @@ def at_mean_length_intervals(
         ]
     )
     draws = draws[~np.isnan(draws).any(axis=1)]
+    count = len(set(units))
     means = at_mean_length(values, groups, log_lengths, names).tolist()
     return {
-        name: (mean, *intervals.interval(of_group))
+        name: (mean, *intervals.interval(of_group, count))
         for name, mean, of_group in zip(names, means, draws.T, strict=True)
     }

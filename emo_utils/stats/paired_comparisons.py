@@ -57,7 +57,8 @@ def strength_intervals(first, second, win, systems, units, seed: int, lengths=No
         bradley_terry(*pairs, weight=np.bincount(rows, minlength=len(win)), lengths=lengths)
         for rows in intervals.resample_units(units, seed)
     ]
-    bounds = [intervals.interval(of_system) for of_system in np.array(draws).T]
+    count = len(set(units))
+    bounds = [intervals.interval(of_system, count) for of_system in np.array(draws).T]
     return pd.DataFrame(
         {
             "system": list(number),

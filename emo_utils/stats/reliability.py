@@ -26,7 +26,7 @@ def cohen_kappa_interval(
     first, second = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
     samples = intervals.resample_indices(len(first), seed, resamples)
     draws = cohen_kappa(first[samples], second[samples])
-    return float(cohen_kappa(first, second)), *intervals.interval(draws)
+    return float(cohen_kappa(first, second)), *intervals.interval(draws, len(first))
 
 
 def krippendorff_alpha(counts: np.ndarray) -> float:

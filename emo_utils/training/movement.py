@@ -147,7 +147,7 @@ def add_records(
         validation_scores(trainer.state.log_history),
     )
     validation = held_out.iloc[-1].drop("epoch") if len(held_out) else {}
-    system, seed = run.values["system"], run.values["seed"]
+    system = run.values["system"]
     common = {"table": table, "system": system, "scorer": "trainer"}
     run.add(
         **common,
@@ -186,7 +186,7 @@ def add_records(
     for metric, (items, how) in (
         {"answer_tokens": (answers.tokens, "tokens of an answer")} | movement_records(moved)
     ).items():
-        value, low, high = intervals.mean_interval(items, seed)
+        value, low, high = intervals.mean_interval(items)
         scorer = "tokenizer" if metric == "answer_tokens" else "log-probabilities"
         run.add(
             **common | {"scorer": scorer},
@@ -196,7 +196,7 @@ def add_records(
             ci_high=high,
             n=len(items),
             kind=KINDS.get(metric, "mean"),
-            signature=f"{how}; mean over {questions}, bootstrap over them",
+            signature=f"{how}; mean over {questions}, interval over them",
         )
 
 

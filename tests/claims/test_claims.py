@@ -318,19 +318,18 @@ def test_combinations_are_recorded_with_the_interval_of_the_combination():
         for s in SYSTEMS
         for m in ("empathetic", "comforting", "reassuring", "mean", "max")
     }
-    indices = intervals.resample_indices(20, 1)
     run = FakeRun()
     claims_ledger.add_combinations(
         run,
         ("emodoctor.table1",),
-        lambda t, s, m: (items[s, m].mean(), items[s, m][indices].mean(axis=1)),
+        lambda t, s, m: (items[s, m].mean(), items[s, m]),
         n=20,
         scorer="x",
     )
     rows = {row["system"]: row for row in run.rows}
     assert len(rows) == len(run.rows) > 70
     row = rows["emodoctor.table1/eqsr-dpo/mean - emodoctor.table1/base/mean"]
-    value, low, high = intervals.mean_interval(items["eqsr-dpo", "mean"] - items["base", "mean"], 1)
+    value, low, high = intervals.mean_interval(items["eqsr-dpo", "mean"] - items["base", "mean"])
     assert (row["value"], row["ci_low"], row["ci_high"]) == pytest.approx(
         (value, low, high), abs=1e-12
     )
@@ -356,9 +355,9 @@ def test_the_verdict_on_our_records_says_what_is_missing():
             }
             for key, i in zip(keys, intervals, strict=False)
         ]
-        return deciding.our_verdict(
-            claim, pd.DataFrame(rows, columns=["table", "system", "value", "ci_low", "ci_high"])
-        )[0]
+        columns = ["table", "system", "value", "ci_low", "ci_high"]
+        sums = deciding.sums_of_cells(pd.DataFrame(rows, columns=columns))
+        return deciding.our_verdict(claim, sums)[0]
 
     above, below, across = (0.1, 0.2), (-0.3, -0.2), (-0.1, 0.1)
     assert verdict([above] * 4) == "supported"
@@ -392,6 +391,9 @@ def test_a_tally_counts_or_shows_the_one_number():
         == "35 hold, 0 open, 0 fail"
     )
     assert claims_ledger.tally([]) == ""
+    chapter = claims_ledger.verdicts(records, ("emodoctor.table1",))
+    assert set(chapter.here) == {"supported (this checkpoint)", "not measured"}
+    assert len(chapter) > 10
     evidence = [
         (None, (0.1, 0.0, 0.2), outcome) for outcome in (True, True, False, None, None, None)
     ]
@@ -440,14 +442,16 @@ def test_a_chapter_with_a_part_of_the_records_of_a_claim_leaves_it_to_the_claims
         assert row.here == claims_ledger.ELSEWHERE and row.here not in claims_ledger.OURS
         assert row.comparisons.endswith(" fail, 7 without a record")
     whole = claims_ledger.verdicts(both, tuple(set(sums.values()))).set_index("claim")
-    assert whole.here[claim] == claims_ledger.ledger(both).set_index("claim").ours[claim]
+    ledger = claims_ledger.ledger(both).set_index("claim")
+    assert whole.here[claim] == f"{ledger.ours[claim]} (this checkpoint)"
 
 
 def test_a_chapter_judges_what_its_records_settle_as_the_whole_ledger_does():
     sums = keys_of("dpo-best-method") | keys_of("knowledge-kept")
     intervals_in_turn = [(0.1, 0.2), (-0.1, 0.1), (-0.3, -0.2)] * len(sums)
     every = pd.DataFrame([combination(*pair) for pair in zip(sums, intervals_in_turn)])
-    whole = claims_ledger.ledger(every).set_index("claim").ours
+    ledger = claims_ledger.ledger(every).set_index("claim")
+    whole = claims_ledger.marked(ledger)
     for table in set(sums.values()):
         part = every[[sums[key] == table for key in every.system]]
         here = claims_ledger.verdicts(part, (table,), "longer run").set_index("claim")["longer run"]

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 
 from emo_utils.claims import deciding, gates, predicates
 from emo_utils.experiment import results
@@ -26,7 +27,8 @@ def claim(predicate):
 
 
 def verdict(predicate, *rows):
-    return deciding.our_verdict(claim(predicate), pd.DataFrame(rows, columns=FIELDS))
+    records = pd.DataFrame(rows, columns=FIELDS)
+    return deciding.our_verdict(claim(predicate), deciding.sums_of_cells(records), records)
 
 
 @pytest.mark.parametrize(
@@ -117,11 +119,12 @@ def test_a_corpus_score_is_compared_draw_by_draw():
     found = {"reference": (10.0, np.array([9.0, 11.0])), "another": (4.0, np.array([4.0, 2.0]))}
     run = Run(records=[])
     gates.add_drawn(
-        run, lambda _, s, m: found[s], "reference above another", "t", ["bleu"], 7, "who"
+        run, lambda _, s, m: found[s], "reference above another", "t", ["bleu"], 17, "who"
     )
     (record,) = run.records
-    assert record["value"] == 6.0 and record["n"] == 7
-    assert (record["ci_low"], record["ci_high"]) == pytest.approx((5.1, 8.9))
+    error = 2 * np.sqrt(17 / 16)  # the draws differ by 5 and 9
+    assert record["value"] == 6.0 and record["n"] == 17
+    assert record["ci_high"] - 6 == pytest.approx(scipy.stats.t.ppf(0.975, 16) * error)
 
 
 def test_the_table_of_gates_names_the_claims_and_the_outcome():

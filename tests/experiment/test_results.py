@@ -7,6 +7,7 @@ import json
 import math
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
@@ -214,19 +215,19 @@ MEAN = {"table": "t", "system": "s", "metric": "m", "scorer": "counts"}
 
 
 def test_a_mean_is_recorded_with_its_interval_and_what_has_no_score(home):
-    values = [0.25, math.nan, 1.0, 0.5, None]
+    scored = [0.25, 1.0, 0.5, *np.linspace(0, 1, 9)]
+    values = [*scored[:1], math.nan, *scored[1:], None]
     record = start(seed=7).add_mean(values, **MEAN, signature="marks", unit="texts")
-    interval = intervals.mean_interval([0.25, 1.0, 0.5], 7)
-    assert (record.value, record.ci_low, record.ci_high) == interval
-    assert (record.n, record.unscored, record.seed) == (3, 2, 7)
-    assert record.signature == "marks; bootstrap over texts"
+    assert (record.value, record.ci_low, record.ci_high) == intervals.mean_interval(scored)
+    assert (record.n, record.unscored, record.seed) == (12, 2, 7)
+    assert record.signature == "marks; interval over texts"
     unnamed = start().add_mean(values, **MEAN, signature="marks", unit="")
     assert unnamed.signature == "marks"
 
 
 def test_a_mean_of_few_has_no_interval_and_one_of_none_is_said(home, capsys):
     run = start()
-    record = run.add_mean([1.0, 2.0, math.nan], **MEAN, signature="marks", enough=3)
+    record = run.add_mean([1.0, 2.0, math.nan], **MEAN, signature="marks")
     assert (record.value, record.ci_low, record.ci_high, record.interval) == (1.5, 1.5, 1.5, "none")
     assert (record.n, record.unscored, record.signature) == (2, 1, "marks")
     unscored = MEAN | {"metric": "other"}
@@ -234,25 +235,76 @@ def test_a_mean_of_few_has_no_interval_and_one_of_none_is_said(home, capsys):
     assert len(run.records) == 1 and "t, s, other: none of 4 was scored" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("n", [0, 1, 9])
+def test_no_number_of_fewer_than_ten_items_has_an_interval_or_a_test(home, n):
+    record = start().add(**RECORD | {"n": n, "p": 0.01, "p_adjusted": 0.03, "interval": "exact"})
+    assert (record.ci_low, record.ci_high, record.interval) == (0.5, 0.5, "none")
+    assert record.p is None and record.p_adjusted is None
+    ten = start().add(**RECORD | {"n": 10, "p": 0.01})
+    assert (ten.ci_low, ten.ci_high, ten.interval, ten.p) == (0.4, 0.6, "items", 0.01)
+
+
+def test_a_number_of_too_few_units_has_no_interval(home):
+    """Forty rows of eight questions: their ends are missing, and n counts the rows."""
+    low, high = intervals.interval(np.arange(100), 8)
+    record = start().add(**RECORD | {"n": 40, "ci_low": low, "ci_high": high, "p": 0.01})
+    assert (record.n, record.interval, record.p) == (40, "none", None)
+    rows = start().add_mean([0, 1] * 20, units=[k % 8 for k in range(40)], **SHARE)
+    assert (rows.n, rows.interval, rows.kind) == (40, "none", "share")
+
+
 SHARE = MEAN | {"kind": "share", "signature": "marks", "unit": ""}
 
 
 @pytest.mark.parametrize(
-    "values, kind, interval",
+    "values, kind",
     [
-        ([True, False, True], "share", "items"),
-        ([1.0, 0.0, math.nan, 1.0], "share", "items"),
-        ([1, 1, 1, None], "share", "exact"),
-        ([1.0, 0.5, 0.0], "mean", "items"),  # a tie counts half
-        ([0.5, 0.5], "mean", "items"),
+        ([True, False, True] * 4, "share"),
+        ([1.0, 0.0, math.nan, 1.0] * 4, "share"),
+        ([1, 1, 1, None] * 4, "share"),
+        ([1.0, 0.5, 0.0] * 4, "mean"),  # a tie counts half
+        ([0.5, 0.5] * 5, "mean"),
     ],
 )
-def test_a_share_with_ties_is_a_mean(home, values, kind, interval):
+def test_a_share_with_ties_is_a_mean(home, values, kind):
     record = start().add_mean(values, **SHARE)
-    assert (record.kind, record.interval) == (kind, interval)
+    assert (record.kind, record.interval) == (kind, "items")
     scored = [value for value in values if value is not None and not math.isnan(value)]
-    assert record.value == pytest.approx(sum(scored) / len(scored))
+    of_kind = intervals.share_interval if kind == "share" else intervals.mean_interval
+    assert (record.value, record.ci_low, record.ci_high) == pytest.approx(of_kind(scored))
     assert results.share_or_mean(values) == kind
+
+
+@pytest.mark.parametrize("value", [0, 1])
+@pytest.mark.parametrize("n", [10, 20, 400])
+def test_a_share_of_none_or_all_has_an_interval(home, value, n):
+    """Twenty answers without a flag are no news of the next one."""
+    record = start().add_mean([value] * n, **SHARE)
+    ends = scipy.stats.binomtest(value * n, n).proportion_ci(method="wilson")
+    assert (record.ci_low, record.ci_high) == pytest.approx((ends.low, ends.high), abs=1e-12)
+    assert record.ci_high > record.ci_low
+
+
+def test_a_count_of_none_has_the_exact_interval(home):
+    none = start().add_mean([0] * 20, **SHARE | {"kind": "count"})
+    assert (none.ci_low, none.interval) == (0, "exact")
+    assert none.ci_high == pytest.approx(scipy.stats.chi2.ppf(0.975, 2) / 2 / 20)
+    some = start().add_mean([0, 2] * 10, **SHARE | {"kind": "count"})
+    assert (some.value, some.interval) == (1, "items")
+
+
+@pytest.mark.parametrize(
+    "kind, signature",
+    [
+        ("mean", "share of the reference's tokens that an answer keeps"),
+        ("difference", "paired difference to base; share of answers that ended by themselves"),
+        ("mean", "number of words"),
+    ],
+)
+def test_the_kind_and_not_the_signature_chooses_the_interval(home, kind, signature):
+    record = start().add_mean([0, 0, 1, 0] * 5, **SHARE | {"kind": kind, "signature": signature})
+    expected = intervals.mean_interval([0, 0, 1, 0] * 5)
+    assert (record.value, record.ci_low, record.ci_high) == pytest.approx(expected)
 
 
 # Names
@@ -548,60 +600,6 @@ def test_code_that_changes_changes_its_hash(monkeypatch):
     )
 
 
-@pytest.mark.parametrize("n", [1, 20, 400])
-def test_a_number_of_none_has_the_exact_interval(home, n):
-    """At a rate of 3.69 in n items, none would be found in 2.5 of 100 such samples."""
-    run = start("05_emotion_scoring", profile="smoke")
-    none = RECORD | {"value": 0, "ci_low": 0, "ci_high": 0, "n": n, "kind": "count"}
-    record = run.add(**none)
-    assert record.ci_low == 0 and record.ci_high == pytest.approx(
-        scipy.stats.chi2.ppf(0.975, 2) / 2 / n
-    )
-    assert record.signature == "how; none found: exact Poisson interval"
-    assert record.interval == "exact"
-    two = run.add(**none | {"value": 2, "ci_low": 2, "ci_high": 2})
-    assert two.ci_high == 2 and two.interval == "items"
-
-
-@pytest.mark.parametrize("value", [0, 1])
-@pytest.mark.parametrize("n", [1, 5, 20, 400])
-def test_a_share_of_none_or_all_has_the_exact_interval(home, value, n):
-    """Resampling 20 answers without a flag finds no flag: no news of the next answer."""
-    run = start("05_emotion_scoring", profile="smoke")
-    alike = {"value": value, "ci_low": value, "ci_high": value, "n": n}
-    share = RECORD | alike | {"kind": "share"}
-    record = run.add(**share)
-    assert (record.ci_low, record.ci_high) == pytest.approx(
-        tuple(scipy.stats.binomtest(value * n, n).proportion_ci())
-    )
-    assert record.signature == "how; all alike: exact binomial interval"
-    assert record.interval == "exact"
-    for other in ({"interval": "none"}, {"n": 0}):  # no interval at all, no items
-        plain = run.add(**share | other)
-        assert plain.ci_low == plain.ci_high == value and "exact" not in plain.signature
-    wide = run.add(**share | {"value": 0.5, "ci_low": 0.2, "ci_high": 0.8})
-    assert (wide.ci_low, wide.ci_high, wide.interval) == (0.2, 0.8, "items")
-
-
-@pytest.mark.parametrize("value", [0, 1])
-@pytest.mark.parametrize(
-    "kind, signature",
-    [
-        ("mean", "share of the reference's tokens that an answer keeps"),
-        ("mean", "share of 4-word sequences that came before"),
-        ("difference", "paired difference to base; share of answers that ended by themselves"),
-        ("difference", "wins: share of questions won; pull: what that does to the log-odds"),
-        ("mean", "number of words"),
-        ("auc", "share of pairs in which the first is above"),
-    ],
-)
-def test_the_kind_and_not_the_signature_gives_the_exact_interval(home, value, kind, signature):
-    alike = {"value": value, "ci_low": value, "ci_high": value}
-    record = start().add(**RECORD | alike | {"kind": kind, "signature": signature})
-    assert (record.ci_low, record.ci_high, record.interval) == (value, value, "items")
-    assert record.signature == signature
-
-
 def test_older_records_claim_nothing_of_what_they_lack(home):
     older = {k: v for k, v in RECORD.items() if k != "signature"} | {"signature": "p = 0.01"}
     newer = older | {"kind": "difference", "interval": "exact", "p": 0.25, "p_adjusted": 0.5}
@@ -649,16 +647,19 @@ def test_a_variants_records_lie_beside_the_books(home):
     assert results.variant_records("smoke", name) == [RECORD]
 
 
-def test_a_mean_resamples_whole_units_where_they_are_named(home):
-    """Units of two values each: the interval is that of `mean_interval_over_units`, what was not
-    scored goes with its unit.
+def test_a_mean_is_over_whole_units_where_they_are_named(home):
+    """Twelve units of two values: the interval is the one over units, and what was not scored goes
+    with its unit.
     """
-    run = start()
-    values, units = [1.0, 1.0, 0.0, math.nan, 1.0, 0.0], ["a", "a", "b", "b", "c", "c"]
+    values = np.tile([1.0, 1.0, 0.0, 0.0, 1.0, 0.0], 4)
+    values[3], units = math.nan, np.repeat(list("abcdefghijkl"), 2)
     named = {"table": "t", "system": "s", "metric": "m", "scorer": "x", "signature": "how"}
-    record = run.add_mean(values, units=units, unit="situations", kind="share", **named)
-    scored, of = [1.0, 1.0, 0.0, 1.0, 0.0], ["a", "a", "b", "c", "c"]
-    wanted = intervals.mean_interval_over_units(scored, of, run.values["seed"])
+    record = start().add_mean(values, units=units, unit="situations", kind="share", **named)
+    there = ~np.isnan(values)
+    wanted = intervals.share_interval(values[there], units[there])
     assert (record.value, record.ci_low, record.ci_high) == wanted
-    assert (record.n, record.unscored, record.kind) == (5, 1, "share")
-    assert record.signature == "how; bootstrap over situations"
+    assert (record.n, record.unscored, record.kind) == (23, 1, "share")
+    assert record.signature == "how; interval over situations"
+    none = start().add_mean([0] * 24, units=units, kind="share", **named)
+    assert none.ci_high == pytest.approx(intervals.share_interval([0] * 24, units)[2])
+    assert none.ci_high > 1.5 * intervals.share_interval([0] * 24)[2]  # twelve units, not 24 rows

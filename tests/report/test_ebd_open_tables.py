@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from emo_utils.people.agreement import ENOUGH
 from emo_utils.report import ebd_open_tables, kept_runs, result_tables
+from emo_utils.stats.intervals import ENOUGH
 
 
 def record(table, system="ebd-base", metric="warmth", value=0.5, group="all", **changes):

@@ -82,7 +82,7 @@ def test_every_measure_of_a_variant_is_recorded(run):
         1,
         ENCODER,
     )
-    assert (warm.ci_low, warm.ci_high) == intervals.mean_interval([0.3, 0.4], 42)[1:]
+    assert (warm.ci_low, warm.ci_high, warm.interval) == (warm.value, warm.value, "none")
     assert found[FIRST, "tokens"].value == 8 and found[FIRST, "tokens"].scorer == "counts"
     assert found[OTHER, "complete"].signature.startswith("share of answers that ended")
     assert all(r.table == "sweep.mine" and r.group == "all" for r in run.records)
@@ -107,14 +107,43 @@ def test_a_training_is_recorded_with_what_it_says_of_itself(run):
 
 
 def test_seeds_of_one_training_are_joined_over_the_questions_of_all(run):
-    sweep_scores.add_seeds(run, "sweep.mine", scored(), ENCODER)
+    few = scored()
+    many = pd.concat([few.assign(id=few.id + str(k), warmth=few.warmth + k / 90) for k in range(9)])
+    sweep_scores.add_seeds(run, "sweep.mine", many, ENCODER)
     assert [(r.system, r.metric, r.group) for r in run.records] == [
         ("02_sft.er-sft@", "warmth", "all seeds"),
         ("02_sft.er-sft@", "bleu1", "all seeds"),
     ]
     warm = run.records[0]  # the third question has no score under the second seed
-    assert warm.value == pytest.approx((0.1 + 0.2 + 0.3 + 0.4) / 4) and warm.n == 2
-    expected = intervals.mean_interval_over_seeds([[0.1, 0.2], [0.3, 0.4]], 42)
+    both = many[many.run != OTHER].pivot(index="run", columns="id", values="warmth")
+    table = both.dropna(axis="columns")
+    assert warm.value == pytest.approx(0.25 + 4 / 90) and warm.n == 18 == table.shape[1]
+    expected = intervals.mean_interval_over_seeds(table.to_numpy())
     assert (warm.value, warm.ci_low, warm.ci_high) == expected
-    assert warm.signature.endswith("bootstrap over 2 seeds and over items")
+    assert warm.signature.endswith("interval over 2 seeds and over items")
     assert (warm.kind, warm.interval) == ("mean", "seeds and items")
+
+
+def test_emotion_scores_stand_by_system_metric_and_seed(monkeypatch):
+    scores = {"first": 0.1, "second": 0.2, "plain": 0.0, "": float("nan")}
+    monkeypatch.setattr(
+        emotion,
+        "scores_by_contrast",
+        lambda encoder, texts: pd.DataFrame({m: map(scores.get, texts) for m in ("mean", "max")}),
+    )
+    rows = [
+        (name, "er-sft", q, text, 9, True)
+        for name, text in ((FIRST, "first"), (SECOND, "second"))
+        for q in ("q1", "q2")
+    ]
+    untrained = pd.DataFrame({"id": ["q1", "q2"], "system": "base", "answer": ["plain", ""]})
+    table = sweep_scores.emotion_by_seed(answers(*rows), untrained, None)
+    assert table.index.tolist() == ["q1"]  # the base model's other answer has no score
+    assert table["er-sft", "mean"].to_numpy().tolist() == [[0.1, 0.2]]
+    assert table["base", "max"].to_numpy().tolist() == [[0.0]]
+    # Without the book's answers the trainings stand alone; of one seed nothing can be said.
+    alone = sweep_scores.emotion_by_seed(answers(*rows), pd.DataFrame(), None)
+    assert alone.shape == (2, 4)
+    assert sweep_scores.emotion_by_seed(answers(*rows[:2]), untrained, None).empty
+    other = (FIRST.replace("@", "@beta=1,"), *rows[0][1:])
+    assert sweep_scores.emotion_by_seed(answers(*rows, other), untrained, None).empty

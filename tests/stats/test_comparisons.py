@@ -37,6 +37,9 @@ def test_holm_on_a_hand_computed_case():
     assert comparisons.holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
     assert comparisons.holm([0.5, 0.9]).tolist() == [1.0, 1.0]
     assert comparisons.holm([]).tolist() == []
+    some = comparisons.holm([0.04, np.nan, 0.01])
+    assert some[[0, 2]] == pytest.approx([0.04, 0.02]) and np.isnan(some[1])
+    assert np.isnan(comparisons.holm([np.nan])).all()
 
 
 def test_holm_is_the_closed_test_of_bonferronis():
@@ -83,26 +86,29 @@ def test_the_detectable_difference_is_in_the_units_of_the_differences():
     assert np.isnan(comparisons.detectable([0.2])) and np.isnan(comparisons.detectable([]))
 
 
+EIGHT = np.linspace(0.1, 0.8, 8)
+
+
 def test_paired_differences_are_those_of_the_items_that_both_have():
     scores = pd.DataFrame(
         {
-            "plain": [0.1, 0.2, 0.3, 0.4, np.nan, 0.6],
-            "warm": [0.5, 0.5, 0.2, 0.9, 0.9, np.nan],
-            "same": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
+            "plain": [0.1, 0.2, 0.3, 0.4, np.nan, *EIGHT],
+            "warm": [0.5, 0.5, 0.2, 0.9, 0.9, *(EIGHT + 0.1)],
+            "same": [0.1, 0.2, 0.3, 0.4, 0.5, *EIGHT],
+            "few": [0.1, 0.2, 0.3, 0.9, 0.5, *[np.nan] * 8],
         },
-        index=[f"q{k}" for k in range(6)],
+        index=[f"q{k}" for k in range(13)],
     )
-    pairs = [("warm", "plain"), ("same", "plain"), ("warm", "same")]
+    pairs = [("warm", "plain"), ("same", "plain"), ("warm", "same"), ("few", "plain")]
     table = comparisons.paired_differences(scores, pairs, seed=3)
-    assert list(zip(table.system, table.minus)) == pairs and table.n.tolist() == [4, 5, 5]
-    assert table.value.tolist() == pytest.approx([1.1 / 4, 0.0, 1.5 / 5])
-    differences = [0.4, 0.3, -0.1, 0.5]
+    assert list(zip(table.system, table.minus)) == pairs and table.n.tolist() == [12, 12, 13, 4]
+    assert table.value.tolist() == pytest.approx([1.9 / 12, 0.0, 2.3 / 13, 0.5 / 4])
+    differences = [0.4, 0.3, -0.1, 0.5, *[0.1] * 8]
     first = table.iloc[0]
-    assert (first.ci_low, first.ci_high) == pytest.approx(
-        intervals.mean_interval(differences, 3)[1:]
-    )
-    # Of 16 sign patterns the sums 1.1 and 1.3 are at least as large: 2 of 16, on either side.
-    assert first.p == pytest.approx(2 * 2 / 16)
+    assert (first.ci_low, first.ci_high) == pytest.approx(intervals.mean_interval(differences)[1:])
+    assert first.p == pytest.approx(comparisons.permutation_p(differences, 3))
     assert first.detectable == pytest.approx(comparisons.detectable(differences))
-    assert table.p_holm.tolist() == pytest.approx(comparisons.holm(table.p).tolist())
-    assert (table.p_holm >= table.p).all() and table.p[1] == 1.0
+    assert table.p_holm[:3].tolist() == pytest.approx(comparisons.holm(table.p[:3]).tolist())
+    assert (table.p_holm >= table.p)[:3].all() and table.p[1] == 1.0
+    # Four questions decide nothing, and are no test among the others.
+    assert table.iloc[3][["ci_low", "ci_high", "p", "detectable", "p_holm"]].isna().all()

@@ -22,20 +22,22 @@ def test_labels_of_two_values_have_an_auc_and_grades_a_rank_correlation():
 def test_the_interval_is_that_of_whole_units():
     scores, labels = np.array([1.0, 2, 3, 4, 5, 6, 7, 8]), np.array([0, 0, 0, 1, 0, 1, 1, 1])
     value, low, high = label_agreement.agreement_interval(scores, labels, range(8), seed=42)
-    assert value == 15 / 16 and low < value <= high <= 1
-    # Two units of four: a sample of one and the same has its own agreement, 1 or 3/4.
-    units = [0, 0, 1, 1, 0, 0, 1, 1]
-    parts = {
+    assert value == 15 / 16 and np.isnan([low, high]).all()  # of eight there is no interval
+    # Twelve units of four rows each; a sample may hold one of them several times.
+    scores, labels = np.tile(scores, 6) + np.repeat(range(6), 8) / 10, np.tile(labels, 6)
+    units = np.arange(48) % 12
+    draws = [
         roc_auc_score(labels[rows], scores[rows])
         for rows in intervals.resample_units(units, 1, 1000)
-    }
-    _, low, high = label_agreement.agreement_interval(scores, labels, units, seed=1)
-    assert (low, high) == (min(parts), max(parts))
+    ]
+    value, low, high = label_agreement.agreement_interval(scores, labels, units, seed=1)
+    assert (low, high) == pytest.approx(intervals.interval(draws, 12)) and low < value < high
 
 
 def test_samples_without_one_of_two_labels_are_left_out():
-    """A unit a label: only samples of both say anything, and those agree fully."""
-    found = label_agreement.agreement_interval([1.0, 2.0], [0, 1], ["a", "b"], seed=3)
+    """One unit has the other label: only samples with it say anything, and those agree fully."""
+    scores, labels = [*np.arange(11.0), 20.0], [0] * 11 + [1]
+    found = label_agreement.agreement_interval(scores, labels, list("abcdefghijkl"), seed=3)
     assert found == (1.0, 1.0, 1.0)
 
 

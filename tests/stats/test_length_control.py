@@ -43,7 +43,7 @@ def test_the_interval_is_that_of_regressions_on_samples_of_whole_pairs(ratings):
     draws = [
         regression(ratings.iloc[rows])["b"] for rows in intervals.resample_units(ratings.id, 3)
     ]
-    assert found["b"][1:] == pytest.approx(intervals.interval(np.array(draws)))
+    assert found["b"][1:] == pytest.approx(intervals.interval(draws, 30))
 
 
 def test_what_length_alone_explains_is_taken_out():
@@ -56,7 +56,8 @@ def test_what_length_alone_explains_is_taken_out():
 def test_a_group_without_a_row_has_no_mean_and_its_samples_are_left_out():
     means = length_control.at_mean_length([1.0, 2.0], ["a", "a"], [-1.0, 1.0], ["a", "b"])
     assert np.isnan(means).all()
-    # b wrote for one pair of three: samples without that pair say nothing.
-    ratings, logs = [1.0, 2.0, 3.0, 5.0], [-1.0, 0.0, 1.0, 0.0]
-    found = length_control.at_mean_length_intervals(ratings, list("aaab"), logs, [0, 1, 2, 1], 0)
+    # b wrote for one pair of twelve: samples without that pair say nothing.
+    ratings, logs = [*range(12), 5.0], [*np.arange(12) - 5.5, 0.0]
+    pairs = [*range(12), 1]
+    found = length_control.at_mean_length_intervals(ratings, list("a" * 12 + "b"), logs, pairs, 0)
     assert found["b"][0] == pytest.approx(5.0) and np.isfinite(found["b"]).all()

@@ -1,0 +1,144 @@
+"""The page on how far intervals and verdicts can be trusted: what two benchmarks kept, drawn."""
+
+import json
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+
+from emo.site import benchmarks, html_tables, layout
+from emo_utils.project import write_atomic
+from emo_utils.report import figures
+
+COVERAGE = benchmarks.SPEED.with_name("coverage.json")
+VERDICTS = benchmarks.SPEED.with_name("verdicts.json")
+CHOSEN = ("Student t", "Wilson", "Student t over units", "Wilson over units", "two-way t")
+# Title of a panel, then what, data and number of seeds of its rows.
+PANELS = (
+    ("mean, normal scores", "mean", "normal", 1),
+    ("mean, differences of skewed scores", "mean", "differences of log-normal", 1),
+    ("mean, skewed scores (log-normal)", "mean", "log-normal", 1),
+    ("share of .1", "share", "share of 0.1", 1),
+    ("mean, questions with several rows", "units", "normal", 1),
+    ("three trainings that differ", "seeds", "trainings spread by 0.3", 3),
+)
+
+
+def write_calibration() -> None:
+    """Both figures, and the table of simulated books, with where and when each was made."""
+    coverage, about_coverage = read(COVERAGE)
+    verdicts, about_verdicts = read(VERDICTS)
+    coverage_figure(coverage, layout.GENERATED / "coverage.svg")
+    verdicts_figure(verdicts, layout.GENERATED / "verdicts.svg")
+    write_atomic(
+        layout.GENERATED / "calibration.md",
+        "\n\n".join(
+            [
+                html_tables.table_html(without_difference(verdicts)),
+                f"Simulated books: {made(about_verdicts)}, {about_verdicts['books']} a row. "
+                f"Coverage: {made(about_coverage)}, {about_coverage['repeats']:,} samples a point.",
+                "",
+            ]
+        ),
+    )
+
+
+def read(path: Path) -> tuple[pd.DataFrame, dict]:
+    """A kept table, and what was kept of its making."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return pd.DataFrame(content["table"]), content["about"]
+
+
+def made(about: dict) -> str:
+    changes = " with local changes" if about["dirty"] else ""
+    return f"made {about['measured']}, commit {about['commit'][:10]}{changes}"
+
+
+def without_difference(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """The worlds in which no method differs from another: how often a verdict was wrong."""
+    part = verdicts[verdicts.world != "a known difference"]
+    trainings = part.seeds.map({1: ", one checkpoint", 3: ", three seeds"}).fillna("")
+    return pd.DataFrame(
+        {
+            "world": part.world + trainings,
+            "questions": part.n.astype(int),
+            "wrong verdicts, all claims": [f"{share:.1%}" for share in part.wrong],
+            "the worst claim": [
+                f"{share:.1%} ({claim})"
+                for claim, share in zip(part["worst claim"], part["its wrong"])
+            ],
+            "books with a wrong one": [f"{s:.1%}" for s in part["books with a wrong one"]],
+            "the same after Holm's correction": [f"{s:.1%}" for s in part["after Holm"]],
+        }
+    ).set_index("world")
+
+
+def coverage_figure(coverage: pd.DataFrame, path: Path) -> None:
+    """Share of 95 % intervals that hold the truth over n, a line a method; thick: the one used."""
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    figures.style()
+    figure, axes = plt.subplots(2, 3, figsize=(10, 6), layout="constrained", sharey=True)
+    for axis, (title, what, data, seeds) in zip(axes.flat, PANELS, strict=True):
+        part = coverage[
+            (coverage.what == what) & (coverage.data == data) & (coverage.seeds == seeds)
+        ]
+        for method, line in part.groupby("method", sort=False):
+            used = method in CHOSEN
+            axis.plot(
+                line.n,
+                line.coverage,
+                "o-",
+                lw=2.2 if used else 0.9,
+                ms=5 if used else 3,
+                color="#0072B2" if used else None,
+                label=method,
+            )
+        axis.axhline(0.95, color="black", lw=0.7, ls=":")
+        axis.set(title=title, xlabel="items, questions", ylim=(0.6, 1.0))
+        axis.legend(fontsize=6.5, loc="lower right")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("intervals that hold the truth")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
+def verdicts_figure(verdicts: pd.DataFrame, path: Path) -> None:
+    """Left: how often a claim is judged wrongly where no method differs. Right: how often a planted
+    difference is found, beside what was computed.
+    """
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    figures.style()
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+    table = without_difference(verdicts)
+    part = verdicts[verdicts.world != "a known difference"]
+    names = [f"{world}\n{n} questions" for world, n in zip(table.index, table.questions)]
+    for column, label, look in (
+        ("wrong", "a claim, on average", "o"),
+        ("its wrong", "the worst claim", "s"),
+        ("after Holm", "any claim of a book, after Holm", "D"),
+    ):
+        left.plot(part[column], range(len(part)), look, label=label)
+    left.axvline(0.05, color="black", lw=0.7, ls=":")
+    left.set(yticks=range(len(part)), yticklabels=names, xlabel="wrong verdicts (dotted: 5 %)")
+    left.set_xlim(left=-0.01)
+    left.invert_yaxis()
+    left.legend(fontsize=7)
+    planted = verdicts[verdicts.world == "a known difference"]
+    right.plot(planted.difference, planted.computed, color="black", label="computed")
+    right.plot(planted.difference, planted.supported, "o", label="supported")
+    right.plot(
+        planted.difference, planted["supported after Holm"], "D", label="supported after Holm"
+    )
+    right.axhline(0.8, color="black", lw=0.7, ls=":")
+    right.set(
+        xlabel="true difference of DPO to the prompt", ylabel="books in which it is supported"
+    )
+    right.legend(fontsize=7)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
