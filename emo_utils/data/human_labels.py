@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from emo_utils.data import files
 from emo_utils.experiment import provenance
 from emo_utils.project import EmoError, given_path
 
@@ -161,7 +162,7 @@ def own_texts(labelled: str) -> pd.DataFrame:
     if not {"text", "label"} <= set(table):
         raise EmoError(f"{labelled} needs columns text and label; it has {', '.join(table)}")
     table["label"] = pd.to_numeric(table.label, errors="coerce")
-    if len(bad := table[table.label.isna() | table.text.isna()]):
+    if len(bad := table[table.label.isna() | _blank(table.text)]):
         raise EmoError(f"{labelled}: row {bad.index[0] + 1} lacks a text or a number as its label")
     if table.label.nunique() < 2:
         raise EmoError(f"{labelled} has the same label in each row; nothing can agree with that")
@@ -179,7 +180,7 @@ def own_pairs(labelled_pairs: str) -> list[dict]:
             f"it has {', '.join(table)}"
         )
     table["label"] = pd.to_numeric(table.label, errors="coerce")
-    if len(bad := table[~table.label.isin([1, 2]) | table[texts].isna().any(axis=1)]):
+    if len(bad := table[~table.label.isin([1, 2]) | table[texts].apply(_blank).any(axis=1)]):
         raise EmoError(
             f"{labelled_pairs}: row {bad.index[0] + 1} lacks a text, "
             "or its label is neither 1 nor 2"
@@ -191,5 +192,9 @@ def _own(given: str, parameter: str) -> pd.DataFrame:
     path = given_path(given)
     if not path.is_file():
         raise EmoError(f"parameter '{parameter}' is {given!r}, and there is no such file")
-    path = provenance.noted(path)
-    return pd.read_csv(path) if path.suffix == ".csv" else pd.read_json(path, lines=True)
+    return files.table(path)
+
+
+def _blank(texts: pd.Series) -> pd.Series:
+    """Whether each cell holds no text: a CSV's empty cells are empty texts, JSON may have none."""
+    return texts.isna() | (texts.astype(str).str.strip() == "")

@@ -121,11 +121,17 @@ def test_own_texts_need_a_text_and_a_number(tmp_path):
         ("wrong.jsonl", None, "wrong.jsonl needs columns text and label"),
         ("words.csv", "text,label\nfine,1\nbad,no\n", "words.csv: row 2 lacks a text or a number"),
         ("alike.csv", "text,label\nfine,1\nbad,1\n", "has the same label in each row"),
+        ("empty.csv", "text,label\nfine,1\n,2\n", "empty.csv: row 2 lacks a text or a number"),
+        ("null.jsonl", '{"text": "a", "label": 1}\n{"text": null, "label": 2}\n', "row 2 lacks"),
+        ("torn.jsonl", '{"text": "a", "lab', "torn.jsonl cannot be read"),
+        ("texts.txt", "text,label\nfine,1\nbad,2\n", "texts.txt: a table is a .jsonl, .csv"),
     ):
         if content:
             (tmp_path / name).write_text(content)
         with pytest.raises(EmoError, match=message):
             human_labels.own_texts(str(tmp_path / name))
+    (tmp_path / "words.csv").write_text("text,label\nNA,1\nnull,2\n")
+    assert human_labels.own_texts(str(tmp_path / "words.csv")).text.tolist() == ["NA", "null"]
 
 
 def test_own_pairs_need_two_texts_and_a_choice(tmp_path):
