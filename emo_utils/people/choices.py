@@ -10,23 +10,13 @@ import pandas as pd
 
 from emo_utils.experiment import results
 from emo_utils.people import agreement, rating_kit
-from emo_utils.project import EmoError
 
 
 def returned(folder: Path | None) -> tuple[pd.DataFrame, list[str]]:
-    """Choices of a folder of comparison sheets (rows of `rating_kit.read_back`), and what was left
-    out or should be looked at; nothing for None, where nobody has compared yet.
-
-    Raises EmoError for a folder of rating sheets, which holds no comparisons.
+    """Choices of a folder of comparison sheets, and what was left out or should be looked at
+    (`rating_kit.returned_of`).
     """
-    if folder is None:
-        return pd.DataFrame(), []
-    choices, left_out, remarks = rating_kit.read_back(folder)
-    if len(choices) and not choices.against.all():
-        raise EmoError(
-            "parameter 'ratings' is a folder of emo rating-sheets; "
-            "this page takes one of emo comparison-sheets, and notebook 09_emplifai takes the other"
-        )
+    choices, left_out, remarks = rating_kit.returned_of("comparisons", folder)
     return choices, left_out + remarks
 
 

@@ -143,20 +143,34 @@ def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
     return pd.DataFrame(rows, columns=_COLUMNS), left_out, remarks
 
 
-def dialogue_ratings(folder: Path | None) -> tuple[pd.DataFrame, list[str], list[str]]:
-    """`read_back` of a folder of rating sheets; no rows for None, where nobody rated yet.
+# For each kind of forms: the command that makes them, and the notebook that reads what comes back.
+MADE_BY = {
+    "dialogues": ("rating-sheets", "09_emplifai"),
+    "comparisons": ("comparison-sheets", "10_ebd_open"),
+}
 
-    Raises EmoError for a folder of comparison sheets, which holds no ratings of dialogues.
+
+def returned_of(kind: str, folder: Path | None) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """`read_back` of a folder of forms of one of the `KINDS`; no rows for None, where nobody has
+    returned any yet. Raises EmoError for a folder of the other kind.
     """
     if folder is None:
         return pd.DataFrame(columns=_COLUMNS), [], []
-    ratings, left_out, remarks = read_back(folder)
-    if ratings.against.any():
+    rows, left_out, remarks = read_back(folder)
+    compares = rows.against.astype(bool)
+    if (~compares if kind == "comparisons" else compares).any():
+        made_by, _ = MADE_BY[kind]
+        [(other, notebook)] = [of for name, of in MADE_BY.items() if name != kind]
         raise EmoError(
-            "parameter 'ratings' is a folder of emo comparison-sheets; "
-            "this page takes one of emo rating-sheets, and notebook 10_ebd_open takes the other"
+            f"parameter 'ratings' is a folder of emo {other}; "
+            f"this page takes one of emo {made_by}, and notebook {notebook} takes the other"
         )
-    return ratings, left_out, remarks
+    return rows, left_out, remarks
+
+
+def dialogue_ratings(folder: Path | None) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """Ratings of dialogues (`returned_of`)."""
+    return returned_of("dialogues", folder)
 
 
 def _returned(path: Path, key: dict) -> dict:
