@@ -63,16 +63,10 @@ def measured(encoder, answers: pd.DataFrame, references: list[str]) -> pd.DataFr
         cosine=(vectors * of_references).sum(axis=1),
         grade=[readability.grade_by_textstat(text) for text in texts],
         words=[float(len(text.split())) for text in texts],
-        letters=[letters_a_word(text) for text in texts],
+        letters=[readability.letters_a_word(text) for text in texts],
         repeated=[repetition.repeated(text) for text in texts],
         complete=answers["complete"].astype(float),
     )
-
-
-def letters_a_word(text: str) -> float:
-    """Characters that are no space over the words at spaces; NaN without a word."""
-    words = text.split()
-    return len("".join(words)) / len(words) if words else np.nan
 
 
 def with_facts(reader, answers: pd.DataFrame, references: list[str]) -> pd.DataFrame:

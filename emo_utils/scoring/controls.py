@@ -1,7 +1,5 @@
 """Changes of an answer that a score should not reward, or should punish (chapter 11)."""
 
-import warnings
-
 import pandas as pd
 
 from emo_utils.models import embeddings
@@ -41,22 +39,11 @@ def every_score(texts: list[str], doctor: list[str], instruments: Instruments) -
             "decision": emotion.scores_from_decisions(decided)["mean"],
             "rougeL": overlap_scores.rouge_items(texts, doctor)["rougeL"],
             "kept": facts.kept(*instruments.language_model, doctor, texts),
-            "bleu1": _bleu1(texts, doctor),
+            "bleu1": overlap_scores.bleu1_items(texts, doctor),
             "similarity": (vectors * theirs).sum(axis=1),
         }
     )
     return table[[bool(text.strip()) for text in texts]].reindex(table.index)
-
-
-def _bleu1(texts: list[str], doctor: list[str]) -> list[float]:
-    """BLEU-1 of each text by itself, 0 to 100."""
-    bleu = overlap_scores.Bleu()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that a text is empty is known here
-        return [
-            bleu.compute(predictions=[text], references=[reference], max_order=1)["bleu"]
-            for text, reference in zip(texts, doctor, strict=True)
-        ]
 
 
 def add_shifts(run, rows: list[dict], changes: dict, instruments: Instruments) -> None:

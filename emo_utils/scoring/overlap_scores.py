@@ -163,6 +163,15 @@ def bleu_variants(predictions: list[str], references: list[str]) -> dict[str, fl
     }
 
 
+def bleu1_items(predictions: list[str], references: list[str]) -> np.ndarray:
+    """BLEU-1 of each answer by itself, 0 to 100, shape (answers,); raises EmoError as
+    `check_texts`.
+    """
+    check_texts(predictions, references)
+    pairs = zip(predictions, references, strict=True)
+    return np.array([_corpus_bleu([answer], [reference], 1)[0] for answer, reference in pairs])
+
+
 def rouge_items(predictions: list[str], references: list[str]) -> dict[str, np.ndarray]:
     """ROUGE F1 of each item: metric -> array of shape (items,).
 

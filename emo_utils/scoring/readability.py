@@ -67,18 +67,20 @@ def _textstat():
     return textstat
 
 
+def letters_a_word(text: str) -> float:
+    """Characters that are no space over the words at spaces; NaN without a word."""
+    words = text.split()
+    return len("".join(words)) / len(words) if words else math.nan
+
+
 def measured(texts: Iterable[str]) -> pd.DataFrame:
-    """One row a text: `words` (at spaces), `letters_a_word` (what is no space, over the words; 0
-    without any) and `grade` (by textstat).
-    """
+    """One row a text: `words` (at spaces), `letters_a_word` and `grade` (by textstat)."""
     rows = []
     for text in texts:
-        words = text.split()
-        letters = len("".join(words)) / max(len(words), 1)
         rows.append(
             {
-                "words": len(words),
-                "letters_a_word": letters,
+                "words": len(text.split()),
+                "letters_a_word": letters_a_word(text),
                 "grade": grade_by_textstat(text),
             }
         )

@@ -81,15 +81,12 @@ def measured(answers: pd.DataFrame, embedding_model: str) -> pd.DataFrame:
     doctors = {
         row["id"]: row["answer"] for name in ("test", "eqsr", "er") for row in dialogues.load(name)
     }
-    encoder, bleu = embeddings.load(embedding_model), overlap_scores.Bleu()
+    encoder = embeddings.load(embedding_model)
     return answers.assign(
         warmth=emotion.scores_by_contrast(encoder, answers.answer.tolist())["mean"].to_numpy(),
         complete=answers.complete.astype(float),
         repeated=answers.answer.map(repeated),
-        bleu1=[
-            bleu.compute(predictions=[answer], references=[doctors[i]], max_order=1)["bleu"]
-            for i, answer in zip(answers.id, answers.answer, strict=True)
-        ],
+        bleu1=overlap_scores.bleu1_items(answers.answer.tolist(), [doctors[i] for i in answers.id]),
     )
 
 

@@ -101,6 +101,16 @@ def test_bleu1_by_hand(prediction, precision, brevity, offline):
     assert result["bleu"] == pytest.approx(100 * precision * brevity)
 
 
+def test_bleu1_of_each_answer_is_that_of_a_corpus_of_one():
+    found = overlap_scores.bleu1_items([*PREDICTIONS, ""], [*REFERENCES, REFERENCE])
+    metric = sacrebleu.BLEU(max_ngram_order=1)
+    pairs = zip(PREDICTIONS, REFERENCES, strict=True)
+    alone = [metric.corpus_score([answer], [[reference]]).score for answer, reference in pairs]
+    assert found.tolist() == [*alone, 0.0] and 0 < min(alone) < max(alone) < 100
+    with pytest.raises(EmoError, match="answer 2 is nan, not text"):
+        overlap_scores.bleu1_items([ANSWER, float("nan")], [REFERENCE, REFERENCE])
+
+
 def test_rouge_by_hand():
     items = overlap_scores.rouge_items(
         ["the cat sat", "two dogs", "no"], ["the cat is on the mat", "two dog", "yes"]
