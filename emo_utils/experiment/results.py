@@ -66,11 +66,12 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 class Record(BaseModel):
     """One number with what is needed to read it: interval, n, what it is computed on and how.
 
-    ci_low, ci_high: 95 % interval. interval: what it covers, the bootstrap over test items or over
-    training seeds and items together; `exact` for a share of none or all, or a count of none
-    (`Run.add`); `none` where the number stands for its ends. unscored: items without a score,
-    counted in n's place. group: `all`, or a subset such as `emotion=fear`. p: of the test that a
-    difference is 0; p_adjusted: after Holm's correction. signature: how the number was computed,
+    ci_low, ci_high: 95 % interval (`emo_utils.stats.intervals` says by what method). interval: what
+    it covers, test items, or training seeds and items together; `exact` for a count of none;
+    `none` where the number stands for its ends, as that of fewer than ten items does. unscored:
+    items without a score, counted in n's place. group: `all`, or a subset such as `emotion=fear`.
+    p: of the test that a difference is 0, and of a claim's sum of cells that it lies where the
+    claim turns; p_adjusted: after Holm's correction. signature: how the number was computed,
     for people to read; no program reads it.
     """
 

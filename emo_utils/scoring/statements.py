@@ -96,7 +96,7 @@ def add_alarms(run, minus_details: pd.Series, statements: pd.DataFrame) -> None:
         of_group = statements.supported == supported
         run.add_mean(
             minus_details[of_group] < 0,
-            units=statements["name"][of_group],
+            units=statements.source[of_group],
             table="validity.claims",
             system="details added",
             metric="alarm",

@@ -7,7 +7,6 @@ import re
 import socket
 import threading
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -65,9 +64,10 @@ def test_a_metric_prints_means_with_intervals(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "results/embedded/answers"
     folder.mkdir(parents=True)
-    pd.DataFrame({"answer": ["Why?", "No.", "Yes.", "When?"]}).to_parquet(folder / "base.parquet")
+    answers = ["Why?", "No.", "Yes.", "When?"] * 3
+    pd.DataFrame({"answer": answers}).to_parquet(folder / "base.parquet")
     ran("my_metric.py")
-    mean, low, high = intervals.mean_interval(np.array([1.0, 0, 0, 1]), 42)
+    mean, low, high = intervals.mean_interval([1.0, 0, 0, 1] * 3)
     assert capsys.readouterr().out.split() == [
         "base",
         f"{mean:.2f}",
@@ -75,7 +75,7 @@ def test_a_metric_prints_means_with_intervals(tmp_path, monkeypatch, capsys):
         f"{high:.2f}],",
         "n",
         "=",
-        "4",
+        "12",
     ]
 
 

@@ -11,7 +11,6 @@ from emo_utils.project import ROOT
 FOLDERS = ("emo_utils", "emo", "notebooks", "benchmarks")
 # Places that show the signatures of records, or put words before or behind them.
 PLACES = {
-    ("emo_utils/experiment/runs.py", "_with_exact_interval"),
     ("emo_utils/report/result_tables.py", "caption"),
     ("emo_utils/scoring/answer_measures.py", "difference_to"),
     ("emo_utils/training/movement.py", "records_table"),

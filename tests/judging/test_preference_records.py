@@ -6,6 +6,7 @@ import pytest
 
 from emo_utils.experiment import runs
 from emo_utils.judging import preference, preference_records
+from emo_utils.stats import intervals
 
 SYSTEMS = preference.SYSTEMS
 
@@ -59,8 +60,7 @@ def test_each_judge_of_a_pair_has_a_record(run):
     first = records[table, "a over b", "win_share", "win"]
     assert (first.value, first.n, first.unscored, first.scorer) == (0.5, 3, 1, "judge")
     second = records[table, "a over b", "win_share", "second"]
-    assert (second.value, second.n, second.unscored, second.interval) == (1.0, 2, 2, "exact")
-    assert second.signature == "second; all alike: exact binomial interval"
+    assert (second.value, second.n, second.unscored, second.interval) == (1.0, 2, 2, "none")
 
 
 def test_a_measure_without_values_has_no_record(run):
@@ -76,6 +76,18 @@ def test_a_measure_without_values_has_no_record(run):
         ("says all", "emotion"): (0.5, 2),
         ("says little", "emotion"): (0.5, 2),
     }
+
+
+def test_what_the_judge_never_does_is_over_questions_and_not_pairs(run):
+    """Twelve questions with five pairs each, all alike: as much as twelve say, not as sixty."""
+    questions = [f"q{k // 5}" for k in range(60)]
+    duels = pairs_of([(i, "a", "b", "emotion", 1.0) for i in questions])
+    never = pd.Series(np.zeros(60))
+    preference_records.add_judge_shares(run, duels, {"contradicts itself": never}, "judge")
+    [record] = run.records
+    assert (record.value, record.n, record.ci_low) == (0, 60, 0)
+    assert record.ci_high == pytest.approx(intervals.share_interval(never, questions)[2])
+    assert record.ci_high > 2 * intervals.share_interval(never)[2]
 
 
 def test_strengths_are_recorded_with_and_without_lengths(run):
@@ -115,9 +127,7 @@ def test_canaries_record_wins_and_pull(run):
     pull = records["validity.canaries.screened", "order", "pull", "emotion"]
     assert (pull.value, pull.n, pull.unscored, pull.kind) == (2.0, 1, 2, "difference")
     stays = records["validity.canaries.screened", "none", "pull", "emotion"]
-    assert (stays.value, stays.ci_low, stays.ci_high, stays.interval) == (0, 0, 0, "items")
-    never = records["validity.canaries.screened", "none", "wins", "emotion"]
-    assert never.interval == "exact" and never.ci_high == pytest.approx(1 - 0.025**0.5)
+    assert (stays.value, stays.ci_low, stays.ci_high, stays.interval) == (0, 0, 0, "none")
     preference_records.add_canaries(run, duels, ids, "judge", screened=False)
     assert run.records[-1].table == "validity.canaries"
 

@@ -39,7 +39,7 @@ def test_levels_are_means_over_all_pairs_and_where_the_form_is_kept(run):
     assert len(records) == 5
     expected = records["emplifai.table4", "a", "fluency", "all"]
     assert (expected.value, expected.n, expected.unscored) == (pytest.approx(7 / 3), 3, 1)
-    assert expected.signature == "expected level, how; bootstrap over pairs"
+    assert expected.signature == "expected level, how"
     assert records["emplifai.table4", "a", "fluency", "most probable level"].value == 3.0
     kept = records["emplifai.table4", "a", "fluency", "where the form is kept"]
     assert (kept.value, kept.n, kept.scorer) == (3.0, 2, "judge")
@@ -79,7 +79,8 @@ def test_two_judges_are_held_against_each_other_pair_by_pair(run):
     by_hand = correlations.pearson_within_groups(
         both.expected, both.expected_second, both.system, both.id, 42
     )
-    assert (agreed.value, agreed.ci_low, agreed.ci_high) == by_hand and agreed.n == 6
+    assert (agreed.value, agreed.n, agreed.interval) == (by_hand[0], 6, "none")
+    assert np.isnan(by_hand[1:]).all()  # three pairs
 
 
 @pytest.mark.parametrize("pairs, second", [(2, [1.0, 3.0, 2.0, 4.0]), (3, [2.0] * 6)])
@@ -95,7 +96,7 @@ def test_planted_cases_are_counted_by_scene(run):
     rubric_records.add_planted(run, yes, cases, ("sound", "harm", "missed"), "judge")
     [record] = run.records
     assert (record.system, record.group, record.value) == ("asked for harm", "sound", 0.75)
-    assert record.n == 2 and record.signature.endswith("'sound'; bootstrap over scenes")
+    assert record.n == 2 and record.signature.endswith("'sound'")
 
 
 def test_what_a_judge_left_unanswered_is_counted(run):

@@ -28,15 +28,17 @@ def test_texts_without_a_score_are_counted_and_those_not_asked_are_not():
     labels = TEXTS.label[[0, 2, 3, 4, 5]]
     assert found["value"] == roc_auc_score(labels, score.dropna())
     assert (found["n"], found["unscored"], found["metric"]) == (5, 1, "auc")
-    assert found["ci_low"] <= found["value"] <= found["ci_high"]
+    assert np.isnan([found["ci_low"], found["ci_high"]]).all()  # of five texts
     assert found["signature"] == "bootstrap over texts"
 
 
 def test_replies_of_a_conversation_are_resampled_together():
-    score = TEXTS.label * 1.0
-    table = TEXTS.assign(conversation=[1] * 4 + [2] * 4)
-    found = against_labels.agreement(score, table, seed=42)
+    many = pd.concat([TEXTS.assign(part=k) for k in range(6)], ignore_index=True)
+    table = many.assign(conversation=np.arange(48) // 4)
+    found = against_labels.agreement(many.label * 1.0, table, seed=42)
     assert found["signature"] == "bootstrap over conversations" and found["ci_low"] == 1.0
+    few = against_labels.agreement(many.label * 1.0, many.assign(conversation=many.part), seed=42)
+    assert few["n"] == 48 and np.isnan(few["ci_low"])  # six conversations
 
 
 def test_grades_have_a_rank_correlation():

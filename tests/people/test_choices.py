@@ -59,7 +59,7 @@ def test_records_are_the_tables_of_agreement(kit):
     assert set(records.system) == {"new"} and set(records.metric) == set(people.metric)
     chosen = records[records.group == "chosen"]
     assert set(chosen.value) == {11 / 12} and set(chosen.n) == {12} and set(chosen.unscored) == {0}
-    expected = agreement.choices(people, 42)
+    expected = agreement.choices(people)
     assert chosen[["ci_low", "ci_high"]].to_numpy().tolist() == (
         expected[["low", "high"]].to_numpy().tolist()
     )

@@ -663,8 +663,10 @@ def test_choices_come_back_to_their_systems_wherever_they_stood(pairs):
                 "n_left",
             ]
         ]
-        == [12, 0, 0, 1, 1, 1, 12, 4, 0.5, 24]
+        == [12, 0, 0, 1, told.low.iloc[0], 1, 12, 4, 0.5, 24]
     ).all(axis=None)
+    # All twelve: Wilson's interval still has a width, 12 / (12 + 1.96 squared).
+    assert told.low.iloc[0] == pytest.approx(12 / (12 + 1.959964**2))
 
 
 def test_a_folder_of_comparisons_holds_no_ratings_of_dialogues(pairs):

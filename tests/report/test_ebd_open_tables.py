@@ -69,7 +69,7 @@ def runs():
 def test_each_run_has_a_table_of_its_own(calls, runs):
     own, full = ebd_open_tables.simplicity(runs)
     assert own.frame.loc["ebd-base"].to_dict() == {
-        "warmth": "0.50",
+        "warmth": "0.50 (n = 3)",
         "urgent": "0.50 (n = 2, 1 unscored)",
     }
     assert full.frame.loc["ebd-base", "warmth"] == "0.50 [0.25, 0.75]"

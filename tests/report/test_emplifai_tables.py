@@ -74,7 +74,7 @@ def test_dialogues_of_kept_runs_stand_side_by_side(kept):
 
 def test_a_full_run_says_its_settings(kept):
     page = emplifai_tables.full_run("tuned", kept[0]).data
-    assert "tuned, full run: 168 rows, 3 passes, small, n = 28 pairs. 95 % bootstrap" in page
+    assert "tuned, full run: 168 rows, 3 passes, small, n = 28 pairs. 95 % interval" in page
     assert page.count("<td>0.500 [0.250, 1.000]</td>") == 4
     assert page.index("keeps_form") < page.index("likeness")
     assert page.index("<th>tuned</th>") < page.index("<th>untuned</th>")

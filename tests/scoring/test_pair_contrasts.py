@@ -6,6 +6,7 @@ import pytest
 
 from emo_utils.experiment import runs
 from emo_utils.scoring import pair_contrasts
+from emo_utils.stats import intervals
 
 
 def test_ties_count_half_and_what_was_not_measured_counts_nothing():
@@ -17,30 +18,35 @@ def test_ties_count_half_and_what_was_not_measured_counts_nothing():
 
 @pytest.fixture
 def recorded():
-    """Records of five pairs of two questions, one pair without a grade."""
+    """Records of five pairs of two questions, twelve times over; one pair without a grade."""
     run = runs.Run("10_empathy_by_design", {"profile": "smoke", "seed": 1}, {})
     contrasts = pd.DataFrame(
         {
-            "grade, chosen": [1.0, 1.0, 1.0, np.nan, 4.0],
-            "cosine": np.array([0.5, 0.5, 0.5, 0.5, 1.0], dtype=np.float32),
-            "my own": [1, 1, 1, 1, 2],
+            "grade, chosen": [1.0, 1.0, 1.0, np.nan, 4.0] * 12,
+            "cosine": np.array([0.5, 0.5, 0.5, 0.5, 1.0] * 12, dtype=np.float32),
+            "my own": [1, 1, 1, 1, 2] * 12,
+            "same numbers": [1.0] * 60,
         }
     )
-    pairs = [{"prompt": "a"}] * 4 + [{"prompt": "b"}]
+    pairs = [{"prompt": f"{question}{k}"} for k in range(12) for question in "aaaab"]
     pair_contrasts.add_records(run, contrasts, pairs, "a file", "an encoder")
     return {record.metric: record.model_dump() for record in run.records}
 
 
 def test_a_question_is_drawn_with_all_its_pairs(recorded):
-    """Of two questions a draw takes the first twice, both, or the second twice: the mean over rows
-    is that of a, of all, or of b, and more than 2.5 % of draws are of either kind.
-    """
-    grade = recorded["grade, chosen"]
-    assert (grade["value"], grade["ci_low"], grade["ci_high"]) == (7 / 4, 1.0, 4.0)
-    assert (grade["n"], grade["unscored"]) == (4, 1)
-    cosine = recorded["cosine"]
-    assert (cosine["value"], cosine["ci_low"], cosine["ci_high"]) == (pytest.approx(0.6), 0.5, 1.0)
-    assert (cosine["n"], cosine["unscored"]) == (5, 0)
+    """Twelve questions of four pairs and twelve of one: 24 questions, not 60 pairs."""
+    questions = [f"{question}{k}" for k in range(12) for question in "aaaab"]
+    grade, cosine = recorded["grade, chosen"], recorded["cosine"]
+    scored = [1.0, 1.0, 1.0, 4.0] * 12
+    of = [f"{question}{k}" for k in range(12) for question in "aaab"]
+    by_hand = intervals.mean_interval(scored, of)
+    assert (grade["value"], grade["ci_low"], grade["ci_high"]) == by_hand
+    assert (grade["value"], grade["n"], grade["unscored"]) == (7 / 4, 48, 12)
+    assert (cosine["value"], cosine["n"], cosine["unscored"]) == (pytest.approx(0.6), 60, 0)
+    alike = recorded["same numbers"]
+    assert (alike["value"], alike["ci_high"]) == (1, 1)
+    assert alike["ci_low"] == pytest.approx(intervals.share_interval([1] * 60, questions)[1])
+    assert alike["ci_low"] < intervals.share_interval([1] * 60)[1]
 
 
 def test_a_record_says_where_it_is_from_and_how_it_was_computed(recorded):
@@ -49,4 +55,4 @@ def test_a_record_says_where_it_is_from_and_how_it_was_computed(recorded):
     assert recorded["cosine"]["scorer"] == "an encoder"
     assert recorded["cosine"]["signature"].startswith("cosine of the two answers by an encoder; ")
     assert recorded["grade, chosen"]["scorer"] == "textstat and counts"
-    assert recorded["my own"]["signature"].startswith("mean over pairs; bootstrap over questions")
+    assert recorded["my own"]["signature"].startswith("mean over pairs; interval over questions")

@@ -67,25 +67,26 @@ def test_what_is_held_out_trains_nothing(name):
 
 
 def test_agreement_is_recorded_by_pair_of_readers_with_recall_and_precision():
-    """Of 8 sentences the program marks 4, the first reader 3 of these and 1 more."""
+    """Of 24 sentences the program marks 12, the first reader 9 of these and 3 more."""
     run = runs.Run("08_qualitative_cases", {"profile": "smoke", "seed": 5}, {})
     program = pd.DataFrame({"comfort": [True] * 4 + [False] * 4, "knowledge": [False] * 8})
-    first, second = [1, 1, 1, 0, 1, 0, 0, 0], [1, 1, 1, 1, 0, 0, 0, 0]
+    program = pd.concat([program] * 3, ignore_index=True)
+    first, second = [1, 1, 1, 0, 1, 0, 0, 0] * 3, [1, 1, 1, 1, 0, 0, 0, 0] * 3
     readers = pd.DataFrame({"comfort": first, "comfort_second": second})
-    readers = readers.assign(knowledge=[0] * 8, knowledge_second=[0] * 8)
+    readers = readers.assign(knowledge=0, knowledge_second=0)
     sentence_marks.add_agreement(run, program, readers, "encoder", ", of some")
     found = {(r.system, r.metric, r.group): r for r in run.records}
     ours, others = "program and first reader", "first and second reader"
     kappa = found[ours, "kappa", "comfort, of some"]
-    # 6 of 8 agreed, by chance one half
-    assert (kappa.value, kappa.n, kappa.scorer) == (pytest.approx(0.5), 8, "encoder")
+    # 18 of 24 agreed, by chance one half
+    assert (kappa.value, kappa.n, kappa.scorer) == (pytest.approx(0.5), 24, "encoder")
     assert kappa.ci_low < 0.5 < kappa.ci_high
     second = found["program and second reader", "kappa", "comfort, of some"]
     assert second.value == 1.0 and found[others, "kappa", "comfort, of some"].scorer == "readers"
     for metric in ("recall", "precision"):
         share = found[ours, metric, "comfort, of some"]
-        assert (share.value, share.n) == (0.75, 4)
-        assert share.signature.endswith("(precision); bootstrap over sentences")
+        assert (share.value, share.n) == (0.75, 12)
+        assert share.signature.endswith("(precision); interval over sentences")
     # Nobody marks knowledge: no agreement beyond chance, and no share of nothing.
     assert found[ours, "kappa", "knowledge, of some"].value == 0.0
     assert (ours, "recall", "knowledge, of some") not in found and len(run.records) == 8

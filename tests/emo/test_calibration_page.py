@@ -1,0 +1,71 @@
+"""The page of intervals and verdicts: figures and table of what two benchmarks kept."""
+
+import json
+
+import pytest
+
+from emo.site import calibration, layout
+
+ABOUT = {"device": "a machine", "commit": "c" * 40, "dirty": False, "measured": "2026-11-30"}
+WORLD = {"books": 500, "claims": 32, "worst claim": "er-warms"}
+BOOKS = [
+    WORLD
+    | {"world": "nothing differs", "n": 20, "wrong": 0.02, "its wrong": 0.04}
+    | {"books with a wrong one": 0.4, "after Holm": 0.03},
+    WORLD
+    | {"world": "trainings differ, methods do not", "n": 65, "seeds": 1, "wrong": 0.3}
+    | {"its wrong": 0.5, "books with a wrong one": 1.0, "after Holm": 0.9},
+    WORLD
+    | {"world": "a known difference", "n": 65, "difference": 0.02, "wrong": 0.0, "its wrong": 0.0}
+    | {"books with a wrong one": 0.0, "after Holm": 0.0, "supported": 0.1}
+    | {"supported after Holm": 0.05, "computed": 0.11},
+]
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    monkeypatch.setattr(layout, "GENERATED", tmp_path)
+    coverage = [
+        {"what": what, "data": data, "seeds": seeds, "n": n, "method": method, "coverage": 0.9}
+        for _, what, data, seeds in calibration.PANELS
+        for n in (10, 65)
+        for method in ("Student t", "percentile bootstrap")
+    ]
+    for name, table, more in (
+        ("COVERAGE", coverage, {"repeats": 4000}),
+        ("VERDICTS", BOOKS, {"books": 500, "spread": 0.04}),
+    ):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps({"about": ABOUT | more, "table": table}))
+        monkeypatch.setattr(calibration, name, path)
+    calibration.write_calibration()
+    return tmp_path
+
+
+def test_the_page_has_both_figures_and_says_where_its_numbers_are_from(page):
+    for name in ("coverage.svg", "verdicts.svg"):
+        assert (page / name).stat().st_size > 5000
+    text = (page / "calibration.md").read_text()
+    assert "made 2026-11-30, commit cccccccccc, 500 a row" in text and "4,000 samples" in text
+
+
+def test_the_table_says_how_often_verdicts_were_wrong_where_no_method_differs(page):
+    table = calibration.without_difference(calibration.read(calibration.VERDICTS)[0])
+    assert table.index.tolist() == [
+        "nothing differs",
+        "trainings differ, methods do not, one checkpoint",
+    ]
+    assert table.iloc[0].tolist() == [20, "2.0%", "4.0% (er-warms)", "40.0%", "3.0%"]
+
+
+def test_what_the_kept_record_says_is_what_the_page_says():
+    """The sentences of `book/verdicts.md` against the record in the repository."""
+    verdicts, _ = calibration.read(calibration.VERDICTS)
+    nothing = verdicts[verdicts.world == "nothing differs"]
+    assert (verdicts.books >= 500).all() and set(nothing.claims) == {32}
+    assert (nothing.wrong <= 0.05).all() and (nothing["its wrong"] <= 0.08).all()
+    assert (nothing["after Holm"] <= 0.05).all()
+    trainings = verdicts[verdicts.world.str.startswith("trainings")].set_index("seeds")
+    assert trainings.wrong[1] > 0.1 > 0.05 >= trainings.wrong[3]
+    planted = verdicts[verdicts.world == "a known difference"]
+    assert (planted.supported - planted.computed).abs().max() < 0.07
