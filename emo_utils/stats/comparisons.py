@@ -58,7 +58,7 @@ def paired_differences(scores: pd.DataFrame, pairs, seed: int) -> pd.DataFrame:
     scores: one row an item, one column a system. pairs: (system, minus) each.
     Returns one row a pair: system, minus, value with ci_low and ci_high (95 %), n,
     p (`permutation_p`), detectable (both in this module) and p_holm, adjusted for all pairs; below
-    `intervals.ENOUGH` items in common the ends, p, detectable and p_holm are NaN.
+    `intervals.ENOUGH` items in common the ends, p and p_holm are NaN.
     """
     rows = []
     for system, minus in pairs:
@@ -74,7 +74,7 @@ def paired_differences(scores: pd.DataFrame, pairs, seed: int) -> pd.DataFrame:
                 "ci_high": high,
                 "n": len(differences),
                 "p": permutation_p(differences, seed) if enough else float("nan"),
-                "detectable": detectable(differences) if enough else float("nan"),
+                "detectable": detectable(differences),
             }
         )
     table = pd.DataFrame(rows)

@@ -111,4 +111,4 @@ def test_paired_differences_are_those_of_the_items_that_both_have():
     assert table.p_holm[:3].tolist() == pytest.approx(comparisons.holm(table.p[:3]).tolist())
     assert (table.p_holm >= table.p)[:3].all() and table.p[1] == 1.0
     # Four questions decide nothing, and are no test among the others.
-    assert table.iloc[3][["ci_low", "ci_high", "p", "detectable", "p_holm"]].isna().all()
+    assert table.iloc[3][["ci_low", "ci_high", "p", "p_holm"]].isna().all()
