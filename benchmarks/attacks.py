@@ -293,6 +293,8 @@ def main() -> None:
     )
     options = parser.parse_args()
     path, state = ROOT / "book" / "reference" / "attacks.json", provenance.git_state()
+    if options.keep:
+        provenance.refuse_changed_tree(state, "--keep")
     about = {
         "device": provenance.device(),
         "commit": state["commit"],

@@ -7,7 +7,6 @@ python clock.py SETTINGS.yaml OUT.json
 
 import json
 import resource
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -52,7 +51,7 @@ def keep(name: str, table: list[dict]) -> None:
 
     path = ROOT / "book" / "reference" / "speed.json"
     kept = json.loads(path.read_text()) if path.is_file() else {}
-    about = _measured_now()
+    about = _measured_now(name)
     write_atomic(path, json.dumps(kept | {name: {"about": about, "table": table}}, indent=1) + "\n")
     print(f"kept in {path.relative_to(ROOT)}")
 
@@ -64,26 +63,21 @@ def keep_table(path: Path, table: list[dict], **settings) -> None:
     from emo_utils.project import ROOT, write_atomic
 
     rows = [{name: value for name, value in row.items() if value == value} for row in table]
-    content = {"about": _measured_now() | settings, "table": rows}
+    content = {"about": _measured_now(path.stem) | settings, "table": rows}
     write_atomic(path, json.dumps(content, indent=1) + "\n")
     print(f"kept in {path.relative_to(ROOT)}")
 
 
-def _measured_now() -> dict:
-    """Device, commit, whether anything but kept records differs from it, and the day."""
+def _measured_now(name: str) -> dict:
+    """Device, commit and the day; raises EmoError where the tree was changed."""
     from emo_utils.experiment import provenance
-    from emo_utils.project import ROOT
 
-    changed = subprocess.run(
-        ["git", "status", "--porcelain", "--", ".", ":!book/reference"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()  # what was kept before changes no measurement
+    state = provenance.git_state()
+    provenance.refuse_changed_tree(state, f"the table '{name}' is not kept")
     return {
         "device": provenance.device(),
-        "commit": provenance.git_state()["commit"],
-        "dirty": bool(changed),
+        "commit": state["commit"],
+        "dirty": state["dirty"],
         "measured": time.strftime("%Y-%m-%d"),
     }
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from emo.graph import steps
 from emo_utils.claims import ledger as claims_ledger
-from emo_utils.experiment import results
+from emo_utils.experiment import provenance, results
 from emo_utils.project import ROOT, EmoError, first_line, write_atomic
 from emo_utils.report import figures
 
@@ -97,7 +97,7 @@ def read(path: Path) -> dict[str, dict]:
 
 def keep(profile: str) -> Path:
     """Put the book's records where later nights are held against them;
-    raises EmoError while a run is missing.
+    raises EmoError while a run is missing or comes from a changed tree.
     """
     runs = snapshot(profile)
     if missing := [s.run for s in steps.steps(profile) if s.run not in runs]:
@@ -105,6 +105,8 @@ def keep(profile: str) -> Path:
             f"{missing[0]} has no result in the {profile} profile: "
             "make the whole book before its records are kept"
         )
+    for name, run in runs.items():
+        provenance.refuse_changed_tree(run, f"the records of {name} are not kept")
     # A line a record, so that a difference of two such files can be read.
     lines = [
         json.dumps(name)

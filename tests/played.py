@@ -62,6 +62,8 @@ def home_in(folder, patch):
     patch.setattr(dialogues, "FILES", {name: copies / path.name for name, path in FILES.items()})
     patch.setattr(dialogues, "COMFORT_PHRASES", copies / "explicit_comfort.txt")
     patch.setenv("EMO_HOME", str(folder))  # for the processes that a training starts
+    clean = {"commit": "c" * 40, "dirty": False}
+    patch.setattr(provenance, "git_state", lambda: clean)
     patch.setattr(provenance, "FILES_READ", {})
     patch.setattr(provenance, "MODELS_LOADED", {})
     return folder

@@ -13,7 +13,7 @@ from emo.cli.runs import KEEP_MEMORY, by_hand, execute
 from emo.graph import cluster as clusters
 from emo.graph import due, fingerprints, steps, sweeps
 from emo.site import built
-from emo_utils.experiment import parameters, results
+from emo_utils.experiment import parameters, provenance, results
 from emo_utils.models import fetching, registry
 from emo_utils.project import ROOT, EmoError, cache_dir, relative
 
@@ -127,6 +127,8 @@ def sweep(
             "numbers of the smoke profile mean nothing and are not kept in the book; "
             "leave out --keep, or choose another profile"
         )
+    if keep:
+        provenance.refuse_changed_tree(provenance.git_state(), "--keep")
     content = sweeps.sweep(name, tuple(seeds))
     variants, notebook = content["variants"], content.get("notebook", "12_sweeps")
     to_train = [run for run in variants if due.why(run, profile)]
@@ -135,6 +137,9 @@ def sweep(
         flush=True,
     )
     _snakemake([_stamp(run, profile) for run in variants], profile, cores, cluster, tuple(variants))
+    for variant in variants if keep else ():
+        about = results.variant_provenance(profile, variant)
+        provenance.refuse_changed_tree(about, f"{variant}, made before, is not kept")
     given = [("profile", profile), ("sweep", name)]
     if seeds:
         given.append(("seeds", " ".join(map(str, seeds))))

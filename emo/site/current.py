@@ -8,7 +8,7 @@ from emo import drift
 from emo.site import layout
 from emo_utils.experiment import parameters
 from emo_utils.project import write_atomic
-from emo_utils.report import result_tables
+from emo_utils.report import kept_runs, result_tables
 
 
 def write_current(profile: str) -> None:
@@ -62,8 +62,21 @@ def write_current(profile: str) -> None:
         )
     write_atomic(
         layout.GENERATED / "current.md",
-        "\n\n".join([*parts, "## The runs", drift.last_run(now), ""]),
+        "\n\n".join([*parts, "## The runs", drift.last_run(now), *_longer_runs(), ""]),
     )
+
+
+def _longer_runs() -> list[str]:
+    """The runs by hand that are kept and shown beside the book's, with what has changed since."""
+    table = kept_runs.overview()
+    changed = (table["changed since"] != "nothing").sum()
+    shown = table.to_html(escape=True, index=False, border=0, classes="companion")
+    return [
+        "## Longer runs that are kept",
+        f"Behind {changed} of {len(table)} something has changed since they were made; their "
+        "numbers are those of that code and data. A run of a changed tree is no longer kept.",
+        f'<div class="companion-table">{shown}</div>',
+    ]
 
 
 def write_costs(profile: str) -> None:

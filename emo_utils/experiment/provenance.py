@@ -5,7 +5,7 @@ import resource
 import subprocess
 from pathlib import Path
 
-from emo_utils.project import ROOT, processor, relative, sha256_file
+from emo_utils.project import ROOT, EmoError, processor, relative, sha256_file
 
 FILES_READ: dict[
     str, str
@@ -38,7 +38,11 @@ LIBRARIES = (
 
 
 def git_state() -> dict:
-    """Commit and whether the tree differs from it; `unknown` outside a git checkout."""
+    """Commit and whether the tree differs from it; `unknown` and None outside a git checkout.
+
+    Kept runs do not count: one that was just kept changes no code, and a run that reads it notes
+    its hash.
+    """
 
     def git(*arguments):
         done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
@@ -47,8 +51,27 @@ def git_state() -> dict:
     commit = git("rev-parse", "HEAD")
     return {
         "commit": commit or "unknown",
-        "dirty": bool(git("status", "--porcelain")) if commit else None,
+        "dirty": bool(git("status", "--porcelain", "--", ".", ":!book/reference"))
+        if commit
+        else None,
     }
+
+
+def refuse_changed_tree(state: dict, what: str) -> None:
+    """Raise EmoError unless a state (`git_state`, or a run's provenance) is that of a commit: of a
+    number that is kept anyone must be able to look up the code.
+    """
+    if state["dirty"] is False:
+        return
+    why = (
+        "this is no git checkout"
+        if state["dirty"] is None
+        else "the files differ from those of the commit"
+    )
+    raise EmoError(
+        f"{what}: {why}, so nobody could look up the code behind what is kept; "
+        "commit the changes (or stash them, with new files) and run it again"
+    )
 
 
 def device() -> str:

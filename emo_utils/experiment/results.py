@@ -178,6 +178,11 @@ def variant_records(profile: str, run: str) -> list[dict]:
     return _variant(run, profile)["records"]
 
 
+def variant_provenance(profile: str, run: str) -> dict:
+    """What made a variant; raises EmoError for a missing one."""
+    return _variant(run, profile)["provenance"]
+
+
 def _variant(run: str, profile: str) -> dict:
     """What a variant wrote: records and provenance."""
     path = result_path(run, profile)

@@ -337,7 +337,8 @@ def start(notebook: str, namespace: dict) -> Run:
     """First call of a notebook: check and complete its parameters,
     put them into its namespace, and begin the run.
 
-    Raises ParameterError for an unknown name, a wrong type or a value outside its domain.
+    Raises ParameterError for an unknown name, a wrong type or a value outside its domain, EmoError
+    for a run that is to be kept and comes from a changed tree.
     """
     if "EMO_VALUES" in os.environ:  # one of several processes of a training; they print nothing
         namespace.update(json.loads(os.environ["EMO_VALUES"]))
@@ -348,6 +349,8 @@ def start(notebook: str, namespace: dict) -> Run:
     )
     namespace.update(values)
     run = Run(notebook, values, given)
+    if values.get("keep"):
+        provenance.refuse_changed_tree(run.git, "parameter 'keep'")
     run.namespace = namespace
     show_parameters(run, given)
     return run

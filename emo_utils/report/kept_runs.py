@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from emo_utils.experiment import provenance, results
-from emo_utils.project import ROOT, write_atomic
+from emo_utils.experiment import code, provenance, results
+from emo_utils.project import ROOT, sha256_file, write_atomic
 
 REFERENCE = ROOT / "book" / "reference"
 VALIDITY, PREFERENCE = (REFERENCE / name for name in ("validity.json", "preference.json"))
@@ -17,9 +17,10 @@ def keep(run, name: str, *, parameters: dict | None = None, **more) -> Path:
     """Keep a finished run's records in the repository, as `book/reference/NAME.json`.
 
     parameters: those whose values name a place of this machine, with what is kept instead; more:
-    what the page shows beside the records.
+    what the page shows beside the records. Raises EmoError for a run of a changed tree.
     """
     content = json.loads((run.folder / f"{run.name}.json").read_text(encoding="utf-8"))
+    provenance.refuse_changed_tree(content["provenance"], f"{run.name} is not kept")
     content["provenance"] |= {
         "run": run.notebook,
         "outputs": {},
@@ -43,8 +44,55 @@ def kept(path: Path) -> pd.DataFrame:
 
 
 def kept_source(path: Path) -> SimpleNamespace:
-    """What `show` needs of a kept run: its profile and where its provenance lies."""
-    return SimpleNamespace(profile=kept(path).attrs["profile"], folder=path.parent, name=path.stem)
+    """What `show` needs of a kept run: its profile, where its provenance lies, and what has changed
+    since (`changed_since`).
+    """
+    about = json.loads(provenance.noted(path).read_text(encoding="utf-8"))["provenance"]
+    return SimpleNamespace(
+        profile=about["profile"],
+        folder=path.parent,
+        name=path.stem,
+        changed=changed_since(about),
+    )
+
+
+def changed_since(about: dict) -> list[str]:
+    """What lies behind a kept run and is another now: its code (notebook or modules) and the files
+    that it read, by name. Files that are not in the repository were the user's own.
+
+    about: a run's provenance.
+    """
+    notebook = ROOT / about["notebook"]
+    same = notebook.is_file() and about["code_sha256"] == code.code_sha256(notebook.stem)
+    return ([] if same else ["code"]) + [
+        name
+        for name, digest in about["data_sha256"].items()
+        if (ROOT / name).is_file() and sha256_file(ROOT / name) != digest
+    ]
+
+
+def overview() -> pd.DataFrame:
+    """Every kept run, a row each: kept as, run, when and from which commit it was made, and what
+    has changed since.
+    """
+    rows = []
+    for path in sorted(REFERENCE.glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if "provenance" not in content:  # a benchmark, or what a page reads
+            continue
+        about = content["provenance"]
+        changed = changed_since(about)
+        rows.append(
+            {
+                "kept as": path.stem,
+                "run": about["run"],
+                "made": about["started"][:10],
+                "commit": about["git_commit"][:10]
+                + (" with local changes" if about["dirty"] else ""),
+                "changed since": ", ".join(changed) or "nothing",
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def kept_validity() -> pd.DataFrame:

@@ -136,7 +136,7 @@ def badge(profile: str) -> str:
 
 def provenance_line(run) -> str:
     """One line: notebook, arm of the data that it read, commit, data and model hashes, device,
-    seconds; it opens to the whole provenance.
+    seconds, and of a kept run what has changed since; it opens to the whole provenance.
     """
     about = json.loads((run.folder / f"{run.name}.json").read_text(encoding="utf-8"))["provenance"]
     read = " and ".join(arms.arms_of(about["data_sha256"]))
@@ -149,6 +149,8 @@ def provenance_line(run) -> str:
         f"{about['run']}{read and f' · arm {read}'} · commit {commit} · {hashes} · "
         f"{about['device']} · {about['seconds']:.0f} s"
     )
+    if changed := getattr(run, "changed", []):
+        line += f" · changed since: {', '.join(changed)}"
     whole = json.dumps({k: v for k, v in about.items() if k != "fingerprint"}, indent=1)
     return (
         f'<details class="companion-provenance"><summary>{html.escape(line)}</summary>'

@@ -71,6 +71,8 @@ def test_without_labels_the_kept_records_are_shown(home, monkeypatch):
     about = {
         "run": "11",
         "git_commit": "c" * 40,
+        "notebook": "notebooks/11_judge_validity.ipynb",
+        "code_sha256": "0",
         "dirty": False,
         "data_sha256": {},
         "models": {},

@@ -130,7 +130,8 @@ def test_people_and_who_they_compared(calls):
 
 
 def kept_file(path, records):
-    about = {"profile": "embedded", "parameters": {}}
+    about = {"profile": "embedded", "parameters": {}, "data_sha256": {}}
+    about |= {"notebook": "notebooks/10_ebd_open.ipynb", "code_sha256": "0"}
     path.write_text(json.dumps({"records": records, "provenance": about}), encoding="utf-8")
 
 

@@ -43,7 +43,13 @@ def kept(tmp_path):
         ]
         parameters = {"train_rows": 168, "epochs": 3.0, "base_model": "small"}
         about = {"profile": "embedded", "parameters": parameters, "git_commit": "0" * 40}
-        about |= {"dirty": False, "data_sha256": {}, "models": {}}
+        about |= {
+            "notebook": "notebooks/09_emplifai_judge.ipynb",
+            "code_sha256": "0",
+            "dirty": False,
+            "data_sha256": {},
+            "models": {},
+        }
         about |= {"run": "09", "device": "a machine", "seconds": 1.0}
         dialogues = [
             {"emotion": "joy", "situation": place}

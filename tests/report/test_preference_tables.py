@@ -88,7 +88,14 @@ def test_the_tricks_that_win_are_listed():
 
 @pytest.fixture
 def source(tmp_path):
-    about = {"git_commit": "c" * 40, "dirty": False, "data_sha256": {}, "models": {}}
+    about = {
+        "git_commit": "c" * 40,
+        "notebook": "notebooks/07_preference_ablation.ipynb",
+        "code_sha256": "0",
+        "dirty": False,
+        "data_sha256": {},
+        "models": {},
+    }
     about |= {"run": "kept", "device": "cpu", "seconds": 1}
     (tmp_path / "kept.json").write_text(json.dumps({"provenance": about}))
     return SimpleNamespace(profile="embedded", folder=tmp_path, name="kept")

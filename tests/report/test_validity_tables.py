@@ -61,7 +61,15 @@ RECORDS = [
 
 @pytest.fixture
 def kept(tmp_path):
-    about = {"run": "11", "git_commit": "c" * 40, "dirty": False, "data_sha256": {}, "models": {}}
+    about = {
+        "run": "11",
+        "git_commit": "c" * 40,
+        "notebook": "notebooks/11_judge_validity.ipynb",
+        "code_sha256": "0",
+        "dirty": False,
+        "data_sha256": {},
+        "models": {},
+    }
     about |= {"device": "d", "seconds": 1.0, "profile": "embedded"}
     path = tmp_path / "validity.json"
     path.write_text(json.dumps({"records": RECORDS, "provenance": about}))
