@@ -47,9 +47,9 @@ def keep(name: str, table: list[dict]) -> None:
     """Put a table into the record from which the book's page on speed is made, beside the others,
     with where and when it was measured.
     """
-    from emo_utils.project import ROOT, write_atomic
+    from emo_utils.project import REFERENCE, ROOT, write_atomic
 
-    path = ROOT / "book" / "reference" / "speed.json"
+    path = REFERENCE / "speed.json"
     kept = json.loads(path.read_text()) if path.is_file() else {}
     about = _measured_now(name)
     write_atomic(path, json.dumps(kept | {name: {"about": about, "table": table}}, indent=1) + "\n")

@@ -18,6 +18,7 @@ ROOT = Path(os.environ.get("EMO_HOME") or Path(__file__).resolve().parents[1]).r
 NOTEBOOKS = ROOT / "notebooks"
 DATA = ROOT / "data"
 PROFILES = ROOT / "profiles"
+REFERENCE = ROOT / "book" / "reference"  # records that are kept, and what was measured once
 PROFILE_NAMES = ("smoke", "embedded", "paper")
 
 
@@ -182,6 +183,23 @@ def settings(path: Path, *needed: str) -> dict:
             f"it needs {', '.join(needed)}"
         )
     return found
+
+
+def api_key(endpoint: str, local: bool) -> str:
+    """The key for an endpoint (empty: OpenAI's own), from the environment alone: papermill would
+    write a parameter into the notebook.
+
+    local: whether the endpoint takes any key. Raises EmoError where a key is needed and not set.
+    """
+    if key := os.environ.get("OPENAI_API_KEY", "").strip():
+        return key
+    if local:
+        return "local"
+    service = endpoint or "OpenAI's own service (a server of yours is given as the endpoint)"
+    raise EmoError(
+        f"OPENAI_API_KEY is not set; {service} needs it, in the environment "
+        "(a key is never a parameter: papermill would write it into the notebook)"
+    )
 
 
 def first_line(error: BaseException) -> str:

@@ -55,7 +55,7 @@ def home_in(folder, patch):
     }
     patch.setattr(steps, "STEPS", tuple(moved.values()))
     patch.setattr(steps, "TRAININGS", tuple(moved[s.run] for s in TRAININGS))
-    for module in (project, code, runs, steps, fitting, model_cards):
+    for module in (project, code, runs, fitting, model_cards):
         patch.setattr(module, "ROOT", folder)
     patch.setattr(code, "PACKAGE", folder / "emo_utils")
     patch.setattr(prompts, "FOLDER", folder / "emo_utils" / "generation" / "prompt_texts")

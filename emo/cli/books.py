@@ -15,7 +15,7 @@ from emo.graph import due, fingerprints, steps, sweeps
 from emo.site import built
 from emo_utils.experiment import parameters, provenance, results
 from emo_utils.models import fetching, registry
-from emo_utils.project import ROOT, EmoError, cache_dir, relative
+from emo_utils.project import REFERENCE, ROOT, EmoError, cache_dir, relative
 
 
 @app.command
@@ -146,7 +146,7 @@ def sweep(
     result = by_hand(notebook, given)
     if keep:
         kept_name = name if "notebook" in content else f"sweep_{name}"
-        target = ROOT / "book" / "reference" / f"{kept_name}.json"
+        target = REFERENCE / f"{kept_name}.json"
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(result.with_suffix(".json"), target)
         print(f"kept in {relative(target)}")

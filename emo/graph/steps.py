@@ -11,11 +11,11 @@ from pathlib import Path
 from emo_utils.data import arms, caregiver, dialogues, emplifai, marked_sentences
 from emo_utils.experiment import bill, parameters, sweeps
 from emo_utils.models import registry
-from emo_utils.project import DATA, PROFILES, ROOT, EmoError
+from emo_utils.project import DATA, PROFILES, REFERENCE, EmoError
 
 DIALOGUES = DATA / "dialogues"
 # A page that shows a kept run is made again when that changes; no training reads any but its own.
-KEPT = {path.stem: path for path in sorted((ROOT / "book" / "reference").glob("*.json"))}
+KEPT = {path.stem: path for path in sorted(REFERENCE.glob("*.json"))}
 
 
 def kept(*starts: str) -> tuple[Path, ...]:

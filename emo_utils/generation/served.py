@@ -2,7 +2,6 @@
 for the scoring chapters (parameters `extra` and `commercial`).
 """
 
-import os
 import re
 import threading
 import time
@@ -17,7 +16,15 @@ from tqdm import tqdm
 from emo_utils.data import training_rows
 from emo_utils.experiment.store import Store
 from emo_utils.generation import prompts
-from emo_utils.project import ROOT, EmoError, first_line, sha256_json, storable, write_parquet
+from emo_utils.project import (
+    ROOT,
+    EmoError,
+    api_key,
+    first_line,
+    sha256_json,
+    storable,
+    write_parquet,
+)
 
 FOLDER = ROOT / "results" / "adhoc" / "answers"
 AGAIN = 2.0  # seconds until a server that gave no reply is asked once more
@@ -133,12 +140,7 @@ class _Asking:
     """One client for all threads, and when the server last replied."""
 
     def __init__(self, settings: Settings):
-        key = os.environ.get("OPENAI_API_KEY", "").strip() or ("local" if settings.endpoint else "")
-        if not key:
-            raise EmoError(
-                "OPENAI_API_KEY is not set; OpenAI's own service needs it "
-                "(a server of yours is given with --endpoint)"
-            )
+        key = api_key(settings.endpoint, local=bool(settings.endpoint))
         self.settings, self.stopped, self.replied = settings, threading.Event(), time.monotonic()
         self.api = openai.OpenAI(
             base_url=settings.endpoint or None, api_key=key, max_retries=0, timeout=settings.timeout

@@ -8,7 +8,6 @@ OPENAI_API_KEY.
 
 import json
 import math
-import os
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import NamedTuple
 import openai
 
 from emo_utils.judging.decisions import Judge, Reader
-from emo_utils.project import EmoError, first_line
+from emo_utils.project import EmoError, api_key, first_line
 
 AT_ONCE = 8
 MALFORMED = (KeyError, IndexError, TypeError, ValueError, AttributeError)  # of a reply that is read
@@ -50,12 +49,12 @@ class Server(Reader):
 
     def __init__(self, name: str, address: str, store: Path | None = None):
         super().__init__(name, store)
-        key = os.environ.get("OPENAI_API_KEY", "").strip() or ("local" if address else "")
-        if not key:
-            raise EmoError("OPENAI_API_KEY is not set; OpenAI's own services need it")
         self.address = address
         self.api = openai.OpenAI(
-            base_url=address or None, api_key=key, max_retries=8, timeout=120
+            base_url=address or None,
+            api_key=api_key(address, local=bool(address)),
+            max_retries=8,
+            timeout=120,
         )  # about 40 seconds, in which a server can start again
         self.answered = False
 

@@ -7,9 +7,8 @@ from types import SimpleNamespace
 import pandas as pd
 
 from emo_utils.experiment import code, provenance, results
-from emo_utils.project import ROOT, sha256_file, write_atomic
+from emo_utils.project import REFERENCE, ROOT, sha256_file, write_atomic
 
-REFERENCE = ROOT / "book" / "reference"
 VALIDITY, PREFERENCE = (REFERENCE / name for name in ("validity.json", "preference.json"))
 
 

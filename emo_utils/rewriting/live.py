@@ -18,7 +18,7 @@ from pathlib import Path
 import openai
 from tqdm import tqdm
 
-from emo_utils.project import EmoError, alone, first_line
+from emo_utils.project import EmoError, alone, api_key, first_line
 from emo_utils.rewriting import costs, outcomes, requests, sources
 from emo_utils.rewriting.requests import Settings
 from emo_utils.rewriting.sources import Task
@@ -36,16 +36,10 @@ def client(address: str = "", retries: int = 6) -> openai.AsyncOpenAI:
     (a local server needs none).
     """
     local = address.startswith(("http://127.0.0.1", "http://localhost"))
-    key = os.environ.get("OPENAI_API_KEY", "").strip() or ("local" if local else "")
-    if not key:
-        raise EmoError(
-            "no key for the endpoint: set the environment variable OPENAI_API_KEY "
-            "(keys are never parameters: papermill would write them into the notebook)"
-        )
     # aiohttp carries more requests a second than the default transport.
     return openai.AsyncOpenAI(
         base_url=address or None,
-        api_key=key,
+        api_key=api_key(address, local),
         max_retries=retries,
         http_client=openai.DefaultAioHttpClient(),
     )
