@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 
 from emo.graph import steps
+from emo.site import html_tables
 from emo_utils.claims import ledger as claims_ledger
 from emo_utils.experiment import provenance, results
-from emo_utils.project import ROOT, EmoError, first_line, write_atomic
+from emo_utils.project import REFERENCE, ROOT, EmoError, first_line, write_atomic
 from emo_utils.report import figures
 
 _KEY = ["run", "table", "system", "metric", "group", "scorer"]
@@ -30,15 +31,15 @@ _PARTS = {
     "lock": "versions",
 }
 COLOURS = {
-    "inside": "#0072B2",
+    "inside": figures.BLUE,
     "outside": "#E69F00",
-    "outside, unexplained": "#D55E00",
+    "outside, unexplained": figures.ORANGE,
 }
 
 
 def reference(profile: str) -> Path:
     """Where the records lie that a night is held against."""
-    return ROOT / "book" / "reference" / f"book_{profile}.json"
+    return REFERENCE / f"book_{profile}.json"
 
 
 def snapshot(profile: str, root: Path = ROOT) -> dict[str, dict]:
@@ -364,12 +365,12 @@ def _number(value: float) -> str:
 
 
 def _html(frame: pd.DataFrame, classes: str = "companion companion-claims") -> str:
-    table = frame.to_html(index=False, escape=True, border=0, classes=classes)
+    table = html_tables.table_html(frame, classes, index=False)
     if len(frame) > 50:  # shown fifty at a time, with filters
         table = table.replace("<table ", "<table data-browse ", 1)
         for name in ("run", "table", "state"):
             table = table.replace(f"<th>{name}</th>", f"<th data-choose>{name}</th>", 1)
-    return f'<div class="companion-table">{table}</div>'
+    return table
 
 
 def figure(moved: pd.DataFrame, path: Path) -> None:
@@ -384,7 +385,7 @@ def figure(moved: pd.DataFrame, path: Path) -> None:
     )
     runs = list(dict.fromkeys(known.run))
     drawing, axis = plt.subplots(figsize=(9, 0.3 * len(runs) + 1.2), layout="constrained")
-    axis.axvspan(-1, 1, color="#0072B2", alpha=0.08, lw=0)
+    axis.axvspan(-1, 1, color=figures.BLUE, alpha=0.08, lw=0)
     for state in ("same", "inside", "outside", "outside, unexplained"):
         part = known[known.state == state]
         if len(part):
@@ -394,7 +395,7 @@ def figure(moved: pd.DataFrame, path: Path) -> None:
                 "o" if state != "outside, unexplained" else "X",
                 ms=4 if state != "outside, unexplained" else 8,
                 alpha=0.6,
-                color=COLOURS.get(state, "#009E73"),
+                color=COLOURS.get(state, figures.GREEN),
                 label=f"{state} ({len(part)})",
             )
     axis.set(
@@ -405,9 +406,7 @@ def figure(moved: pd.DataFrame, path: Path) -> None:
     )
     axis.invert_yaxis()
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    drawing.savefig(path, metadata={"Date": None})
-    plt.close(drawing)
+    figures.save(drawing, path)
 
 
 def last_run(now: dict[str, dict]) -> str:

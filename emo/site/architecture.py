@@ -3,7 +3,6 @@
 import ast
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 
 from emo_utils.project import NOTEBOOKS, ROOT, notebook_cells
@@ -68,11 +67,10 @@ def rooms_figure(path: Path) -> None:
     """Who imports whom as a table of counts: all stand on one side of the diagonal, so imports run
     one way.
     """
-    matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
     order, counts = room_imports()
-    figures.style()
+    figures.off_screen()
     figure, axis = plt.subplots(figsize=(7.6, 5.4), layout="constrained")
     shown = np.where(counts > 0, np.log1p(counts), np.nan)
     axis.imshow(shown, cmap="Blues", vmin=0, vmax=np.log1p(counts).max() * 1.4)
@@ -88,8 +86,7 @@ def rooms_figure(path: Path) -> None:
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
     axis.grid(False)
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+    figures.save(figure, path)
 
 
 # One number on its way, from a row of data to a cell of a page: what happens, and where.
@@ -107,10 +104,9 @@ WAY = (
 
 def way_figure(path: Path) -> None:
     """The way of one number from a row to a page, with the module that takes each step."""
-    matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    figures.style()
+    figures.off_screen()
     figure, axis = plt.subplots(figsize=(7.6, 2.9), layout="constrained")
     columns = len(WAY) // 2
     for k, (what, where, module) in enumerate(WAY):
@@ -118,7 +114,9 @@ def way_figure(path: Path) -> None:
         column = place if line == 0 else columns - 1 - place  # there and back, as a reader's finger
         x, y = 2.6 * column, -1.9 * line
         axis.add_patch(
-            plt.Rectangle((x - 1.1, y - 0.65), 2.2, 1.3, facecolor="#e8f0f8", edgecolor="#0072B2")
+            plt.Rectangle(
+                (x - 1.1, y - 0.65), 2.2, 1.3, facecolor="#e8f0f8", edgecolor=figures.BLUE
+            )
         )
         axis.text(x, y + 0.32, what, ha="center", va="center", fontsize=11)
         axis.text(x, y - 0.05, where, ha="center", va="center", fontsize=7.5)
@@ -134,5 +132,4 @@ def way_figure(path: Path) -> None:
             axis.annotate("", xy=ends[1], xytext=ends[0], arrowprops={"arrowstyle": "->"})
     axis.set(xlim=(-1.3, 2.6 * (columns - 1) + 1.3), ylim=(-2.7, 0.8))
     axis.axis("off")
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+    figures.save(figure, path)

@@ -5,16 +5,15 @@ import json
 import math
 from pathlib import Path
 
-import matplotlib
 import pandas as pd
 import scipy.stats
 
 from emo.graph import steps
-from emo.site import layout
-from emo_utils.project import ROOT, write_atomic
+from emo.site import html_tables, layout
+from emo_utils.project import REFERENCE, write_atomic
 from emo_utils.report import figures
 
-SPEED = ROOT / "book" / "reference" / "speed.json"
+SPEED = REFERENCE / "speed.json"
 
 
 def write_speed() -> None:
@@ -32,11 +31,8 @@ def write_speed() -> None:
                 f"Measured {about['measured']} on {about['device']}, "
                 f"commit {about['commit'][:10]}{' with local changes' if about['dirty'] else ''}."
             )
-            text = (
-                '<div class="companion-table">'
-                f"{frame.to_html(escape=True, index=False, border=0, classes='companion')}"
-                f"<p>{html.escape(note)}</p></div>\n"
-            )
+            note = f"<p>{html.escape(note)}</p>"
+            text = html_tables.table_html(frame, index=False, note=note) + "\n"
         else:
             text = "Not measured yet.\n"
         write_atomic(layout.GENERATED / f"speed_{name.replace(' ', '_')}.md", text)
@@ -193,10 +189,9 @@ def growth_figure(frame: pd.DataFrame, path: Path) -> None:
     """Seconds and memory over the factor by which rows or lengths grew, a line an objective;
     thin: in proportion to the first point.
     """
-    matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    figures.style()
+    figures.off_screen()
     figure, axes = plt.subplots(2, 2, figsize=(7, 5), sharex="col", layout="constrained")
     for column, what in enumerate(("rows", "length")):
         for objective, part in (
@@ -236,19 +231,16 @@ def growth_figure(frame: pd.DataFrame, path: Path) -> None:
     else:
         figure.clear()
         figure.text(0.5, 0.5, "not measured yet", ha="center")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+    figures.save(figure, path)
 
 
 def steps_figure(path: Path) -> None:
     """The steps of the book as the Snakefile gets them: a column is what may run once the columns
     before it are done, a line leads to what reads a step's results.
     """
-    matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    figures.style()
+    figures.off_screen()
     needs = {step.run: step.needs for step in steps.STEPS}
 
     def depth(run):
@@ -270,7 +262,7 @@ def steps_figure(path: Path) -> None:
             axis.plot(
                 [place[other][0] + 2.3, place[run][0]],
                 [place[other][1], place[run][1]],
-                color="#0072B2"
+                color=figures.BLUE
                 if run.partition(".")[0].startswith(("02", "03", "04"))
                 else "#888888",
                 lw=0.8,
@@ -304,6 +296,4 @@ def steps_figure(path: Path) -> None:
         xlim=(-0.1, 3.2 * max(columns) + 2.4), ylim=(-max(map(len, columns.values())) - 0.1, 0.1)
     )
     axis.set_axis_off()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+    figures.save(figure, path)

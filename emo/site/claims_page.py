@@ -150,11 +150,7 @@ def measured_html(measured: pd.DataFrame) -> str:
             "where": measured.place,
         }
     )
-    return (
-        '<div class="companion-table">'
-        + shown.to_html(index=False, escape=True, border=0, classes="companion companion-claims")
-        + "</div>"
-    )
+    return html_tables.table_html(shown, "companion companion-claims", index=False)
 
 
 def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:

@@ -5,7 +5,7 @@ import html
 import pandas as pd
 
 from emo import drift
-from emo.site import layout
+from emo.site import html_tables, layout
 from emo_utils.experiment import parameters
 from emo_utils.project import write_atomic
 from emo_utils.report import kept_runs, result_tables
@@ -93,10 +93,9 @@ def write_costs(profile: str) -> None:
         ]
     )
     devices = " and ".join(sorted({run["device"] for run in about.values()}))
-    table = frame.to_html(escape=True, index=False, border=0, classes="companion")
     write_atomic(
         layout.GENERATED / "costs.md",
         f"## What it cost here\n\nProfile `{profile}`: "
         f"{parameters.load_profile(profile)['about']}. On {html.escape(devices)}.\n\n"
-        f'<div class="companion-table">{table}</div>\n',
+        f"{html_tables.table_html(frame, index=False)}\n",
     )

@@ -4,11 +4,10 @@ import html
 import re
 from pathlib import Path
 
-import matplotlib
 import pandas as pd
 
 from emo.graph import steps
-from emo.site import claims_page, layout
+from emo.site import claims_page, html_tables, layout
 from emo_utils.data import dialogues
 from emo_utils.experiment import parameters, results
 from emo_utils.models import registry
@@ -104,13 +103,7 @@ def _scoreboard_html(ledger: pd.DataFrame) -> str:
         }
         for paper, part in ledger.groupby("paper", sort=False)
     ]
-    return (
-        '<div class="companion-table">'
-        + pd.DataFrame(rows).to_html(
-            index=False, escape=True, border=0, classes="companion companion-counts"
-        )
-        + "</div>"
-    )
+    return html_tables.table_html(pd.DataFrame(rows), "companion companion-counts", index=False)
 
 
 def _map_html(profile: str) -> str:
@@ -149,10 +142,9 @@ def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
     """Mean emotion against the share of the doctor's facts that are kept, and against the share of
     answers with a safety flag, all with intervals; the texts of the data beside the systems.
     """
-    matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    figures.style()
+    figures.off_screen()
 
     def of(table, metric):
         return records[
@@ -188,6 +180,4 @@ def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
         *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=7
     )
     figure.suptitle(f"{profile} profile", fontsize=9)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+    figures.save(figure, path)

@@ -5,7 +5,7 @@ import json
 
 import pandas as pd
 
-from emo.site import benchmarks, layout
+from emo.site import benchmarks, html_tables, layout
 from emo_utils.project import write_atomic
 
 ATTACKS = benchmarks.SPEED.with_name("attacks.json")
@@ -44,15 +44,13 @@ def write_attacks() -> None:
         )
     missing = [step for step in ATTACKED if step not in steps]
     notes += [f"Not measured yet: {', '.join(missing)}."] if missing else []
-    table = pd.DataFrame(rows).to_html(
-        escape=True, index=False, border=0, classes="companion companion-counts"
+    table = html_tables.table_html(
+        pd.DataFrame(rows),
+        "companion companion-counts",
+        index=False,
+        note=f"<p>{html.escape(' '.join(notes))}</p>",
     )
-    write_atomic(
-        layout.GENERATED / "attacks.md",
-        f'<div class="companion-table">{table}<p>{html.escape(" ".join(notes))}</p></div>\n'
-        if rows
-        else "Not measured yet.\n",
-    )
+    write_atomic(layout.GENERATED / "attacks.md", f"{table}\n" if rows else "Not measured yet.\n")
 
 
 def write_complaints() -> None:

@@ -19,7 +19,6 @@ PASSES = {"sft": 3, "dpo": 4, "kto": 6}
 BYTES_HELD = {"all": 16, "adapters": 2.5}
 # Parameters of the models that were measured on two cores: SmolLM2-135M, Qwen2.5-Coder-1.5B.
 _SMALL, _JUDGE = 134.5e6, 1.54e9
-_REFERENCE = ROOT / "book" / "reference"
 KEPT_TRAININGS = ("ebd_authors", "emplifai_sft", "emplifai_sft_seen")  # beside those of the book
 OBJECTIVES = {
     "02_sft": "sft",
@@ -170,7 +169,7 @@ def trained_line(
 
 
 def _kept(name: str) -> dict:
-    path = provenance.noted(_REFERENCE / f"{name}.json")
+    path = provenance.noted(REFERENCE / f"{name}.json")
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -36,9 +36,8 @@ def scores_figure(records: pd.DataFrame, systems: list[str], title: str) -> None
                 continue
             record = part.loc[system]
             colour = COLOURS.get(system, figures.COLOURS["kto"])
-            axis.plot([record.ci_low, record.ci_high], [y, y], color=colour, lw=2)
             marker = "s" if system in (REJECTED, ELSEWHERE) else "o"
-            axis.plot(record.value, y, marker, color=colour)
+            figures.point(axis, record, y, colour, marker)
         axis.set(title=label, yticks=range(len(systems)), yticklabels=systems)
     axes[0, 0].invert_yaxis()
     figure.suptitle(title, fontsize=9)

@@ -7,16 +7,17 @@ import numpy as np
 import pandas as pd
 
 from emo_utils.data.caregiver import ELSEWHERE, REJECTED
+from emo_utils.report import figures
 from emo_utils.report.ebd_open_tables import Shown, fullest, questions_of
 
 COLOURS = {
-    "ebd-base": "#0072B2",
-    "ebd-dpo": "#D55E00",
-    "eqsr-dpo": "#009E73",
+    "ebd-base": figures.BLUE,
+    "ebd-dpo": figures.ORANGE,
+    "eqsr-dpo": figures.GREEN,
     REJECTED: "#888888",
     ELSEWHERE: "#BBBBBB",
 }
-OTHER = "#0072B2"
+OTHER = figures.BLUE
 
 
 def dots(axis, records: pd.DataFrame, names: list[str], rows: str = "group", by: str = "system"):
@@ -30,9 +31,8 @@ def dots(axis, records: pd.DataFrame, names: list[str], rows: str = "group", by:
             name = getattr(r, rows)
             y = names.index(name) + offset
             colour = COLOURS.get(one, OTHER)
-            axis.plot([r.ci_low, r.ci_high], [y, y], color=colour, lw=2)
             label = one if name == names[0] else None
-            axis.plot(r.value, y, "o", ms=5, color=colour, label=label)
+            figures.point(axis, r, y, colour, ms=5, label=label)
     axis.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
 
 
@@ -123,9 +123,8 @@ def _voices_of(axis, records: pd.DataFrame, names: list[str]) -> None:
     for k, system in enumerate(("ebd-base", "ebd-dpo")):
         for r in records[records.system == system].itertuples():
             y = names.index(r.group) + 0.24 * (k - 0.5)
-            axis.plot([r.ci_low, r.ci_high], [y, y], color=COLOURS[system], lw=2)
             label = system if r.group == names[0] else None
-            axis.plot(r.value, y, "o", color=COLOURS[system], label=label)
+            figures.point(axis, r, y, COLOURS[system], label=label)
 
 
 def probes(shown: list[Shown]):

@@ -40,8 +40,8 @@ def paid_figure(records: pd.DataFrame, label: str):
         control = r.table.endswith("controls")
         known = control or r.system in dialogues.REFERENCES
         colour = "black" if known else figures.colour(r.system)
-        axis.plot([r.ci_low, r.ci_high], [place, place], color=colour, lw=1.5)
-        axis.plot(r.value, place, "x" if control else "s" if known else "o", color=colour)
+        marker = "x" if control else "s" if known else "o"
+        figures.point(axis, r, place, colour, marker, width=1.5)
     names = [figures.LABELS.get(system, system) for system in means.system]
     axis.set(yticks=range(len(means)), yticklabels=names, xlabel=label)
     return figure
@@ -55,8 +55,7 @@ def evaluators_figure(records: pd.DataFrame):
     figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.2), sharey=True, layout="constrained")
     for axis, (group, rows) in zip(axes, means.groupby("group", sort=False), strict=True):
         for r in rows.itertuples():
-            axis.plot([r.ci_low, r.ci_high], [r.system] * 2, color=figures.colour(r.system), lw=2)
-            axis.plot(r.value, r.system, "o", color=figures.colour(r.system))
+            figures.point(axis, r, r.system, figures.colour(r.system))
         axis.set(
             title=f"{group.removeprefix('scorer=')}: {rows.scorer.iloc[0]}",
             xlabel=f"mean score, n = {rows.n.min()} questions",

@@ -8,7 +8,9 @@ import pandas as pd
 from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
 from scipy.spatial.distance import squareform
 
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
+from emo_utils.report import figures
+from emo_utils.report.figures import BLUE, GREEN, GREY, ORANGE
+
 SCORES = {
     "exact": "the right label",
     "cosine": "cosine to it",
@@ -38,8 +40,7 @@ def floors_figure(records: pd.DataFrame):
         for r in of_metric.itertuples():
             marker, colour = ("s", GREY) if r.system == "floor" else ("o", BLUE)
             place = rows.index(r.row)
-            axis.plot([r.ci_low, r.ci_high], [place, place], color=colour, lw=2)
-            axis.plot(r.value, place, marker, color=colour)
+            figures.point(axis, r, place, colour, marker)
         highest = of_metric[of_metric.system == "floor"].value.max()
         axis.axvline(highest, color="black", ls=":", lw=0.8)
         axis.set(title=title, yticks=range(len(rows)), yticklabels=rows)
@@ -115,5 +116,4 @@ def _our_ratings(axis, ours: pd.DataFrame, metrics: list[str]) -> None:
                 continue
             r, height = ours.loc[system, metric], y + 0.18 * (k - 1.5)
             label = system if y == 0 else None
-            axis.plot([r.ci_low, r.ci_high], [height] * 2, color=colour, lw=1.2)
-            axis.plot(r.value, height, marker, color=colour, ms=4, label=label)
+            figures.point(axis, r, height, colour, marker, width=1.2, ms=4, label=label)

@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 
+import matplotlib
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib import font_manager
@@ -29,7 +30,8 @@ LABELS = {
 }
 # Okabe and Ito's colours, told apart by colour-blind readers;
 # one method keeps one colour everywhere.
-COLOURS = {"sft": "#0072B2", "dpo": "#D55E00", "kto": "#009E73", "none": "#666666"}
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
+COLOURS = {"sft": BLUE, "dpo": ORANGE, "kto": GREEN, "none": GREY}
 
 
 def style() -> None:
@@ -55,6 +57,21 @@ def style() -> None:
     )
 
 
+def off_screen() -> None:
+    """The house style for figures that a command saves: no window system is asked for."""
+    matplotlib.use("agg")
+    style()
+
+
+def save(figure, path: Path) -> None:
+    """Write a figure, its folder with it, without the date that would make each file another one;
+    and close it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
 def colour(system: str) -> str:
     return COLOURS[next((m for m in ("sft", "dpo", "kto") if system.endswith(m)), "none")]
 
@@ -65,6 +82,16 @@ def marker(system: str) -> str:
         return "s"
     shapes = {"prompt": "D", "er-sft": "^", "doctor": "P", "reference": "*", "another": "X"}
     return shapes.get(system, "o")
+
+
+def point(
+    axis, record, place, colour: str, marker: str = "o", width: float = 2.0, **options
+) -> None:
+    """The value of a record with its interval, drawn from left to right at a place of the vertical
+    axis; width: of the interval's line, in points; options: of the value's marker.
+    """
+    axis.plot([record.ci_low, record.ci_high], [place, place], color=colour, lw=width)
+    axis.plot(record.value, place, marker, color=colour, **options)
 
 
 def intervals_figure(records: pd.DataFrame, table: str, metrics: tuple[str, ...], ours_label: str):
@@ -89,9 +116,7 @@ def intervals_figure(records: pd.DataFrame, table: str, metrics: tuple[str, ...]
         for place, system in enumerate(systems):
             if system in paper.index:
                 left.plot(paper[metric][system], place, "o", color=colour(system))
-            r = rows.loc[system]
-            right.plot([r.ci_low, r.ci_high], [place, place], color=colour(system), lw=2)
-            right.plot(r.value, place, "o", color=colour(system))
+            point(right, rows.loc[system], place, colour(system))
         left.set(
             title=f"{metric}: published",
             yticks=range(len(systems)),
@@ -109,10 +134,10 @@ def training_figure(log: pd.DataFrame, beta: float = 0.0):
     log: one row a step, columns as TRL names them. beta: the weight in the rewards,
     which are beta times a log-ratio. Thin: each step; thick: mean of five.
     """
-    green, red, blue, dark = "#009E73", "#D55E00", "#0072B2", "#333333"
-    panels = [("training loss", {"": (log.loss, blue)})]
+    dark = "#333333"
+    panels = [("training loss", {"": (log.loss, BLUE)})]
     if "rewards/margins" in log:
-        rewards = {"chosen": green, "rejected": red}
+        rewards = {"chosen": GREEN, "rejected": ORANGE}
         panels.append(
             (
                 "rewards: beta x log-ratio to the reference",
@@ -127,10 +152,10 @@ def training_figure(log: pd.DataFrame, beta: float = 0.0):
             )
         )
         if "kl" in log:
-            panels.append(("KL term, nats", {"": (log.kl, blue)}))
+            panels.append(("KL term, nats", {"": (log.kl, BLUE)}))
         else:
             panels.append(
-                ("share of pairs with a positive margin", {"": (log["rewards/accuracies"], blue)})
+                ("share of pairs with a positive margin", {"": (log["rewards/accuracies"], BLUE)})
             )
     figure, axes = plt.subplots(
         -(-len(panels) // 2),

@@ -21,8 +21,7 @@ def facts_figure(records: pd.DataFrame):
     figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.2), sharey=True, layout="constrained")
     for axis, (metric, label) in zip(axes, _PANELS.items(), strict=True):
         for place, r in enumerate(part[part.metric == metric].itertuples()):
-            axis.plot([r.ci_low, r.ci_high], [place] * 2, color=figures.colour(r.system), lw=2)
-            axis.plot(r.value, place, "o", color=figures.colour(r.system))
+            figures.point(axis, r, place, figures.colour(r.system))
         axis.set(
             title=label,
             yticks=range(len(systems)),

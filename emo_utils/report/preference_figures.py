@@ -46,8 +46,7 @@ def tournament(records: pd.DataFrame):
             for r in of_panel[of_panel.metric == metric].itertuples():
                 place, colour = systems.index(r.system) + shift, figures.colour(r.system)
                 label = metric.replace("_", " ") if r.system == systems[0] else None
-                axis.plot([r.ci_low, r.ci_high], [place] * 2, color=colour, lw=1.5)
-                axis.plot(r.value, place, marker, ms=4, color=colour, label=label)
+                figures.point(axis, r, place, colour, marker, width=1.5, ms=4, label=label)
         axis.axvline(0, color="black", lw=0.8, ls=":")
         axis.set(
             title=title,

@@ -3,7 +3,10 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 
-CONTRAST, DECISION, COUNTS = "#D55E00", "#0072B2", "#666666"  # a colour for each kind of scorer
+from emo_utils.report import figures
+
+# A colour for each kind of scorer.
+CONTRAST, DECISION, COUNTS = figures.ORANGE, figures.BLUE, figures.GREY
 STATEMENTS = {  # form -> (its name in the figure, colour)
     "details added": ("rules", COUNTS),
     "supported, yes or no": ("chat model, untaught, on some", DECISION),
@@ -30,8 +33,7 @@ def agreement(records: pd.DataFrame, embedding_model: str, groups: tuple[str, ..
     for axis, group in zip(axes[0], shown, strict=True):
         for r in part[part.group == group].itertuples():
             place, colour = lines.index(r.line), colours.get(r.scorer, DECISION)
-            axis.plot([r.ci_low, r.ci_high], [place, place], color=colour)
-            axis.plot(r.value, place, "o", color=colour)
+            figures.point(axis, r, place, colour, width=1.5)
         axis.axvline(0.5, color="black", lw=0.8, ls=":")
         axis.set(title=group, xlabel="AUC", yticks=range(len(lines)), yticklabels=lines)
     axes[0][0].invert_yaxis()
