@@ -33,6 +33,7 @@ import smoke_book
 # Imported now, as the sources may change while this runs for hours.
 from emo.graph import steps
 from emo_utils.experiment import parameters  # noqa: F401
+from emo_utils.project import REFERENCE
 
 REPEATED = (
     "data/dialogues/er_train.jsonl",
@@ -165,7 +166,7 @@ def call(copy: smoke_book.Copy, limit: float, memory: float, *command: str) -> t
 
 def with_earlier(table: list[dict]) -> list[dict]:
     """The rows, and those kept before of other steps and sizes, in the order of the steps."""
-    path = smoke_book.ROOT / "book" / "reference" / "speed.json"
+    path = REFERENCE / "speed.json"
     kept = (
         json.loads(path.read_text(encoding="utf-8")).get("hundredfold", {"table": []})["table"]
         if path.is_file()
