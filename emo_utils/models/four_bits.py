@@ -6,20 +6,22 @@ import pandas as pd
 import torch
 
 
-def answer_log_probs(
-    model, tokenizer, messages: list[dict], answer: str
+def answer_logits(
+    model, tokenizer, messages: list[dict], answer: str, ended: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-probabilities over the vocabulary at each token of an answer to a prompt, shape (tokens,
-    vocabulary), in fp32, and the answer's token ids, shape (tokens,).
+    """Logits from which each token of an answer to a prompt is predicted, shape (tokens,
+    vocabulary), in fp32, and the answer's token ids, shape (tokens,); ended: with the end behind
+    them.
     """
     prompt = tokenizer.apply_chat_template(
         messages, add_generation_prompt=True, tokenize=True, return_dict=True
     )["input_ids"]
     ids = tokenizer(answer, add_special_tokens=False)["input_ids"]
+    ids += [tokenizer.eos_token_id] if ended else []
     with torch.inference_mode():
         logits = model(torch.tensor([prompt + ids], device=model.device)).logits
     before_each = logits[0, len(prompt) - 1 : -1].float()
-    return before_each.log_softmax(-1), torch.tensor(ids, device=model.device)
+    return before_each, torch.tensor(ids, device=model.device)
 
 
 def cost(plain, small, tokenizer, answered: list[tuple[list[dict], str]]) -> pd.DataFrame:
@@ -32,8 +34,10 @@ def cost(plain, small, tokenizer, answered: list[tuple[list[dict], str]]) -> pd.
     """
     rows = []
     for messages, answer in answered:
-        before, ids = answer_log_probs(plain, tokenizer, messages, answer)
-        after, _ = answer_log_probs(small, tokenizer, messages, answer)
+        (before, ids), (after, _) = (
+            answer_logits(model, tokenizer, messages, answer) for model in (plain, small)
+        )
+        before, after = before.log_softmax(-1), after.log_softmax(-1)
         nats = [-each.gather(1, ids[:, None]).mean().item() for each in (before, after)]
         rows.append(
             {

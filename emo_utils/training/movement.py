@@ -7,6 +7,7 @@ import torch
 from tqdm import tqdm
 
 from emo_utils.data import training_rows
+from emo_utils.models import four_bits
 from emo_utils.stats import intervals
 from emo_utils.training import fitting, packed
 
@@ -94,16 +95,8 @@ def answer_loss(model, tokenizer, prompt: list[dict], answer: str) -> float:
     """How unlikely an answer is to a model: mean negative log-probability of its tokens and of the
     end behind them, given the prompt's messages; nats a token.
     """
-    before = tokenizer.apply_chat_template(
-        prompt, add_generation_prompt=True, tokenize=True, return_dict=True
-    )["input_ids"]
-    tokens = tokenizer(answer, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
-    with torch.inference_mode():
-        logits = model(torch.tensor([before + tokens], device=model.device)).logits[0]
-    predicting = logits[len(before) - 1 : -1].float()  # a place's logits are of the token behind it
-    return torch.nn.functional.cross_entropy(
-        predicting, torch.tensor(tokens, device=model.device)
-    ).item()
+    logits, tokens = four_bits.answer_logits(model, tokenizer, prompt, answer, ended=True)
+    return torch.nn.functional.cross_entropy(logits, tokens).item()
 
 
 # What kind of number the records of a training are; those not named are means.
