@@ -113,7 +113,7 @@ STEPS = (
         memory_mb=4100,
         seconds=210,
     ),
-    Step("01_two_arms", "01_two_arms", files=_ARMS, memory_mb=2700, seconds=200),
+    Step("01_two_arms", "01_two_arms", files=_ARMS, memory_mb=4300, seconds=260),
     Step(
         "05_emotion_scoring",
         "05_emotion_scoring",
