@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 
 from emo_utils.experiment import provenance
-from emo_utils.project import PROFILES, settings
+from emo_utils.project import PROFILES, REFERENCE, settings
 
 # Passes over each token when all weights are trained: forward, backward to the activations and to
 # the weights; the reference model's forward pass for DPO and KTO; both models once more for the

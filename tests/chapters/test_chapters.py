@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from played import home_in, play, records_of
 
+from emo_utils.claims import ledger
 from emo_utils.data import dialogues, marked_sentences
 from emo_utils.experiment import results
 from emo_utils.judging import decisions, preference, remote, screens
@@ -277,6 +278,11 @@ def test_emotion_counts_each_systems_own_questions(home, monkeypatch):
     assert gates_.value["said twice", "emodoctor.table1"] == np.mean(warm)
     assert gates_.value["padding alone", "emodoctor.table1"] == -np.mean(warm)
     assert len(gates_) == 5 and set(gates_.n) == {4}
+    # Four questions have values, and no interval, test or verdict.
+    assert set(found.interval) == {"none"} and found.p.isna().all()
+    assert (found.ci_low == found.value).all() and (found.ci_high == found.value).all()
+    verdicts = ledger.verdicts(played.records, ("emodoctor.table1",))
+    assert set(verdicts.here) == {"not measured"}
 
 
 # Chapter 6
