@@ -211,8 +211,12 @@ def marked(frame: pd.DataFrame, column: str = "ours") -> pd.Series:
 
 def corrected_in_words(frame: pd.DataFrame) -> list[str]:
     """The corrected verdicts of a ledger with Holm's p-values; empty where nothing was measured."""
+
+    def p_text(p: float) -> str:
+        return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
     return [
-        "" if np.isnan(r.p_adjusted) else f"{r.corrected}, p = {r.p_adjusted:.3f}"
+        "" if np.isnan(r.p_adjusted) else f"{r.corrected}, {p_text(r.p_adjusted)}"
         for r in frame.itertuples()
     ]
 

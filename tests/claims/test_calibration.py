@@ -6,12 +6,14 @@ import gc
 import importlib.util
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 
 from emo_utils.claims import deciding
 from emo_utils.claims import ledger as claims_ledger
 from emo_utils.project import ROOT
+from emo_utils.stats import comparisons
 
 spec = importlib.util.spec_from_file_location("simulated_books", ROOT / "benchmarks/verdicts.py")
 simulated = importlib.util.module_from_spec(spec)
@@ -108,6 +110,27 @@ def test_a_claims_p_value_is_five_percent_where_its_verdict_turns():
         found = sums(four, *z)
         decided = deciding.our_verdict(four, found)[0] in ("supported", "contradicted")
         assert decided == (deciding.p_value(four, found) <= 0.05)
+
+
+def test_corrected_verdicts_are_said_with_holms_p_value():
+    frame = pd.DataFrame(
+        {
+            "corrected": ["supported", "undecided", "not measured"],
+            "p_adjusted": [1e-5, 0.25, np.nan],
+        }
+    )
+    said = claims_ledger.corrected_in_words(frame)
+    assert said == ["supported, p < 0.001", "undecided, p = 0.250", ""]
+
+
+def test_the_correction_is_holms_over_what_was_measured():
+    [frame] = books(1, 65, planted=0.12, chapters=EMOTION)
+    measured = frame[frame.ours != "not measured"]
+    assert measured.p_adjusted.tolist() == pytest.approx(comparisons.holm(measured.p).tolist())
+    turned = frame[frame.ours != frame.corrected]
+    assert (turned.corrected == "undecided").all() and (turned.p_adjusted > 0.05).all()
+    chapter = claims_ledger.ledger(pd.DataFrame(columns=["table"]), ("emodoctor.table1",))
+    assert len(chapter) == 12 and chapter.p_adjusted.isna().all()
 
 
 def test_a_sum_over_seeds_stands_before_one_over_items():
