@@ -27,7 +27,7 @@ def page(tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "GENERATED", tmp_path)
     coverage = [
         {"what": what, "data": data, "seeds": seeds, "n": n, "method": method, "coverage": 0.9}
-        for _, what, data, seeds in calibration.PANELS
+        for _, what, data, seeds, _ in calibration.PANELS
         for n in (10, 65)
         for method in ("Student t", "percentile bootstrap")
     ]
