@@ -26,6 +26,9 @@ PANELS = (
 
 def write_calibration() -> None:
     """Both figures, and the table of simulated books, with where and when each was made."""
+    if not (COVERAGE.is_file() and VERDICTS.is_file()):
+        not_measured()
+        return
     coverage, about_coverage = read(COVERAGE)
     verdicts, about_verdicts = read(VERDICTS)
     coverage_figure(coverage, layout.GENERATED / "coverage.svg")
@@ -41,6 +44,20 @@ def write_calibration() -> None:
             ]
         ),
     )
+
+
+def not_measured() -> None:
+    """What the page shows where a benchmark was not run with --keep yet."""
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    layout.GENERATED.mkdir(parents=True, exist_ok=True)
+    for name in ("coverage.svg", "verdicts.svg"):
+        figure = plt.figure(figsize=(4, 1))
+        figure.text(0.5, 0.5, "not measured yet", ha="center")
+        figure.savefig(layout.GENERATED / name, metadata={"Date": None})
+        plt.close(figure)
+    write_atomic(layout.GENERATED / "calibration.md", "Not measured yet.\n")
 
 
 def read(path: Path) -> tuple[pd.DataFrame, dict]:
