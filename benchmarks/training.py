@@ -9,6 +9,8 @@ in one run on this machine.
         time and memory with more rows and with longer ones
     .venv/bin/python benchmarks/training.py --rows FILE.jsonl
         on rows of a file with `question` and `answer`, such as icliniq's
+    .venv/bin/python benchmarks/training.py --model Qwen2.5-Coder-0.5B-Instruct --count 8
+        with another base model
     ONEDNN_MAX_CPU_ISA=AVX2 .venv/bin/python benchmarks/training.py
             --ways ours "stock TRL" "stock TRL in fp32"
         as on a processor without bf16 units
@@ -54,6 +56,7 @@ WITHOUT = {
     "sharing": "a prompt computed again for each of its answers",
     "bf16 weights": "frozen weights kept in fp32 and rounded in every pass",
     "bf16": "fp32 products",
+    "computing again": "all activations kept for the backward pass",
     "kept memory": "memory given back to the system after each use",
 }
 
@@ -88,7 +91,8 @@ def work(spec: dict, out: Path) -> None:
     if spec["way"] == "ours":
         left_out = spec.get("without", "nothing")
         precision = choose_precision("fp32" if left_out == "bf16" else "auto")
-        model, tokenizer = loading.load(BASE, "float32")
+        held = "float32" if left_out == "bf16 weights" else recipe.held_in(precision, RANK)
+        model, tokenizer = loading.load(spec["model"], held)
         shared = recipe.shared(
             Path(spec["folder"]),
             batch_size=spec["batch"],
@@ -99,7 +103,7 @@ def work(spec: dict, out: Path) -> None:
         )
         _leave_out(left_out, packed)
     else:
-        folder = fetching.fetch(BASE)
+        folder = fetching.fetch(spec["model"])
         model, tokenizer = (
             AutoModelForCausalLM.from_pretrained(folder),
             AutoTokenizer.from_pretrained(folder),
@@ -157,6 +161,8 @@ def _leave_out(name: str, packed) -> None:
         packed._replace = lambda model: None
     elif name == "bf16 weights":
         torch.nn.Linear.to = lambda layer, *arguments, **options: layer
+    elif name == "computing again":
+        packed.keep_products = lambda model: None
     elif name == "sharing":
         together = packed.layout
 
@@ -278,7 +284,8 @@ def _settings(spec: dict, folder: Path) -> Path:
     ]
     given = (
         SETTINGS
-        | {"batch_size": spec["batch"], "lora_rank": RANK, "max_length": spec["max_length"]}
+        | {"base_model": spec["model"], "lora_rank": RANK}
+        | {"batch_size": spec["batch"], "max_length": spec["max_length"]}
         | ({} if spec["stage"] == "sft" else {"beta": BETA})
     )
     if spec["stage"] != "kto":
@@ -314,8 +321,8 @@ def peak() -> float:
     )
 
 
-def weights() -> int:
-    """Parameters in the products of the base model's layers; the vocabulary's are left out, they
+def weights(name: str) -> int:
+    """Parameters in the products of a base model's layers; the vocabulary's are left out, they
     meet the answers' tokens alone.
     """
     import torch
@@ -324,7 +331,7 @@ def weights() -> int:
     from emo_utils.models import fetching
 
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(fetching.fetch(BASE)))
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(fetching.fetch(name)))
     return sum(
         p.numel() for name, p in model.named_parameters() if "embed" not in name and p.dim() == 2
     )
@@ -363,13 +370,14 @@ def compare(options, folder: Path) -> list[dict]:
         if "LLaMA-Factory" in options.ways
         else None
     )
-    rows, table, size = dialogues(options.rows, options.count), [], weights()
+    rows, table, size = dialogues(options.rows, options.count), [], weights(options.model)
     for stage in options.stages:
         examples = examples_of(
             stage, rows[: len(rows) // 2] if stage == "kto" else rows, options.batch
         )
         spec = {
             "stage": stage,
+            "model": options.model,
             "batch": options.batch,
             "device_batch": at_once(stage, options),
             "max_length": 1024,
@@ -436,6 +444,7 @@ def shares(options, folder: Path) -> list[dict]:
         spec = {
             "way": "ours",
             "stage": stage,
+            "model": options.model,
             "batch": options.batch,
             "device_batch": at_once(stage, options),
             "max_length": 1024,
@@ -494,6 +503,7 @@ def growth(options, folder: Path) -> list[dict]:
                 {
                     "way": "ours",
                     "stage": stage,
+                    "model": options.model,
                     "batch": 2,
                     "device_batch": 2,
                     "max_length": 4096,
@@ -532,6 +542,9 @@ def main() -> None:
         "--rows",
         type=Path,
         help="JSON lines with question and answer (default: the shipped EQ+SR rows)",
+    )
+    parser.add_argument(
+        "--model", default=BASE, help=f"registered weights that are trained (default: {BASE})"
     )
     parser.add_argument("--count", type=int, default=24, help="rows (default: 24)")
     parser.add_argument(

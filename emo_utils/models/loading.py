@@ -36,12 +36,11 @@ def load(
     """Model (eval mode, on the accelerator if there is one) and tokenizer of a registered name.
 
     checkpoints: folders written by `model_cards.save`, applied in order: an adapter is merged into
-    what came before, a whole model replaces it. Merging is done in fp32 and rounded to `dtype`
-    once.
+    what came before, a whole model replaces it. Merging is done in fp32, layer by layer, and
+    rounded to `dtype` once; no other copy of the weights is made.
     quantization: `nf4` then turns the weights into 4 bits, for adapters to be trained on.
     """
     import torch
-    from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from emo_utils.models import attention
@@ -56,11 +55,11 @@ def load(
         tokenizer.chat_template = DATE + tokenizer.chat_template
     whole = [c for c in checkpoints if not (c / "adapter_config.json").is_file()]
     adapters = checkpoints[checkpoints.index(whole[-1]) + 1 :] if whole else checkpoints
-    model = AutoModelForCausalLM.from_pretrained(
-        whole[-1] if whole else path, dtype=torch.float32 if adapters else getattr(torch, dtype)
-    )
-    for adapter in adapters:
-        model = PeftModel.from_pretrained(model, adapter).merge_and_unload().requires_grad_(True)
+    # Weights that adapters change are read as they are stored: rounded before, they would be twice.
+    stored = "auto" if adapters and dtype != "float32" else getattr(torch, dtype)
+    model = AutoModelForCausalLM.from_pretrained(whole[-1] if whole else path, dtype=stored)
+    for layer, weight in _with_adapters(model, adapters):
+        model.get_submodule(layer).weight.data = weight.to(getattr(torch, dtype))
     model = model.to(getattr(torch, dtype))
     if quantization == "nf4":
         return _in_four_bits(model), tokenizer
@@ -93,35 +92,37 @@ def each(name: str, dtype: str, chains: dict[str, list[Path]]):
         if any(not (folder / "adapter_config.json").is_file() for folder in chain):
             yield key, load(name, dtype, chain)[0], tokenizer
             continue
-        changed = _with_adapters(base, chain)
+        changed = []
         with torch.no_grad():
-            for layer, weight in changed.items():
+            for layer, weight in _with_adapters(base, chain):
                 model.get_submodule(layer).weight.copy_(weight)
+                changed.append(layer)
         yield key, model, tokenizer
         with torch.no_grad():
             for layer in changed:
                 model.get_submodule(layer).weight.copy_(base.get_submodule(layer).weight)
 
 
-def _with_adapters(base, chain: list[Path]) -> dict:
-    """Names of the layers that a chain of adapters changes, with their new weights."""
+def _with_adapters(base, chain: list[Path]):
+    """Yield each layer that a chain of adapters changes, with its new weights in fp32."""
     from safetensors.torch import load_file
 
-    found: dict = {}
+    changes: dict[str, list] = {}
     for folder in chain:
         config = json.loads((folder / "adapter_config.json").read_text())
         tensors = load_file(folder / "adapter_model.safetensors")
         for key, first in tensors.items():
             if key.endswith(".lora_A.weight"):
                 layer = key.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
-                weight, second = (
-                    found.get(layer, base.get_submodule(layer).weight.detach()),
-                    tensors[key.replace("lora_A", "lora_B")],
+                second = tensors[key.replace("lora_A", "lora_B")]
+                changes.setdefault(layer, []).append(
+                    (first, second, config["lora_alpha"] / config["r"])
                 )
-                found[layer] = weight + (second @ first).to(weight.device) * (
-                    config["lora_alpha"] / config["r"]
-                )
-    return found
+    for layer, parts in changes.items():
+        weight = base.get_submodule(layer).weight.detach().float()
+        for first, second, scale in parts:
+            weight = weight + (second @ first).to(weight.device) * scale
+        yield layer, weight
 
 
 def _in_four_bits(model):

@@ -2,17 +2,32 @@
 
 TRL's trainers ask the model for the log-probabilities of a batch of answers; here they are computed
 on one row of tokens. Rows that share a prompt (the two answers of a DPO pair) share its tokens, and
-only the tokens before an answer's next one meet the vocabulary. The objectives stay TRL's; on a GPU
-its own kernels serve.
+only the tokens before an answer's next one meet the vocabulary, some at a time. The objectives stay
+TRL's; on a GPU its own kernels serve.
+
+Under adapters the frozen weights are in bf16; where the activations of a batch are large, of each
+layer only the products with weights wait for the backward pass, and the rest is computed again.
 """
 
+import contextlib
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch.nn.functional import cross_entropy, linear
+from torch.utils.checkpoint import (
+    CheckpointPolicy,
+    checkpoint,
+    create_selective_checkpoint_contexts,
+)
+from transformers.modeling_layers import GradientCheckpointingLayer
 from trl.trainer.utils import FusedCausalLMOutput
 
 from emo_utils.models import attention
+
+LOGITS = 2**25  # numbers of a table of logits in memory at once: 134 MB in fp32
+ROOM = 2e9  # bytes that a batch's activations may take before some are computed again
+THIN = 8  # a product of so many times more columns than it sums over is computed again
 
 
 @dataclass(frozen=True)
@@ -90,16 +105,86 @@ def answer_logits(model, place: Layout) -> torch.Tensor:
     """Logits from which each answer token of a layout is predicted, in fp32,
     shape (answer tokens, vocabulary).
     """
-    kept = model.config._attn_implementation
-    model.config._attn_implementation = attention.PACKED
-    try:
+    head = model.get_output_embeddings()
+    return linear(before_answers(model, place), head.weight, head.bias).float()
+
+
+def before_answers(model, place: Layout) -> torch.Tensor:
+    """Hidden states from which the answer tokens of a layout are predicted, shape
+    (answer tokens, width).
+    """
+    with _attending(model, attention.PACKED):
         hidden = model.base_model(
             place.tokens, position_ids=place.positions, use_cache=False, groups=place.groups
         ).last_hidden_state
+    return hidden[0, place.source]
+
+
+@contextlib.contextmanager
+def _attending(model, form: str):
+    """Let a model use one form of attention, and afterwards the one before."""
+    kept = model.config._attn_implementation
+    model.config._attn_implementation = form
+    try:
+        yield
     finally:
         model.config._attn_implementation = kept
-    head = model.get_output_embeddings()
-    return linear(hidden[0, place.source], head.weight, head.bias).float()
+
+
+def scores(hidden: torch.Tensor, head, target: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Log-probability of each target, entropy, mean of the logits, and whether the target is the
+    likeliest token; each of shape (tokens,). Only the first has a gradient.
+
+    hidden: (tokens, width). The table of logits is never whole in memory. A frozen head's gradient
+    for `hidden` comes with the log-probabilities, as each is one number of one token; a head that
+    is trained keeps its logits.
+    """
+    dtype = (
+        torch.get_autocast_dtype(hidden.device.type)
+        if torch.is_autocast_enabled(hidden.device.type)
+        else hidden.dtype
+    )
+    if head.weight.requires_grad and torch.is_grad_enabled():
+        return _scores_of(linear(hidden, head.weight, head.bias).float(), target)
+    bias = None if head.bias is None else head.bias.to(dtype)
+    return _FrozenHead.apply(hidden, head.weight.to(dtype), bias, target)
+
+
+def _scores_of(logits: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    log_probs = -cross_entropy(logits, target, reduction="none")
+    with torch.no_grad():
+        normalizer = logits.gather(1, target[:, None])[:, 0] - log_probs
+        # sum p z = normalizer - entropy;
+        # p is recomputed once, in place of a copy kept for the backward pass
+        entropy = normalizer - (logits - normalizer[:, None]).exp_().mul_(logits).sum(-1)
+        return log_probs, entropy, logits.mean(-1), logits.argmax(-1) == target
+
+
+class _FrozenHead(torch.autograd.Function):
+    """`scores` of a head that is not trained, some tokens at a time."""
+
+    @staticmethod
+    def forward(ctx, hidden, weight, bias, target):
+        tokens = max(LOGITS // len(weight), 1)
+        parts, slopes = [], []
+        for part, wanted in zip(hidden.split(tokens), target.split(tokens), strict=True):
+            logits = linear(part.to(weight.dtype), weight, bias).float()
+            parts.append(_scores_of(logits, wanted))
+            if ctx.needs_input_grad[0]:
+                # d log p(target) / d logits = [target] - p
+                slope = logits.softmax(-1).neg_()
+                slope[torch.arange(len(wanted), device=slope.device), wanted] += 1
+                slopes.append((slope.to(weight.dtype) @ weight).to(hidden.dtype))
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(torch.cat(slopes))
+        log_probs, entropy, mean_logits, is_top1 = (torch.cat(each) for each in zip(*parts))
+        ctx.mark_non_differentiable(entropy, mean_logits, is_top1)
+        return log_probs, entropy, mean_logits, is_top1
+
+    @staticmethod
+    def backward(ctx, gradient, *_):
+        (slopes,) = ctx.saved_tensors
+        return gradient[:, None].to(slopes.dtype) * slopes, None, None, None
 
 
 def log_probabilities(model, input_ids, attention_mask, labels) -> FusedCausalLMOutput:
@@ -110,14 +195,9 @@ def log_probabilities(model, input_ids, attention_mask, labels) -> FusedCausalLM
     loss (mean over the answers' tokens).
     """
     place = layout(input_ids, attention_mask, labels)
-    logits = answer_logits(model, place)
-    log_probs = -cross_entropy(logits, place.target, reduction="none")
-    with torch.no_grad():
-        normalizer = logits.gather(1, place.target[:, None])[:, 0] - log_probs
-        # sum p z = normalizer - entropy;
-        # p is recomputed once, in place of a copy kept for the backward pass
-        entropy = normalizer - (logits - normalizer[:, None]).exp_().mul_(logits).sum(-1)
-        mean_logits, is_top1 = logits.mean(-1), logits.argmax(-1) == place.target
+    log_probs, entropy, mean_logits, is_top1 = scores(
+        before_answers(model, place), model.get_output_embeddings(), place.target
+    )
 
     def table(values: torch.Tensor) -> torch.Tensor:
         return values.new_zeros(len(input_ids), input_ids.shape[1] - 1).index_put(
@@ -155,10 +235,69 @@ def pack(trainer) -> bool:
     if trainer.args.bf16:
         for layer in frozen:  # autocast would round them anew in every pass, to the same values
             layer.to(torch.bfloat16)
+    if frozen:
+        # What the layers add to stays in fp32, whatever the weights are held in.
+        model.get_input_embeddings().register_forward_hook(lambda *call: call[-1].float())
+        keep_products(model)
     for each in (model, getattr(trainer, "ref_model", None)):
         if each is not None:
             _replace(each)
     return True
+
+
+def activations(config, tokens: int) -> float:
+    """Bytes that the layers of a model keep of so many tokens for the backward pass, about: what
+    was measured for Llama and Qwen2 in bf16 under adapters.
+    """
+    return (
+        config.num_hidden_layers
+        * tokens
+        * (52 * config.hidden_size + 10 * config.intermediate_size)
+    )
+
+
+def keep_products(model) -> None:
+    """Let each layer keep only its products with weights for the backward pass where the
+    activations of a batch exceed `ROOM`, and compute the rest again: the same numbers in a third of
+    the memory, at the price of a few passes over it, which narrow models feel.
+    """
+    config = model.config.get_text_config()
+    if not hasattr(config, "intermediate_size"):
+        return
+
+    def contexts():
+        first, second = create_selective_checkpoint_contexts(_is_kept)
+        return first, _again(model, model.config._attn_implementation, second)
+
+    def computed(forward, hidden, *args, **options):
+        if not torch.is_grad_enabled() or activations(config, hidden[..., 0].numel()) <= ROOM:
+            return forward(hidden, *args, **options)
+        return checkpoint(
+            forward, hidden, *args, use_reentrant=False, context_fn=contexts, **options
+        )
+
+    for layer in model.modules():
+        # The library's own switch is put back by trainers, with a function of theirs.
+        if isinstance(layer, GradientCheckpointingLayer):
+            layer.forward = partial(computed, layer.forward)
+
+
+@contextlib.contextmanager
+def _again(model, form: str, mode):
+    """Compute a layer again in its backward pass, with the attention of its forward pass."""
+    with _attending(model, form), mode:
+        yield
+
+
+def _is_kept(context, operation, *tensors, **options) -> CheckpointPolicy:
+    """Products with weights are kept, but for an adapter's second, which is thin: it costs less
+    than its place.
+    """
+    if operation in (torch.ops.aten.mm.default, torch.ops.aten.addmm.default):
+        inner, outer = tensors[-1].shape
+        if inner * THIN > outer:
+            return CheckpointPolicy.MUST_SAVE
+    return CheckpointPolicy.PREFER_RECOMPUTE
 
 
 def changes_logits(model) -> bool:

@@ -30,6 +30,13 @@ def lora(rank: int) -> LoraConfig | None:
     )
 
 
+def held_in(precision: Precision, lora_rank: int) -> str:
+    """Number format in which a base model is loaded for training: that of the products where its
+    weights are frozen under adapters, so that they are in memory once; fp32 where all are trained.
+    """
+    return precision.dtype if lora_rank else "float32"
+
+
 def shared(
     output: Path,
     *,

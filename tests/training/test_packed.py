@@ -2,13 +2,17 @@
 against transformers' own.
 """
 
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 import torch
+from peft import get_peft_model
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from emo_utils.models import attention, loading
-from emo_utils.training import packed
+from emo_utils.models.precision import Precision
+from emo_utils.training import packed, recipe
 
 INF = float("inf")
 
@@ -127,3 +131,133 @@ def test_a_model_that_changes_its_logits_keeps_the_trainers_own_way():
         accelerator=SimpleNamespace(unwrap_model=lambda m: m, device=torch.device("cpu")),
     )
     assert packed.pack(trainer) is False and model.forward == "untouched"
+
+
+# What a training holds in memory
+
+
+@pytest.mark.parametrize("tokens", [1, 7, 40])
+def test_a_frozen_head_gives_the_scores_and_gradients_of_whole_logits(monkeypatch, tokens):
+    """Some tokens at a time, with a bias and a last part that is shorter."""
+    torch.manual_seed(0)
+    hidden, target = torch.randn(tokens, 8, requires_grad=True), torch.randint(0, 50, (tokens,))
+    head, weights = torch.nn.Linear(8, 50), torch.randn(tokens)
+    monkeypatch.setattr(packed, "LOGITS", 50 * 3)
+    found = []
+    for trained in (True, False):
+        head.weight.requires_grad_(trained)
+        hidden.grad = None
+        results = packed.scores(hidden, head, target)
+        (results[0] * weights).sum().backward()
+        assert not any(each.requires_grad for each in results[1:])
+        found.append([*(each.detach() for each in results), hidden.grad])
+    for whole, parts in zip(*found, strict=True):
+        torch.testing.assert_close(parts, whole, atol=1e-5, rtol=1e-5)
+
+
+def frozen_under_adapters(dtype: str):
+    """A tiny model with adapters that change something, as a trainer packs it, and its base."""
+    torch.manual_seed(5)
+    model, _ = loading.load("tiny-llama", dtype)
+    adapted = get_peft_model(model, recipe.lora(4)).train()
+    for name, weight in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.05)
+    trainer = SimpleNamespace(
+        model=adapted,
+        args=SimpleNamespace(bf16=dtype == "bfloat16"),
+        accelerator=SimpleNamespace(unwrap_model=lambda m: m, device=torch.device("cpu")),
+    )
+    assert packed.pack(trainer)
+    return adapted, model
+
+
+def step(adapted, model, autocast: bool = False):
+    """One pass forward and one backward over two rows; the loss and the adapters' gradients."""
+    ids = torch.arange(3, 43).view(2, 20)
+    labels = ids.clone()
+    labels[:, :6] = -100
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        loss = packed.log_probabilities(model, ids, torch.ones_like(ids), labels).loss
+    loss.backward()
+    return loss.item(), [p.grad.clone() for p in adapted.parameters() if p.requires_grad]
+
+
+class Watching(TorchDispatchMode):
+    """Tell a function of each operation, its arguments and its result."""
+
+    def __init__(self, note):
+        super().__init__()
+        self.note = note
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        result = operation(*args, **(kwargs or {}))
+        self.note(operation, args, result)
+        return result
+
+
+def test_frozen_weights_are_held_once_and_in_bf16(tiny):
+    """Before, during and after a step there is one copy of them, and none in fp32."""
+    assert recipe.held_in(Precision("bfloat16", ""), 16) == "bfloat16"
+    assert recipe.held_in(Precision("bfloat16", ""), 0) == "float32"
+    adapted, model = frozen_under_adapters("bfloat16")
+    frozen = [p for p in adapted.parameters() if not p.requires_grad]
+    assert {p.dtype for p in frozen} == {torch.bfloat16}
+    assert {p.dtype for p in adapted.parameters() if p.requires_grad} == {torch.float32}
+    table, large = model.get_input_embeddings().weight, set()
+
+    def note(operation, args, result):
+        if torch.is_tensor(result) and result.numel() >= table.numel():
+            large.add(result.untyped_storage().data_ptr())
+
+    with Watching(note):
+        step(adapted, model, autocast=True)
+    assert large == {table.untyped_storage().data_ptr()}  # as the view that the head multiplies by
+    assert model.get_output_embeddings().weight is table
+
+
+def products_of_a_step(room: float, monkeypatch):
+    """Loss, gradients, how often a step multiplied by each frozen weight as it lies in memory
+    (forward) or stands in it (backward), and how often it passed a gate (SwiGLU).
+    """
+    monkeypatch.setattr(packed, "ROOM", room)
+    adapted, model = frozen_under_adapters("float32")
+    weights = {
+        p.untyped_storage().data_ptr(): name
+        for name, p in adapted.named_parameters()
+        if "base_layer" in name
+    }
+    made, other = Counter(), Counter()
+
+    def note(operation, args, result):
+        other[operation] += 1
+        if operation is torch.ops.aten.mm.default:
+            made[weights.get(args[1].untyped_storage().data_ptr())] += 1
+
+    with Watching(note):
+        loss, gradients = step(adapted, model)
+    del made[None]
+    return loss, gradients, made, other[torch.ops.aten.silu.default]
+
+
+def test_what_is_computed_again_are_no_products_with_weights(tiny, monkeypatch):
+    """A step makes as many of them as one that has room for everything, and has the same numbers;
+    what lies between them is computed twice, in each of two layers.
+    """
+    loss, gradients, made, between = products_of_a_step(1e9, monkeypatch)
+    again, others, kept, twice = products_of_a_step(0, monkeypatch)
+    assert loss == again and all(map(torch.equal, gradients, others))
+    assert kept == made and len(made) == 14 and (between, twice) == (2, 4)
+
+
+def test_losses_in_bf16_are_those_of_weights_loaded_in_fp32(tiny):
+    """Layers are rounded either way; here also the embedding, which answers read rounded."""
+    both = [step(*frozen_under_adapters("bfloat16"), autocast=True)]
+    torch.manual_seed(5)
+    adapted, model = frozen_under_adapters("float32")
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Linear) and not layer.weight.requires_grad:
+            if layer is not model.get_output_embeddings():
+                layer.to(torch.bfloat16)
+    both.append(step(adapted, model, autocast=True))
+    assert both[0][0] == pytest.approx(both[1][0], abs=1e-2)
