@@ -2,6 +2,8 @@
 against transformers' own.
 """
 
+import subprocess
+import sys
 from collections import Counter
 from types import SimpleNamespace
 
@@ -221,6 +223,7 @@ def products_of_a_step(room: float, monkeypatch):
     (forward) or stands in it (backward), and how often it passed a gate (SwiGLU).
     """
     monkeypatch.setattr(packed, "ROOM", room)
+    monkeypatch.setattr(packed, "give_back_large", lambda: None)  # it holds for the whole process
     adapted, model = frozen_under_adapters("float32")
     weights = {
         p.untyped_storage().data_ptr(): name
@@ -261,3 +264,35 @@ def test_losses_in_bf16_are_those_of_weights_loaded_in_fp32(tiny):
                 layer.to(torch.bfloat16)
     both.append(step(adapted, model, autocast=True))
     assert both[0][0] == pytest.approx(both[1][0], abs=1e-2)
+
+
+@pytest.mark.slow
+def test_large_tensors_leave_no_holes():
+    """In a process of its own: beside what is kept, large tensors that are gone hold nothing of the
+    system's memory; in glibc's heap as it is each of them leaves a hole.
+    """
+    program = """
+import sys
+import torch
+from emo_utils.training import packed
+
+def megabytes():
+    status = open("/proc/self/status").read()
+    return int(status.split("RssAnon:")[1].split()[0]) / 1000
+
+set_here = packed.give_back_large() if sys.argv[1] == "given back" else False
+kept, before = [], megabytes()
+for _ in range(8):
+    passing = torch.ones(3 * 2**21)  # 25 MB
+    kept.append(torch.ones(2**21))  # 8 MB
+    del passing
+print(set_here, megabytes() - before)
+"""
+    grown = {}
+    for way in ("as it is", "given back"):
+        done = subprocess.run(
+            [sys.executable, "-c", program, way], capture_output=True, text=True, check=True
+        )
+        set_here, grown[way] = done.stdout.split()
+    assert set_here == "True" and float(grown["given back"]) < 8 * 8.4 + 15
+    assert float(grown["as it is"]) > 1.5 * float(grown["given back"])
