@@ -124,6 +124,16 @@ def sums_of_cells(records: pd.DataFrame) -> dict[str, tuple]:
     return found
 
 
+def take_older(sums: dict[str, tuple], comparisons: list[Comparison]) -> None:
+    """Let records of before p-values were kept, which name their sum of cells alone, stand for it
+    whatever it is held against: their interval says as much of every edge.
+    """
+    for comparison in comparisons:
+        older = sums.get(comparison.sum)
+        if comparison.key not in sums and older and older[3] is None:
+            sums[comparison.key] = older
+
+
 def printed_verdict(claim: dict, numbers: pd.DataFrame) -> tuple[str, list]:
     """The verdict by the paper's own numbers (see PRINTED), and the comparisons.
 

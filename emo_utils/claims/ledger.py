@@ -171,12 +171,9 @@ def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
         )
     numbers, sums, rows = published(), deciding.sums_of_cells(records), []
     for claim in claims():
-        touched = {
-            t
-            for test in claim["tests"]["ours"] or ()
-            for c in test.comparisons
-            for _, t, _, _ in c.terms
-        }
+        asked = [c for test in claim["tests"]["ours"] or () for c in test.comparisons]
+        deciding.take_older(sums, asked)
+        touched = {table for c in asked for _, table, _, _ in c.terms}
         (printed, first), (ours, second, why) = (
             deciding.printed_verdict(claim, numbers),
             deciding.our_verdict(claim, sums, records),
