@@ -14,6 +14,8 @@ from emo_utils.models import registry
 from emo_utils.project import ROOT, notebook_cells, write_atomic
 from emo_utils.report import figures, kept_runs, result_tables
 
+NONE_JUDGED = "None in this profile: fewer than ten questions give no interval and no verdict."
+
 
 def write_front(profile: str, ledger: pd.DataFrame) -> None:
     """The first page's numbers: verdicts, the figure of comfort against knowledge,
@@ -79,7 +81,7 @@ def write_front(profile: str, ledger: pd.DataFrame) -> None:
         "## The chapters, and what each costs to run again\n\n"
         f"{_map_html(profile)}\n\n"
         "## The claims that we hold against our own numbers\n\n"
-        f"{claims_page.measured_html(measured)}\n",
+        f"{claims_page.measured_html(measured) if len(measured) else NONE_JUDGED}\n",
     )
 
 

@@ -18,12 +18,8 @@ def dom(*given) -> str:
 def test_first_page_shows_badge_figure_and_verdicts(html, tmp_path):
     text = dom(html / "index.html", tmp_path)
     assert re.search(r'class="companion-badge companion-smoke">smoke profile<', text)
-    assert (
-        text.count("<td>undecided</td>")
-        + text.count("<td>supported</td>")
-        + text.count("<td>contradicted</td>")
-        >= 20
-    )
+    counts = re.findall(r"\d+ hold, \d+ open, \d+ fail, \d+ cannot be judged", text)
+    assert len(counts) >= 5  # by the numbers of three papers, by longer runs on two, by ours
     image = re.search(
         r'<img[^>]*alt="Mean emotion score[^"]*"[^>]*src="([^"]+)"'
         r'|<img[^>]*src="([^"]+)"[^>]*alt="Mean emotion score',

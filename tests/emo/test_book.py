@@ -49,7 +49,8 @@ def test_book_is_built_from_every_run(book):
         assert f"companion-{shown}" in text, f"{page.name} carries no badge of its profile"
         assert "Traceback" not in text
     front = (html / "index.html").read_text(encoding="utf-8")
-    assert "They mean nothing" in front and "undecided" in front
+    assert "They mean nothing" in front and "cannot be judged" in front
+    assert "fewer than ten questions give no interval and no verdict" in front
 
 
 # What the heads of columns of verdicts name: the source of the numbers.
