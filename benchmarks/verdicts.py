@@ -71,10 +71,10 @@ class Book:
     """Keeps records as a run does, by its own rule of what has an interval."""
 
     values = {"seed": 0}
-    add = runs.Run.add
+    add, records = runs.Run.add, runs.Run.records
 
     def __init__(self):
-        self.records: list[results.Record] = []
+        self._records: dict[tuple, results.Record] = {}
 
     def ledger(self) -> pd.DataFrame:
         return claims_ledger.ledger(results.frame([r.model_dump() for r in self.records]))

@@ -88,7 +88,7 @@ OUTCOMES = {
     "hold": ("borne out", "supported"),
     "open": ("undecided",),
     "fail": ("not borne out", "contradicted in words", "contradicted"),
-    "cannot be judged": ("no number", "not measured"),
+    "cannot be judged": ("no number", "cannot be decided here", "not measured"),
 }
 
 

@@ -88,14 +88,15 @@ EMOTION = (
 PASSED, FAILED, OPEN = "passed", "failed", "open"
 
 
-def add_differences(run, scores: pd.DataFrame, rules: tuple[str, ...], table: str, **how) -> None:
+def add_differences(
+    run, scores: pd.DataFrame, rules: tuple[str, ...], table: str, scorer: str, signature: str
+) -> None:
     """Record the gates of these rules on each metric: the mean difference between what is compared,
     question by question.
 
     scores: one row a question, columns (metric, system). table: whose claims rest on the metrics.
-    how: scorer and signature of the scores.
+    scorer, signature: of the scores.
     """
-    signature = f"paired difference, question by question; {how.pop('signature')}"
     for metric in scores.columns.get_level_values(0).unique():
         for name in rules:
             first, second = RULES[name].above
@@ -106,8 +107,8 @@ def add_differences(run, scores: pd.DataFrame, rules: tuple[str, ...], table: st
                 metric=metric,
                 group=table,
                 kind="difference",
-                signature=signature,
-                **how,
+                scorer=scorer,
+                signature=f"paired difference, question by question; {signature}",
             )
 
 

@@ -41,9 +41,9 @@ def books(count: int, *args, seed: int = 0, **options):
 
 
 def test_where_nothing_differs_few_claims_are_judged():
-    """Of 20 books and 32 claims some 3 % would be judged wrongly, and hardly a book after Holm."""
+    """Of 20 books and 33 claims some 3 % would be judged wrongly, and hardly a book after Holm."""
     found = simulated.tried(books(20, 20))
-    assert found["claims"] == 32 and found["wrong"] < 0.06
+    assert found["claims"] == 33 and found["wrong"] < 0.06
     assert found["after Holm"] <= 0.1 < found["books with a wrong one"]
 
 
@@ -69,10 +69,12 @@ def test_fewer_than_ten_questions_have_no_verdict():
 
 def test_what_is_true_in_a_simulated_world():
     alike, planted = simulated.truths(0.0), simulated.truths(0.1)
-    assert alike.true[alike.true].index.tolist() == ["knowledge-kept"] and not alike.false.any()
+    assert alike.true[alike.true].index.tolist() == ["knowledge-kept"]
+    notable = ["emplifai-sft-llmjp", "emplifai-sft-four", "emplifai-safety"]  # half a point or more
+    assert alike.false[alike.false].index.tolist() == notable
     assert planted.true["dpo-warmest-everywhere"] and planted.true["dpo-beats-prompt"]
     assert not planted.true["tuning-warms"] and not planted.false["tuning-warms"]
-    assert planted.false[planted.false].index.tolist() == ["er-first-warms"]
+    assert planted.false[planted.false].index.tolist() == ["er-first-warms", *notable]
 
 
 def test_verdicts_say_what_their_intervals_cover():
@@ -108,7 +110,10 @@ def test_a_claims_p_value_is_five_percent_where_its_verdict_turns():
     assert fails == pytest.approx(4 * 2 * scipy.stats.norm.sf(2.9))
     for z in np.random.default_rng(0).normal(scale=2.5, size=(300, 4)):
         found = sums(four, *z)
-        decided = deciding.our_verdict(four, found)[0] in ("supported", "contradicted")
+        decided = deciding.our_verdict(four, found, pd.DataFrame(columns=["table"]))[0] in (
+            "supported",
+            "contradicted",
+        )
         assert decided == (deciding.p_value(four, found) <= 0.05)
 
 

@@ -356,8 +356,8 @@ def test_the_verdict_on_our_records_says_what_is_missing():
             for key, i in zip(keys, intervals, strict=False)
         ]
         columns = ["table", "system", "value", "ci_low", "ci_high"]
-        sums = deciding.sums_of_cells(pd.DataFrame(rows, columns=columns))
-        return deciding.our_verdict(claim, sums)[0]
+        records = pd.DataFrame(rows, columns=columns)
+        return deciding.our_verdict(claim, deciding.sums_of_cells(records), records)[0]
 
     above, below, across = (0.1, 0.2), (-0.3, -0.2), (-0.1, 0.1)
     assert verdict([above] * 4) == "supported"
@@ -392,7 +392,8 @@ def test_a_tally_counts_or_shows_the_one_number():
     )
     assert claims_ledger.tally([]) == ""
     chapter = claims_ledger.verdicts(records, ("emodoctor.table1",))
-    assert set(chapter.here) == {"supported (this checkpoint)", "not measured"}
+    shown = {"supported (this checkpoint)", "not measured", claims_ledger.ELSEWHERE}
+    assert set(chapter.here) == shown
     assert len(chapter) > 10
     evidence = [
         (None, (0.1, 0.0, 0.2), outcome) for outcome in (True, True, False, None, None, None)

@@ -19,14 +19,17 @@ def ledger() -> pd.DataFrame:
     records = results.frame([record for run in runs for record in run["records"]])
     longer = claims_page.longer_runs()[0]
     return claims_ledger.ledger(records).assign(
-        longer=longer.ours, longer_evidence=longer.ours_evidence
+        longer=longer.ours,
+        longer_marked=claims_ledger.marked(longer),
+        longer_evidence=longer.ours_evidence,
     )
 
 
 def test_a_count_leaves_no_verdict_out():
     verdicts = pd.Series(["supported", "undecided", "supported"])
     assert claims_page.counted(verdicts, claims_ledger.OURS) == (
-        "**2 supported**, **1 undecided**, **0 contradicted**, **0 not measured**"
+        "**2 supported**, **1 undecided**, **0 contradicted**, **0 cannot be decided here**, "
+        "**0 not measured**"
     )
     assert claims_page.outcomes(verdicts) == "2 hold, 1 open, 0 fail, 0 cannot be judged"
 
@@ -54,8 +57,9 @@ def test_the_claims_page_shows_the_verdicts_of_the_ledger(ledger, tmp_path, monk
     heads = [head.get_text() for head in table.select("thead th")]
     rows = [[cell.get_text() for cell in row.find_all("td")] for row in table.select("tbody tr")]
     shown = pd.DataFrame(rows, columns=heads)
-    assert shown["here"].tolist() == ledger.ours.tolist()
-    assert shown["longer run"].tolist() == ledger.longer.replace("not measured", "").tolist()
+    assert shown["here"].tolist() == claims_ledger.marked(ledger).tolist()
+    of_longer = ledger.longer_marked.where(ledger.longer != "not measured", "")
+    assert shown["longer run"].tolist() == of_longer.tolist()
     chances = claims_page.by_chance()
     assert shown["by chance"].tolist() == [claims_page.shown_chance(chances[c]) for c in ledger.id]
     assert f"here: {claims_ledger.tally(ledger.ours_evidence[0])}" in shown.evidence[0]

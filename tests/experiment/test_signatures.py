@@ -23,6 +23,7 @@ WHO_SCORES = {
     ("emo_utils/scoring/emotion_scorers.py", "reader"),
     ("emo_utils/scoring/emotion_scorers.py", "scored"),
     ("emo_utils/scoring/planted_mistakes.py", "reader"),
+    ("notebooks/01_two_arms.ipynb", "judge"),
     ("notebooks/05_emotion_scoring.ipynb", "first"),
     ("notebooks/07_preference_ablation.ipynb", "reader"),
     ("notebooks/09_emplifai_judge.ipynb", "judge"),

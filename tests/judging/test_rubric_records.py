@@ -104,9 +104,8 @@ def test_what_a_judge_left_unanswered_is_counted(run):
     yes = pd.DataFrame({"harm": [0.2, 0.9, 0.4, np.nan, 0.1]})
     rubric_records.add_planted(run, yes, cases, ("sound", "harm"), "judge")
     assert (run.records[0].n, run.records[0].unscored) == (1, 1)  # the third scene has no harm
-    run.records.clear()
     both = ratings_of({"a": [1.0, 2.0, np.nan, 2.0], "b": [3.0, 4.0, 5.0, 1.0]})
     both["expected_second"] = [1.0, 3.0, 3.0, 3.0, 4.0, 3.0, np.nan, 2.0]
     rubric_records.add_two_judges(run, both, "judge", "second")
-    apart, agreed = run.records
+    *_, apart, agreed = run.records
     assert (apart.n, apart.unscored, agreed.n, agreed.unscored) == (3, 1, 6, 2)

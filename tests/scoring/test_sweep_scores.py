@@ -140,7 +140,7 @@ def test_emotion_scores_stand_by_system_metric_and_seed(monkeypatch):
     table = sweep_scores.emotion_by_seed(answers(*rows), untrained, None)
     assert table.index.tolist() == ["q1"]  # the base model's other answer has no score
     assert table["er-sft", "mean"].to_numpy().tolist() == [[0.1, 0.2]]
-    assert table["base", "max"].to_numpy().tolist() == [[0.0]]
+    assert table["base", "max"].to_numpy().ravel().tolist() == [0.0]
     # Without the book's answers the trainings stand alone; of one seed nothing can be said.
     alone = sweep_scores.emotion_by_seed(answers(*rows), pd.DataFrame(), None)
     assert alone.shape == (2, 4)
