@@ -60,7 +60,7 @@ def write_front(profile: str, ledger: pd.DataFrame) -> None:
         "of *contradicted* ones one lies on the other side, widened for their number. "
         "Each verdict stands beside one that is corrected for the number of claims, and says "
         "whether its interval holds one checkpoint or several trainings "
-        "([how far both can be trusted](book/verdicts)).\n\n"
+        "([how far both can be trusted](book/intervals_and_verdicts)).\n\n"
         "```{figure} book/generated/front.svg\n"
         ":alt: Mean emotion score of each system against the share of the doctor's facts that it "
         "keeps, and against the share of its answers with a safety flag, "

@@ -281,8 +281,8 @@ def test_emotion_counts_each_systems_own_questions(home, monkeypatch):
     # Four questions have values, and no interval, test or verdict.
     assert set(found.interval) == {"none"} and found.p.isna().all()
     assert (found.ci_low == found.value).all() and (found.ci_high == found.value).all()
-    verdicts = ledger.verdicts(played.records, ("emodoctor.table1",))
-    assert set(verdicts.here) == {"not measured"}
+    verdicts = ledger.verdicts(played.run.table(), ("emodoctor.table1",))
+    assert set(verdicts.here) == {"not measured", ledger.ELSEWHERE}
 
 
 # Chapter 6

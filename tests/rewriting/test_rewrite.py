@@ -304,7 +304,7 @@ def test_a_good_reply_is_kept(store, tmp_path):
         settings = Settings("m", address, concurrency=1)
         report = run([ER, EQSR], settings, store)
     assert outcome(report) == {"kept": 2} and report.asked == len(asked) == 2 and not report.reasons
-    shared = {"id": "r1", "number": 1, "question": QUESTION, "answer": ANSWER}
+    shared = {"id": "r1", "number": 1, "question": QUESTION, "answer": ANSWER, "arm": "overt"}
     assert kept([ER, EQSR], settings, store, tmp_path) == [
         shared | {"empathetic_response": TOLD},
         shared | {"emotion": "fear", "emotional_question": FELT, "soothing_response": TOLD},
