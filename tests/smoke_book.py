@@ -112,12 +112,20 @@ def plant(copy: Copy) -> None:
         )
 
 
+def commit(copy: Copy) -> None:
+    """Make the copy a checkout without changes: only of such a one records are kept."""
+    who = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.org")
+    for command in (("init", "--quiet"), ("add", "--all"), (*who, "commit", "--quiet", "-m", "x")):
+        subprocess.run(["git", *command], cwd=copy.folder, check=True)
+
+
 def smoke_book(tmp_path_factory, config) -> Copy:
     """Copy the sources, plant hostile texts in the copy's data, and make the book there with an
     empty cache; its pages go to pytest's cache, too, for `smoke_pages`.
     """
     copy = copied(tmp_path_factory.mktemp("copy") / "project", tmp_path_factory.mktemp("cache"))
     plant(copy)
+    commit(copy)
     copy.output = copy.emo("book", "--profile", "smoke")
     target = _kept_pages(config)
     shutil.rmtree(target.parent, ignore_errors=True)  # those of other sources

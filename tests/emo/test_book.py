@@ -18,6 +18,7 @@ from smoke_book import KEY, Copy, smoke_book
 
 from emo import warm
 from emo_utils.claims import ledger as claims_ledger
+from emo_utils.data.dialogues import REFERENCES
 from emo_utils.experiment.results import SYSTEMS
 from emo_utils.judging.preference import SYSTEMS as COMPARED
 
@@ -123,19 +124,19 @@ def records(book, run: str) -> list[dict]:
         (
             "05_emotion_scoring",
             "emodoctor.table1",
-            SYSTEMS,
+            (*SYSTEMS, *REFERENCES),
             ("empathetic", "comforting", "reassuring", "mean", "max"),
         ),
         (
             "06_knowledge_scoring",
             "emodoctor.table2.doctor",
-            SYSTEMS,
+            (*SYSTEMS, *REFERENCES),
             ("bleu", "bleu1", "rouge1", "rouge2", "rougeL"),
         ),
         (
             "06_knowledge_scoring",
             "emodoctor.table2.modified",
-            SYSTEMS,
+            (*SYSTEMS, *REFERENCES),
             ("bleu", "bleu1", "rouge1", "rouge2", "rougeL"),
         ),
         (
