@@ -117,6 +117,8 @@ def commit(copy: Copy) -> None:
     who = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.org")
     for command in (("init", "--quiet"), ("add", "--all"), (*who, "commit", "--quiet", "-m", "x")):
         subprocess.run(["git", *command], cwd=copy.folder, check=True)
+    # What a test that kills steps writes there is no change of the project.
+    (copy.folder / ".git" / "info" / "exclude").write_text("soak.log\n", encoding="utf-8")
 
 
 def smoke_book(tmp_path_factory, config) -> Copy:
