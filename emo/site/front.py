@@ -92,7 +92,6 @@ def _scoreboard_html(ledger: pd.DataFrame) -> str:
     ways = {
         "by the paper's numbers": "printed",
         "by ours": "ours",
-        "by ours, corrected for their number": "corrected",
         "by longer runs": "longer",
     }
     rows = [

@@ -61,9 +61,9 @@ def test_the_scoreboard_filters_by_its_address(html, tmp_path):
 
 def test_every_answer_can_be_found(html, tmp_path):
     page = html / "book/items.html"
-    assert (
-        len(shown(dom(page, tmp_path / "1"), "companion-items")) == 45
-    )  # nine systems, five questions
+    # Nine systems and three texts of the data to five questions, fifty rows at a time.
+    assert page.read_text(encoding="utf-8").count("<tr><td>") == 60
+    assert len(shown(dom(page, tmp_path / "1"), "companion-items")) == 50
     rows = shown(dom(page, tmp_path / "2", "#system=eqsr-dpo&emotion=fear"), "companion-items")
     assert len(rows) == 1 and "<td>eqsr-dpo</td><td>fear</td>" in rows[0]
     chapter = (html / "book/notebooks/05_emotion_scoring.html").read_text(encoding="utf-8")
@@ -71,9 +71,9 @@ def test_every_answer_can_be_found(html, tmp_path):
     assert (
         "no row fits" in shown(dom(page, tmp_path / "3", "#warmth=2"), "companion-items")[0]
     )  # no score lies above 1
-    assert len(shown(dom(page, tmp_path / "4", "#warmth=-1"), "companion-items")) == 45
+    assert len(shown(dom(page, tmp_path / "4", "#warmth=-1"), "companion-items")) == 50
     assert (
-        len(shown(dom(page, tmp_path / "5", "#all-answers"), "companion-items")) == 45
+        len(shown(dom(page, tmp_path / "5", "#all-answers"), "companion-items")) == 50
     )  # an anchor is no filter
 
 
