@@ -62,3 +62,15 @@ def test_without_a_kept_record_the_page_says_so(page, monkeypatch):
     monkeypatch.setattr(calibration, "VERDICTS", page / "none.json")
     calibration.write_calibration()
     assert (page / "calibration.md").read_text() == "Not measured yet.\n"
+
+
+def test_what_the_kept_record_says_is_what_the_page_says():
+    """The sentences of `book/intervals_and_verdicts.md` against the record in the repository."""
+    verdicts, _ = calibration.read(calibration.VERDICTS)
+    nothing = verdicts[verdicts.world == "nothing differs"]
+    assert (verdicts.books >= 100).all()
+    assert nothing.wrong.between(0.01, 0.03).all() and (nothing["after Holm"] <= 0.05).all()
+    trainings = verdicts[verdicts.world.str.startswith("trainings")].set_index("seeds")
+    assert trainings.wrong[1] > 0.1 > 0.05 >= trainings.wrong[3]
+    planted = verdicts[verdicts.world == "a known difference"]
+    assert (planted.supported - planted.computed).abs().max() < 0.07
