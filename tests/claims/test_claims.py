@@ -273,8 +273,8 @@ def test_contradictions_of_emplifai_in_numbers():
     one_device = training["device-batch"] * training["accumulation"]
     assert one_device == training["global-batch"] == 32
     assert [int(difference) for difference in evidence["emplifai-batch"]] == [
-        one_device * training[devices] - training["global-batch"]
-        for devices in ("devices", "devices-additional")
+        one_device * int(devices) - training["global-batch"]
+        for devices in numbers[numbers.metric == "gpus"].value
     ]
 
 
