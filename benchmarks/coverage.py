@@ -7,7 +7,7 @@ Means of single items (normal, exponential, log-normal, mostly zero, as counts o
 and differences of log-normal ones), shares, means and shares of whole units (questions with
 several rows each), correlations, and means over training seeds and items. Samples are of 10, 20, 65
 and 100 items. The share of intervals that hold the truth and their mean width go into
-`book/reference/coverage.json`; the page of the claims draws them, and
+`book/reference/coverage.json`; the page of intervals and verdicts draws them, and
 `emo_utils/stats/intervals.py` says which method was chosen and why.
 """
 
@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
-from emo_utils.project import ROOT
+from emo_utils.project import REFERENCE, ROOT
 
-KEPT = ROOT / "book" / "reference" / "coverage.json"
+KEPT = REFERENCE / "coverage.json"
 SIZES = (10, 20, 65, 100)
 SEEDS = (2, 3, 5)
 DRAWS = 2000

@@ -14,7 +14,7 @@ verdicts by the ledger. A verdict is wrong where it is *supported* and the claim
 - **A known difference** of DPO to all other systems on the emotion scores: how often the claim that
   it beats the prompt is supported, beside the power computed for a paired t-test.
 
-The table goes into `book/reference/verdicts.json`; the page of the claims draws it.
+The table goes into `book/reference/verdicts.json`; the page of intervals and verdicts draws it.
 """
 
 import argparse
@@ -29,10 +29,10 @@ import scipy.stats
 from emo_utils.claims import deciding
 from emo_utils.claims import ledger as claims_ledger
 from emo_utils.experiment import results, runs
-from emo_utils.project import ROOT
+from emo_utils.project import REFERENCE, ROOT
 from emo_utils.stats import intervals
 
-KEPT = ROOT / "book" / "reference" / "verdicts.json"
+KEPT = REFERENCE / "verdicts.json"
 UNTRAINED = ("base", "prompt")
 EMOTION = ("empathetic", "comforting", "reassuring", "mean", "max")
 OVERLAP = ("bleu", "bleu1", "rouge1", "rouge2", "rougeL")

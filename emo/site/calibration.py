@@ -3,15 +3,13 @@
 import json
 from pathlib import Path
 
-import matplotlib
 import pandas as pd
 
-from emo.site import benchmarks, html_tables, layout
-from emo_utils.project import write_atomic
+from emo.site import html_tables, layout
+from emo_utils.project import REFERENCE, write_atomic
 from emo_utils.report import figures
 
-COVERAGE = benchmarks.SPEED.with_name("coverage.json")
-VERDICTS = benchmarks.SPEED.with_name("verdicts.json")
+COVERAGE, VERDICTS = (REFERENCE / f"{name}.json" for name in ("coverage", "verdicts"))
 USED, OTHERS = "#0072B2", ("#D55E00", "#009E73", "#999999")
 # Title of a panel; what, data and number of seeds of its rows; the method that the book uses.
 PANELS = (
@@ -48,15 +46,13 @@ def write_calibration() -> None:
 
 def not_measured() -> None:
     """What the page shows where a benchmark was not run with --keep yet."""
-    matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    layout.GENERATED.mkdir(parents=True, exist_ok=True)
+    figures.off_screen()
     for name in ("coverage.svg", "verdicts.svg"):
         figure = plt.figure(figsize=(4, 1))
         figure.text(0.5, 0.5, "not measured yet", ha="center")
-        figure.savefig(layout.GENERATED / name, metadata={"Date": None})
-        plt.close(figure)
+        figures.save(figure, layout.GENERATED / name)
     write_atomic(layout.GENERATED / "calibration.md", "Not measured yet.\n")
 
 
@@ -92,10 +88,9 @@ def without_difference(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 def coverage_figure(coverage: pd.DataFrame, path: Path) -> None:
     """Share of 95 % intervals that hold the truth over n, a line a method; thick: the one used."""
-    matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    figures.style()
+    figures.off_screen()
     figure, axes = plt.subplots(2, 3, figsize=(10, 6), layout="constrained", sharey=True)
     for axis, (title, what, data, seeds, used) in zip(axes.flat, PANELS, strict=True):
         part = coverage[
@@ -118,19 +113,16 @@ def coverage_figure(coverage: pd.DataFrame, path: Path) -> None:
         axis.legend(fontsize=6.5, loc="lower right")
     for axis in axes[:, 0]:
         axis.set_ylabel("intervals that hold the truth")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+    figures.save(figure, path)
 
 
 def verdicts_figure(verdicts: pd.DataFrame, path: Path) -> None:
     """Left: how often a claim is judged wrongly where no method differs. Right: how often a planted
     difference is found, beside what was computed.
     """
-    matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    figures.style()
+    figures.off_screen()
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
     table = without_difference(verdicts)
     part = verdicts[verdicts.world != "a known difference"]
@@ -157,6 +149,4 @@ def verdicts_figure(verdicts: pd.DataFrame, path: Path) -> None:
         xlabel="true difference of DPO to the prompt", ylabel="books in which it is supported"
     )
     right.legend(fontsize=7)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+    figures.save(figure, path)
