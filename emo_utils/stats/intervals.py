@@ -1,9 +1,9 @@
 """95 % intervals, one rule for all: below `ENOUGH` items there is none, from there on a method
 whose coverage was measured.
 
-`benchmarks/coverage.py` measured it (`book/reference/coverage.json`, drawn on the page of
-intervals and verdicts), and the figures chose. *Means*: Student's t. Of ten normal values its intervals hold the
-truth in 95 % of samples, percentiles of a bootstrap in 90 %; of ten differences of two skewed
+`benchmarks/coverage.py` measured it (`book/reference/coverage.json`, drawn on the page of intervals
+and verdicts), and the figures chose. *Means*: Student's t. Of ten normal values its intervals hold
+the truth in 95 % of samples, percentiles of a bootstrap in 90 %; of ten differences of two skewed
 scores t in 97 %, scipy's BCa bootstrap in 83 %. For skewed scores themselves no method reaches
 95 %: of log-normal ones t holds it in 84 % at n = 10 and in 92 % at n = 100, BCa in hardly more.
 *Shares*: Wilson's interval, whose coverage lies nearest to 95 % (Clopper and Pearson's lies above);
