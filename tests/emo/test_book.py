@@ -31,8 +31,10 @@ def book(tmp_path_factory, pytestconfig) -> Copy:
 
 
 def ran(output: str) -> set[str]:
-    """Runs that were executed according to the output of `emo book`."""
-    return {line.split(":")[0].strip() for line in output.splitlines() if ": done in" in line}
+    """Runs that were executed according to the output of `emo book`, where what several processes
+    write at once may share a line.
+    """
+    return set(re.findall(r"([\w.-]+): done in", output))
 
 
 def test_book_is_built_from_every_run(book):
