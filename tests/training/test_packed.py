@@ -269,7 +269,8 @@ def test_losses_in_bf16_are_those_of_weights_loaded_in_fp32(tiny):
 @pytest.mark.slow
 def test_large_tensors_leave_no_holes():
     """In a process of its own: beside what is kept, large tensors that are gone hold nothing of the
-    system's memory; in glibc's heap as it is each of them leaves a hole.
+    system's memory; in glibc's heap as it is at least one of them leaves its hole (how many more
+    depends on the release of glibc).
     """
     program = """
 import sys
@@ -295,4 +296,4 @@ print(set_here, megabytes() - before)
         )
         set_here, grown[way] = done.stdout.split()
     assert set_here == "True" and float(grown["given back"]) < 8 * 8.4 + 15
-    assert float(grown["as it is"]) > 1.5 * float(grown["given back"])
+    assert float(grown["as it is"]) > float(grown["given back"]) + 15
