@@ -4,11 +4,13 @@ Nothing here depends on the working directory, so a notebook runs from anywhere.
 """
 
 import contextlib
+import copy
 import hashlib
 import json
 import os
 import platform
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -160,13 +162,19 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+@lru_cache(maxsize=64)
+def _parsed(text: str):
+    """What YAML says: kept, as the graph asks for a profile some three hundred times a command."""
+    return yaml.safe_load(text)
+
+
 def settings(path: Path, *needed: str) -> dict:
     """A file of settings in YAML that people edit: a mapping with the needed keys.
 
     Raises EmoError that names the file, the line where YAML breaks, or what is missing.
     """
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = copy.deepcopy(_parsed(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
         raise EmoError(

@@ -7,7 +7,7 @@ import json
 
 from emo.graph import steps
 from emo_utils.experiment import code, results
-from emo_utils.experiment.runs import STEP
+from emo_utils.experiment.parameters import STEP
 from emo_utils.models import registry
 from emo_utils.project import ROOT, relative, sha256_bytes, sha256_file
 

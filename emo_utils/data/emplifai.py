@@ -2,19 +2,22 @@
 their place, and what the paper's tables count in them.
 """
 
+from __future__ import annotations
+
 import csv
 import json
 import re
 import unicodedata
 from collections import Counter
 from pathlib import Path
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from emo_utils.data import files
 from emo_utils.data.arms import in_arm
 from emo_utils.project import DATA, EmoError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def _emotions() -> tuple[tuple[str, str, str], ...]:
@@ -121,7 +124,11 @@ def _turns(row: dict) -> list[str]:
                 turns = json.loads(turns)
             except (ValueError, RecursionError):
                 turns = []
-        return [_text(turn) for turn in turns] if isinstance(turns, list | np.ndarray) else []
+        return (
+            [_text(turn) for turn in turns]
+            if isinstance(turns, list) or hasattr(turns, "tolist")
+            else []
+        )
     if "conversation" in row:
         return spoken(_text(row["conversation"]))
     return [_text(row[name]) for name in _COLUMNS]
@@ -204,6 +211,8 @@ def turn_lengths(rows: list[dict]) -> pd.DataFrame:
     """Characters without spaces of dialogues with four turns: columns situation, speaker
     (`patient 1` to `supporter 2`, then `dialogue` for all four together), characters.
     """
+    import pandas as pd  # not above: it takes a third of a second, and most commands need none
+
     turns = [
         (row["situation"], f"{role} {1 + place // 2}", len("".join(turn.split())))
         for row in rows
@@ -220,6 +229,8 @@ def findings(rows: list[dict]) -> pd.DataFrame:
 
     Balance is not a row's fault: see `balance`.
     """
+    import pandas as pd
+
     found = []
     whole, spoken, of_situation = {}, {}, {}
     for number, row in enumerate(rows, start=1):
@@ -286,6 +297,8 @@ def balance(rows: list[dict]) -> pd.DataFrame:
     """Table 1 with counts: columns emotion, japanese, sentiment, situations, dialogues,
     in the paper's order.
     """
+    import pandas as pd
+
     table = pd.DataFrame(EMOTIONS, columns=["emotion", "japanese", "sentiment"])
     frame = (
         pd.DataFrame(

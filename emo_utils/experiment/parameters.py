@@ -29,6 +29,8 @@ _INTERVAL = re.compile(r"^([\[(])\s*([-+.\de]+|-?inf)\s*,\s*([-+.\de]+|inf)\s*([
 _CHOICES = re.compile(r"^\{([^}]*)\}\s*")
 # Where a command that starts a notebook puts the parameters that it gives it, as JSON.
 GIVEN = "EMO_GIVEN"
+# What `emo step` tells the notebook of a run of the book: JSON, its `run` and its `fingerprint`.
+STEP = "EMO_STEP"
 
 
 class ParameterError(EmoError):

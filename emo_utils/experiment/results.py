@@ -1,10 +1,11 @@
 """Records: the only numbers that tables, figures, verdicts and tests read, and where they lie."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import pandas as pd
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -16,6 +17,9 @@ from pydantic import (
 
 from emo_utils.experiment import sweeps
 from emo_utils.project import EmoError, results_dir, sha256_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def result_folder(run: str, profile: str) -> Path:
@@ -105,6 +109,8 @@ def share_or_mean(values) -> Kind:
     """The kind of a mean of what should be 0 or 1 an item: a share, or a mean where some item is
     neither, as ties that count half. Missing values say nothing.
     """
+    import pandas as pd  # not above: it takes a third of a second, and most commands need none
+
     return "share" if set(pd.Series(values, dtype=float).dropna()) <= {0, 1} else "mean"
 
 
@@ -130,6 +136,8 @@ def frame(records: list[dict]) -> pd.DataFrame:
     """Records as a table with a column for each field, what older ones lack (`completed`, and the
     defaults), and what they have besides (`run`) behind them.
     """
+    import pandas as pd
+
     defaults = {
         name: field.default
         for name, field in Record.model_fields.items()
@@ -160,6 +168,8 @@ def read_variants(profile: str, runs: list[str]) -> pd.DataFrame:
     """One row a variant: run, system, its own parameters,
     and the values of the records of its training by metric; raises EmoError for a missing one.
     """
+    import pandas as pd
+
     rows = []
     for run in runs:
         content = _variant(run, profile)
@@ -198,6 +208,8 @@ def read_items(profile: str, run: str) -> pd.DataFrame:
     """Item-level scores of a book run
     (columns table, id, system, metric, value and what its notebook adds).
     """
+    import pandas as pd
+
     path = results_dir(profile) / f"{run}.items.parquet"
     if not path.is_file():
         raise EmoError(

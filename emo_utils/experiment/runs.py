@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from emo_utils.experiment import code, parameters, provenance, results
+from emo_utils.experiment.parameters import STEP
 from emo_utils.experiment.results import Record
 from emo_utils.project import (
     ROOT,
@@ -32,8 +33,6 @@ from emo_utils.project import (
 )
 from emo_utils.stats import intervals
 
-# What `emo step` tells the notebook of a run of the book: JSON, its `run` and its `fingerprint`.
-STEP = "EMO_STEP"
 METHODS = {"share": intervals.share_interval, "count": intervals.count_interval}  # by kind
 DIVIDED = ("processes", "device_batch")  # how a batch is divided does not change what is trained
 

@@ -10,10 +10,8 @@ layer only the products with weights wait for the backward pass, and the rest is
 """
 
 import contextlib
-import ctypes
-import sys
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 
 import torch
 from torch.nn.functional import cross_entropy, linear
@@ -26,11 +24,10 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from trl.trainer.utils import FusedCausalLMOutput
 
 from emo_utils.models import attention
+from emo_utils.training import heap
 
 LOGITS = 2**24  # numbers of a table of logits in memory at once: 67 MB in fp32
 ROOM = 2e9  # bytes that a batch's activations may take before some are computed again
-LARGE = 2**22  # bytes of a tensor that gets memory of its own once activations exceed ROOM
-M_MMAP_THRESHOLD = -3  # as glibc's malloc.h numbers it
 THIN = 8  # a product of so many times more columns than it sums over is computed again
 
 
@@ -276,7 +273,7 @@ def keep_products(model) -> None:
     def computed(forward, hidden, *args, **options):
         if not torch.is_grad_enabled() or activations(config, hidden[..., 0].numel()) <= ROOM:
             return forward(hidden, *args, **options)
-        give_back_large()
+        heap.give_back_large()
         return checkpoint(
             forward, hidden, *args, use_reentrant=False, context_fn=contexts, **options
         )
@@ -285,16 +282,6 @@ def keep_products(model) -> None:
         # The library's own switch is put back by trainers, with a function of theirs.
         if isinstance(layer, GradientCheckpointingLayer):
             layer.forward = partial(computed, layer.forward)
-
-
-@cache
-def give_back_large() -> bool:
-    """Let this process give tensors of `LARGE` bytes and more back to the system when they are no
-    longer used: in glibc's heap what is kept between them leaves holes in which few others fit, as
-    much again as what is in use. False where another allocator serves.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    return bool(mallopt and mallopt(M_MMAP_THRESHOLD, LARGE))
 
 
 @contextlib.contextmanager
