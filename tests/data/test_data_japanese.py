@@ -3,6 +3,7 @@
 Everything is read from a file: no network, no model.
 """
 
+import csv
 import itertools
 import json
 import re
@@ -279,6 +280,45 @@ def test_the_card_says_what_the_file_holds(rows):
         "{} % are different in the patients' turns and {} % in the supporters'".format(*shares)
         in text
     )
+
+
+def test_what_a_reader_stumbles_over_is_mended_where_the_list_says_so(rows):
+    texts = {row["id"]: row["turns"] for row in rows}
+    with open(FOLDER / "readings.csv", encoding="utf-8", newline="") as table:
+        places = list(csv.DictReader(table))
+    assert len({(place["id"], place["turn"]) for place in places}) == len(places)
+    for place in places:
+        turn = texts[place["id"]][int(place["turn"]) - 1]
+        kept, gone = (place[column] for column in ("should", "stands"))
+        if place["mended"] == "no":
+            kept, gone = gone, kept
+        assert kept in turn, place
+        assert gone not in turn.replace(kept, ""), place
+
+
+def test_the_card_counts_what_the_two_readings_found():
+    with open(FOLDER / "readings.csv", encoding="utf-8", newline="") as table:
+        places = list(csv.DictReader(table))
+    text = " ".join(card(FOLDER)[1].split())
+    for words, first, second in (
+        ("both readings", "yes", "yes"),
+        ("the first alone", "yes", "no"),
+        ("the second alone", "no", "yes"),
+    ):
+        found = [place for place in places if (place["first"], place["second"]) == (first, second)]
+        mended = sum(place["mended"] == "yes" for place in found)
+        assert f"| {words} | {len(found)} | {mended} |" in text
+    mended = sum(place["mended"] == "yes" for place in places)
+    patients = sum(place["turn"] in "13" for place in places)
+    kinds = Counter(place["kind"] for place in places)
+    assert f"| together | {len(places)} | {mended} |" in text
+    assert (
+        f"The {len(places)} places are in {len({place['id'] for place in places})} dialogues, "
+        f"{patients} of them in a patient's turn. Most are collocations ({kinds['collocation']}), "
+        f"oddities of wording ({kinds['wording']}) and words that can be misread "
+        f"({kinds['unclear']})"
+    ) in text
+    assert f"The {len(places) - mended} left as they are" in text
 
 
 def test_planted_cases_differ_in_the_supporters_turns_alone():
