@@ -3,6 +3,7 @@
 Standard library only.
 """
 
+import csv
 import itertools
 import json
 import os
@@ -38,6 +39,29 @@ def sentences(texts: list[str]) -> list[str]:
         for text in texts
         for sentence in re.split(r"(?<=[.!?])\s+", text)
     ]
+
+
+def sentences_below(folder: Path) -> set[str]:
+    """Every sentence of the texts in a folder's JSON, JSONL and CSV files."""
+    found = set()
+    for path in folder.rglob("*.*"):
+        if path.suffix == ".jsonl":
+            found.update(sentences(_texts(read(path))))
+        elif path.suffix == ".json":
+            found.update(sentences(_texts(json.loads(path.read_text("utf-8")))))
+        elif path.suffix == ".csv":
+            with open(path, newline="", encoding="utf-8") as handle:
+                found.update(sentences(_texts(list(csv.reader(handle)))))
+    return found
+
+
+def _texts(value) -> list[str]:
+    """All texts in a value that JSON can hold, however deep they lie."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [text for item in value for text in _texts(item)] if isinstance(value, list) else []
 
 
 def repeated(items) -> list[str]:

@@ -4,17 +4,33 @@ say their comfort in so many words, its loader, and what the card says.
 Its answers are formulaic by design: the rules of variety of the first arm do not hold.
 """
 
+import functools
 import itertools
+import os
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 from test_data_caregiver import FIELDS, FOLDER, SPLITS, length, letters_a_word
-from text_measures import card, load_dataset, near_duplicates, read, repeated, sentences, tokens
+from text_measures import (
+    card,
+    distinct_2,
+    load_dataset,
+    near_duplicates,
+    read,
+    repeated,
+    sentences,
+    sentences_below,
+    tokens,
+)
 
 from emo_utils import project
-from emo_utils.data import caregiver, files
+from emo_utils.data import caregiver, dialogues, files
 from emo_utils.experiment import provenance
 from emo_utils.scoring import readability
+from emo_utils.stats import correlations
 
 SIDES = ("chosen", "rejected")
 FOLDERS = {"subtle": FOLDER, "overt": FOLDER / "overt"}
@@ -44,6 +60,18 @@ def numbers(text: str) -> set[str]:
     """Numbers in digits, and those in words from two on."""
     digits = set(re.findall(r"\d+(?:\.\d+)?", text.replace(",", "")))
     return digits | (set(tokens(text)) & set(IN_WORDS))
+
+
+def insults() -> re.Pattern:
+    lines = (FOLDER / "insult_words.txt").read_text("utf-8").splitlines()
+    listed = [line for line in lines if not line.startswith("#")]
+    assert len(listed) == len(set(listed)) > 40 and all(line == line.lower() for line in listed)
+    return re.compile(rf"(?<![a-z])(?:{'|'.join(map(re.escape, listed))})")
+
+
+@functools.cache
+def grade(text: str) -> float:
+    return readability.grade_by_textstat(text)
 
 
 # The rows
@@ -90,6 +118,30 @@ def test_lengths_are_in_their_band_and_tell_no_side(rows):
     for part in rows.values():
         shorter = sum(length(row["chosen"]) < length(row["rejected"]) for row in part)
         assert 0.4 * len(part) <= shorter <= 0.6 * len(part)
+
+
+def test_length_alone_tells_the_sides_apart_no_better_than_chance(rows):
+    for part in (*rows.values(), both(rows)):
+        for measure in (length, len):
+            scores = [measure(row[side]) for side in SIDES for row in part]
+            auc = roc_auc_score([1] * len(part) + [0] * len(part), scores)
+            assert 0.4 <= auc <= 0.6, (len(part), measure, auc)
+        longer = sum(len(row["chosen"]) > len(row["rejected"]) for row in part)
+        assert 0.4 * len(part) <= longer <= 0.6 * len(part)
+
+
+def test_no_answer_has_an_insult_of_the_list(arms):
+    for rows in arms.values():
+        texts = {(row["id"], side): row[side] for row in both(rows) for side in SIDES}
+        assert [key for key, text in texts.items() if insults().search(text.lower())] == []
+
+
+@pytest.mark.skipif("EMO_TRIAL_DATA" not in os.environ, reason="the trial data is not given")
+def test_no_sentence_of_the_trial_data_is_in_it(rows):
+    theirs = sentences_below(Path(os.environ["EMO_TRIAL_DATA"]))
+    ours = sentences([row[side] for row in both(rows) for side in SIDES])
+    assert len(theirs) > 10_000
+    assert not {text for text in ours if len(text.split()) >= 6} & theirs
 
 
 def test_answers_keep_the_numbers_that_both_answers_of_the_first_arm_have(arms):
@@ -171,7 +223,7 @@ def test_the_card_says_what_the_files_hold(arms):
         "is shorter in words": length,
         "is shorter in characters": len,
         "has the shorter words on average": letters_a_word,
-        "has the lower Flesch-Kincaid grade": lambda t: readability.measured([t]).grade[0],
+        "has the lower Flesch-Kincaid grade": grade,
     }
     for name, measure in measures.items():
         line = rf"\| the chosen one {name} \| (\d+) of 140[^|]*\| (\d+) of 140[^|]*\|"
@@ -197,3 +249,48 @@ def test_the_faults_that_the_card_lists_add_up():
     assert (faults, mended) == (found[0], mends[0])
     # A row may have faults of two kinds.
     assert mends[1] <= found[1] <= rows
+
+
+def decimal(value: float) -> str:
+    return f"{value:.2f}".removeprefix("0")
+
+
+def artefacts(pairs: list[dict]) -> dict[str, str]:
+    """What the card's table says of pairs, by the first cell of its line."""
+    texts = {side: [row[side] for row in pairs] for side in SIDES}
+    measured = {
+        "length in words": {side: list(map(length, texts[side])) for side in SIDES},
+        "length in characters": {side: list(map(len, texts[side])) for side in SIDES},
+        "letters a word": {side: list(map(letters_a_word, texts[side])) for side in SIDES},
+        "Flesch-Kincaid grade": {side: list(map(grade, texts[side])) for side in SIDES},
+    }
+    cells = {}
+    for name, of in measured.items():
+        value, low, high = correlations.auc_interval(of["chosen"], of["rejected"], seed=42)
+        cells[f"AUC of {name}"] = f"{decimal(value)} [{decimal(low)}, {decimal(high)}]"
+    finds = {
+        "a listed phrase of comfort": dialogues.comfort_phrases(),
+        "a listed insult": insults(),
+        "the word *you* or *your*": re.compile(r"\byour?\b"),
+        "the word *must*": re.compile(r"\bmust\b"),
+    }
+    counts = {
+        name: [sum(bool(wanted.search(text.lower())) for text in texts[side]) for side in SIDES]
+        for name, wanted in finds.items()
+    }
+    cells |= {name: f"{a} / {b} of {len(pairs)}" for name, (a, b) in counts.items()}
+    words = [distinct_2([tokens(text) for text in texts[side]]) for side in SIDES]
+    cells["distinct-2"] = " / ".join(map(decimal, words))
+    means = [f"{np.mean(measured['Flesch-Kincaid grade'][side]):.1f}" for side in SIDES]
+    return cells | {"Flesch-Kincaid grade in the mean": " / ".join(means)}
+
+
+def test_the_card_says_what_could_give_the_sides_away(arms):
+    """The authors' column too, where their pairs are given."""
+    text = re.sub(" +", " ", card(FOLDER)[1])
+    columns = [artefacts(both(arms[arm])) for arm in FOLDERS]
+    if folder := os.environ.get("EMO_TRIAL_DATA"):
+        columns.append(artefacts(read(Path(folder) / "empathy_by_design/qa_with_llm_final2.jsonl")))
+    for name in columns[0]:
+        line = f"| {name} | {' | '.join(column[name] for column in columns)} |"
+        assert line in text
