@@ -18,9 +18,11 @@ token is no candidate for a default.
 """
 
 import argparse
+import copy
 import gc
 import importlib.util
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -29,7 +31,7 @@ from transformers.decision import label_token_ids
 from emo_utils.data import dialogues, training_rows
 from emo_utils.generation import answering, prompts
 from emo_utils.judging import decisions
-from emo_utils.models import loading
+from emo_utils.models import attention, loading
 from emo_utils.models.precision import choose_precision
 from emo_utils.scoring import emotion
 
@@ -106,36 +108,73 @@ def rates(ways: dict, options) -> list[dict]:
     return table
 
 
+@dataclass
+class Pass:
+    """One pass over a row of tokens: their positions, what each may see, shape (total, total), and
+    the places whose logits are wanted.
+    """
+
+    ids: list[int]
+    positions: list[int]
+    seen: torch.Tensor
+    wanted: list[int]
+
+
+def in_line(ids: list[int], wanted: list[int]) -> Pass:
+    total = len(ids)
+    return Pass(ids, list(range(total)), torch.ones(total, total, dtype=torch.bool).tril(), wanted)
+
+
+def as_tree(prompts: list[list[int]]) -> Pass:
+    """Prompts with the same beginning, which is read once; wanted: the last token of each."""
+    shared = decisions.common_prefix(prompts)
+    ids, positions, parts = list(prompts[0][:shared]), list(range(shared)), [0] * shared
+    wanted = []
+    for number, prompt in enumerate(prompts, start=1):
+        ids += prompt[shared:]
+        positions += range(shared, len(prompt))
+        parts += [number] * (len(prompt) - shared)
+        wanted.append(len(ids) - 1)
+    return Pass(ids, positions, attention.tree_mask(torch.tensor(parts)) == 0, wanted)
+
+
 class Texts:
     """What a format is judged by: answers and typed decisions, as fp32 sees them."""
 
-    def __init__(self, model, tokenizer, count: int):
-        self.tokenizer, self.answers = tokenizer, []
-        rows = dialogues.load("test", count)
-        for messages, row in zip(conversations(count), rows, strict=True):
+    def __init__(self, model, tokenizer, options):
+        self.answers, self.decisions, self.labels = [], [], []
+        rows = dialogues.load("test", options.texts)
+        for messages, row in zip(conversations(options.texts), rows, strict=True):
             prompt = token_ids(tokenizer, messages)
             answer = tokenizer(row["soothing_response"], add_special_tokens=False)["input_ids"]
+            answer = answer[: options.read_tokens]
             before = list(range(len(prompt) - 1, len(prompt) + len(answer) - 1))
-            self.answers.append((prompt + answer, before))
-        config = decisions.DecisionConfig()
-        self.decisions = []
-        for row in rows:
+            self.answers.append(in_line(prompt + answer, before))
+        config, tokenizer = decisions.DecisionConfig(), copy.deepcopy(tokenizer)
+        for row in rows[: options.decided]:
             state = {"state": row["soothing_response"], "questions": emotion.QUESTIONS}
-            for inputs, (question,) in config.prepare_inputs(state, tokenizer):
-                labels = label_token_ids(tokenizer, tuple(question.labels))
-                self.decisions.append((inputs["input_ids"][0].tolist(), list(labels)))
-        plain = model.float()
-        self.likely = self._likely(lambda ids, places: read(plain, ids, places))
-        self.chosen = self._chosen(lambda ids, places: read(plain, ids, places))
+            prepared = config.prepare_inputs(state, tokenizer)
+            self.decisions.append(
+                as_tree([inputs["input_ids"][0].tolist() for inputs, _ in prepared])
+            )
+            self.labels.append(
+                [list(label_token_ids(tokenizer, tuple(q.labels))) for _, (q,) in prepared]
+            )
+        self.likely = self._likely(lambda asked: read(model, asked))
+        self.chosen = self._chosen(lambda asked: read(model, asked))
 
     def _likely(self, reads) -> list[torch.Tensor]:
-        return [reads(ids, before).log_softmax(-1) for ids, before in self.answers]
+        return [reads(answer).log_softmax(-1) for answer in self.answers]
 
     def _chosen(self, reads) -> list[torch.Tensor]:
-        return [reads(ids, [len(ids) - 1])[0, labels].softmax(-1) for ids, labels in self.decisions]
+        return [
+            logits[labels].softmax(-1)
+            for asked, of_each in zip(self.decisions, self.labels, strict=True)
+            for logits, labels in zip(reads(asked), of_each, strict=True)
+        ]
 
     def changes(self, reads) -> dict:
-        """How far a way of reading is from fp32. reads: (token ids, places) -> their logits."""
+        """How far a way of reading is from fp32. reads: Pass -> logits of its wanted places."""
         kl, same = [], []
         for before, after in zip(self.likely, self._likely(reads), strict=True):
             kl.append((before.exp() * (before - after)).sum(-1))
@@ -149,14 +188,37 @@ class Texts:
             "decisions_mean": moved.mean().item(),
             "decisions_worst": moved.max().item(),
             "tokens": sum(map(len, kl)),
+            "answers": len(self.answers),
             "decisions": len(self.chosen),
         }
         return found | {"passes": max(found["nats_a_token"], found["decisions_mean"]) <= LIMIT}
 
+    def seconds(self, readers: dict, rounds: int, texts: int = 3) -> dict[str, float]:
+        """Wall seconds in which each way reads the decisions about a text, by turns; the first text
+        prepares. Of each text the best of `rounds` counts.
+        """
+        asked = self.decisions[: texts + 1]
+        best = {name: [float("inf")] * len(asked) for name in readers}
+        for _ in range(rounds):
+            for number, one in enumerate(asked):
+                for name, reads in readers.items():
+                    started = time.perf_counter()
+                    reads(one)
+                    taken = time.perf_counter() - started
+                    best[name][number] = min(best[name][number], taken)
+        return {name: sum(values[1:]) / texts for name, values in best.items()}
+
 
 @torch.inference_mode()
-def read(model, ids: list[int], places: list[int]) -> torch.Tensor:
-    hidden = model.base_model(torch.tensor([ids]), use_cache=False).last_hidden_state[0, places]
+def read(model, asked: Pass) -> torch.Tensor:
+    unseen = ~asked.seen
+    mask = torch.zeros(unseen.shape, dtype=model.dtype).masked_fill(unseen, float("-inf"))
+    hidden = model.base_model(
+        torch.tensor([asked.ids]),
+        position_ids=torch.tensor([asked.positions]),
+        attention_mask=mask[None, None],
+        use_cache=False,
+    ).last_hidden_state[0, asked.wanted]
     return model.get_output_embeddings()(hidden).float()
 
 
@@ -165,13 +227,13 @@ def measure(name: str, options) -> tuple[list[dict], list[dict]]:
     print(name, flush=True)
     texts = None
     if options.texts:
-        texts = Texts(*loading.load(name, "float32"), options.texts)
+        texts = Texts(*loading.load(name, "float32"), options)
         gc.collect()
     dtype = choose_precision().dtype
     model, tokenizer = loading.load(name, dtype)
     today_is = f"today {dtype}"
     ways = {today_is: lambda asked, tokens: today(model, tokenizer, asked, tokens)}
-    readers = {today_is: lambda ids, places: read(model, ids, places)}
+    readers = {today_is: lambda asked: read(model, asked)}
     installed = importlib.util.find_spec("openvino")
     if not installed:
         print("openvino is not installed and left out: pip install openvino==2026.4.1")
@@ -189,7 +251,9 @@ def measure(name: str, options) -> tuple[list[dict], list[dict]]:
         ways[form] = lambda asked, tokens, engine=engine: by_engine(
             engine, tokenizer, asked, tokens
         )
-        readers[form] = engine.read
+        readers[form] = lambda asked, engine=engine: engine.read(
+            asked.ids, asked.positions, asked.seen, asked.wanted
+        )
     changes = []
     for way, reads in readers.items() if texts else ():
         found = {"model": name, "way": way} | texts.changes(reads)
@@ -202,6 +266,16 @@ def measure(name: str, options) -> tuple[list[dict], list[dict]]:
             f"{'passes' if found['passes'] else 'does not pass'}",
             flush=True,
         )
+    if texts:
+        seconds = texts.seconds(readers, 2)
+        for row in changes:
+            row["seconds_a_text"] = seconds[row["way"]]
+            row["decisions_times"] = seconds[today_is] / seconds[row["way"]]
+            print(
+                f"{row['way']:16} decisions about a text in {row['seconds_a_text']:.2f} s "
+                f"({row['decisions_times']:.2f} times as fast)",
+                flush=True,
+            )
     table = [{"model": name} | row for row in rates(ways, options)]
     print(f"peak of the process with all ways in it: {memory_gb('VmHWM'):.1f} GB")
     return table, changes
@@ -226,6 +300,8 @@ def main() -> None:
     parser.add_argument(
         "--texts", type=int, default=4, help="answers by which formats are judged (0: none)"
     )
+    parser.add_argument("--read-tokens", type=int, default=200, help="of each answer, at most")
+    parser.add_argument("--decided", type=int, default=4, help="texts that are decided about")
     parser.add_argument(
         "--keep", action="store_true", help="put the tables into book/reference/speed.json"
     )

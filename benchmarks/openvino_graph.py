@@ -211,13 +211,14 @@ class Engine:
         )
         return torch.from_numpy(found[0])
 
-    def read(self, ids: list[int], wanted: list[int]) -> torch.Tensor:
-        """Logits at places of one text, shape (wanted, vocabulary)."""
-        total = len(ids)
-        unseen = torch.ones(total, total, dtype=torch.bool).triu(1)
-        mask = torch.zeros(1, 1, total, total).masked_fill(unseen, NEVER)
+    def read(self, ids, positions, seen, wanted) -> torch.Tensor:
+        """Logits at places of one row of tokens, shape (wanted, vocabulary).
+
+        seen: what each token may see, shape (total, total).
+        """
+        mask = torch.zeros(1, 1, len(ids), len(ids)).masked_fill(~seen, NEVER)
         self.forget()
-        return self.logits(torch.tensor([ids]), torch.arange(total)[None], mask, [0], wanted)[0]
+        return self.logits(torch.tensor([ids]), torch.tensor([positions]), mask, [0], wanted)[0]
 
     def generate(self, prompts: list[list[int]], tokens: int, end: int | None) -> list[list[int]]:
         """Greedy answers of at most so many tokens; a row that has written `end` leaves the batch,
