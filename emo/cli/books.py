@@ -8,13 +8,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from emo.cli.options import ALL_CORES, Cluster, Cores, Profile, app
+from emo.cli.options import ALL_CORES, Cluster, Cores, Given, Profile, app
 from emo.cli.runs import KEEP_MEMORY, by_hand, execute
 from emo.graph import cluster as clusters
 from emo.graph import due, fingerprints, steps, sweeps
 from emo.site import built
-from emo_utils.experiment import parameters, provenance, results
-from emo_utils.models import fetching, registry
+from emo_utils.experiment import bill, parameters, provenance, results
+from emo_utils.models import fetching, memory, registry
 from emo_utils.project import REFERENCE, ROOT, EmoError, cache_dir, relative
 
 
@@ -33,8 +33,21 @@ def book(
 
 
 @app.command
-def plan(*, profile: Profile = "embedded", cores: Cores = ALL_CORES) -> int:
-    """Say what `emo book` would do: steps, downloads, time, memory, disk."""
+def plan(
+    notebook: str = "",
+    /,
+    *,
+    given: Given = (),
+    profile: Profile = "embedded",
+    cores: Cores = ALL_CORES,
+) -> int:
+    """Say what `emo book` would do: steps, downloads, time, memory, disk; or, with a notebook and
+    parameters of it, what weights that run loads and what memory it takes on this machine.
+
+    :param notebook: such as 03_dpo; its profile is a parameter: -p profile paper
+    """
+    if notebook:
+        return _plan_run(parameters.notebook_path(notebook).stem, given)
     about, all_steps = parameters.load_profile(profile), steps.steps(profile)
     to_run = [s.run for s in all_steps if due.why(s.run, profile)]
     weights = dict.fromkeys(name for s in all_steps for name in steps.step_models(s, profile))
@@ -62,9 +75,38 @@ def plan(*, profile: Profile = "embedded", cores: Cores = ALL_CORES) -> int:
             if about["minutes"]
             else "time not measured"
         )
-        print(f"  needs    {time_needed}, {about['memory_gb']} GB of memory, {cores} cores in use")
+        print(
+            f"  needs    {time_needed}, {about['memory_gb']} GB of memory "
+            f"(this machine has {memory.of_machine() / 1e9:.0f}), {cores} cores in use"
+        )
     print(f"  cache    {cache_dir()}")
     print("  stop it at any time: the same command goes on where it was", flush=True)
+    return 0
+
+
+def _plan_run(notebook: str, given: list[tuple[str, str]]) -> int:
+    from emo_utils.models.precision import choose_precision
+
+    values = parameters.resolve(notebook, dict(given))
+    models = dict.fromkeys(
+        value
+        for name, value in values.items()
+        if name.endswith("_model") and value in registry.REGISTRY
+    )
+    print(f"run of {notebook}, profile {values['profile']}")
+    for name in models:
+        if registry.is_cached(name):
+            print(f"  weights  {name}: {memory.numbers(registry.folder(name)) / 1e6:,.0f} million")
+        else:
+            print(
+                f"  weights  {name}: {registry.entry(name).size_mb} MB to download; "
+                f"its memory is known then (emo fetch {name})"
+            )
+    base = values.get("base_model")
+    if notebook in bill.OBJECTIVES and registry.is_cached(base):
+        precision = choose_precision(values["precision"])
+        print(f"  {precision.reason}")
+        print(f"  {memory.need(notebook, values, memory.sizes(base), precision.dtype)}")
     return 0
 
 

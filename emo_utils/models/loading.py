@@ -43,9 +43,10 @@ def load(
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from emo_utils.models import attention
+    from emo_utils.models import attention, memory
 
     path = note(name)
+    memory.refuse_too_large(name, path, dtype)
     for checkpoint in checkpoints:
         checks.check(checkpoint, name, path)
     tokenizer = AutoTokenizer.from_pretrained(path)

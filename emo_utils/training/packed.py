@@ -23,11 +23,11 @@ from torch.utils.checkpoint import (
 from transformers.modeling_layers import GradientCheckpointingLayer
 from trl.trainer.utils import FusedCausalLMOutput
 
-from emo_utils.models import attention
+from emo_utils.models import attention, memory
+from emo_utils.models.memory import ROOM
 from emo_utils.training import heap
 
 LOGITS = 2**24  # numbers of a table of logits in memory at once: 67 MB in fp32
-ROOM = 2e9  # bytes that a batch's activations may take before some are computed again
 THIN = 8  # a product of so many times more columns than it sums over is computed again
 
 
@@ -246,17 +246,6 @@ def pack(trainer) -> bool:
     return True
 
 
-def activations(config, tokens: int) -> float:
-    """Bytes that the layers of a model keep of so many tokens for the backward pass, about: what
-    was measured for Llama and Qwen2 in bf16 under adapters.
-    """
-    return (
-        config.num_hidden_layers
-        * tokens
-        * (52 * config.hidden_size + 10 * config.intermediate_size)
-    )
-
-
 def keep_products(model) -> None:
     """Let each layer keep only its products with weights for the backward pass where the
     activations of a batch exceed `ROOM`, and compute the rest again: the same numbers in a third of
@@ -265,13 +254,16 @@ def keep_products(model) -> None:
     config = model.config.get_text_config()
     if not hasattr(config, "intermediate_size"):
         return
+    of_a_token = memory.activations(
+        config.num_hidden_layers, config.hidden_size, config.intermediate_size, 1
+    )
 
     def contexts():
         first, second = create_selective_checkpoint_contexts(_is_kept)
         return first, _again(model, model.config._attn_implementation, second)
 
     def computed(forward, hidden, *args, **options):
-        if not torch.is_grad_enabled() or activations(config, hidden[..., 0].numel()) <= ROOM:
+        if not torch.is_grad_enabled() or hidden[..., 0].numel() * of_a_token <= ROOM:
             return forward(hidden, *args, **options)
         heap.give_back_large()
         return checkpoint(
