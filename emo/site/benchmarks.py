@@ -34,7 +34,7 @@ def write_speed() -> None:
             note = f"<p>{html.escape(note)}</p>"
             text = html_tables.table_html(frame, index=False, note=note) + "\n"
         else:
-            text = "Not measured yet.\n"
+            text = UNMEASURED.get(name, "Not measured yet.") + "\n"
         write_atomic(layout.GENERATED / f"speed_{name.replace(' ', '_')}.md", text)
 
 
@@ -116,12 +116,54 @@ def _generation(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _engines(frame: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "model": frame.model,
+            "questions at once": frame.batch,
+            "way": frame.way,
+            "tokens a second": frame.tokens_a_second.round(1),
+            "times today's": _or_nothing(frame, "times"),
+            "times today's, seconds of its own": _or_nothing(frame, "own_times"),
+        }
+    )
+
+
+def _formats(frame: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "model": frame.model,
+            "way": frame.way,
+            "nats a token from fp32": frame.nats_a_token.round(4),
+            "same likeliest token": [f"{share:.1%}" for share in frame.same_token],
+            "tokens": frame.tokens,
+            "decisions move by, mean": frame.decisions_mean.round(3),
+            "at worst": frame.decisions_worst.round(3),
+            "decisions": frame.decisions,
+            "deciding, times today's": _or_nothing(frame, "decisions_times"),
+            "within the limits": ["yes" if passes else "no" for passes in frame.passes],
+        }
+    )
+
+
+def _or_nothing(frame: pd.DataFrame, column: str) -> list[str]:
+    """A number of two digits in each row, and nothing where it was not measured."""
+    values = frame[column] if column in frame else pd.Series(float("nan"), frame.index)
+    return ["" if value != value else f"{value:.2f}" for value in values]
+
+
+def _gpu(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.astype(object).where(frame.notna(), "").rename(columns=_worded)
+
+
+def _worded(name: str) -> str:
+    return name.replace("_", " ")
+
+
 def _as_kept(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.round(2)
     numbers = frame.select_dtypes("number").columns
-    return frame.assign(**{name: frame[name] + 0 for name in numbers}).rename(
-        columns=lambda name: name.replace("_", " ")
-    )
+    return frame.assign(**{name: frame[name] + 0 for name in numbers}).rename(columns=_worded)
 
 
 def _books(frame: pd.DataFrame) -> pd.DataFrame:
@@ -171,6 +213,9 @@ SPEED_TABLES = {
     "shares": _shares,
     "growth": _growth,
     "generation": _generation,
+    "engines": _engines,
+    "formats": _formats,
+    "gpu": _gpu,
     "startup": _as_kept,
     "judging": _as_kept,
     "judging growth": _as_kept,
@@ -183,6 +228,9 @@ SPEED_TABLES = {
     "papermill": _as_kept,
     "books": _books,
 }
+
+
+UNMEASURED = {"gpu": "Not run: no GPU was at hand."}
 
 
 def growth_figure(frame: pd.DataFrame, path: Path) -> None:

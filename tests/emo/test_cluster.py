@@ -12,8 +12,11 @@ from accelerate.commands.launch import _validate_launch_command, launch_command_
 
 from emo import cli
 from emo.graph import cluster, steps
-from emo_utils.experiment import parameters
+from emo_utils.experiment import bill, parameters
+from emo_utils.models import registry
+from emo_utils.models.precision import choose_precision
 from emo_utils.project import PROFILES, EmoError
+from emo_utils.training import recipe
 
 
 @pytest.fixture
@@ -88,6 +91,25 @@ def test_every_step_of_every_profile_asks_for_something_sensible(profile):
         assert processes == 1 or asked["gpu"] == processes, step.run
         loads = bool(steps.step_models(step, profile)) or step.trains
         assert profile != "paper" or loads or "gpu" not in asked, step.run
+
+
+@pytest.mark.parametrize("profile", ["embedded", "paper"])
+def test_trainings_of_a_profile_divide_their_batches_and_start_from_known_weights(
+    profile, tmp_path
+):
+    """A dry run of what the trainers are told: on a GPU, where it would stop, an hour is dear."""
+    trained = [step for step in steps.steps(profile) if step.notebook in bill.OBJECTIVES]
+    assert {step.notebook for step in trained} == set(bill.OBJECTIVES)
+    for step in trained:
+        values = steps.values(step, profile)
+        names = ("learning_rate", "epochs", "batch_size", "seed", "max_length")
+        more = {name: values[name] for name in ("device_batch", "processes") if name in values}
+        told = recipe.shared(
+            tmp_path, **{n: values[n] for n in names}, **more, precision=choose_precision("bf16")
+        )
+        parts = told["per_device_train_batch_size"] * told["gradient_accumulation_steps"]
+        assert parts * values["processes"] == values["batch_size"], step.run
+        assert registry.entry(values["base_model"]).name in steps.step_models(step, profile)
 
 
 def test_here_the_steps_share_the_machines_memory_and_gpus():
