@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from emo_utils.scoring.facts_of_summaries import SUPPORTED
-from emo_utils.stats import intervals, label_agreement
+from emo_utils.stats import correlations, intervals, label_agreement
 
 FOLLOWS = {
     "pearson": label_agreement.pearson,
-    "spearman": label_agreement.spearman,
+    "spearman": correlations.spearman,
     "weighted kappa": label_agreement.weighted_kappa,
 }
 KINDS = {

@@ -13,22 +13,23 @@ def spearman_interval(
     """Rank correlation of two columns over all rows without a gap, and its 95 % interval; whole
     units (questions, say) are resampled with all their rows.
 
-    A column that says the same of every row correlates with nothing: 0. Raises ValueError where no
-    row has both values.
+    Raises ValueError where no row has both values.
     """
     frame = frame.dropna(subset=[first, second])
     if frame.empty:
         raise ValueError("no row has both values")
-    values = frame[[first, second]].to_numpy(dtype=float)
-    draws = [
-        _spearman(values[rows]) for rows in intervals.resample_units(frame[unit], seed, resamples)
-    ]
-    return _spearman(values), *intervals.interval(draws, frame[unit].nunique())
+    one, other = frame[[first, second]].to_numpy(dtype=float).T
+    samples = intervals.resample_units(frame[unit], seed, resamples)
+    draws = [spearman(one[rows], other[rows]) for rows in samples]
+    return spearman(one, other), *intervals.interval(draws, frame[unit].nunique())
 
 
-def _spearman(values: np.ndarray) -> float:
-    varies = (values != values[0]).any(axis=0).all()
-    return float(scipy.stats.spearmanr(values[:, 0], values[:, 1]).statistic) if varies else 0.0
+def spearman(first, second) -> float:
+    """Rank correlation of two scores of the same items, without gaps; a score that says the same of
+    every item correlates with nothing: 0.
+    """
+    varies = np.ptp(first) > 0 and np.ptp(second) > 0
+    return float(scipy.stats.spearmanr(first, second).statistic) if varies else 0.0
 
 
 def auc(scores, marked) -> float:

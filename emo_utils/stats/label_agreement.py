@@ -11,10 +11,10 @@ from emo_utils.stats import correlations, intervals
 
 
 def agreement(scores, labels) -> float:
-    """AUC for labels 0 and 1, Spearman's correlation for graded ones (`spearman`)."""
+    """AUC for labels 0 and 1, Spearman's correlation for graded ones."""
     if set(np.unique(labels)) == {0, 1}:
         return correlations.auc(scores, labels)
-    return spearman(scores, labels)
+    return correlations.spearman(scores, labels)
 
 
 def agreement_interval(
@@ -33,11 +33,6 @@ def agreement_interval(
         if len(set(labels[rows])) >= enough
     ]
     return agreement(scores, labels), *intervals.interval(draws, len(set(units)))
-
-
-def spearman(scores, labels) -> float:
-    """Rank correlation; 0 for a score that says the same of every item."""
-    return float(scipy.stats.spearmanr(scores, labels).statistic) if len(set(scores)) > 1 else 0.0
 
 
 def pearson(scores, labels) -> float:

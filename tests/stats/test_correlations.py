@@ -35,6 +35,15 @@ def test_rank_correlation_resamples_whole_units():
     assert correlations.spearman_interval(gap, "a", "b", "id", seed=1)[0] == pytest.approx(1)
 
 
+def test_a_rank_correlation_is_scipys_and_0_with_what_never_varies():
+    scores, grades = [0.1, 0.4, 0.2, 0.4], [1, 3, 2, 2]
+    expected = scipy.stats.spearmanr(scores, grades).statistic
+    assert correlations.spearman(scores, grades) == pytest.approx(expected)
+    assert correlations.spearman([1.0, 10.0, 2.0], pd.Series([5, 70, 6])) == pytest.approx(1.0)
+    assert correlations.spearman(np.ones(3), [3, 2, 1]) == 0.0
+    assert correlations.spearman([3, 2, 1], np.ones(3)) == 0.0
+
+
 @pytest.mark.parametrize("levels", [2, 5, 1000])
 def test_an_auc_is_scikit_learns(levels):
     """With few levels most pairs are ties."""
