@@ -11,7 +11,6 @@ from emo_utils.judging import remote
 from emo_utils.models import embeddings, loading, registry
 from emo_utils.project import EmoError
 from emo_utils.scoring import emotion
-from emo_utils.stats import correlations
 
 
 @dataclass(frozen=True)
@@ -118,42 +117,3 @@ def means_of_both(table: pd.DataFrame, second: Scored) -> pd.DataFrame:
             "set the parameter second to none, or give it a model that can"
         )
     return both
-
-
-def add_evaluators(run, both: pd.DataFrame, first: Scored, second: Scored) -> None:
-    """Record each scorer's mean of every system over the answers that both were given, and how far
-    they agree on single answers: their rank correlation, questions resampled.
-
-    both: of `means_of_both`.
-    """
-    table = "emodoctor.table1.evaluators"
-    for column, scored in (("first", first), ("second", second)):
-        for system, part in both.groupby("system", sort=False):
-            run.add_mean(
-                part[column],
-                table=table,
-                system=system,
-                metric="mean",
-                group=f"scorer={scored.kind}",
-                scorer=scored.scorer,
-                signature=scored.signature,
-                unit="",
-            )
-    value, low, high = correlations.spearman_interval(
-        both, "first", "second", "id", run.values["seed"]
-    )
-    complete = len(both.dropna())
-    run.add(
-        table=table,
-        system="agreement",
-        metric="spearman",
-        value=value,
-        ci_low=low,
-        ci_high=high,
-        n=complete,
-        unscored=len(both) - complete,
-        group="all answers",
-        kind="correlation",
-        scorer=f"{first.scorer} and {second.scorer}",
-        signature="rank correlation over single answers; bootstrap over questions",
-    )

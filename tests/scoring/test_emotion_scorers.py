@@ -1,5 +1,5 @@
-"""The scorers of chapter 5: which goes beside which, what they are given, and what is recorded of
-two of them, against values by hand.
+"""The scorers of chapter 5: which goes beside which, what they are given, and two of them on the
+same answers.
 """
 
 import math
@@ -7,9 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.stats
 
-from emo_utils.experiment import parameters, runs
 from emo_utils.judging import decisions, remote
 from emo_utils.models import embeddings, loading
 from emo_utils.project import EmoError
@@ -118,30 +116,10 @@ def test_a_system_without_any_score_stops_the_chapter():
         emotion_scorers.with_scores(ANSWERS, lost)
 
 
-def test_two_scorers_are_recorded_with_their_agreement():
-    values = parameters.resolve("05_emotion_scoring", {"profile": "smoke"})
-    run = runs.Run("05_emotion_scoring", values, {})
+def test_two_scorers_means_stand_beside_each_other():
     both = emotion_scorers.means_of_both(emotion_scorers.with_scores(ANSWERS, FIRST), SECOND)
     assert list(both.columns) == ["id", "system", "first", "second"]
-    emotion_scorers.add_evaluators(run, both, FIRST, SECOND)
-    assert {r.table for r in run.records} == {"emodoctor.table1.evaluators"}
-    *means, agreement = run.records
-    assert [(r.group, r.system, r.value, r.n, r.unscored) for r in means] == [
-        ("scorer=contrast", "base", pytest.approx(0.15), 2, 1),
-        ("scorer=contrast", "eqsr-dpo", pytest.approx(0.8), 3, 0),
-        ("scorer=decision", "base", pytest.approx(0.2), 3, 0),
-        ("scorer=decision", "eqsr-dpo", pytest.approx(0.55), 2, 1),
-    ]
-    assert [(r.scorer, r.signature) for r in means[1:3]] == [
-        ("encoder", "by contrast"),
-        ("judge", "by decision"),
-    ]
-    assert {r.interval for r in run.records} == {"none"}  # of three questions
-    # Both scored four answers: (.1, .3), (.2, .1), (.8, .5), (.9, .6).
-    expected = scipy.stats.spearmanr([0.1, 0.2, 0.8, 0.9], [0.3, 0.1, 0.5, 0.6]).statistic
-    assert (agreement.system, agreement.metric) == ("agreement", "spearman")
-    assert agreement.value == pytest.approx(expected) == pytest.approx(0.8)
-    assert (agreement.n, agreement.unscored, agreement.scorer) == (4, 2, "encoder and judge")
+    assert both.second.tolist() == pytest.approx([0.3, 0.1, 0.2, math.nan, 0.5, 0.6], nan_ok=True)
 
 
 def test_a_second_scorer_that_reads_nothing_is_named():
