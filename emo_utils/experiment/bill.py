@@ -17,6 +17,16 @@ PASSES = {"sft": 3, "dpo": 4, "kto": 6}
 # Bytes a parameter: weights, gradients and Adam's two moments in fp32; with adapters the weights in
 # bf16 and what little is trained.
 BYTES_HELD = {"all": 16, "adapters": 2.5}
+# Models of the papers: parameters in billions, and bytes that are kept of a token:
+# 2 x layers x key-value heads x head size x 2.
+MODELS = {
+    "Llama-3.2-1B": (1.24, 32_768),
+    "Llama-3.1-8B": (8.03, 131_072),
+    "Emollama-7B": (6.74, 524_288),
+    "Qwen2.5-7B": (7.62, 57_344),
+    "llm-jp-13B": (13.7, 819_200),
+    "R1-Qwen-32B": (32.8, 262_144),
+}
 # Parameters of the models that were measured on two cores: SmolLM2-135M, Qwen2.5-Coder-1.5B.
 _SMALL, _JUDGE = 134.5e6, 1.54e9
 KEPT_TRAININGS = ("ebd_authors", "emplifai_sft", "emplifai_sft_seen")  # beside those of the book

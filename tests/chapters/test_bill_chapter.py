@@ -5,7 +5,7 @@ import re
 import pytest
 from played import home_in, play
 
-from emo_utils.experiment import bill, parameters, results
+from emo_utils.experiment import bill
 from emo_utils.project import EmoError
 
 
@@ -23,41 +23,11 @@ def test_sums_sizes_and_eight_gpus(chapter):
     ] == pytest.approx(total["GPU hours"] / 4)
     assert total["GPU, $"] == pytest.approx(total["GPU hours"] * 3.0)
     assert table["GPUs at least"].dropna().to_dict() == {
-        **dict.fromkeys([task[0] for task in played.TRAINED], 1.0),
+        **dict.fromkeys([task.item for task in played.trained], 1.0),
         "EmplifAI: sft-llm-jp": 4.0,  # 219 GB over 0.9 x 80
         "EmplifAI: sft-swallow": 2.0,
         "EmplifAI: sft-medllama": 2.0,
     }
-
-
-def test_rows_passes_and_systems_are_those_of_the_papers_and_the_chapters(chapter, monkeypatch):
-    """Seven trainings of one epoch, the test questions rewritten, too, nine systems' answers to
-    7,000 questions; three fine-tunings of three epochs; eight judged systems; DPO with the three
-    epochs that chapter 10 has in the profile of the papers.
-    """
-    played = chapter()
-    trained = {task[0]: task[2:] for task in played.TRAINED}
-    asked = {task[0]: task[2] for task in played.ASKED}
-    of_doctor = {name: task for name, task in trained.items() if name.startswith("EmoDoctor")}
-    assert {name.removeprefix("EmoDoctor: ") for name in of_doctor} == set(results.SYSTEMS[2:])
-    assert sum(task[1] for task in of_doctor.values()) == 60_000 + 6 * 50_000
-    assert {task[3] for task in of_doctor.values()} == {1.0}
-    assert sum(rows for name, rows in asked.items() if "rewrite" in name) == 117_000
-    assert asked["EmoDoctor: all systems answer"] == 9 * 7_000
-    assert asked["EmplifAI: judge"] == 8 * 7 * 100
-    tuned = [task for name, task in trained.items() if name.startswith("EmplifAI")]
-    assert [(rows, epochs) for _, rows, _, epochs, _ in tuned] == [(4_125, 3.0)] * 3
-    assert sum(name.startswith("EmplifAI: dialogues") for name in asked) == 8
-    assert sum(name.startswith("EmplifAI: emotion") for name in asked) == 5
-    assert trained["Empathy by Design: DPO"][3:] == (3.0, "adapters")
-    changed = parameters.profile_values
-
-    def five_epochs(profile, notebook, run=""):
-        found = changed(profile, notebook, run)
-        return found | ({"epochs": 5.0} if "epochs" in found else {})
-
-    monkeypatch.setattr(parameters, "profile_values", five_epochs)
-    assert dict((task[0], task[5]) for task in chapter().TRAINED)["Empathy by Design: DPO"] == 5.0
 
 
 def test_the_upper_figures_are_as_far_off_as_the_worst_check(tmp_path, monkeypatch, tiny, capsys):

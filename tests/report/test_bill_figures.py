@@ -34,6 +34,31 @@ def test_runs_stand_beside_the_formula():
     ]
 
 
+def test_the_last_line_of_a_bill_is_its_sum():
+    line = dict.fromkeys(bill_tables.SUMMED, 14.0) | {"item": "a", "model": "b", "GB": 16.0}
+    lines = pd.DataFrame([line | {"GPUs at least": 2.0}, line | {"GPU hours": math.nan}])
+    total = bill_tables.total_of(lines)
+    assert total["million tokens in"] == 28.0 and total["GPU hours"] == 14.0
+    shown = bill_tables.with_total(lines, total)
+    assert list(shown) == ["item", "model", *bill_tables.SUMMED, "GPUs at least"]
+    assert shown["GPU, $"].tolist() == ["10", "10", "30"]  # one digit
+    assert shown["GPU hours"].tolist() == ["10", "", "10"]
+    assert shown["GPUs at least"].tolist() == ["2", "", ""]
+
+
+def test_how_far_off_the_formula_is_says_least_and_most():
+    own, stated = (pd.DataFrame({"times": times}) for times in ([2.14, 9.7, 5.0], [4.2, 31.0]))
+    assert bill_tables.off_in_words(own, stated) == (
+        "The formula was off 2 to 10 times on this project's runs, and 4 to 30 times on the paper's"
+    )
+
+
+def test_a_halved_assumption_stands_beside_the_whole():
+    assert bill_tables.halved({"batch": 450.0}, 300.0).to_dict("records") == [
+        {"halved": "batch", "hours on one GPU": "400", "times": "1.50"}
+    ]
+
+
 def test_tasks_stand_by_hours_and_trainings_in_their_colour():
     lines = pd.DataFrame(
         {
