@@ -8,6 +8,8 @@ from decimal import Decimal
 
 import pandas as pd
 
+from emo_utils.stats import correlations
+
 BEST = 5  # the highest level of a rubric
 # What the characters of Table 7 may be those of, with how many turns that is; a dialogue has four,
 # two of them the supporter's.
@@ -64,6 +66,25 @@ def implied_differences(printed: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def recomputed_p(printed: pd.DataFrame, system: str, n: int) -> pd.DataFrame:
+    """Table 6's correlations of a system's judge with people beside the p-values that are printed
+    and those that follow from r and n: a row a rubric, columns metric, r, `p printed`, recomputed.
+
+    n: dialogues behind each correlation.
+    """
+    of_system = printed[printed.system == system]
+    r, p = (of_system[of_system.table == f"emplifai.table6.{name}"] for name in ("pearson", "p"))
+    both = r.merge(p, on="metric", suffixes=("_r", "_p"))
+    return pd.DataFrame(
+        {
+            "metric": both.metric,
+            "r": both.value_r,
+            "p printed": both.value_p,
+            "recomputed": [correlations.pearson_p(float(r), n) for r in both.value_r],
+        }
+    )
 
 
 def length_readings(printed: pd.DataFrame) -> pd.DataFrame:

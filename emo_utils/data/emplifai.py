@@ -105,6 +105,13 @@ def read(path: Path) -> list[dict]:
     ]
 
 
+def source_in_words(path: Path | None, arm: str) -> str:
+    """Where dialogues are from, for captions: a user's file, or the project's own in an arm."""
+    if path:
+        return f"the file {path.name}"
+    return f"this project's dialogues (arm {arm}), written by a language model, not EmplifAI's"
+
+
 def _text(value) -> str:
     return value.strip() if isinstance(value, str) else ""
 

@@ -1,10 +1,11 @@
-"""Figures of EmplifAI's chapters: predicted labels beside their floors, which label is taken for
-which, and ratings before and after fine-tuning.
+"""Figures of EmplifAI's chapters: lengths of turns, the published ratings, predicted labels beside
+their floors, which label is taken for which, and ratings before and after fine-tuning.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn
 from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
 from scipy.spatial.distance import squareform
 
@@ -117,3 +118,29 @@ def _our_ratings(axis, ours: pd.DataFrame, metrics: list[str]) -> None:
             r, height = ours.loc[system, metric], y + 0.18 * (k - 1.5)
             label = system if y == 0 else None
             figures.point(axis, r, height, colour, marker, width=1.2, ms=4, label=label)
+
+
+def lengths_figure(lengths: pd.DataFrame):
+    """One point a turn by the number of its characters, one line a speaker; lengths: of
+    `emplifai.turn_lengths`.
+    """
+    figure, axis = plt.subplots(figsize=(7, 2.6), layout="constrained")
+    of_turns = lengths[lengths.speaker != "dialogue"]
+    look = {"size": 2.5, "alpha": 0.5, "legend": False}
+    seaborn.stripplot(of_turns, x="characters", y="speaker", hue="speaker", **look, ax=axis)
+    axis.set(ylabel="", xlabel="characters of a turn")
+    return figure
+
+
+def ratings_figure(pairs: pd.DataFrame):
+    """The published means by judge and by people, a point a rubric and a shape a model; pairs: of
+    `emplifai_ratings.judge_and_people`.
+    """
+    figure, axis = plt.subplots(figsize=(4.6, 3.4), layout="constrained")
+    for marker, (model, part) in zip("os^D", pairs.groupby("model", sort=False), strict=True):
+        axis.plot(part.judge, part.human, marker, label=model)
+    axis.plot([1, 5], [1, 5], ":", color="black", lw=0.8)
+    axis.set(title="published means, one point a rubric", xlabel="by the judge", ylabel="by people")
+    axis.set(xlim=(1, 5.1), ylim=(1, 5.1))
+    axis.legend(fontsize=8)
+    return figure

@@ -16,8 +16,10 @@ from emo_utils.experiment import provenance
 from emo_utils.people import rating_kit
 from emo_utils.project import sha256_bytes
 from emo_utils.report import kept_runs, result_tables
+from emo_utils.scoring import labels
 
 GLOSSES = kept_runs.REFERENCE / "emplifai_glosses.json"
+SAME = 0.99  # BERTScore from which two labels are the same to it
 LABEL_SCORES = [
     "exact",
     "top3",
@@ -43,6 +45,25 @@ def rubrics() -> pd.DataFrame:
             | {number: f"{level} ({gloss})" for number, level, gloss in levels}
         )
     return pd.DataFrame(rows)
+
+
+def turn_lengths(records: pd.DataFrame) -> pd.DataFrame:
+    """Mean characters of each turn, and of a dialogue, with the number of dialogues."""
+    turns = records[records.metric == "characters"]
+    cells = [result_tables.cell(r, digits=1) for r in turns.itertuples()]
+    return pd.DataFrame({"turn": turns.group, "characters": cells, "n": turns.n})
+
+
+def in_columns(row: dict) -> dict[str, str]:
+    """A dialogue of the data as columns of texts: the situation, each turn behind its speaker, and
+    the summary in English.
+    """
+    speakers = {"patient": "患者 patient", "supporter": "支援者 supporter"}
+    turns = {
+        f"{speakers[role]} {1 + place // 2}": turn
+        for place, (role, turn) in enumerate(zip(emplifai.ROLES, row["turns"], strict=True))
+    }
+    return {"situation": row["situation"]} | turns | {"in English": row.get("gloss", "")}
 
 
 def raters(agreed: pd.DataFrame) -> pd.DataFrame:
@@ -113,6 +134,68 @@ def label_scores(records: pd.DataFrame) -> pd.DataFrame:
     """Table 2: every way of reading a label, and every floor, a row each."""
     wide = by_system_and_group(records[records.table == "emplifai.table2"])
     return wide[[metric for metric in LABEL_SCORES if metric in wide]]
+
+
+def similarity_in_words(between: dict[str, np.ndarray], names: list[str]) -> str:
+    """How similar two different labels are to each score, a line a score, and which of them
+    BERTScore takes for the same.
+
+    between: of `labels.between`, tables of shape (labels, labels); names: the labels.
+    """
+    off = ~np.eye(len(names), dtype=bool)
+    lines = [
+        f"{metric}: two different labels have {table[off].mean():.2f} on average, "
+        f"{np.quantile(table[off], 0.95):.2f} in one pair of twenty, "
+        f"{table[off].max():.2f} at most"
+        for metric, table in between.items()
+    ]
+    alike = [
+        f"{names[i]}/{names[j]}"
+        for i, j in np.argwhere(np.tril(between["bertscore_f1"] > SAME, k=-1))
+    ]
+    if not alike:
+        return "\n".join([*lines, "BERTScore tells all labels apart"])
+    pairs = len(names) * (len(names) - 1) // 2
+    last = f"the same to this BERTScore: {len(alike)} of {pairs} pairs, "
+    return "\n".join([*lines, f"{last}such as {', '.join(alike[:4])}"])
+
+
+def read_dialogues(
+    scores: np.ndarray, true: np.ndarray, texts: list[str], rows: list[dict]
+) -> list[dict[str, str]]:
+    """Three dialogues as columns of texts: those whose true label a model ranks best, in the middle
+    and worst, with the three labels that it holds most likely.
+
+    scores: shape (dialogues, 28); true: labels as numbers; texts: what the model read of each.
+    """
+    names = [f"{japanese} ({english})" for english, japanese, _ in emplifai.EMOTIONS]
+    ranks = labels.ranks(scores, true)
+    places = {
+        "ranked best": ranks.argmin(),
+        "in the middle": np.argsort(ranks, kind="stable")[len(ranks) // 2],
+        "ranked worst": ranks.argmax(),
+    }
+    return [
+        {
+            f"{which}: {names[true[i]]}": texts[i],
+            "read as": f"{', '.join(names[k] for k in np.argsort(-scores[i])[:3])}; "
+            f"the true label is number {ranks[i] + 1} of {len(names)}",
+            "in English": rows[i].get("gloss", ""),
+        }
+        for which, i in places.items()
+    ]
+
+
+def full_prediction(path: Path) -> HTML:
+    """The kept full run of the prediction of labels."""
+    kept = kept_runs.kept(path)
+    return result_tables.show(
+        label_scores(kept),
+        kept_runs.kept_source(path),
+        f"The full run; this project's dialogues, n = {kept.n.max()} "
+        f"(rows 'written': {kept[kept.group == 'written'].n.max()}). "
+        "95 % interval over situations.",
+    )
 
 
 def by_system_and_group(records: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@ records are computed from is in `labels`.
 """
 
 import numpy as np
+import pandas as pd
 
 from emo_utils.scoring import labels
 
@@ -69,3 +70,23 @@ def add_macro_f1(
         signature="mean of 400 random labellings",
         interval="none",
     )
+
+
+def add_ranks(run, readings: dict[tuple[str, str], np.ndarray], true, dialogues: list[str]) -> None:
+    """Keep at which rank each dialogue's true label stands, 1 the first, under each reading.
+
+    readings: (system, group) -> scores of shape (dialogues, labels); dialogues: their ids.
+    """
+    items = [
+        pd.DataFrame(
+            {
+                "table": TABLE,
+                "id": dialogues,
+                "system": f"{system}, {group}",
+                "metric": "rank",
+                "value": labels.ranks(table, true) + 1.0,
+            }
+        )
+        for (system, group), table in readings.items()
+    ]
+    run.add_items(pd.concat(items, ignore_index=True))

@@ -96,6 +96,26 @@ def of_random_choice(tables: dict[str, np.ndarray], true, labels: int) -> dict[s
     }
 
 
+def floors(tables: dict[str, np.ndarray], true) -> tuple[dict, int, dict[str, int]]:
+    """What is reached without reading a dialogue: by a label drawn at random, by the most frequent
+    one, and on each score by the word that would reach most if it were always said.
+
+    tables: of `between`. Returns (`floor`, what) -> metric -> one value a dialogue; the most
+    frequent label; and the best word of each metric.
+    """
+    true = np.asarray(true)
+    frequent = int(np.bincount(true).argmax())
+    best = {metric: int(table[:, true].mean(axis=1).argmax()) for metric, table in tables.items()}
+    values = {
+        ("floor", "random label"): of_random_choice(tables, true, len(next(iter(tables.values())))),
+        ("floor", "most frequent label"): of_choice(tables, np.full(len(true), frequent), true),
+        ("floor", "best constant word"): {
+            metric: tables[metric][word, true] for metric, word in best.items()
+        },
+    }
+    return values, frequent, best
+
+
 def ranks(scores: np.ndarray, true) -> np.ndarray:
     """How many labels stand before the true one of each dialogue, shape (dialogues,); those that
     tie with it stand before it.

@@ -87,3 +87,19 @@ def test_lengths_fit_a_dialogue_and_no_turn():
         "sft-swallow",
         "sft-medllama",
     ]
+
+
+def test_a_p_value_follows_from_r_and_the_number_of_dialogues():
+    rows = [
+        ("emplifai.table6.pearson", "gpt", "warmth", "0.25"),
+        ("emplifai.table6.p", "gpt", "warmth", "0.9"),
+        ("emplifai.table6.pearson", "llm-jp", "warmth", "0.5"),
+        ("emplifai.table6.p", "llm-jp", "warmth", "0.1"),
+    ]
+    printed = pd.DataFrame(rows, columns=["table", "system", "metric", "value"])
+    [row] = emplifai_ratings.recomputed_p(printed, "gpt", n=20).to_dict("records")
+    assert (row["metric"], row["r"], row["p printed"]) == ("warmth", "0.25", "0.9")
+    # The distribution of r itself, in place of Student's t: a beta on [-1, 1].
+    beta = scipy.stats.beta(9, 9, loc=-1, scale=2)
+    assert row["recomputed"] == pytest.approx(2 * beta.sf(0.25))
+    assert len(emplifai_ratings.recomputed_p(ledger.published(), "gpt", n=100)) >= 3

@@ -399,3 +399,8 @@ def test_the_chapter_with_nothing_returned_and_with_nothing_to_read(home, tmp_pa
     (tmp_path / "empty.csv").write_text("emotion,situation,turns\n")
     with pytest.raises(EmoError, match="none of the 0 dialogues has four turns"):
         play("09_emplifai", dialogues=str(tmp_path / "empty.csv"))
+
+
+def test_a_caption_says_where_dialogues_are_from(tmp_path):
+    assert emplifai.source_in_words(tmp_path / "mine.csv", "overt") == "the file mine.csv"
+    assert emplifai.source_in_words(None, "subtle").startswith("this project's dialogues (arm subt")

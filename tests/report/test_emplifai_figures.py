@@ -93,3 +93,24 @@ def test_changes_are_arrows_and_ratings_points_with_intervals():
     assert [text.get_text() for text in right.get_legend().get_texts()] == ["emplifai-base", "data"]
     heights = [round(float(p.get_ydata()[0])) for p in right.lines[1::2]]
     assert heights == [0, 0, 1]
+
+
+def test_every_turn_is_a_point_in_the_line_of_its_speaker():
+    rows = [("朝", "patient 1", 20), ("朝", "supporter 1", 30), ("夜", "patient 1", 25)]
+    rows += [("朝", "dialogue", 50)]
+    lengths = pd.DataFrame(rows, columns=["situation", "speaker", "characters"])
+    [axis] = emplifai_figures.lengths_figure(lengths).axes
+    points = [line.get_offsets()[:, 0].tolist() for line in axis.collections]
+    assert points == [[20, 25], [30]] and axis.get_xlabel() == "characters of a turn"
+
+
+def test_judge_and_people_have_a_point_a_rubric_and_a_shape_a_model():
+    pairs = pd.DataFrame(
+        [(model, k + 1, k + 2) for model in "abcd" for k in (0, 1)],
+        columns=["model", "judge", "human"],
+    )
+    [axis] = emplifai_figures.ratings_figure(pairs).axes
+    *models, diagonal = axis.lines
+    assert [line.get_marker() for line in models] == ["o", "s", "^", "D"]
+    assert models[0].get_xdata().tolist() == [1, 2] and models[0].get_ydata().tolist() == [2, 3]
+    assert list(diagonal.get_xdata()) == list(diagonal.get_ydata()) == [1, 5]

@@ -20,6 +20,22 @@ def test_every_rubric_has_five_levels_with_their_english():
     assert row[5] == f"{first['levels'][4]} ({first['gloss'][4]})"
 
 
+def test_a_turn_has_its_length_and_a_dialogue_its_columns():
+    fields = {"metric": "characters", "ci_low": 20.5, "ci_high": 25.5, "n": 12, "unscored": 0}
+    records = pd.DataFrame(
+        [
+            fields | {"group": "patient 1", "value": 23.0, "interval": "items"},
+            fields | {"group": "no situation", "metric": "findings", "interval": "none"},
+        ]
+    )
+    assert emplifai_tables.turn_lengths(records).to_dict("records") == [
+        {"turn": "patient 1", "characters": "23.0 [20.5, 25.5]", "n": 12}
+    ]
+    columns = emplifai_tables.in_columns({"situation": "朝", "turns": ["a", "b", "c", "d"]})
+    assert list(columns.values()) == ["朝", "a", "b", "c", "d", ""]
+    assert list(columns)[1:3] == ["患者 patient 1", "支援者 supporter 1"]
+
+
 def test_raters_are_shown_with_their_interval():
     agreed = pd.DataFrame(
         [["warmth", 0.5, 0.25, 1.0, 12, 3], ["tone", np.nan, np.nan, np.nan, 0, 3]],
@@ -217,3 +233,45 @@ def test_the_kept_judging_in_words():
         "0.50 levels apart at most, over 2 rubrics.",
         "Screening: 1 of 2 intervals hold one half, which is guessing.",
     ]
+
+
+def test_how_similar_two_labels_are_is_said_of_each_score():
+    table = np.array([[1.0, 0.25, 0.5], [0.25, 1.0, 0.75], [0.5, 0.75, 1.0]])
+    between = {"cosine": table, "bertscore_f1": table}
+    words = emplifai_tables.similarity_in_words(between, ["a", "b", "c"])
+    assert words.splitlines()[0] == (
+        "cosine: two different labels have 0.50 on average, 0.75 in one pair of twenty, "
+        "0.75 at most"
+    )
+    assert words.splitlines()[-1] == "BERTScore tells all labels apart"
+    same = np.where(table == 0.75, 1.0, table)
+    words = emplifai_tables.similarity_in_words({"bertscore_f1": same}, ["a", "b", "c"])
+    assert words.splitlines()[-1] == "the same to this BERTScore: 1 of 3 pairs, such as c/b"
+
+
+def test_three_dialogues_are_shown_from_best_to_worst_read():
+    """Rows whose true label, the first, stands first, second and last."""
+    scores = np.zeros((3, 28))
+    scores[:, 0] = 5.0
+    scores[1, 1] = scores[2, 1:] = 9.0
+    rows = [{"gloss": "summary"}, {}, {}]
+    columns = emplifai_tables.read_dialogues(scores, np.zeros(3, dtype=int), list("abc"), rows)
+    english, japanese, _ = emplifai.EMOTIONS[0]
+    label = f"{japanese} ({english})"
+    best, middle, worst = columns
+    assert best[f"ranked best: {label}"] == "a" and best["in English"] == "summary"
+    assert best["read as"].startswith(f"{label}, ")
+    assert middle[f"in the middle: {label}"] == "b" and middle["in English"] == ""
+    assert middle["read as"].endswith("the true label is number 2 of 28")
+    assert worst["read as"].endswith("the true label is number 28 of 28")
+
+
+def test_the_full_run_of_the_prediction_says_its_numbers(kept):
+    content = json.loads(kept[0].read_text(encoding="utf-8"))
+    fields = {"table": "emplifai.table2", "system": "model", "metric": "exact", "value": 0.5}
+    fields |= {"ci_low": 0.25, "ci_high": 1.0, "unscored": 0, "interval": "items"}
+    rows = [fields | {"group": "as it is", "n": 112}, fields | {"group": "written", "n": 28}]
+    kept[0].write_text(json.dumps(content | {"records": rows}), encoding="utf-8")
+    page = emplifai_tables.full_prediction(kept[0]).data
+    assert "n = 112 (rows &#x27;written&#x27;: 28)" in page
+    assert "model, as it is" in page and page.count("<td>0.50 [0.25, 1.00]</td>") == 2

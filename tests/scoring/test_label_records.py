@@ -55,3 +55,17 @@ def test_macro_f1_stands_beside_that_of_random_labels(run):
     assert (floor.system, floor.group, floor.interval) == ("floor", "random label", "none")
     assert floor.value == labels.random_macro_f1(true, 28, 42)
     assert floor.n == model.n == 24 and floor.metric == model.metric == "macro_f1"
+
+
+def test_the_rank_of_a_true_label_is_kept_for_each_dialogue(run):
+    scores = np.array([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0]])
+    readings = {("model", "empty"): scores, ("model", "batch"): -scores}
+    label_records.add_ranks(run, readings, np.array([0, 2]), ["d1", "d2"])
+    [items] = run.items
+    assert items[["system", "id", "value"]].to_numpy().tolist() == [
+        ["model, empty", "d1", 1.0],
+        ["model, empty", "d2", 3.0],
+        ["model, batch", "d1", 3.0],
+        ["model, batch", "d2", 1.0],
+    ]
+    assert set(items.table) == {"emplifai.table2"} and set(items.metric) == {"rank"}

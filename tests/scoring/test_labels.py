@@ -120,6 +120,27 @@ def test_a_random_choice_reaches_what_many_draws_reach():
     assert reached["top3"].tolist() == [1 / 3] * 50
 
 
+def test_floors_are_reached_without_reading():
+    """Three labels, of which the second is the most frequent; always to say the first would reach
+    most on this score.
+    """
+    table = np.array([[1.0, 0.9, 0.5], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])  # [named, true]
+    true = np.array([0, 1, 1, 2])
+    floors, frequent, best = labels.floors({"cosine": table}, true)
+    assert list(floors) == [
+        ("floor", "random label"),
+        ("floor", "most frequent label"),
+        ("floor", "best constant word"),
+    ]
+    assert frequent == 1 and best == {"cosine": 0}
+    assert floors["floor", "most frequent label"]["cosine"].tolist() == [0, 1, 1, 0]
+    assert floors["floor", "most frequent label"]["exact"].tolist() == [False, True, True, False]
+    assert floors["floor", "best constant word"]["cosine"].tolist() == [1.0, 0.9, 0.9, 0.5]
+    random = floors["floor", "random label"]
+    assert random["cosine"].tolist() == pytest.approx([1 / 3, 1.9 / 3, 1.9 / 3, 0.5])
+    assert random["exact"].tolist() == [1 / 3] * 4
+
+
 def test_random_macro_f1_is_the_mean_of_scikit_learns(choices):
     _, true = choices
     guesses = np.random.default_rng(2).integers(0, 9, size=(30, 60))
