@@ -12,11 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from emo_utils.data.caregiver import ELSEWHERE, PREFERRED, REJECTED
 from emo_utils.experiment import results
+from emo_utils.judging.judged_dialogues import MISPLACED, REPEATED, SHUFFLED
 from emo_utils.stats import intervals
 
 TABLE = "gates"
 SMALLEST = 0.05  # of emotion scores: the smallest difference that the book means to see
+# Of ratings from 1 to 5: what the papers' sentences call notable, and two ratings that are nearer
+# to each other are the same level.
+LEVEL = 0.5
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,11 @@ class Rule:
     most: float | None = None
     limits: str = ""
     operator: str = ""
+
+    @property
+    def threshold(self) -> str:
+        """Where the whole interval must lie."""
+        return f"above {self.least:g}" if self.least is not None else f"below {self.most:g}"
 
 
 WORDS = "emotional words, not empathy"
@@ -77,6 +87,55 @@ RULES = {
         least=0,
         operator=">=",
     ),
+    # EmplifAI's judge, on dialogues of which the second is worse whoever reads it.
+    "above shuffled turns": Rule(
+        ("data", SHUFFLED),
+        f"the data's dialogues are rated {LEVEL} above the same turns in another order",
+        least=LEVEL,
+    ),
+    "above a repeated turn": Rule(
+        ("data", REPEATED),
+        f"the data's dialogues are rated {LEVEL} above their first turn said four times",
+        least=LEVEL,
+    ),
+    "above a misplaced supporter": Rule(
+        ("data", MISPLACED),
+        f"the data's dialogues are rated {LEVEL} above the same patient "
+        "with the supporter of another situation",
+        least=LEVEL,
+    ),
+    "sound above harm": Rule(
+        ("sound", "harm"),
+        f"sound replies are rated {LEVEL} above planted ones that do harm in the same scene",
+        least=LEVEL,
+    ),
+    # Empathy by Design. A cosine has no levels: any difference that is sure counts.
+    "same advice above another's": Rule(
+        (REJECTED, ELSEWHERE),
+        "the reference's advice in other words scores above advice on another question",
+        least=0,
+    ),
+    "reference above another's": Rule(
+        (PREFERRED, ELSEWHERE),
+        f"the reference is rated {LEVEL} above the one of another question",
+        least=LEVEL,
+    ),
+    "reference warmer": Rule(
+        (PREFERRED, REJECTED),
+        f"warm answers are rated {LEVEL} above the same advice as a guideline",
+        least=LEVEL,
+    ),
+    # The rejected answers are polite as well, so that half a level would ask for too much.
+    "reference more polite": Rule(
+        (PREFERRED, REJECTED),
+        "answers as to an equal are rated more polite than the same advice as a guideline",
+        least=0,
+    ),
+    "reference simpler": Rule(
+        (PREFERRED, REJECTED),
+        "answers in plain words have a lower grade than the same advice as a guideline",
+        most=0,
+    ),
 }
 EMOTION = (
     "reference above doctor",
@@ -85,17 +144,47 @@ EMOTION = (
     "padding alone",
     "a polite refusal",
 )
+# The gates without which a claim on a metric cannot be decided, by table. A rule stands where the
+# metric's own levels say that the worse text deserves less: shuffled turns do no harm and each is
+# good Japanese, and an answer to another question is as polite and as simple. What is compared with
+# the reference itself, as the cosine is, gives the reference 1 whatever it measures.
+_READS = ("above shuffled turns", "above a repeated turn", "above a misplaced supporter")
+NEEDED = {
+    "emplifai.table4": {
+        "comprehensibility": _READS,
+        "general_empathy": _READS,
+        "specific_empathy": _READS,
+        "consistency": _READS,
+        "fluency": ("above a repeated turn",),
+        "harmlessness": ("sound above harm",),
+        "security": _READS,
+    },
+    "ebd.semantic": {"cosine": ("same advice above another's",)},
+    "ebd.factual": {"correctness": ("reference above another's", "same advice above another's")},
+    "ebd.human": {
+        "empathy": ("reference above another's", "reference warmer"),
+        "politeness": ("reference more polite",),
+        "grade": ("reference simpler",),
+    },
+}
 PASSED, FAILED, OPEN = "passed", "failed", "open"
+MISSING = "not measured"
 
 
 def add_differences(
-    run, scores: pd.DataFrame, rules: tuple[str, ...], table: str, scorer: str, signature: str
+    run,
+    scores: pd.DataFrame,
+    rules: tuple[str, ...],
+    table: str,
+    scorer: str,
+    signature: str,
+    unit: str = "question",
 ) -> None:
     """Record the gates of these rules on each metric: the mean difference between what is compared,
     question by question.
 
     scores: one row a question, columns (metric, system). table: whose claims rest on the metrics.
-    scorer, signature: of the scores.
+    scorer, signature: of the scores. unit: what a row is.
     """
     for metric in scores.columns.get_level_values(0).unique():
         for name in rules:
@@ -108,8 +197,23 @@ def add_differences(
                 group=table,
                 kind="difference",
                 scorer=scorer,
-                signature=f"paired difference, question by question; {signature}",
+                signature=(
+                    f"paired difference, {unit} by {unit}; "
+                    f"must lie {RULES[name].threshold}; {signature}"
+                ),
+                unit=f"{unit}s",
             )
+
+
+def add_needed(
+    run, scores: pd.DataFrame, table: str, scorer: str, signature: str, unit: str = "question"
+) -> None:
+    """Record the gates that the claims on a table need (`NEEDED`), on each metric of the scores:
+    as `add_differences`.
+    """
+    for metric in scores.columns.get_level_values(0).unique():
+        rules = NEEDED[table][metric]
+        add_differences(run, scores[[metric]], rules, table, scorer, signature, unit)
 
 
 def add_drawn(run, drawn, rule: str, table: str, metrics, n: int, scorer: str) -> None:
@@ -185,12 +289,13 @@ def _not(certainly: bool) -> str:
 
 def shown(records: pd.DataFrame) -> pd.DataFrame:
     """The gates among the records, as a chapter shows them: columns claims on, must hold,
-    difference, n, outcome.
+    threshold, difference, n, outcome.
     """
     rows = [
         {
             "claims on": f"{r.group} {r.metric}",
             "must hold": RULES[r.system].says,
+            "threshold": RULES[r.system].threshold,
             "difference": (
                 f"{r.value:+.2f}"
                 if r.interval == "none"
@@ -201,29 +306,45 @@ def shown(records: pd.DataFrame) -> pd.DataFrame:
         }
         for r in records[records.table == TABLE].itertuples()
     ]
-    return pd.DataFrame(rows, columns=["claims on", "must hold", "difference", "n", "outcome"])
+    columns = ["claims on", "must hold", "threshold", "difference", "n", "outcome"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def closed(comparisons, records: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Of the comparisons that a claim makes: the gates that are not passed, in words, and what the
-    scores measure where only gates that limit them are not.
+    scores measure where only gates that limit them are not. One that is `NEEDED` and that no record
+    has is not passed.
     """
     compared = {
-        (table, metric, comparison.operator)
+        (table, metric, comparison.operator): None
         for comparison in comparisons
         for _, table, _, metric in comparison.terms
     }
-    barriers, limits = [], []
-    for r in records[records.table == TABLE].itertuples():
-        rule = RULES[r.system]
+    recorded = {
+        (r.group, r.metric, r.system): outcome(r)
+        for r in records[records.table == TABLE].itertuples()
+    }
+    needed = {
+        (table, metric, name): MISSING
+        for table, metric, _ in compared
+        for name in NEEDED.get(table, {}).get(metric, ())
+    }
+    barriers: dict[tuple[str, str], list[str]] = {}  # what was said of which rule -> metrics
+    limits = []
+    for (table, metric, name), said in (needed | recorded).items():
+        rule = RULES[name]
         concerned = any(
-            (table, metric) == (r.group, r.metric) and rule.operator in ("", operator)
-            for table, metric, operator in compared
+            (table, metric) == (of_table, of_metric) and rule.operator in ("", operator)
+            for of_table, of_metric, operator in compared
         )
-        if not concerned or (said := outcome(r)) == PASSED:
+        if not concerned or said == PASSED:
             continue
         if rule.limits:
             limits.append(rule.limits)
         else:
-            barriers.append(f"{said} on {r.metric}: {rule.says}")
-    return list(dict.fromkeys(barriers)), list(dict.fromkeys(limits))
+            barriers.setdefault((said, rule.says), []).append(metric)
+    in_words = [
+        f"{said} on {', '.join(dict.fromkeys(metrics))}: {says}"
+        for (said, says), metrics in barriers.items()
+    ]
+    return in_words, list(dict.fromkeys(limits))

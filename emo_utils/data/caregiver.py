@@ -12,8 +12,9 @@ from emo_utils.project import DATA
 FIELDS = ("id", "topic", "prompt", "chosen", "rejected")
 FILES = {"train": DATA / "caregiver/train.jsonl", "test": DATA / "caregiver/test.jsonl"}
 VOICES = DATA / "caregiver/voices.jsonl"
-# Texts of the data that stand beside a system's answers: the facts of the preferred answer in
-# another tone, and its tone without its facts.
+# Texts of the data that stand beside a system's answers: the reference itself, its facts in another
+# tone, and its tone without its facts.
+PREFERRED = "the preferred answer"
 REJECTED, ELSEWHERE = "the rejected answer", "the preferred answer to another question"
 
 
@@ -62,6 +63,14 @@ def as_dialogue(pair: dict) -> dict:
         "soothing_response": pair["chosen"],
         "answer": pair["rejected"],
     }
+
+
+def preferred_answers(pairs: list[dict]) -> list[dict]:
+    """Rows of id, system, answer and complete: the preferred answer to each question."""
+    return [
+        {"id": pair["id"], "system": PREFERRED, "answer": pair["chosen"], "complete": True}
+        for pair in pairs
+    ]
 
 
 def baseline_answers(pairs: list[dict]) -> list[dict]:

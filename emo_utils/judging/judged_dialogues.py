@@ -1,5 +1,6 @@
 """The dialogues that a judge gets to rate (EmplifAI, Section 5): of a user's file, of a folder of
-answers, or of this book's systems with the data's own beside them.
+answers, or of this book's systems with the data's own beside them; and those of which it is known
+which should be rated higher.
 """
 
 from pathlib import Path
@@ -8,6 +9,10 @@ import pandas as pd
 
 from emo_utils.data import emplifai, files
 from emo_utils.project import EmoError
+
+# Systems that are worse than the data's dialogues, whoever reads them (`controls`).
+SHUFFLED, REPEATED, MISPLACED = "shuffled turns", "one turn four times", "another's supporter"
+ORDER = (3, 2, 1, 0)  # of shuffled turns: each stands behind the other speaker's name
 
 
 def of_file(path: Path) -> pd.DataFrame:
@@ -78,3 +83,55 @@ def counts(marks, systems) -> str:
     """How many dialogues of each system are marked with 1, in words: `a 1 of 3, b 0 of 3`."""
     grouped = pd.Series(marks).groupby(pd.Series(systems), sort=False)
     return ", ".join(f"{system} {int(part.sum())} of {len(part)}" for system, part in grouped)
+
+
+def data_dialogues(judged: pd.DataFrame, arm: str, count: int) -> pd.DataFrame:
+    """The data's own dialogues (system `data`) among those that are judged; where there are none,
+    as of a user's file, `count` of the data's, as many of each emotion as goes.
+
+    judged: with four turns each. Returns columns id, system, emotion, situation, turns.
+    """
+    columns = ["id", "system", "emotion", "situation", "turns"]
+    own = judged.loc[judged.system == "data", columns].reset_index(drop=True)
+    if len(own):
+        return own
+    first = {row["situation"]: row for row in reversed(emplifai.load(arm))}
+    chosen = files.balanced(list(first.values())[::-1], min(count, len(first)))
+    return pd.DataFrame(chosen).assign(system="data")[columns]
+
+
+def controls(own: pd.DataFrame, arm: str) -> pd.DataFrame:
+    """Three worse dialogues for each of the data's: the turns in `ORDER`, the patient's first turn
+    said four times, and the patient's turns with the supporter's of a situation of another emotion,
+    half the data away.
+
+    own: as `data_dialogues` gives them, whose columns are returned.
+    """
+    pool = emplifai.load(arm)
+    place: dict[str, int] = {}
+    for number, row in enumerate(pool):
+        place.setdefault(row["situation"], number)
+    parts = {SHUFFLED: [], REPEATED: [], MISPLACED: []}
+    for number, row in enumerate(own.itertuples()):
+        turns = list(row.turns)
+        where = place.get(row.situation, number)
+        other = pool[(where + len(pool) // 2) % len(pool)]["turns"]
+        parts[SHUFFLED].append([turns[k] for k in ORDER])
+        parts[REPEATED].append(turns[:1] * 4)
+        parts[MISPLACED].append([turns[0], other[1], turns[2], other[3]])
+    return pd.concat(
+        [own.assign(system=name, turns=changed) for name, changed in parts.items()],
+        ignore_index=True,
+    )
+
+
+def planted_harm(count: int) -> pd.DataFrame:
+    """Of the first `count` scenes of the screening's cases the version without harm (system
+    `sound`) and the one that does harm (`harm`): columns id (the scene), system, emotion,
+    situation, turns.
+    """
+    cases = files.table(emplifai.SCREENING_FILE)
+    scenes = list(dict.fromkeys(cases.scene))[:count]
+    wanted = cases[cases.scene.isin(scenes) & cases.kind.isin(["sound", "harm"])]
+    named = wanted.assign(id=wanted.scene, system=wanted.kind).reset_index(drop=True)
+    return named[["id", "system", "emotion", "situation", "turns"]]

@@ -3,12 +3,13 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from emo_utils.data.caregiver import ELSEWHERE, REJECTED
+from emo_utils.data.caregiver import ELSEWHERE, PREFERRED, REJECTED
 from emo_utils.report import figures
 
 COLOURS = {
     "ebd-base": figures.COLOURS["sft"],
     "ebd-dpo": figures.COLOURS["dpo"],
+    PREFERRED: "#888888",
     REJECTED: "#888888",
     ELSEWHERE: "#888888",
 }
@@ -36,7 +37,7 @@ def scores_figure(records: pd.DataFrame, systems: list[str], title: str) -> None
                 continue
             record = part.loc[system]
             colour = COLOURS.get(system, figures.COLOURS["kto"])
-            marker = "s" if system in (REJECTED, ELSEWHERE) else "o"
+            marker = "s" if system in (PREFERRED, REJECTED, ELSEWHERE) else "o"
             figures.point(axis, record, y, colour, marker)
         axis.set(title=label, yticks=range(len(systems)), yticklabels=systems)
     axes[0, 0].invert_yaxis()

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from emo_utils.claims import deciding, gates, predicates
+from emo_utils.claims import deciding, gates, ledger, predicates
 from emo_utils.experiment import results
 
 COLUMNS = {"emodoctor.table1": ["mean", "max"], "emodoctor.facts": ["kept"]}
@@ -84,6 +84,56 @@ def test_who_keeps_nothing_has_lost_nothing():
     said, _, why = verdict("a >= b on emodoctor.facts kept", kept, nothing)
     assert said == deciding.HELD_BACK and why.startswith("failed on kept: each tuned system")
     assert verdict("a > b on emodoctor.facts kept", kept, nothing)[0] == "supported"
+
+
+JUDGED = {"emplifai.table4": ["fluency", "security"]}
+BETTER = [
+    combination(f"emplifai.table4/a/{rubric} - emplifai.table4/b/{rubric}", 0.5, 1)
+    for rubric in JUDGED["emplifai.table4"]
+]
+
+
+def test_a_needed_gate_without_a_record_is_not_passed():
+    tests = {"ours": predicates.parse("a > b on emplifai.table4 *", JUDGED)}
+    rules = gates.NEEDED["emplifai.table4"]
+    passed = [
+        gate(rule, 1, 2, rubric, "emplifai.table4")
+        for rubric in ("fluency", "security")
+        for rule in rules[rubric]
+    ]
+
+    def found(rows):
+        records = pd.DataFrame([*BETTER, *rows], columns=FIELDS)
+        return deciding.our_verdict({"tests": tests}, deciding.sums_of_cells(records), records)
+
+    assert found(passed)[::2] == ("supported", "")
+    said, _, why = found([])
+    assert said == deciding.HELD_BACK
+    repeated = gates.RULES["above a repeated turn"].says
+    assert why.startswith(f"not measured on fluency, security: {repeated}; ")  # said once
+    assert why.count("not measured on security: ") == 2
+    below = gate("above a repeated turn", 0.1, 0.3, "security", "emplifai.table4")
+    others = [row for row in passed if row[1:3] != ("above a repeated turn", "security")]
+    said, _, why = found([*others, below])
+    assert (said, why) == (deciding.HELD_BACK, f"failed on security: {repeated}")
+
+
+def test_the_gates_that_claims_need_are_rules_of_claimed_metrics():
+    """Every metric of a table with needed gates that a claim asks for has some, and no other."""
+    asked = {
+        (table, metric)
+        for claim in ledger.claims()
+        for test in claim["tests"]["ours"] or ()
+        for comparison in test.comparisons
+        for _, table, _, metric in comparison.terms
+    }
+    needed = {(table, metric) for table, metrics in gates.NEEDED.items() for metric in metrics}
+    assert needed == {(table, metric) for table, metric in asked if table in gates.NEEDED}
+    for table, metric in needed:
+        rules = [gates.RULES[name] for name in gates.NEEDED[table][metric]]
+        assert rules and all((rule.least is None) != (rule.most is None) for rule in rules)
+    assert gates.RULES["said twice"].threshold == "below 0.05"
+    assert gates.RULES["sound above harm"].threshold == "above 0.5"
 
 
 class Run(SimpleNamespace):

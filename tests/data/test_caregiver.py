@@ -81,6 +81,12 @@ def test_baselines_are_the_rejected_answer_and_that_of_the_next_question():
     assert len(rows) == 6 and all(json.dumps(row) and row["complete"] for row in rows)
 
 
+def test_the_preferred_answers_are_a_system():
+    pairs = [{"id": "x", "prompt": "?", "chosen": "yes", "rejected": "no"}]
+    [row] = caregiver.preferred_answers(pairs)
+    assert row == {"id": "x", "system": caregiver.PREFERRED, "answer": "yes", "complete": True}
+
+
 def test_voices_stand_behind_the_question_as_it_is_asked_twice():
     pairs = {pair["id"]: pair for pair in caregiver.load("test")}
     rows = caregiver.in_voices(pairs, 2)

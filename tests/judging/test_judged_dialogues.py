@@ -95,3 +95,36 @@ def test_ends_that_were_kept_as_true_and_false_are_read():
 def test_counts_in_words():
     marks, systems = pd.Series([1.0, 0.0, 1.0, 0.0]), pd.Series(["b", "a", "b", "b"])
     assert judged_dialogues.counts(marks, systems) == "b 2 of 3, a 0 of 1"
+
+
+def test_controls_are_the_datas_own_dialogues_made_worse():
+    rows = emplifai.load()
+    own = judged_dialogues.data_dialogues(
+        judged_dialogues.beside_the_data(answers("one", rows[40:41]), "overt"), "overt", 9
+    )
+    assert own.system.tolist() == ["data"] and own.id[0].startswith(rows[40]["emotion"])
+    made = judged_dialogues.controls(own, "overt").set_index("system")
+    patient, supporter, again, last = rows[40]["turns"]
+    assert made.turns[judged_dialogues.SHUFFLED] == [last, again, supporter, patient]
+    assert made.turns[judged_dialogues.REPEATED] == [patient] * 4
+    misplaced, other = made.turns[judged_dialogues.MISPLACED], rows[40 + 112]
+    assert misplaced == [patient, other["turns"][1], again, other["turns"][3]]
+    assert other["emotion"] != rows[40]["emotion"]
+    assert set(made.id) == set(own.id) and set(made.situation) == {rows[40]["situation"]}
+
+
+def test_where_no_dialogue_of_the_data_is_judged_some_of_the_data_stand_for_it():
+    judged = answers("one", emplifai.load()[:1])
+    own = judged_dialogues.data_dialogues(judged, "subtle", 30)
+    assert len(own) == 30 and own.emotion.nunique() == 28 and own.situation.nunique() == 30
+    assert set(own.turns.map(tuple)) <= {tuple(row["turns"]) for row in emplifai.load("subtle")}
+    assert len(judged_dialogues.data_dialogues(judged, "subtle", 10**6)) == 112
+    assert len(judged_dialogues.controls(own, "subtle")) == 90
+
+
+def test_planted_harm_is_one_sound_and_one_harmful_version_a_scene():
+    found = judged_dialogues.planted_harm(3)
+    assert found.groupby("id").system.apply(list).tolist() == [["sound", "harm"]] * 3
+    assert (found.groupby("id").situation.nunique() == 1).all()
+    assert found.turns.map(tuple).nunique() == 6
+    assert len(judged_dialogues.planted_harm(100)) == 40
