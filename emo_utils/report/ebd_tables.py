@@ -1,7 +1,12 @@
 """Tables of the chapters on Empathy by Design: pairs, scores, checks, differences, slips."""
 
-import pandas as pd
+from pathlib import Path
 
+import pandas as pd
+from IPython.display import HTML
+
+from emo_utils.claims import ledger
+from emo_utils.judging import caregiver_questions
 from emo_utils.report import kept_runs, result_tables
 from emo_utils.stats import intervals
 
@@ -13,6 +18,12 @@ def listed(
     part = records[records.table == table]
     cells = [result_tables.cell(record, digits) for record in part.itertuples()]
     return part.assign(value=cells)[[*columns, "value", "n"]]
+
+
+def questions() -> pd.DataFrame:
+    """What the judge is asked about an answer: a row a rating, its question and five levels."""
+    rows = {name: [asked, *levels] for name, (asked, levels) in caregiver_questions.LEVELS.items()}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["asked", *range(1, 6)])
 
 
 def note(records: pd.DataFrame, judge: str) -> str:
@@ -80,3 +91,22 @@ def full_run(kept: pd.DataFrame, tables: tuple[str, ...]) -> dict[str, pd.DataFr
         f"Tuned minus untuned, full run; n = {n} questions": gains(kept).set_index("score"),
         f"Slips, full run; n = {n_slips} questions": slips(kept),
     }
+
+
+def full_run_shown(path: Path, tables: tuple[str, ...], judge: str) -> list[HTML]:
+    """The tables of the kept longer run and the paper's sentences by it; empty where none was kept.
+
+    tables: of the scores. judge: what captions name where the run's records name none.
+    """
+    kept = kept_runs.kept(path)
+    if kept.empty:
+        return []
+    said, origin = note(kept, judge), kept_runs.kept_source(path)
+    shown = [
+        result_tables.show(part, origin, f"{caption}. {said}.")
+        for caption, part in full_run(kept, tables).items()
+    ]
+    n = kept[kept.table == "ebd.semantic"].n.max()
+    caption = f"The paper's sentences by the full run, n = {n} questions. {said}."
+    verdicts = ledger.verdicts(kept, tables, "longer run")
+    return [*shown, result_tables.show(verdicts, origin, caption, index=False)]

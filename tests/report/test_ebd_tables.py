@@ -6,7 +6,7 @@ import pytest
 
 from emo_utils.data.caregiver import ELSEWHERE, REJECTED
 from emo_utils.experiment import results
-from emo_utils.report import ebd_figures, ebd_tables
+from emo_utils.report import ebd_figures, ebd_tables, kept_runs
 
 
 def record(table, system, metric, value, group="all", n=20, **more):
@@ -108,6 +108,24 @@ def test_a_full_runs_captions_say_how_many_questions_each_table_has():
         "Slips, full run; n = 10 questions",
     ]
     assert shown["Slips, full run; n = 10 questions"].equals(ebd_tables.slips(few))
+
+
+def test_the_judges_questions_have_five_levels():
+    table = ebd_tables.questions()
+    assert list(table) == ["asked", 1, 2, 3, 4, 5] and table.map(bool).all(axis=None)
+    assert list(table.index) == ["correctness", "empathy", "politeness"]
+    assert table.loc["politeness", 1] == "It scolds, orders or belittles."
+
+
+def test_the_kept_run_is_shown_with_its_verdicts(tmp_path):
+    path = kept_runs.REFERENCE / "ebd_scores.json"
+    pages = [page.data for page in ebd_tables.full_run_shown(path, SCORES, "nobody")]
+    heads = ["Scores, full run; n = 20", "What each score can tell, full run", "Tuned minus"]
+    heads += ["Slips, full run; n = 10", "sentences by the full run, n = 20 questions"]
+    assert len(pages) == len(heads)
+    for head, page in zip(heads, pages, strict=True):
+        assert head in page and "Judge: Qwen2.5-Coder-1.5B-Instruct" in page
+    assert ebd_tables.full_run_shown(tmp_path / "none.json", SCORES, "nobody") == []
 
 
 @pytest.fixture
