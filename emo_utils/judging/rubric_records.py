@@ -41,6 +41,21 @@ def add_levels(
         )
 
 
+def add_form(run, dialogues: pd.DataFrame) -> None:
+    """Share of each system's dialogues that keep the form; dialogues: columns system, kept_form."""
+    for system, part in dialogues.groupby("system", sort=False):
+        run.add_mean(
+            part.kept_form,
+            table=TABLE,
+            system=system,
+            metric="keeps_form",
+            kind="share",
+            scorer="counts",
+            signature="share of dialogues with four turns in the form asked for",
+            unit="pairs",
+        )
+
+
 def add_length_controlled(run, ratings: pd.DataFrame, scorer: str, how: str) -> bool:
     """Mean expected level of each system on each rubric at the mean log length of all; nothing
     where there are fewer than three times as many ratings as the regressions have unknowns.

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from emo_utils.claims import ledger
+from emo_utils.claims import emplifai_ratings, ledger
 from emo_utils.data import emplifai
 from emo_utils.data.arms import ARMS
 from emo_utils.experiment import provenance
@@ -256,6 +256,89 @@ def two_judges(ratings: pd.DataFrame) -> str:
         f"{rating_kit.RUBRICS[r.metric]['english']}: {r.expected:.1f} and {r.expected_second:.1f}"
         for r in ratings.itertuples()
     )
+
+
+def furthest_apart(both: pd.DataFrame, count: int) -> list[tuple[str, str]]:
+    """The `count` dialogues (pair, system) on which two judges lie furthest apart: mean absolute
+    difference over rubrics, the furthest first. both: columns id, system, expected,
+    expected_second, without gaps.
+    """
+    apart = (both.expected - both.expected_second).abs()
+    means = apart.groupby([both.id, both.system], sort=False).mean()
+    return list(means.sort_values(ascending=False, kind="stable").index[:count])
+
+
+def disputed(
+    both: pd.DataFrame, texts: dict[tuple[str, str], str], english: list[str], judge: str, run
+) -> list[HTML]:
+    """Dialogues beside the ratings of two judges, and their English where there is one.
+
+    both: ratings of both judges. texts: the dialogues to show, by pair and system. english: one a
+    text, empty for none; judge: who translated.
+    """
+    shown = []
+    for ((pair, system), text), translated in zip(texts.items(), english, strict=True):
+        of_dialogue = both[(both.id == pair) & (both.system == system)]
+        columns = {system: text, "first and second judge": two_judges(of_dialogue)}
+        if translated:
+            columns[f"in English by {judge}, unchecked, cut off at 80 tokens"] = translated
+        shown.append(result_tables.side_by_side_texts(columns, run))
+    return shown
+
+
+def published(printed: pd.DataFrame, table: str) -> pd.DataFrame:
+    """A published table as printed (text), a row a system, a column a metric."""
+    part = printed[printed.table == table]
+    return part.pivot(index="system", columns="metric", values="value")
+
+
+def published_lengths(printed: pd.DataFrame) -> pd.DataFrame:
+    """Table 7 as printed, and the quotient of its two means as `characters a word`."""
+    lengths = published(printed, "emplifai.table7")
+    per_word = lengths.characters.astype(float) / lengths.words.astype(float)
+    return lengths.assign(**{"characters a word": per_word.round(1)})
+
+
+def characters_a_word(printed: pd.DataFrame, dialogues: pd.DataFrame) -> str:
+    """Characters a word in Table 7 and in our dialogues (columns characters, words), in words."""
+    published_quotients = published_lengths(printed)["characters a word"]
+    ours = dialogues.characters.sum() / dialogues.words.sum()
+    return (
+        f"characters a word: published {published_quotients.min():.1f} to "
+        f"{published_quotients.max():.1f}; here, by Sudachi, {ours:.1f}"
+    )
+
+
+def length_readings(printed: pd.DataFrame) -> pd.DataFrame:
+    """`emplifai_ratings.length_readings` in whole characters, the quotient to one digit."""
+    readings = emplifai_ratings.length_readings(printed)
+    times = readings["crowdworkers, times that"]
+    return readings.round().astype(int).assign(**{times.name: times.round(1)})
+
+
+def closest_reading(printed: pd.DataFrame, dialogues: pd.DataFrame) -> str:
+    """Under which reading of Table 7's unit the crowd workers' mean is nearest to that of their
+    printed examples, and how long our dialogues (columns system, characters) are, in words.
+    """
+    times = emplifai_ratings.length_readings(printed)["crowdworkers, times that"]
+    closest = (times - 1).abs().idxmin()
+    of_ours = dialogues.groupby("system", sort=False).characters.mean()
+    return (
+        f"Read as characters of {closest}, the crowd workers' mean is {times[closest]:.2f} times "
+        "that of the printed examples; as those of a supporter's turn, "
+        f"{times.iloc[-1]:.1f} times. Characters of a dialogue here: "
+        + ", ".join(f"{system} {mean:.0f}" for system, mean in of_ours.items())
+    )
+
+
+def other_readings(records: pd.DataFrame) -> pd.DataFrame:
+    """The ratings of dialogues that keep the form, the most probable levels, and those with length
+    controlled, a row each group and system.
+    """
+    groups = ["where the form is kept", "most probable level", "length controlled"]
+    of_groups = records[records.group.isin(groups)]
+    key = of_groups.group.map(groups.index)
+    return by_system_and_group(of_groups.loc[key.sort_values(kind="stable").index])
 
 
 def full_judging(path: Path) -> list[HTML]:

@@ -2,6 +2,8 @@
 
 from importlib.metadata import version
 
+import pandas as pd
+
 NO_WORDS = ("補助記号", "空白")  # Sudachi's parts of speech for punctuation and spaces
 PIECE = 4000  # characters that the tokenizer gets at once; it refuses more than 49,149 bytes
 
@@ -34,3 +36,24 @@ def words_signature() -> str:
         f"Sudachi {version('sudachipy')}, dictionary small {version('sudachidict-small')}, "
         "mode C, without punctuation"
     )
+
+
+def add_records(run, dialogues: pd.DataFrame) -> None:
+    """Mean length of each system's dialogues (EmplifAI, Table 7); dialogues: columns system,
+    characters, words.
+    """
+    counted = {
+        "characters": "characters without spaces of a dialogue",
+        "words": f"words of a dialogue by {words_signature()}",
+    }
+    for system, part in dialogues.groupby("system", sort=False):
+        for metric, signature in counted.items():
+            run.add_mean(
+                part[metric],
+                table="emplifai.table7",
+                system=system,
+                metric=metric,
+                scorer="counts",
+                signature=signature,
+                unit="pairs",
+            )

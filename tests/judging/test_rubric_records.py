@@ -47,6 +47,15 @@ def test_levels_are_means_over_all_pairs_and_where_the_form_is_kept(run):
     assert ("emplifai.table4", "b", "fluency", "where the form is kept") not in records
 
 
+def test_the_share_that_keeps_the_form_is_counted(run):
+    dialogues = pd.DataFrame({"system": ["a", "a", "b"], "kept_form": [1.0, 0.0, 1.0]})
+    rubric_records.add_form(run, dialogues)
+    found = by_name(run)
+    share = found["emplifai.table4", "a", "keeps_form", "all"]
+    assert (share.value, share.n, share.kind) == (0.5, 2, "share")
+    assert found["emplifai.table4", "b", "keeps_form", "all"].value == 1.0
+
+
 def test_length_is_controlled_where_there_are_enough_ratings(run):
     """Rating is the log of the length (and one): b writes e times as much and is rated one higher
     for it; at the same length both are rated the mean of all.

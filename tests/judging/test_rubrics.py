@@ -1,10 +1,12 @@
 """Ratings on rubrics by a judge that follows a rule, against levels by hand."""
 
+import json
 import math
 
 import pandas as pd
 import pytest
 
+from emo_utils.data import emplifai
 from emo_utils.judging import decisions, rubrics
 from emo_utils.people import rating_kit
 
@@ -131,3 +133,31 @@ def test_planted_cases_are_held_against_the_other_versions_of_their_scene():
         ("missed", "sound"): {1: 0.0},
         ("missed", "harm"): {1: 0.0},
     }
+
+
+def test_dialogues_are_rated_as_scenes():
+    """The judge sees emotion, situation and turns; the rating is named after pair and system."""
+    states = []
+
+    class Seeing(Weighing):
+        def _answer(self, text, question):
+            states.append(text)
+            return super()._answer("0 0 0 0 1", question)
+
+    rows = [["p", "s", "joy", "A clinic.", ["a", "b", "c", "d"]]]
+    dialogues = pd.DataFrame(rows, columns=["id", "system", "emotion", "situation", "turns"])
+    found = rubrics.rated(dialogues, Seeing(), RUBRICS, 2)
+    scene = emplifai.as_scene("A clinic.", ["a", "b", "c", "d"], "joy")
+    assert set(states) == {scene} and len(states) == 4
+    assert found.expected.tolist() == [5.0, 5.0] and set(found.metric) == {"warm", "clear"}
+    assert (found.id == "p").all() and (found.system == "s").all()
+
+
+def test_the_screening_asks_for_each_planted_kind():
+    kinds = {
+        json.loads(line)["kind"]
+        for line in emplifai.SCREENING_FILE.read_text(encoding="utf-8").splitlines()
+    }
+    asked = rubrics.screening_questions()
+    assert set(asked) == kinds - {"sound"}
+    assert all(list(question["criteria"]) == ["はい", "いいえ"] for question in asked.values())

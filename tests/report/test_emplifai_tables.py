@@ -1,11 +1,13 @@
 """Tables of EmplifAI's chapters, against the rubrics, the data and small kept files."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from emo_utils.claims import ledger
 from emo_utils.data import emplifai
 from emo_utils.people import rating_kit
 from emo_utils.report import emplifai_tables, kept_runs
@@ -275,3 +277,62 @@ def test_the_full_run_of_the_prediction_says_its_numbers(kept):
     page = emplifai_tables.full_prediction(kept[0]).data
     assert "n = 112 (rows &#x27;written&#x27;: 28)" in page
     assert "model, as it is" in page and page.count("<td>0.50 [0.25, 1.00]</td>") == 2
+
+
+def test_the_dialogues_on_which_two_judges_differ_most_come_first():
+    """Mean distances over two rubrics: 1.5, 0.5 and 1.5 again."""
+    both = pd.DataFrame(
+        [
+            {"id": id_, "system": system, "metric": metric, "expected": 3.0, "expected_second": e}
+            for id_, system, levels in (("p", "a", (1, 2)), ("p", "b", (3, 4)), ("q", "a", (4, 5)))
+            for metric, e in zip(("fluency", "security"), levels, strict=True)
+        ]
+    )
+    assert emplifai_tables.furthest_apart(both, 2) == [("p", "a"), ("q", "a")]
+    texts = {("p", "a"): "<one>", ("q", "a"): "two"}
+    run = SimpleNamespace(profile="smoke")
+    shown = emplifai_tables.disputed(both, texts, ["", "in English"], "judge", run)
+    first, second = (page.data for page in shown)
+    assert "&lt;one&gt;" in first and "3.0 and 1.0" in first and "in English" not in first
+    assert "in English by judge, unchecked" in second and "3.0 and 5.0" in second
+    assert emplifai_tables.disputed(both, {}, [], "judge", run) == []
+
+
+def test_published_lengths_and_their_readings():
+    """Table 7 prints 131.86 characters and 11.55 words of crowd workers."""
+    printed = ledger.published()
+    table = emplifai_tables.published_lengths(printed)
+    characters, words, quotient = table.loc["crowdworker", ["characters", "words"]].tolist() + [
+        table.loc["crowdworker", "characters a word"]
+    ]
+    assert quotient == round(float(characters) / float(words), 1)
+    ours = pd.DataFrame(
+        {"system": ["a", "a", "b"], "characters": [10, 20, 40], "words": [5, 5, 10]}
+    )
+    said = emplifai_tables.characters_a_word(printed, ours)
+    assert (
+        said.endswith("; here, by Sudachi, 3.5") and f"published {table.iloc[:, -1].min()}" in said
+    )
+    readings = emplifai_tables.length_readings(printed)
+    assert readings["printed examples"].dtype == int and len(readings) == 3
+    closest = emplifai_tables.closest_reading(printed, ours)
+    assert closest.startswith("Read as characters of a dialogue, ")
+    assert closest.endswith("Characters of a dialogue here: a 15, b 40")
+
+
+def test_other_readings_of_a_rating_stand_in_their_order():
+    records = pd.DataFrame(
+        [
+            record("emplifai.table4", "b", "fluency", "most probable level"),
+            record("emplifai.table4", "b", "fluency"),
+            record("emplifai.table4", "a", "fluency", "length controlled"),
+            record("emplifai.table4", "a", "fluency", "where the form is kept"),
+            record("emplifai.table4", "b", "fluency", "where the form is kept"),
+        ]
+    )
+    assert list(emplifai_tables.other_readings(records).index) == [
+        "a, where the form is kept",
+        "b, where the form is kept",
+        "b, most probable level",
+        "a, length controlled",
+    ]

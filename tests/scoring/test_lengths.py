@@ -3,8 +3,10 @@
 import re
 from importlib.metadata import version
 
+import pandas as pd
 import pytest
 
+from emo_utils.experiment import runs
 from emo_utils.scoring import lengths
 
 
@@ -26,3 +28,13 @@ def test_a_text_longer_than_the_tokenizer_takes_is_read_in_pieces():
 def test_the_signature_names_the_versions():
     named = re.findall(r"[\d.]{5,}", lengths.words_signature())
     assert named == [version("sudachipy"), version("sudachidict-small")]
+
+
+def test_lengths_are_recorded_for_each_system():
+    run = runs.Run("09_emplifai_judge", {"profile": "smoke", "seed": 42}, {})
+    counted = {"system": ["a", "a", "b"], "characters": [2, 4, 9], "words": [1, 2, 3]}
+    lengths.add_records(run, pd.DataFrame(counted))
+    found = {(r.system, r.metric): r for r in run.records}
+    assert (found["a", "characters"].value, found["a", "characters"].n) == (3.0, 2)
+    assert (found["b", "words"].value, found["b", "words"].table) == (3.0, "emplifai.table7")
+    assert lengths.words_signature() in found["b", "words"].signature and len(found) == 4
