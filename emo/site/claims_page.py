@@ -94,14 +94,15 @@ OUTCOMES = {
 
 def by_every_source(profile: str) -> tuple[pd.DataFrame, str]:
     """The ledger by the records of a profile (`ours`, `ours_evidence`) and by those of longer runs
-    (`longer`, `longer_marked`, `longer_evidence`), and what those runs were, in words: what every
-    page shows.
+    (`longer`, `longer_marked`, `longer_why`, `longer_evidence`), and what those runs were, in
+    words: what every page shows.
     """
     longer, runs = longer_runs()
     ledger = claims_ledger.ledger(results.read(profile))
     of_longer = {
         "longer": longer.ours,
         "longer_marked": claims_ledger.marked(longer),
+        "longer_why": longer.why,
         "longer_evidence": longer.ours_evidence,
     }
     return ledger.assign(**of_longer), runs
@@ -188,9 +189,9 @@ def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
             r.place,
             r.claim + (f" ({r.note})" if r.note else ""),
             r.printed,
-            f"{here[r.Index]} ({r.why})" if r.why else here[r.Index],
+            with_reason(here[r.Index], r.why),
             corrected[r.Index],
-            r.longer_marked if known else "",
+            with_reason(r.longer_marked, r.longer_why) if known else "",
             shown_chance(chances[r.id]),
         ]
         links = where(r.tables) if known or r.ours != "not measured" else ""
@@ -252,6 +253,11 @@ def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
             ]
         ),
     )
+
+
+def with_reason(verdict: str, why: str) -> str:
+    """A verdict with why it is held back, or what it is of, in brackets behind it."""
+    return f"{verdict} ({why})" if why else verdict
 
 
 def comparisons_html(title: str, evidence: list) -> str:

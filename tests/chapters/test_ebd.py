@@ -305,7 +305,9 @@ def test_the_yardsticks_are_the_rejected_answer_and_that_of_the_next_question(sc
     assert table[table.system == "the preferred answer to another question"].answer.tolist() == [
         TESTS[k]["chosen"] for k in (1, 2, 0)
     ]
-    assert table.reference.tolist() == [row["chosen"] for row in TESTS[:3]] * 4
+    assert table.reference.tolist() == [row["chosen"] for row in TESTS[:3]] * 5
+    preferred = table[table.system == caregiver.PREFERRED]
+    assert preferred.answer.tolist() == preferred.reference.tolist()
 
 
 def test_differences_are_paired_and_verdicts_want_enough_questions(scored):
@@ -318,6 +320,11 @@ def test_differences_are_paired_and_verdicts_want_enough_questions(scored):
     difference = many.loc["ebd.factual.differences", "ebd-dpo", "correctness", "minus ebd-base"]
     assert difference.p == 2 / 4096  # of the signs of 12 questions
     assert difference.p <= difference.p_adjusted <= 1 and difference.kind == "difference"
+    of_gates = many.loc["gates"]  # this judge rates every text of the data 3
+    assert set(of_gates.n) == {12} and len(of_gates) == 7
+    correctness = of_gates.loc["reference above another's", "correctness", "ebd.factual"]
+    assert (correctness.value, correctness.interval) == (0.0, "items")
+    assert set(few.loc["gates"].interval) == {"none"}
 
 
 def test_a_score_is_held_to_texts_of_which_the_order_is_known(scored, monkeypatch):

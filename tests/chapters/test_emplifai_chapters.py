@@ -328,6 +328,10 @@ def test_differences_are_paired_and_verdicts_want_enough_pairs(home, monkeypatch
         == 0.0
     )
     assert ("combination" in found.index.get_level_values("metric")) == (last == "a")
+    of_gates = found.loc["gates"]  # this judge rates every dialogue of the data 1
+    assert len(of_gates) == 17 and set(of_gates.value) == {0.0}
+    assert set(of_gates.n) == {12 if last == "a" else 9}
+    assert set(of_gates.interval) == {"items" if last == "a" else "none"}
     controlled = found.loc["emplifai.table4"].xs("length controlled", level="group").value
     assert controlled["emplifai-sft", "security"] == pytest.approx(3.0) and controlled[
         "emplifai-base", "security"

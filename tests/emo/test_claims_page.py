@@ -8,6 +8,7 @@ from bs4 import BeautifulSoup
 
 from emo import drift
 from emo.site import claims_page, front, layout
+from emo_utils.claims import deciding
 from emo_utils.claims import ledger as claims_ledger
 from emo_utils.experiment import results
 
@@ -21,6 +22,7 @@ def ledger() -> pd.DataFrame:
     return claims_ledger.ledger(records).assign(
         longer=longer.ours,
         longer_marked=claims_ledger.marked(longer),
+        longer_why=longer.why,
         longer_evidence=longer.ours_evidence,
     )
 
@@ -58,8 +60,13 @@ def test_the_claims_page_shows_the_verdicts_of_the_ledger(ledger, tmp_path, monk
     rows = [[cell.get_text() for cell in row.find_all("td")] for row in table.select("tbody tr")]
     shown = pd.DataFrame(rows, columns=heads)
     assert shown["here"].tolist() == claims_ledger.marked(ledger).tolist()
-    of_longer = ledger.longer_marked.where(ledger.longer != "not measured", "")
-    assert shown["longer run"].tolist() == of_longer.tolist()
+    of_longer = [
+        claims_page.with_reason(marked, why) if verdict != "not measured" else ""
+        for verdict, marked, why in zip(ledger.longer, ledger.longer_marked, ledger.longer_why)
+    ]
+    assert shown["longer run"].tolist() == of_longer
+    held = ledger.longer_why[ledger.longer == deciding.HELD_BACK]
+    assert held.str.startswith("not measured on ").all() and len(held) == 8
     chances = claims_page.by_chance()
     assert shown["by chance"].tolist() == [claims_page.shown_chance(chances[c]) for c in ledger.id]
     assert f"here: {claims_ledger.tally(ledger.ours_evidence[0])}" in shown.evidence[0]
