@@ -4,15 +4,18 @@
 
 A book is the item scores of the nine systems, of EmplifAI's two and of Empathy by Design's two:
 skewed, with questions that are hard for all systems. Its records are made by what the chapters call
-(`ledger.add_combinations` on items, on bootstrap draws for overlap, on several trainings), its
-verdicts by the ledger. A verdict is wrong where it is *supported* and the claim is not true, or
-*contradicted* and the claim is not false; where nothing differs, a claim that says more is neither.
+(`ledger.add_combinations` on items, on bootstrap draws for overlap, on several trainings; gates by
+`claims.gates`), its verdicts by the ledger. A verdict is wrong where it is *supported* and the
+claim is not true, or *contradicted* and the claim is not false; where nothing differs, a claim that
+says more is neither.
 
 - **Nothing differs**, for 10, 20 and 65 questions.
 - **Trainings differ, methods do not**: each training moves its system's scores by chance. Verdicts
   of one checkpoint take that for a difference; verdicts over three seeds should not.
 - **A known difference** of DPO to all other systems on the emotion scores: how often the claim that
   it beats the prompt is supported, beside the power computed for a paired t-test.
+- **An instrument that does not tell**: the same, where texts of which the order is known score
+  alike. Its gates are not passed, and hardly a claim has a verdict.
 
 The table goes into `book/reference/verdicts.json`; the page of intervals and verdicts draws it.
 """
@@ -26,7 +29,7 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
-from emo_utils.claims import deciding
+from emo_utils.claims import deciding, gates
 from emo_utils.claims import ledger as claims_ledger
 from emo_utils.experiment import results, runs
 from emo_utils.project import REFERENCE, ROOT
@@ -71,7 +74,7 @@ class Book:
     """Keeps records as a run does, by its own rule of what has an interval."""
 
     values = {"seed": 0}
-    add, records = runs.Run.add, runs.Run.records
+    add, add_mean, records = runs.Run.add, runs.Run.add_mean, runs.Run.records
 
     def __init__(self):
         self._records: dict[tuple, results.Record] = {}
@@ -113,11 +116,50 @@ def cells(rng, table: str, systems, metrics, n: int, seeds: int, spread: float, 
     }
 
 
+def add_gates(made: Book, rng, table: str, scores: dict, n: int, tells: bool) -> None:
+    """The gates of the claims on a table: texts of which it is known which scores higher differ by
+    half a unit more than they must, or are alike where the instrument does not tell.
+
+    scores: of the table's systems, as `cells` gives them.
+    """
+
+    def texts(name: str, metrics: list[str]) -> pd.DataFrame:
+        rule, (first, second) = gates.RULES[name], gates.RULES[name].above
+        apart = (rule.most - 0.5 if rule.least is None else rule.least + 0.5) if tells else 0.0
+        noise = rng.normal(scale=0.1, size=(2, len(metrics), n))
+        higher = {(metric, first): apart + noise[0, k] for k, metric in enumerate(metrics)}
+        return pd.DataFrame(
+            higher | {(metric, second): noise[1, k] for k, metric in enumerate(metrics)}
+        )
+
+    rules = gates.NEEDED.get(table, {})
+    if table == "emodoctor.table1":
+        rules = dict.fromkeys(EMOTION, gates.EMOTION)
+    elif table.startswith("emodoctor.table2"):
+        name = f"{'doctor' if table.endswith('modified') else 'reference'} above another"
+        rules = dict.fromkeys(OVERLAP, (name,))
+    elif table == "emodoctor.facts":
+        kept = {s: values if values.ndim == 1 else values[0] for (s, _), values in scores.items()}
+        least = min(values.mean() for values in kept.values())
+        another = rng.normal(least - (0.5 if tells else 0.0), 0.1, n)
+        gates.add_least_kept(made, pd.DataFrame(kept).assign(another=another), 0, "simulated")
+    for name in dict.fromkeys(name for names in rules.values() for name in names):
+        of_rule = texts(name, [metric for metric, names in rules.items() if name in names])
+        gates.add_differences(made, of_rule, (name,), table, "simulated", "simulated")
+
+
 def book(
-    rng, n: int, seeds: int = 1, spread: float = 0.0, planted: float = 0.0, chapters=CHAPTERS
+    rng,
+    n: int,
+    seeds: int = 1,
+    spread: float = 0.0,
+    planted: float = 0.0,
+    chapters=CHAPTERS,
+    tells: bool = True,
 ) -> pd.DataFrame:
-    """The ledger of one simulated book."""
+    """The ledger of one simulated book. tells: whether its instruments pass their gates."""
     made = Book()
+    [of_gates] = rng.spawn(1)  # gates take nothing from the stream of the scores
     for chapter, tables in chapters.items():
         scores = {
             table: cells(rng, table, *of_table, n, seeds, spread, planted)
@@ -141,6 +183,8 @@ def book(
         claims_ledger.add_combinations(
             made, tuple(tables), cell, n=n, scorer="simulated", drawn=drawn
         )
+        for table, of_table in scores.items():
+            add_gates(made, of_gates, table, of_table, n, tells)
     return made.ledger()
 
 
@@ -233,6 +277,9 @@ def table(books: int, seed: int = 0) -> list[dict]:
         made = many(65, planted=planted, chapters={"emotion": CHAPTERS["emotion"]})
         about = {"world": "a known difference", "n": 65, "difference": planted}
         rows.append(about | tried(made, planted) | power(made, rng, 65, planted))
+    made = many(65, planted=DIFFERENCES[-1], chapters={"emotion": CHAPTERS["emotion"]}, tells=False)
+    about = {"world": "an instrument that does not tell", "n": 65}
+    rows.append(about | tried(made, DIFFERENCES[-1]))
     return rows
 
 

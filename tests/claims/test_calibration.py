@@ -62,6 +62,18 @@ def test_a_planted_difference_is_found_as_often_as_computed():
     assert simulated.tried(made, 0.06)["after Holm"] < 0.2
 
 
+def test_gates_that_are_passed_change_no_verdict_and_others_leave_none(monkeypatch):
+    [found], [none] = books(1, 65, planted=0.12), books(1, 65, planted=0.12, tells=False)
+    monkeypatch.setattr(simulated.gates, "NEEDED", {})
+    monkeypatch.setattr(simulated, "add_gates", lambda *given: None)
+    [without] = books(1, 65, planted=0.12)
+    assert found.ours.tolist() == without.ours.tolist() and not found.why.any()
+    decided = found.ours.isin(["supported", "contradicted"])
+    assert decided.sum() > 5
+    gated = ~none.tables.map(lambda tables: any("figure2" in t or "table3" in t for t in tables))
+    assert set(none.ours[decided & gated]) == {deciding.HELD_BACK}
+
+
 def test_fewer_than_ten_questions_have_no_verdict():
     [frame] = books(1, 9)
     assert set(frame.ours) == set(frame.corrected) == {"not measured"} and frame.p.isna().all()
