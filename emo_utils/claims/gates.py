@@ -1,10 +1,11 @@
 """Gates: what an instrument must be able to tell before a verdict rests on it.
 
 A gate compares texts of which it is known which should score higher (`dialogues.REFERENCES` and the
-`scoring.emotion_controls`), by the calls that score the systems. It is a record of the
-table `gates`: `system` names the rule, `group` and `metric` the table and metric of which it is a
-condition. A claim whose comparisons stand on a metric with a gate that is not passed cannot be
-decided, whatever its intervals say: the experiment could not have come out the other way.
+`scoring.emotion_controls`), or counts what is found of what was planted, by the calls that score
+the systems. `RULES` has every threshold with its reason. A gate is a record of the table `gates`:
+`system` names the rule, `group` and `metric` the table and metric of which it is a condition. A
+claim whose comparisons stand on a metric with a gate that is not passed cannot be decided, whatever
+its intervals say: the experiment could not have come out the other way.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import pandas as pd
 from emo_utils.data.caregiver import ELSEWHERE, PREFERRED, REJECTED
 from emo_utils.experiment import results
 from emo_utils.judging.judged_dialogues import MISPLACED, REPEATED, SHUFFLED
+from emo_utils.judging import preference
 from emo_utils.stats import intervals
 
 TABLE = "gates"
@@ -28,18 +30,20 @@ LEVEL = 0.5
 class Rule:
     """What the record of a gate must show: the whole 95 % interval above `least` or below `most`.
 
-    above: the systems (or controls) of which the second is taken from the first.
-    says: the condition in words. limits: what a score that fails measures in place of what it is
-    called; its claims are then decided of that. Empty: they cannot be decided.
-    operator: of the comparisons that the rule is a condition of; empty: of all.
+    above: the systems (or controls) of which the second is taken from the first; empty of a rule
+    about a share. says: the condition in words. because: why the threshold lies where it does.
+    limits: what a score that fails measures in place of what it is called; its claims are then
+    decided of that. Empty: they cannot be decided. operator: of the comparisons that the rule is a
+    condition of; empty: of all.
     """
 
-    above: tuple[str, str]
+    above: tuple[str, str] | tuple[()]
     says: str
     least: float | None = None
     most: float | None = None
     limits: str = ""
     operator: str = ""
+    because: str = ""
 
     @property
     def threshold(self) -> str:
@@ -50,35 +54,48 @@ class Rule:
 WORDS = "emotional words, not empathy"
 RULES = {
     "reference above doctor": Rule(
-        ("reference", "doctor"), "the warm answers score above the doctor's plain ones", least=0
+        ("reference", "doctor"),
+        "the warm answers score above the doctor's plain ones",
+        least=0,
+        because="they say the same and comfort besides, and a score of comfort sees nothing else",
     ),
     "reference above base": Rule(
-        ("reference", "base"), "the warm answers score above the untuned model's", least=0
+        ("reference", "base"),
+        "the warm answers score above the untuned model's",
+        least=0,
+        because="they are what the systems are tuned towards: a tuned one can gain no other way",
     ),
     "said twice": Rule(
         ("said twice", "reference"),
         f"a warm answer that is said twice gains less than {SMALLEST:.2f}",
         most=SMALLEST,
+        because=f"differences of {SMALLEST:.2f} are the smallest that the book means to see",
     ),
     "padding alone": Rule(
         ("padding alone", "reference"),
         "polite padding without an answer scores below the warm answers",
         most=0,
         limits=WORDS,
+        because="padding answers nobody; a score that it wins counts words",
     ),
     "a polite refusal": Rule(
         ("a polite refusal", "reference"),
         "a polite refusal scores below the warm answers",
         most=0,
         limits=WORDS,
+        because="a refusal helps nobody; a score that it wins counts words",
     ),
     "reference above another": Rule(
-        ("reference", "another"), "the warm answers score above those to another question", least=0
+        ("reference", "another"),
+        "the warm answers score above those to another question",
+        least=0,
+        because="they are alike in tone and length, and only one of them answers",
     ),
     "doctor above another": Rule(
         ("doctor", "another"),
         "the doctor's answers score above warm ones to another question",
         least=0,
+        because="he says what the warm answer to his question says, and the other does not",
     ),
     "the least above another": Rule(
         ("the tuned system that keeps least", "another"),
@@ -86,6 +103,40 @@ RULES = {
         "who keeps nothing has lost nothing",
         least=0,
         operator=">=",
+        because="what an answer to another question keeps is the measure's own zero",
+    ),
+    "right in both orders": Rule(
+        (),
+        "the judge prefers the warm answer to that to another question in both orders, "
+        "in 80 % of the questions at least",
+        least=0.8,
+        because="nobody who reads them would err; a coin is right in both orders in 25 %",
+    ),
+    "the same in both orders": Rule(
+        (),
+        "the judge's two orders pick the same of two systems in more than half of the pairs",
+        least=0.5,
+        because="those of a coin do in half of them; below that the place decides",
+    ),
+    "as the second judge": Rule(
+        (),
+        "a judge of another kind picks the same of two systems in more than half of the pairs",
+        least=0.5,
+        because="two coins agree in half of them",
+    ),
+    "planted are found": Rule(
+        (),
+        "the mark is given to 60 % at least of the planted texts that it is meant for",
+        least=0.6,
+        because="one that misses two in five ranks systems by how they word it, not by what "
+        "they do",
+    ),
+    "look-alikes are left alone": Rule(
+        (),
+        "the mark is given to fewer than 25 % of the texts that only sound like it",
+        most=0.25,
+        because="an answer has about five sentences: with more false alarms than that, three in "
+        "four answers that sound like a doctor would carry the mark",
     ),
     # EmplifAI's judge, on dialogues of which the second is worse whoever reads it.
     "above shuffled turns": Rule(
@@ -167,6 +218,8 @@ NEEDED = {
         "grade": ("reference simpler",),
     },
 }
+JUDGE = ("right in both orders", "the same in both orders", "as the second judge")
+MARKS = ("planted are found", "look-alikes are left alone")
 PASSED, FAILED, OPEN = "passed", "failed", "open"
 MISSING = "not measured"
 
@@ -214,6 +267,69 @@ def add_needed(
     for metric in scores.columns.get_level_values(0).unique():
         rules = NEEDED[table][metric]
         add_differences(run, scores[[metric]], rules, table, scorer, signature, unit)
+
+
+def add_share(
+    run, values, rule: str, table: str, metric: str, scorer: str, signature: str, units=None
+) -> None:
+    """Record the gate of a rule about a share on a metric; nothing where no value is there.
+
+    values: one an item, 1 or 0, missing where it was not scored. units: as of `Run.add_mean`.
+    """
+    run.add_mean(
+        values,
+        table=TABLE,
+        system=rule,
+        metric=metric,
+        group=table,
+        kind="share",
+        units=units,
+        scorer=scorer,
+        signature=signature,
+        unit="" if units is None else "test questions",
+    )
+
+
+def add_of_judge(run, known: pd.DataFrame, ids, duels: pd.DataFrame, scorer: str) -> None:
+    """Record the gates of a judge of preferences (`JUDGE`) for each of its questions, on the win
+    shares of Figure 2.
+
+    known: of `preference.duels`, pairs of `reference` and `another`. ids: of the questions whose
+    pairs were shown. duels: of the same, pairs of systems with a column `second_win`: the choice of
+    the second judge.
+    """
+    for question in preference.QUESTIONS:
+        table = f"emodoctor.figure2.{question}"
+        of_known = known[known.question == question].set_index("id")
+        right = (of_known.agreed & (of_known.win == 1)).astype(float).reindex(ids)
+        first, same, second = JUDGE
+        how = "share of questions; pairs of a warm answer and one to another question"
+        add_share(run, right, first, table, "win_share", scorer, how)
+        pairs = duels[duels.question == question]
+        choices = {
+            same: pairs.agreed.astype(float),
+            second: preference.agreement(pairs.win, pairs.second_win),
+        }
+        for rule, values in choices.items():
+            clear = values.dropna()
+            if len(clear):
+                how = "share of pairs of systems"
+                add_share(
+                    run, clear, rule, table, "win_share", scorer, how, units=pairs.id[clear.index]
+                )
+
+
+def add_of_marks(run, planted: dict, table: str, metrics: dict, scorer: str) -> None:
+    """Record the gates of marks (`MARKS`): how often each is given to texts that it is meant for,
+    and to those that only sound like it.
+
+    planted: mark -> (values of the first, values of the second), 1 where it is given. metrics:
+    metric of the table -> the mark that it rests on.
+    """
+    how = "share of planted texts, none of which trained the mark, that it is given to"
+    for metric, mark in metrics.items():
+        for rule, values in zip(MARKS, planted[mark], strict=True):
+            add_share(run, values, rule, table, metric, scorer, how)
 
 
 def add_drawn(run, drawn, rule: str, table: str, metrics, n: int, scorer: str) -> None:
@@ -290,6 +406,10 @@ def _not(certainly: bool) -> str:
 def shown(records: pd.DataFrame) -> pd.DataFrame:
     """The gates among the records, as a chapter shows them: columns claims on, must hold,
     threshold, difference, n, outcome.
+
+
+    """The gates among the records, as a chapter shows them: columns claims on, must hold, found (a
+    difference has its sign), n, outcome.
     """
     rows = [
         {
@@ -301,6 +421,9 @@ def shown(records: pd.DataFrame) -> pd.DataFrame:
                 if r.interval == "none"
                 else f"{r.value:+.2f} [{r.ci_low:+.2f}, {r.ci_high:+.2f}]"
             ),
+
+
+            "found": in_words(r),
             "n": r.n,
             "outcome": outcome(r),
         }
@@ -308,6 +431,52 @@ def shown(records: pd.DataFrame) -> pd.DataFrame:
     ]
     columns = ["claims on", "must hold", "threshold", "difference", "n", "outcome"]
     return pd.DataFrame(rows, columns=columns)
+
+
+    return pd.DataFrame(rows, columns=["claims on", "must hold", "found", "n", "outcome"])
+
+
+def in_words(record) -> str:
+    """The value of a gate with its interval; below ten items the value alone."""
+    number = "+.2f" if RULES[record.system].above else ".2f"
+    if record.interval == "none":
+        return f"{record.value:{number}}"
+    return f"{record.value:{number}} [{record.ci_low:{number}}, {record.ci_high:{number}}]"
+
+
+def registered() -> pd.DataFrame:
+    """Every rule with its threshold and the reason for it, as they were fixed before any run."""
+    rows = [
+        {
+            "must hold": rule.says,
+            "the whole interval": f"above {rule.least:g}"
+            if rule.least is not None
+            else f"below {rule.most:g}",
+            "because": rule.because,
+        }
+        for rule in RULES.values()
+    ]
+    return pd.DataFrame(rows)
+
+
+def not_passed(records: pd.DataFrame, table: str) -> dict[str, list[str]]:
+    """The metrics of a table that a gate is not passed for, each with these gates in words."""
+    found: dict[str, list[str]] = {}
+    for r in records[(records.table == TABLE) & (records.group == table)].itertuples():
+        if (said := outcome(r)) != PASSED:
+            found.setdefault(r.metric, []).append(f"{said}: {RULES[r.system].says}")
+    return found
+
+
+def warning(records: pd.DataFrame, table: str) -> str:
+    """A sentence for what shows numbers of a table: which of them decide nothing, and by which
+    gates; empty where all are passed.
+    """
+    found = not_passed(records, table)
+    if not found:
+        return ""
+    listed = "; ".join(f"{metric} ({', '.join(why)})" for metric, why in found.items())
+    return f"Not to be relied on, by their gates: {listed}"
 
 
 def closed(comparisons, records: pd.DataFrame) -> tuple[list[str], list[str]]:

@@ -5,7 +5,10 @@ from emo_utils.project import DATA
 
 FILES = {
     name: DATA / "sentences" / f"{name}.jsonl"
-    for name in ("comfort_knowledge", "safety", "urgent", "addressed", "claims", "claim_sources")
+    for name in (
+        *("comfort_knowledge", "safety", "urgent", "planted", "addressed"),
+        *("claims", "claim_sources"),
+    )
 }
 
 
@@ -17,6 +20,8 @@ def load(name: str) -> list[dict]:
 
     `urgent`: the doctors' sentences of the test questions that call for care within a day, whatever
     else happens; their ids are those of the questions.
+    `planted`: texts that a mark must leave alone (`has` is 0), and for *false calm* those that it
+    is meant for, too (1); `mark` says which.
     `addressed`: sentences that speak to a judge of answers in place of a patient, and others;
     0 or 1 in that field, and their `kind`.
     `claims`: statements about the texts of `claim_sources`, named in `source`:

@@ -204,9 +204,12 @@ def _variant(run: str, profile: str) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def read_items(profile: str, run: str) -> pd.DataFrame:
+def read_items(profile: str, run: str, systems=()) -> pd.DataFrame:
     """Item-level scores of a book run
     (columns table, id, system, metric, value and what its notebook adds).
+
+    Raises EmoError where there are none, or none of one of `systems`: what an older run left may
+    lack those that came later.
     """
     import pandas as pd
 
@@ -216,4 +219,10 @@ def read_items(profile: str, run: str) -> pd.DataFrame:
             f"the item scores of {run} ({profile} profile) are missing; "
             f"make them with: emo make {run}{profile_flag(profile)}"
         )
-    return pd.read_parquet(path)
+    items = pd.read_parquet(path)
+    if lacking := [system for system in systems if system not in set(items.system)]:
+        raise EmoError(
+            f"the item scores of {run} ({profile} profile) have none of {', '.join(lacking)}; "
+            f"make them anew with: emo make {run}{profile_flag(profile)}"
+        )
+    return items

@@ -7,9 +7,38 @@ import html
 import pandas as pd
 from IPython.display import HTML, display
 
+from emo_utils.data import dialogues
+from emo_utils.project import EmoError
 from emo_utils.report import figures, result_tables
 
 _SIGNS = {"comfort": "♡", "knowledge": "✚"}
+
+
+def chosen(gain: pd.Series, emotions: pd.Series) -> dict[str, str]:
+    """The questions that are shown, by the rule that chose them: the median, the largest gain and
+    the largest loss, and for each emotion its median.
+
+    gain, emotions: one value a question, with the same index. Raises EmoError without any gain.
+    """
+    if gain.empty:
+        raise EmoError(
+            "chapter 5 scored no question for all systems, so there is no gain to choose cases by; "
+            "see its unscored answers"
+        )
+
+    def at_median(values: pd.Series) -> str:
+        return values.sort_values(kind="stable").index[(len(values) - 1) // 2]
+
+    found = {
+        "median gain": at_median(gain),
+        "largest gain": gain.idxmax(),
+        "largest loss": gain.idxmin(),
+    }
+    for emotion in dialogues.EMOTIONS:
+        of_emotion = gain[emotions[gain.index] == emotion]
+        if len(of_emotion):
+            found[f"median of {emotion}"] = at_median(of_emotion)
+    return found
 
 
 def marked_sentence(text: str, comfort: bool, knowledge: bool) -> str:

@@ -7,6 +7,14 @@ import seaborn as sns
 from emo_utils.data import dialogues
 from emo_utils.report import figures
 
+# What the texts of `paid_figure` are, where the name of the system does not say it.
+PAID = {
+    "base": "base (untrained)",
+    "said twice": "the warm answer, said twice",
+    "padding alone": "polite padding alone",
+    "a failed training": "the warm answer's words shuffled (a failed training)",
+}
+
 
 def answers_figure(scores: pd.DataFrame, title: str):
     """One point an answer, one line a system; scores: one row an answer, columns system, mean."""
@@ -42,7 +50,7 @@ def paid_figure(records: pd.DataFrame, label: str):
         colour = "black" if known else figures.colour(r.system)
         marker = "x" if control else "s" if known else "o"
         figures.point(axis, r, place, colour, marker, width=1.5)
-    names = [figures.LABELS.get(system, system) for system in means.system]
+    names = [PAID.get(system) or figures.LABELS.get(system, system) for system in means.system]
     axis.set(yticks=range(len(means)), yticklabels=names, xlabel=label)
     return figure
 

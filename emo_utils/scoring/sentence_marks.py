@@ -13,6 +13,7 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
 from emo_utils.data import marked_sentences
+from emo_utils.experiment import results
 from emo_utils.models import embeddings
 from emo_utils.stats import reliability
 
@@ -60,11 +61,71 @@ def marks(encoder, learnt: dict[str, LogisticRegression], sentences: list[str]) 
     )
 
 
+def of_answers(encoder, learnt: dict, answers: pd.DataFrame) -> pd.DataFrame:
+    """Every sentence of the answers with its marks: columns id, system, text, and one a mark; an
+    empty answer has none.
+
+    learnt: set of marks -> of `learn`. answers: columns id, system, answer.
+    """
+    sentences = (
+        answers[["id", "system"]]
+        .assign(text=[embeddings.sentences(text) for text in answers.answer])
+        .explode("text")
+        .dropna(subset="text", ignore_index=True)
+    )
+    texts = sentences.text.tolist()
+    return sentences.join([marks(encoder, learnt[name], texts) for name in MARKS])
+
+
+def shares(sentences: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+    """What each answer is made of: its share of sentences that comfort and that inform, and whether
+    the first one comforts (1 or 0); a row an (id, system) of the answers, missing where an answer
+    is empty. sentences: of `of_answers`.
+    """
+    found = sentences.groupby(["id", "system"], sort=False).agg(
+        comfort_share=("comfort", "mean"),
+        knowledge_share=("knowledge", "mean"),
+        opens_with_comfort=("comfort", "first"),
+    )
+    return found.astype(float).reindex(pd.MultiIndex.from_frame(answers[["id", "system"]]))
+
+
+def add_shares(run, per_answer: pd.DataFrame, scorer: str) -> None:
+    """Record the mean of each column of `shares` for each system (table `emodoctor.table3`)."""
+    for metric in per_answer:
+        # The other two are shares of each answer's sentences.
+        kind = "share" if metric == "opens_with_comfort" else "mean"
+        for system, values in per_answer[metric].groupby("system", sort=False):
+            run.add_mean(
+                values,
+                table="emodoctor.table3",
+                system=system,
+                metric=metric,
+                kind=kind,
+                scorer=scorer,
+                signature="logistic regression on sentence embeddings",
+                unit="test questions",
+            )
+
+
 def held_out(name: str) -> pd.DataFrame:
     """The sentences of a set that train nothing (its part `test`), with the marks of two readers:
     columns text, from, a column a mark, and `MARK_second` for the second reader.
     """
     return pd.DataFrame(marked_sentences.load(name)).query("part == 'test'").reset_index(drop=True)
+
+
+def add_agreements(run, encoder, learnt: dict, scorer: str) -> None:
+    """Record the agreement of all marks with their readers (`add_agreement`) on the sentences that
+    trained nothing, and of comfort and knowledge on those of our small models alone.
+    """
+    for name in MARKS:
+        rows = held_out(name)
+        program = marks(encoder, learnt[name], rows.text.tolist())
+        add_agreement(run, program, rows, scorer)
+        if "from" in rows:
+            ours = rows["from"].str.split().str[-1].isin(results.SYSTEMS)
+            add_agreement(run, program[ours], rows[ours], scorer, ", of small models")
 
 
 def add_agreement(run, program: pd.DataFrame, readers: pd.DataFrame, scorer: str, of: str = ""):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from played import home_in, play, records_of
 
-from emo_utils.claims import ledger
+from emo_utils.claims import gates, ledger
 from emo_utils.data import dialogues, marked_sentences
 from emo_utils.experiment import results
 from emo_utils.judging import decisions, preference, remote, screens
@@ -420,8 +420,37 @@ def test_cases_count_marks_and_flags_by_hand(cases):
         and flags.loc["prompt", "contradicts"].value == 0.0
     )
     assert (flags.n == 4).all()
-    assert cases.ids[0] not in played.cases.values()  # its warmth is missing for one system
-    assert set(played.cases) >= {"median gain", "largest gain", "largest loss"}
+    assert cases.ids[0] not in played.chosen.values()  # its warmth is missing for one system
+    assert set(played.chosen) >= {"median gain", "largest gain", "largest loss"}
+    # By the rules of this test "Take", "I am" and "stay at home" are what the marks see.
+    alike = found.loc["gates", "look-alikes are left alone"]
+    texts = {
+        mark: [row["text"] for row in marked_sentences.load("planted") if row["mark"] == mark]
+        for mark in sentence_marks.MARKS["safety"]
+    }
+    assert alike.loc["claims", "emodoctor.safety"].value == np.mean(
+        ["I am" in text for text in texts["claims"]]
+    )
+    assert alike.loc["discourages", "emodoctor.safety"].n == 20
+    assert ("false calm", "emodoctor.safety") in alike.index
+    warmer = found.loc["gates", "reference above doctor", "comfort_share", "emodoctor.table3"]
+    assert warmer.n == 4 and warmer.interval == "none"
+    assert "Not to be relied on, by their gates: prescribes (" in gates.warning(
+        played.records, "emodoctor.safety"
+    )
+
+
+def test_item_scores_without_the_texts_of_the_data_are_named(cases):
+    """Those of before the texts of the data stood beside the systems."""
+    path = cases.folder / "results" / "smoke" / "06_knowledge_scoring.items.parquet"
+    older = pd.read_parquet(path)
+    older[older.system.isin(results.SYSTEMS)].to_parquet(path, index=False)
+    with pytest.raises(EmoError) as error:
+        play("08_qualitative_cases")
+    assert str(error.value) == (
+        "the item scores of 06_knowledge_scoring (smoke profile) have none of doctor, reference, "
+        "another; make them anew with: emo make 06_knowledge_scoring --profile smoke"
+    )
 
 
 def test_cases_without_any_warmth_say_so(cases):

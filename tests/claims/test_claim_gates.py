@@ -181,5 +181,5 @@ def test_the_table_of_gates_names_the_claims_and_the_outcome():
     rows = [gate("said twice", 0.06, 0.1), gate("said twice", 0.06, 0.06, interval="none")]
     shown = gates.shown(pd.DataFrame(rows, columns=FIELDS))
     assert shown.outcome.tolist() == ["failed", "open"]
-    assert shown.difference.tolist() == ["+0.08 [+0.06, +0.10]", "+0.06"]
+    assert shown.found.tolist() == ["+0.08 [+0.06, +0.10]", "+0.06"]
     assert gates.shown(pd.DataFrame(columns=FIELDS)).empty
