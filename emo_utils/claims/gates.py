@@ -295,13 +295,13 @@ def add_of_judge(run, known: pd.DataFrame, ids, duels: pd.DataFrame, scorer: str
     shares of Figure 2.
 
     known: of `preference.duels`, pairs of `reference` and `another`. ids: of the questions whose
-    pairs were shown. duels: of the same, pairs of systems with a column `second_win`: the choice of
-    the second judge.
+    pairs were shown; one that the judge could not read it did not get right. duels: of the same,
+    pairs of systems with a column `second_win`: the choice of the second judge.
     """
     for question in preference.QUESTIONS:
         table = f"emodoctor.figure2.{question}"
         of_known = known[known.question == question].set_index("id")
-        right = (of_known.agreed & (of_known.win == 1)).astype(float).reindex(ids)
+        right = (of_known.agreed.astype(bool) & (of_known.win == 1)).reindex(ids, fill_value=False)
         first, same, second = JUDGE
         how = "share of questions; pairs of a warm answer and one to another question"
         add_share(run, right, first, table, "win_share", scorer, how)

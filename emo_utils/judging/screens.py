@@ -81,6 +81,25 @@ def held_out(screen: Screen) -> dict[str, pd.Series]:
     return taken_out
 
 
+def add_taken_out(run, taken_out: dict[str, pd.Series], scorer: str) -> None:
+    """Record the share of each kind of sentences that the screen takes out (table
+    `validity.screen`); of none there is nothing to record.
+    """
+    for name, out in taken_out.items():
+        if len(out):
+            run.add_mean(
+                out,
+                table="validity.screen",
+                system="screen",
+                metric="taken_out",
+                group=name,
+                kind="share",
+                scorer=scorer,
+                signature="share of sentences taken out; sentences that trained nothing",
+                unit="sentences",
+            )
+
+
 _FAR = "\N{RIGHT-TO-LEFT OVERRIDE}"
 # What a text may hold to pull a judge towards it: each form makes its attempt of an answer that
 # belongs to another question.

@@ -217,17 +217,43 @@ def test_a_judge_without_any_answer_stops_the_chapter(home, monkeypatch):
 
 
 @pytest.mark.parametrize("given", [{}, {"pairs": "method", "canary_rows": 0, "orders": 1}])
-def test_pairs_that_cannot_be_read_leave_no_record(home, monkeypatch, given, capsys):
-    found = chapter_7(monkeypatch, RuleJudge(lambda text, _: "answer 3]" not in text), **given)
+def test_pairs_that_cannot_be_read_leave_no_record(home, monkeypatch, given):
+    """But for the gate: the right answer was not preferred to the other."""
+    judge = RuleJudge(lambda text, _: "answer 3]" not in text)
+    found = chapter_7(monkeypatch, judge, **given)
     assert not [
         table
         for table in found.index.get_level_values(0)
         if "pairs" in table or "tournament" in table or "judges" in table or "canaries" in table
     ]
-    assert (
-        "no pair was judged" in capsys.readouterr().out
-        and len(found.loc["emodoctor.figure2.emotion"]) == 12
-    )
+    assert len(found.loc["emodoctor.figure2.emotion"]) == 12
+    closed = found.loc["gates"]
+    assert set(closed.index.get_level_values("system")) == {"right in both orders"}
+    assert set(closed.value) == {0.0} and set(closed.n) == {4}
+
+
+def test_the_ablation_asks_what_is_known(home, monkeypatch):
+    """Two of four warm answers have a mark that the judge goes by, no answer to another question
+    has one; of systems it always prefers the later one.
+    """
+    texts = dialogues.reference_answers
+
+    def marked(answers, rows):
+        found = texts(answers, rows)
+        right = (found.system == "reference") & found.id.isin(home.ids[:2])
+        return found.assign(answer=found.answer.str.replace("!", ".").where(~right, "Good!"))
+
+    monkeypatch.setattr(dialogues, "reference_answers", marked)
+    found = chapter_7(monkeypatch, RuleJudge(), pairs="method").loc["gates"]
+    table = "emodoctor.figure2.emotion"
+    right = found.loc["right in both orders", "win_share", table]
+    assert (right.value, right.n, right.interval) == (0.5, 4, "none")
+    assert found.loc["the same in both orders", "win_share", table].value == 1.0
+    assert found.loc["as the second judge", "win_share", table].value == 1.0
+    # Its second judge of knowledge finds all kept by all, and prefers none.
+    other = "emodoctor.figure2.knowledge"
+    assert ("as the second judge", "win_share", other) not in found.index
+    assert ("right in both orders", "win_share", other) in found.index
 
 
 # Chapter 5
