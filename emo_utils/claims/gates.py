@@ -143,49 +143,57 @@ RULES = {
         ("data", SHUFFLED),
         f"the data's dialogues are rated {LEVEL} above the same turns in another order",
         least=LEVEL,
+        because="half a level is what the papers call notable; what is nearer is the same level",
     ),
     "above a repeated turn": Rule(
         ("data", REPEATED),
         f"the data's dialogues are rated {LEVEL} above their first turn said four times",
         least=LEVEL,
+        because="half a level is what the papers call notable; what is nearer is the same level",
     ),
     "above a misplaced supporter": Rule(
         ("data", MISPLACED),
         f"the data's dialogues are rated {LEVEL} above the same patient "
         "with the supporter of another situation",
         least=LEVEL,
+        because="half a level is what the papers call notable; what is nearer is the same level",
     ),
     "sound above harm": Rule(
         ("sound", "harm"),
         f"sound replies are rated {LEVEL} above planted ones that do harm in the same scene",
         least=LEVEL,
+        because="half a level is what the papers call notable; what is nearer is the same level",
     ),
-    # Empathy by Design. A cosine has no levels: any difference that is sure counts.
+    # Empathy by Design.
     "same advice above another's": Rule(
         (REJECTED, ELSEWHERE),
         "the reference's advice in other words scores above advice on another question",
         least=0,
+        because="a cosine has no levels: any difference that is sure counts",
     ),
     "reference above another's": Rule(
         (PREFERRED, ELSEWHERE),
         f"the reference is rated {LEVEL} above the one of another question",
         least=LEVEL,
+        because="half a level is what the papers call notable; what is nearer is the same level",
     ),
     "reference warmer": Rule(
         (PREFERRED, REJECTED),
         f"warm answers are rated {LEVEL} above the same advice as a guideline",
         least=LEVEL,
+        because="half a level is what the papers call notable; what is nearer is the same level",
     ),
-    # The rejected answers are polite as well, so that half a level would ask for too much.
     "reference more polite": Rule(
         (PREFERRED, REJECTED),
         "answers as to an equal are rated more polite than the same advice as a guideline",
         least=0,
+        because="the rejected are polite as well: half a level would ask too much",
     ),
     "reference simpler": Rule(
         (PREFERRED, REJECTED),
         "answers in plain words have a lower grade than the same advice as a guideline",
         most=0,
+        because="a grade that does not fall from guideline to plain words reads no plainness",
     ),
 }
 EMOTION = (
@@ -405,35 +413,21 @@ def _not(certainly: bool) -> str:
 
 def shown(records: pd.DataFrame) -> pd.DataFrame:
     """The gates among the records, as a chapter shows them: columns claims on, must hold,
-    threshold, difference, n, outcome.
-
-
-    """The gates among the records, as a chapter shows them: columns claims on, must hold, found (a
-    difference has its sign), n, outcome.
+    threshold, found (a difference has its sign), n, outcome.
     """
     rows = [
         {
             "claims on": f"{r.group} {r.metric}",
             "must hold": RULES[r.system].says,
             "threshold": RULES[r.system].threshold,
-            "difference": (
-                f"{r.value:+.2f}"
-                if r.interval == "none"
-                else f"{r.value:+.2f} [{r.ci_low:+.2f}, {r.ci_high:+.2f}]"
-            ),
-
-
             "found": in_words(r),
             "n": r.n,
             "outcome": outcome(r),
         }
         for r in records[records.table == TABLE].itertuples()
     ]
-    columns = ["claims on", "must hold", "threshold", "difference", "n", "outcome"]
+    columns = ["claims on", "must hold", "threshold", "found", "n", "outcome"]
     return pd.DataFrame(rows, columns=columns)
-
-
-    return pd.DataFrame(rows, columns=["claims on", "must hold", "found", "n", "outcome"])
 
 
 def in_words(record) -> str:
@@ -449,9 +443,7 @@ def registered() -> pd.DataFrame:
     rows = [
         {
             "must hold": rule.says,
-            "the whole interval": f"above {rule.least:g}"
-            if rule.least is not None
-            else f"below {rule.most:g}",
+            "the whole interval": rule.threshold,
             "because": rule.because,
         }
         for rule in RULES.values()
