@@ -15,8 +15,8 @@ import pandas as pd
 
 from emo_utils.data.caregiver import ELSEWHERE, PREFERRED, REJECTED
 from emo_utils.experiment import results
-from emo_utils.judging.judged_dialogues import MISPLACED, REPEATED, SHUFFLED
 from emo_utils.judging import preference
+from emo_utils.judging.judged_dialogues import MISPLACED, REPEATED, SHUFFLED
 from emo_utils.stats import intervals
 
 TABLE = "gates"
