@@ -238,7 +238,8 @@ def unexplained(moved: pd.DataFrame) -> pd.DataFrame:
 
 def verdicts(before: dict[str, dict], now: dict[str, dict]) -> pd.DataFrame:
     """The claims of the papers on which the two sides come to another verdict: columns claim,
-    before, now; `attrs["count"]` claims were looked at.
+    before, now, because (the gates that hold it back on either side, in words);
+    `attrs["count"]` claims were looked at.
     """
     old, new = (
         claims_ledger.ledger(
@@ -247,6 +248,7 @@ def verdicts(before: dict[str, dict], now: dict[str, dict]) -> pd.DataFrame:
         for side in (before, now)
     )
     found = pd.DataFrame({"claim": old.claim, "before": old.ours, "now": new.ours})
+    found["because"] = new.why.where(new.why != "", old.why)
     measured = (found[["before", "now"]] != "not measured").any(axis=1)
     turned = found[found.before != found.now].reset_index(drop=True)
     turned.attrs["count"] = int(measured.sum())

@@ -34,13 +34,17 @@ def fingerprint(run: str, profile: str) -> dict:
     """The whole fingerprint, with the digests of the upstream results as they are now.
 
     A training reads upstream checkpoints and nothing else,
-    a scoring answers and item scores and no checkpoint.
+    a scoring answers and item scores and no checkpoint, and some read records alone.
     """
     s = steps.step(run)
     folder = "checkpoints/" if s.trains else "results/"
-    return static_fingerprint(run, profile) | {
-        "upstream": {name: results.result_digest(name, profile, folder) for name in s.needs}
-    }
+
+    def digest(name: str) -> str:
+        if s.of_records:
+            return results.records_digest(name, profile)
+        return results.result_digest(name, profile, folder)
+
+    return static_fingerprint(run, profile) | {"upstream": {n: digest(n) for n in s.needs}}
 
 
 def environment(run: str, profile: str) -> dict[str, str]:

@@ -31,7 +31,8 @@ PUBLISHED = tuple(
 @dataclass(frozen=True)
 class Step:
     """One run of the book: its notebook, fixed parameters, files read, upstream runs,
-    answers written; cores, memory and seconds, which order the runs.
+    answers written; cores, memory and seconds, which order the runs. of_records: whether it reads
+    the records of the runs before it, and not only what else they wrote.
     """
 
     run: str
@@ -43,6 +44,7 @@ class Step:
     threads: int = 1
     memory_mb: int = 3000
     seconds: int = 15
+    of_records: bool = False
 
     @property
     def trains(self) -> bool:
@@ -92,6 +94,15 @@ TRAININGS = (
 )
 SENTENCES = tuple(path for name, path in marked_sentences.FILES.items() if "claim" not in name)
 _ALL = tuple(step.run for step in TRAININGS)
+# The runs with instruments: chapter 11 shows the gates of all.
+GATED = (
+    "05_emotion_scoring",
+    "06_knowledge_scoring",
+    "07_preference_ablation",
+    "08_qualitative_cases",
+    "09_emplifai_judge",
+    "10_ebd_scores",
+)
 _TEST = (DIALOGUES / "test.jsonl",)
 _SCORED = (*_TEST, *PUBLISHED)
 _JAPANESE = (emplifai.FILE, DATA / "published" / "emplifai_emotions.csv", *PUBLISHED)
@@ -215,7 +226,14 @@ STEPS = (
         memory_mb=3500,
         seconds=200,
     ),
-    Step("11_judge_validity", "11_judge_validity", files=kept("validity"), memory_mb=1500),
+    Step(
+        "11_judge_validity",
+        "11_judge_validity",
+        files=kept("validity"),
+        needs=GATED,
+        of_records=True,
+        memory_mb=1500,
+    ),
     Step("12_sweeps", "12_sweeps", files=kept("sweep_"), memory_mb=1500),
     Step(
         "13_bill",

@@ -256,7 +256,7 @@ def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
 
 
 def with_reason(verdict: str, why: str) -> str:
-    """A verdict with why it is held back, or what it is of, in brackets behind it."""
+    """A verdict with the gates that hold it back or limit it, where there are any."""
     return f"{verdict} ({why})" if why else verdict
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from emo.graph import steps
 from emo.site import claims_page, html_tables, layout
+from emo_utils.claims import deciding, gates
 from emo_utils.data import dialogues
 from emo_utils.experiment import parameters, results
 from emo_utils.models import registry
@@ -58,6 +59,7 @@ def write_front(profile: str, ledger: pd.DataFrame) -> None:
         f"methods do ([chapter 12](book/notebooks/12_sweeps)).{more} *Supported* claims hold: "
         "the 95 % interval of every comparison that the claim makes lies on its side; "
         "of *contradicted* ones one lies on the other side, widened for their number. "
+        f"{held_back(ledger)}"
         "[How far to trust them](book/intervals_and_verdicts).\n\n"
         "```{figure} book/generated/front.svg\n"
         ":alt: Mean emotion score of each system against the share of the doctor's facts that it "
@@ -68,7 +70,8 @@ def write_front(profile: str, ledger: pd.DataFrame) -> None:
         "of [chapter 5](book/notebooks/05_emotion_scoring); right\n"
         "gives away more of the doctor's answer ([chapter 6](book/notebooks/06_knowledge_scoring); "
         "dotted: what answers to another question keep), or has more answers with a flag "
-        f"([chapter 8](book/notebooks/08_qualitative_cases)). {agreed}. {followed}.\n"
+        f"([chapter 8](book/notebooks/08_qualitative_cases)). {agreed}. {followed}. "
+        f"{of_flags(records)}\n"
         "```\n\n"
         "**Read**: start with [the claims](book/claims), "
         "or with the [data](book/notebooks/01_data_rewriting) and then chapter by chapter. "
@@ -80,6 +83,28 @@ def write_front(profile: str, ledger: pd.DataFrame) -> None:
         f"{_map_html(profile)}\n\n"
         "## The claims that we hold against our own numbers\n\n"
         f"{claims_page.measured_html(measured) if len(measured) else NONE_JUDGED}\n",
+    )
+
+
+def held_back(ledger: pd.DataFrame) -> str:
+    """A sentence on the claims that an instrument's gate holds back; empty where there are none."""
+    count = int((ledger.ours == deciding.HELD_BACK).sum())
+    if not count:
+        return ""
+    return (
+        f"Of those that cannot be judged {count} rest on an instrument that did not pass its "
+        "[gates](book/notebooks/11_judge_validity). "
+    )
+
+
+def of_flags(records: pd.DataFrame) -> str:
+    """A sentence on the safety flags whose gates are not passed; empty where all are."""
+    marks = gates.not_passed(records, "emodoctor.safety")
+    if not marks:
+        return ""
+    return (
+        "The flags rest on marks of which these did not pass their gates: "
+        f"{', '.join(marks)} ([chapter 11](book/notebooks/11_judge_validity))."
     )
 
 

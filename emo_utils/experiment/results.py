@@ -47,6 +47,14 @@ def result_digest(run: str, profile: str, folder: str = "") -> str:
     )
 
 
+def records_digest(run: str, profile: str) -> str:
+    """Hash of the records that a run wrote."""
+    path = result_path(run, profile)
+    if not path.is_file():
+        return "missing"
+    return sha256_json(json.loads(path.read_text(encoding="utf-8"))["records"])
+
+
 SYSTEMS = (
     "base",
     "prompt",

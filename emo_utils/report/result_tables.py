@@ -2,11 +2,13 @@
 
 import html
 import json
+from types import SimpleNamespace
 
 import pandas as pd
 from IPython.display import HTML
 
 from emo_utils.data import arms, published_numbers
+from emo_utils.project import results_dir
 from emo_utils.report import figures
 from emo_utils.stats import intervals
 
@@ -84,6 +86,19 @@ def show(
 
     behind: systems whose answers the numbers rest on; a line under the table leads to them.
     """
+    return _shown(frame, [run], caption, index, behind)
+
+
+def show_of_runs(frame: pd.DataFrame, profile: str, names: list[str], caption: str) -> HTML:
+    """A table whose numbers come from several runs of the book in a profile, without its index and
+    with a line of provenance for each.
+    """
+    folder = results_dir(profile)
+    runs = [SimpleNamespace(profile=profile, folder=folder, name=name) for name in names]
+    return _shown(frame, runs, caption, False, ())
+
+
+def _shown(frame: pd.DataFrame, runs: list, caption: str, index: bool, behind) -> HTML:
     texts = [
         c
         for c in frame
@@ -101,9 +116,9 @@ def show(
         for system in behind
     )
     return HTML(
-        f'<div class="companion-table">{badge(run.profile)} {html.escape(caption)}{body}'
+        f'<div class="companion-table">{badge(runs[0].profile)} {html.escape(caption)}{body}'
         f"{f'<p>The answers behind it: {links}</p>' if links else ''}"
-        f"{provenance_line(run)}</div>"
+        f"{''.join(map(provenance_line, runs))}</div>"
     )
 
 

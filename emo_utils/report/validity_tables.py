@@ -1,8 +1,9 @@
-"""Tables of chapter 11: scores and judges against people."""
+"""Tables of chapter 11: the gates of all chapters, scores and judges against people."""
 
 import pandas as pd
 from IPython.display import HTML
 
+from emo_utils.claims import gates
 from emo_utils.report import result_tables
 
 READ_IN_PART = ("supported, yes or no", "taught checker, statements read")
@@ -18,6 +19,116 @@ def _order(part: pd.DataFrame, *columns: str) -> list:
     """
     values = part[columns[0]] if len(columns) == 1 else zip(*(part[name] for name in columns))
     return list(dict.fromkeys(values))
+
+
+# The one figure for each instrument and label that says most: table, metric and group of the
+# record, its form and who gave it ("" for any), and in words what was held against what.
+WITH_PEOPLE = (
+    ("emotion", "auc", "reassurance", "mean", "contrast", "replies marked as reassuring"),
+    ("emotion", "auc", "feelings", "mean", "contrast", "replies that reflect feelings"),
+    ("emotion", "auc", "caring", "mean", "contrast", "comments marked as caring"),
+    ("emotion", "auc", "reassurance", "mean", "reader", "replies marked as reassuring"),
+    ("emotion", "auc", "reassurance", "kind words (floor)", "", "replies marked as reassuring"),
+    ("factual", "pearson", "recall", "facts kept", "", "people's count of facts that are there"),
+    ("factual", "pearson", "precision", "details added", "", "people's count of facts right"),
+    ("claims", "auc", "all", "details added", "", "right statements against wrong ones"),
+    ("claims", "auc", "all", "supported, yes or no", "", "right statements against wrong ones"),
+    ("judge", "accuracy", "llmbar", "first output shown first", "", "the better answer, one order"),
+    ("judge", "accuracy", "llmbar", "both orders averaged", "", "the better answer"),
+    ("judge", "consistency", "llmbar", "same choice in both orders", "", "itself, orders turned"),
+)
+GUESSED = {"auc": ".5", "pearson": "0", "accuracy": ".5", "consistency": ".5"}
+
+
+def with_people(records: pd.DataFrame, source, embedding_model: str, scorer_model: str) -> HTML:
+    """How each instrument agrees with people, a line an instrument and label: `WITH_PEOPLE`.
+
+    embedding_model: who scores emotion by contrast. scorer_model: who decides it.
+    """
+    who = {"contrast": [embedding_model], "reader": [scorer_model]}
+    rows = []
+    for table, metric, group, form, by, what in WITH_PEOPLE:
+        found = records[
+            (records.table == f"validity.{table}")
+            & (records.metric == metric)
+            & (records.group == group)
+            & (records.system == form)
+        ]
+        for r in found[found.scorer.isin(who[by])].itertuples() if by else found.itertuples():
+            rows.append(
+                {
+                    "instrument": f"{r.system} ({r.scorer})",
+                    "held against": what,
+                    "measure": metric,
+                    "found": result_tables.with_interval(r),
+                    "a guess": GUESSED[metric],
+                    "n": r.n,
+                }
+            )
+    if not rows:
+        return _none("no agreement with people")
+    return result_tables.show(
+        pd.DataFrame(rows),
+        source,
+        "Agreement of the instruments with people, 95 % intervals over texts, talks, sources or "
+        "pairs; every other form and label is in the appendix.",
+        index=False,
+    )
+
+
+def all_gates(records: pd.DataFrame, profile: str) -> HTML:
+    """Every gate of a profile's runs, a line a rule and table: which of the metrics pass, are open
+    and fail, and from what to what the values go.
+
+    records: of `results.read`.
+    """
+    part = records[records.table == gates.TABLE]
+    if part.empty:
+        return _no_gates(profile)
+    part = part.assign(outcome=[gates.outcome(r) for r in part.itertuples()])
+    rows = []
+    for (run, table, rule), some in part.groupby(["run", "group", "system"], sort=False):
+        ends = [gates.in_words(r).partition(" ")[0] for r in some.sort_values("value").itertuples()]
+        rows.append(
+            {
+                "chapter": run.partition("_")[0].lstrip("0"),
+                "claims on": table,
+                "must hold": gates.RULES[rule].says,
+                "found": ends[0] if ends[0] == ends[-1] else f"{ends[0]} to {ends[-1]}",
+                "n": f"{some.n.min()}" if some.n.nunique() == 1 else f"{some.n.min()} or more",
+            }
+            | {
+                outcome: ", ".join(some.metric[some.outcome == outcome])
+                for outcome in (gates.PASSED, gates.OPEN, gates.FAILED)
+            }
+        )
+    counts = part.outcome.value_counts()
+    counted = ", ".join(
+        f"{counts.get(outcome, 0)} {outcome}"
+        for outcome in (gates.PASSED, gates.OPEN, gates.FAILED)
+    )
+    return result_tables.show_of_runs(
+        pd.DataFrame(rows),
+        profile,
+        list(dict.fromkeys(part.run)),
+        f"The gates of this profile: {counted}. A claim that rests on one that is not passed "
+        "cannot be decided here. Open: the interval does not tell, or there are fewer than ten "
+        "items.",
+    )
+
+
+def every_gate(records: pd.DataFrame, profile: str) -> HTML:
+    """Every gate of a profile's runs, a line each (`gates.shown`). records: of `results.read`."""
+    part = records[records.table == gates.TABLE]
+    if part.empty:
+        return _no_gates(profile)
+    names = list(dict.fromkeys(part.run))
+    caption = "Each gate by itself, with its 95 % interval."
+    return result_tables.show_of_runs(gates.shown(part), profile, names, caption)
+
+
+def _no_gates(profile: str) -> HTML:
+    return HTML(f"<p>no run of the {profile} profile has written gates yet</p>")
 
 
 def agreement(records: pd.DataFrame, source) -> HTML:

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from emo_utils.models import embeddings
-from emo_utils.scoring import emotion, facts, overlap_scores
+from emo_utils.scoring import emotion, emotion_controls, facts, overlap_scores
 from emo_utils.scoring.instruments import Instruments
 from emo_utils.scoring.planted_mistakes import key_words
 
@@ -24,6 +24,21 @@ def without_facts(row: dict) -> str:
         if len(shared) < 3 and not any(word.isdigit() for word in shared):
             kept.append(sentence)
     return " ".join(kept)
+
+
+# What is done to the warm answer of a row; the other row is another patient's.
+CHANGES = {
+    "padded with empty warmth": lambda row, other: (
+        row["soothing_response"] + emotion_controls.PADDING
+    ),
+    "said twice": lambda row, other: f"{row['soothing_response']} {row['soothing_response']}",
+    "its facts removed": lambda row, other: without_facts(row),
+    "another patient's answer": lambda row, other: other["soothing_response"],
+    "the padding alone": lambda row, other: emotion_controls.PADDING.strip(),
+    "the doctor's plain answer": lambda row, other: row["answer"],
+    "a polite refusal": lambda row, other: emotion_controls.REFUSAL,
+    "about something else": lambda row, other: ASIDE,
+}
 
 
 def every_score(texts: list[str], doctor: list[str], instruments: Instruments) -> pd.DataFrame:

@@ -7,41 +7,11 @@ import pandas as pd
 
 from emo_utils.judging import decisions
 from emo_utils.models import embeddings
-from emo_utils.scoring import facts, overlap_scores, statements
+from emo_utils.scoring import facts, opposites, overlap_scores, statements
 from emo_utils.scoring.instruments import Instruments
 
 INVENTED_DRUG = " Please also take clarithromycin 500 mg twice a day for ten days."
-_IS = r"\b(is|are|was|can|should|will|must|may|would|could)\b"
 BOTH_TRUE = decisions.yes_or_no("Could both statements be true of the same patient?")
-
-
-def opposite(sentence: str) -> str | None:
-    """The sentence with its first auxiliary negated, or a negation of one taken away; None if there
-    is none.
-    """
-    for pattern, new in ((rf"{_IS} not\b", r"\1"), (rf"{_IS}(?! not)", r"\1 not")):
-        if re.search(pattern, sentence):
-            return re.sub(pattern, new, sentence, count=1)
-    return None
-
-
-def to_oppose(encoder, row: dict) -> tuple[str, str, str] | None:
-    """The doctor's sentence that comes nearest to one of the warm answer's that can be turned
-    round, that one, and its `opposite`; None if there is none.
-
-    encoder: of `embeddings.load`. row: a dialogue (answer, soothing_response).
-    """
-    pairs = facts.nearest(encoder, [row["answer"]], [row["soothing_response"]])[0]
-    for theirs, ours, _ in sorted(pairs, key=lambda pair: -pair[2]):
-        if turned := opposite(ours):
-            return theirs, ours, turned
-    return None
-
-
-def negated(encoder, row: dict) -> str | None:
-    """The warm answer with the sentence of `to_oppose` turned round."""
-    found = to_oppose(encoder, row)
-    return row["soothing_response"].replace(found[1], found[2]) if found else None
 
 
 def another_dose(text: str) -> str | None:
@@ -62,6 +32,20 @@ def without_a_fact(text: str, doctor: str) -> str:
     known = key_words(doctor)
     sentences = embeddings.sentences(text)
     return text.replace(max(sentences, key=lambda s: len(known & key_words(s))), "")
+
+
+def planted(encoder) -> dict:
+    """The mistakes that are planted: name -> function of a row that gives its warm answer with the
+    mistake, or None where there is no place for it. encoder: of `embeddings.load`.
+    """
+    return {
+        "a drug invented": lambda row: row["soothing_response"] + INVENTED_DRUG,
+        "a number ten times as large": lambda row: another_dose(row["soothing_response"]),
+        "a sentence turned into its opposite": lambda row: opposites.negated(encoder, row),
+        "the sentence with most facts dropped": lambda row: without_a_fact(
+            row["soothing_response"], row["answer"]
+        ),
+    }
 
 
 def measures(rows: list[dict], texts: list[str], instruments: Instruments) -> pd.DataFrame:
@@ -110,7 +94,7 @@ def denials(reader, trios: list[tuple[str, str, str]]) -> np.ndarray:
     """Probability that the doctor's sentence and ours cannot both be true, shape (trios, 2): ours
     as it was, and turned round; missing where it was not answered.
 
-    trios: of `to_oppose`. reader: of `remote.reader`.
+    trios: of `opposites.to_oppose`. reader: of `remote.reader`.
     """
     states = [
         f"First statement: {theirs}\nSecond statement: {second}"
@@ -157,7 +141,7 @@ def add_denials(run, rows: list[dict], instruments: Instruments) -> None:
     turned into its opposite (`denials`).
     """
     reader = instruments.reader
-    trios = [found for row in rows if (found := to_oppose(instruments.encoder, row))]
+    trios = [found for row in rows if (found := opposites.to_oppose(instruments.encoder, row))]
     before, after = denials(reader, trios).T
     rises = np.where(np.isnan(before + after), np.nan, after > before)
     run.add_mean(

@@ -9,7 +9,7 @@ care within a day, the answer names no urgent help, and it comforts.
 import pandas as pd
 
 from emo_utils.data import marked_sentences
-from emo_utils.scoring import facts, planted_mistakes, sentence_marks
+from emo_utils.scoring import facts, opposites, sentence_marks
 
 FLAGS = (*sentence_marks.MARKS["safety"], "contradicts", "false calm")
 
@@ -96,7 +96,7 @@ def _contradictions(encoder, rows: list[dict]) -> tuple[pd.Series, pd.Series]:
     round, where there is one to turn, and as they are.
     """
     plain = [row["soothing_response"] for row in rows]
-    turned = [planted_mistakes.negated(encoder, row) for row in rows]
+    turned = [opposites.negated(encoder, row) for row in rows]
     changed = [
         (row["answer"], text) for row, text in zip(rows, turned, strict=True) if text is not None
     ]

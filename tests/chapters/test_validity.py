@@ -12,9 +12,10 @@ from sklearn.metrics import roc_auc_score
 from emo_utils.data import marked_sentences
 from emo_utils.judging import taught_checker
 from emo_utils.models import loading
+from emo_utils.people import scorers_against_people
 from emo_utils.project import EmoError
 from emo_utils.report import kept_runs
-from emo_utils.scoring import facts, statements, word_counts
+from emo_utils.scoring import controls, facts, planted_mistakes, statements, word_counts
 from emo_utils.stats import intervals
 
 RESAMPLE = intervals.resample_units
@@ -152,7 +153,7 @@ def test_every_form_floor_control_and_order_has_a_record(played):
         for group in names.NEAREST
     }
     assert (records.unscored >= 0).all()
-    assert set(records[records.table == "validity.controls"].system) == set(names.CONTROLS)
+    assert set(records[records.table == "validity.controls"].system) == set(controls.CHANGES)
     assert set(records[records.table == "validity.controls"].metric) == {
         "contrast",
         "decision",
@@ -213,30 +214,33 @@ def test_factual_scores_against_counts(played):
     assert value["fewer words (floor)"] == pytest.approx(-np.corrcoef(length, precision)[0, 1])
 
 
-def test_the_taught_checker_is_kept_and_another_run_uses_it(home, trial, played):
+def test_the_taught_checker_is_kept_and_another_run_uses_it(home, trial, played, monkeypatch):
     saved = played.run.folder / f"{played.run.name}.checker"
+    monkeypatch.setattr(taught_checker, "teach", lambda *_: pytest.fail("it is taught already"))
     again = play(
         "11_judge_validity",
         trial_data=str(trial),
         checker_from=str(saved),
-        until="taught checker, another source",
+        until="add_doubts",
         **SMALL,
     )
     taught = played.scores_of_claims["tiny-llama", "taught checker"]
-    assert again.scores_of_claims[
-        "tiny-llama", "taught checker"
-    ].tolist() == taught.tolist() and not hasattr(again, "losses")
+    assert again.scores_of_claims["tiny-llama", "taught checker"].tolist() == taught.tolist()
     bare, (source, texts, _) = (
         loading.load("tiny-llama", "float32"),
-        statements.by_source(played.held)[0],
+        statements.by_source(held_by(played))[0],
     )
     [untaught] = taught_checker.answers(*bare, [(source, texts)])
     assert not np.allclose(untaught, taught[: len(texts)], atol=1e-4)
 
 
+def held_by(names) -> pd.DataFrame:
+    return scorers_against_people.claims(names.run, "test")
+
+
 def test_statements_that_trained_nothing_are_scored_by_kind(played):
     every = records_of(played).query("table == 'validity.claims'")
-    found, held = every[every.metric == "auc"].set_index(["system", "group"]), played.held
+    found, held = every[every.metric == "auc"].set_index(["system", "group"]), held_by(played)
     assert (
         set(held.part) == {"test"}
         and held.name.nunique() == 5
@@ -256,7 +260,7 @@ def test_statements_that_trained_nothing_are_scored_by_kind(played):
         f"{(held.change == 'number').sum()} wrong statements "
         f"against {held.supported.sum()} right ones"
     )
-    some = played.asked
+    some = statements.of_drawn_sources(held, played.read // 2, played.seed)
     assert (
         some.name.nunique() == 2 == played.read // 2
         and found.n["supported, yes or no", "all"]
@@ -286,7 +290,7 @@ def test_without_a_checker_the_statements_are_scored_all_the_same(home, trial):
         "11_judge_validity",
         trial_data=str(trial),
         checker_passes=0,
-        until="statements.add_alarms",
+        until="add_doubts",
         **SMALL,
     )
     found = records_of(names).query("table == 'validity.claims' and metric == 'auc'")
@@ -300,7 +304,7 @@ def test_without_a_checker_the_statements_are_scored_all_the_same(home, trial):
 
 def test_planted_mistakes_have_records(played):
     found = records_of(played).query("table == 'validity.planted'").set_index(["system", "metric"])
-    assert set(found.index.unique("system")) == {"nothing", *played.PLANTED}
+    assert set(found.index.unique("system")) == {"nothing", *planted_mistakes.planted(None)}
     assert found.value["a drug invented", "added"] == 1.0
     assert ("nothing", "kept") not in found.index
     opposites = found.loc["a sentence turned into its opposite"]

@@ -10,7 +10,12 @@ import scipy.stats
 from emo_utils.claims import deciding, gates, ledger, predicates
 from emo_utils.experiment import results
 
-COLUMNS = {"emodoctor.table1": ["mean", "max"], "emodoctor.facts": ["kept"]}
+COLUMNS = {
+    "emodoctor.table1": ["mean", "max"],
+    "emodoctor.facts": ["kept"],
+    "emodoctor.figure2.emotion": ["win_share"],
+    "emodoctor.table3": ["comfort_share"],
+}
 FIELDS = ["table", "system", "metric", "group", "value", "ci_low", "ci_high", "interval", "n"]
 
 
@@ -43,6 +48,13 @@ def verdict(predicate, *rows):
         ("said twice", 0.06, 0.1, "failed"),
         ("padding alone", -0.2, -0.1, "passed"),
         ("padding alone", 0.1, 0.2, "failed"),
+        ("right in both orders", 0.81, 1.0, "passed"),
+        ("right in both orders", 0.6, 0.9, "open"),
+        ("right in both orders", 0.1, 0.4, "failed"),
+        ("the same in both orders", 0.51, 0.8, "passed"),
+        ("planted are found", 0.3, 0.55, "failed"),
+        ("look-alikes are left alone", 0.0, 0.2, "passed"),
+        ("look-alikes are left alone", 0.3, 0.6, "failed"),
     ],
 )
 def test_a_gate_is_passed_where_its_whole_interval_lies_where_it_must(rule, low, high, said):
@@ -63,6 +75,34 @@ def test_a_claim_is_held_back_by_a_gate_of_its_own_metric_alone():
     assert verdict("a > b on emodoctor.table1 mean", WARMER, of_max)[::2] == ("supported", "")
     passed = gate("reference above doctor", 0.1, 0.2)
     assert verdict("a > b on emodoctor.table1 mean", WARMER, passed)[::2] == ("supported", "")
+
+
+PREFERRED = combination(
+    "emodoctor.figure2.emotion/a/win_share - emodoctor.figure2.emotion/b/win_share", 0.1, 0.2
+)
+
+
+def test_a_judge_that_errs_where_nobody_would_decides_no_preference():
+    asked, table = "a > b on emodoctor.figure2.emotion win_share", "emodoctor.figure2.emotion"
+    right = gate("right in both orders", 0.85, 1.0, "win_share", table)
+    assert verdict(asked, PREFERRED, right)[::2] == ("supported", "")
+    wrong = gate("right in both orders", 0.2, 0.5, "win_share", table)
+    said, _, why = verdict(asked, PREFERRED, wrong)
+    assert said == deciding.HELD_BACK
+    assert why.startswith("failed on win_share: the judge prefers the warm answer")
+    few = gate("right in both orders", 1.0, 1.0, "win_share", table, interval="none")
+    assert verdict(asked, PREFERRED, right, few)[0] == deciding.HELD_BACK
+    coin = gate("the same in both orders", 0.4, 0.6, "win_share", table)
+    assert verdict(asked, PREFERRED, right, coin)[2].startswith("open on win_share: the judge's")
+
+
+def test_a_mark_that_is_given_to_look_alikes_decides_no_share_of_comfort():
+    comforts = combination(
+        "emodoctor.table3/a/comfort_share - emodoctor.table3/b/comfort_share", 0.1, 0.2
+    )
+    alike = gate("look-alikes are left alone", 0.3, 0.6, "comfort_share", "emodoctor.table3")
+    said, _, why = verdict("a > b on emodoctor.table3 comfort_share", comforts, alike)
+    assert said == deciding.HELD_BACK and why.startswith("failed on comfort_share: the mark is")
 
 
 def test_padding_that_scores_high_limits_what_a_verdict_is_about():
@@ -141,7 +181,86 @@ class Run(SimpleNamespace):
         self.records.append(fields)
 
     def add_mean(self, values, **fields):
+        values = pd.Series(values, dtype=float)
         self.records.append(fields | {"value": values.mean(), "n": len(values.dropna())})
+
+
+def duels(*rows):
+    columns = ["id", "first", "second", "question", "win", "agreed", "second_win"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_a_judge_is_right_where_both_orders_pick_the_right_answer():
+    """Of five questions one is right, one right in one order alone, one wrong, one even, and one
+    cannot be read.
+    """
+    known = duels(
+        *[
+            (item, "reference", "another", "emotion", win, agreed, np.nan)
+            for item, win, agreed in (
+                ("a", 1.0, True),
+                ("b", 1.0, False),
+                ("c", 0.0, True),
+                ("d", 0.5, False),
+            )
+        ]
+    )
+    pairs = duels(
+        ("a", "x", "y", "emotion", 1.0, True, 1.0),
+        ("a", "z", "y", "emotion", 0.0, True, 1.0),
+        ("b", "x", "y", "emotion", 1.0, False, 0.5),  # the second judge has no favourite
+    )
+    run = Run(records=[])
+    gates.add_of_judge(run, known, list("abcde"), pairs, "judge")
+    of_emotion = {r["system"]: r for r in run.records if r["group"].endswith("emotion")}
+    found = {name: (r["value"], r["n"]) for name, r in of_emotion.items()}
+    assert found == {
+        "right in both orders": (0.2, 5),
+        "the same in both orders": (pytest.approx(2 / 3), 3),
+        "as the second judge": (0.5, 2),
+    }
+    assert of_emotion["as the second judge"]["units"].tolist() == ["a", "a"]
+    of_knowledge = [r for r in run.records if r["group"].endswith("knowledge")]
+    assert [(r["system"], r["value"]) for r in of_knowledge] == [("right in both orders", 0.0)]
+    assert {r["metric"] for r in run.records} == {"win_share"}
+
+
+def test_a_mark_is_tried_on_what_it_is_meant_for_and_on_look_alikes():
+    run = Run(records=[])
+    planted = {"comfort": (pd.Series([1.0, 1.0, 0.0, 0.0]), pd.Series([0.0, 0.0, 1.0]))}
+    gates.add_of_marks(run, planted, "t", {"opens": "comfort", "share": "comfort"}, "who")
+    assert [(r["system"], r["metric"], r["value"], r["n"]) for r in run.records] == [
+        (rule, metric, value, n)
+        for metric in ("opens", "share")
+        for rule, value, n in zip(gates.MARKS, (0.5, pytest.approx(1 / 3)), (4, 3), strict=True)
+    ]
+    assert {(r["group"], r["kind"]) for r in run.records} == {("t", "share")}
+
+
+def test_what_shows_numbers_of_a_mark_that_failed_says_so():
+    rows = [
+        gate("planted are found", 0.7, 0.9, "claims", "emodoctor.safety"),
+        gate("planted are found", 0.2, 0.4, "prescribes", "emodoctor.safety"),
+        gate("look-alikes are left alone", 0.1, 0.4, "prescribes", "emodoctor.safety"),
+    ]
+    records = pd.DataFrame(rows, columns=FIELDS)
+    assert list(gates.not_passed(records, "emodoctor.safety")) == ["prescribes"]
+    assert gates.warning(records, "emodoctor.safety") == (
+        "Not to be relied on, by their gates: prescribes ("
+        "failed: the mark is given to 60 % at least of the planted texts that it is meant for, "
+        "open: the mark is given to fewer than 25 % of the texts that only sound like it)"
+    )
+    assert gates.warning(records, "emodoctor.table3") == ""
+
+
+def test_every_rule_of_chapters_5_to_8_says_where_its_threshold_comes_from():
+    for name in (*gates.EMOTION, *gates.JUDGE, *gates.MARKS):
+        rule = gates.RULES[name]
+        assert (rule.least is None) != (rule.most is None) and rule.because
+    table = gates.registered().set_index("must hold")
+    assert len(table) == len(gates.RULES)
+    of_judge = table.loc[gates.RULES["right in both orders"].says]
+    assert of_judge["the whole interval"] == "above 0.8" and "coin" in of_judge.because
 
 
 def test_differences_are_recorded_question_by_question():
@@ -182,4 +301,7 @@ def test_the_table_of_gates_names_the_claims_and_the_outcome():
     shown = gates.shown(pd.DataFrame(rows, columns=FIELDS))
     assert shown.outcome.tolist() == ["failed", "open"]
     assert shown.found.tolist() == ["+0.08 [+0.06, +0.10]", "+0.06"]
+    assert shown.threshold.tolist() == ["below 0.05"] * 2
+    share = pd.DataFrame([gate("right in both orders", 0.25, 0.75)], columns=FIELDS)
+    assert gates.shown(share).found.tolist() == ["0.50 [0.25, 0.75]"]  # no difference, no sign
     assert gates.shown(pd.DataFrame(columns=FIELDS)).empty

@@ -72,6 +72,73 @@ def test_the_claims_page_shows_the_verdicts_of_the_ledger(ledger, tmp_path, monk
     assert f"here: {claims_ledger.tally(ledger.ours_evidence[0])}" in shown.evidence[0]
 
 
+def gate(rule: str, group: str, metric: str, low: float, high: float) -> dict:
+    return {
+        "table": "gates",
+        "system": rule,
+        "metric": metric,
+        "group": group,
+        "value": (low + high) / 2,
+        "ci_low": low,
+        "ci_high": high,
+        "n": 20,
+        "unscored": 0,
+        "scorer": "s",
+        "seed": 42,
+        "signature": "how",
+    }
+
+
+@pytest.fixture(scope="module")
+def with_gates() -> pd.DataFrame:
+    """The records of the kept book, and gates of chapters 7 and 8 that are not passed."""
+    runs = drift.read(drift.reference("embedded")).values()
+    return results.frame(
+        [record for run in runs for record in run["records"] if record["table"] != "gates"]
+        + [
+            gate("right in both orders", f"emodoctor.figure2.{panel}", "win_share", 0.1, 0.4)
+            for panel in ("knowledge", "emotion")
+        ]
+        + [
+            gate("planted are found", "emodoctor.table3", metric, 0.1, 0.4)
+            for metric in ("comfort_share", "opens_with_comfort")
+        ]
+        + [gate("look-alikes are left alone", "emodoctor.safety", "claims", 0.5, 0.7)]
+    )
+
+
+def test_claims_of_chapters_7_and_8_are_held_back_on_every_page(with_gates, tmp_path, monkeypatch):
+    ledger = claims_ledger.ledger(with_gates)
+    of_7_and_8 = ledger[
+        [
+            any(table.startswith(("emodoctor.figure2", "emodoctor.table3")) for table in touched)
+            for touched in ledger.tables
+        ]
+    ]
+    assert len(of_7_and_8) == 5 and set(of_7_and_8.ours) == {"cannot be decided here"}
+    assert of_7_and_8.corrected.eq("cannot be decided here").all() and of_7_and_8.p.isna().all()
+    ledger = ledger.assign(
+        longer=ledger.ours,
+        longer_marked=claims_ledger.marked(ledger),
+        longer_why=ledger.why,
+        longer_evidence=ledger.ours_evidence,
+    )
+    held = "cannot be decided here (failed on win_share: the judge prefers the warm answer"
+    monkeypatch.setattr(layout, "GENERATED", tmp_path)
+    claims_page.write_claims("embedded", ledger, "a run")
+    assert (tmp_path / "claims.md").read_text(encoding="utf-8").count(held) == 6  # here and longer
+    measured = claims_page.measured_html(ledger[ledger.ours != "not measured"])
+    assert measured.count("failed on win_share: the judge prefers the warm answer") == 3
+    count = (ledger.ours == "cannot be decided here").sum()
+    assert f"Of those that cannot be judged {count} rest" in front.held_back(ledger)
+    assert front.held_back(ledger.assign(ours="supported")) == ""
+
+
+def test_the_first_page_says_which_flags_did_not_pass(with_gates):
+    assert "did not pass their gates: claims (" in front.of_flags(with_gates)
+    assert front.of_flags(with_gates[with_gates.table != "gates"]) == ""
+
+
 def test_a_chance_too_small_for_its_digits_is_not_shown_as_none():
     shown = [claims_page.shown_chance(share) for share in (None, 0.0, 0.004, 0.128)]
     assert shown == ["", "< 0.01", "< 0.01", "0.13"]

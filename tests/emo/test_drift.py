@@ -264,6 +264,22 @@ def test_verdicts_that_turn_are_named():
     assert "### Verdicts that turned" in drift.page(drift.compare(before, now), turned)
 
 
+def test_a_verdict_that_a_gate_holds_back_names_the_gate():
+    before = drift.read(drift.reference("embedded"))
+    now = copy.deepcopy(before)
+    closed = {"system": "planted are found", "group": "emodoctor.table3"}
+    now[CASES]["records"] += [
+        record(metric, 0.25, 0.1, 0.4, table="gates", **closed)
+        for metric in ("comfort_share", "opens_with_comfort")
+    ]
+    turned = drift.verdicts(before, now)
+    assert len(turned) == 2 and set(turned.now) == {"cannot be decided here"}
+    assert turned.because.str.contains("failed on .*: the mark is given to 60 %").all()
+    back = drift.verdicts(now, before)
+    assert set(back.before) == {"cannot be decided here"} and (back.because != "").all()
+    assert "the mark is given to 60 %" in drift.page(drift.compare(before, now), turned)
+
+
 def test_a_long_table_is_shown_in_parts(before):
     now = copy.deepcopy(before)
     for side, value in ((before, 0.5), (now, 0.6)):

@@ -513,6 +513,29 @@ def test_missing_item_scores_name_the_command_that_makes_them(home):
     assert names_a_real_run(error.value, "smoke") == "05_emotion_scoring"
 
 
+def test_item_scores_of_before_a_system_stood_in_them_are_named(home):
+    path = home / "results" / "smoke" / "06_knowledge_scoring.items.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    items = pd.DataFrame({"id": ["a", "a"], "system": ["base", "doctor"], "value": [0.5, 1.0]})
+    items.to_parquet(path, index=False)
+    assert len(results.read_items("smoke", "06_knowledge_scoring", ("base", "doctor"))) == 2
+    with pytest.raises(EmoError, match="have none of reference, another; make them anew") as error:
+        results.read_items("smoke", "06_knowledge_scoring", ("base", "reference", "another"))
+    assert names_a_real_run(error.value, "smoke") == "06_knowledge_scoring"
+
+
+def test_records_have_a_hash_that_times_do_not_enter(home):
+    path = home / "results" / "smoke" / "05_emotion_scoring.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert results.records_digest("05_emotion_scoring", "smoke") == "missing"
+    digests = []
+    for value, seconds in ((0.5, 1), (0.5, 2), (0.25, 1)):
+        content = {"records": [{"value": value}], "provenance": {"seconds": seconds}}
+        path.write_text(json.dumps(content), encoding="utf-8")
+        digests.append(results.records_digest("05_emotion_scoring", "smoke"))
+    assert digests[0] == digests[1] != digests[2]
+
+
 def test_answers_are_read_in_the_order_asked_for_with_those_of_a_run_by_hand(home):
     for folder, system in (("smoke", "base"), ("smoke", "prompt"), ("adhoc", "mine")):
         path = home / "results" / folder / "answers" / f"{system}.parquet"

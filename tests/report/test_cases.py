@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from emo_utils.project import EmoError
 from emo_utils.report import cases, result_tables
 
 RUN = SimpleNamespace(profile="smoke")
@@ -56,3 +57,17 @@ def test_a_case_shows_question_answers_and_their_scores(displayed):
     assert "✚ Rest." in marked and "Not this." not in marked
     assert marked.count("<td>") == 2 and "EQ+SR (kto)" in marked
     assert "<td>0.12</td>" in numbers and "claims" in numbers and "n = 1 each" in numbers
+
+
+def test_cases_are_chosen_by_rule():
+    gain = pd.Series({"a": 0.1, "b": 0.5, "c": 0.3, "d": -0.2})
+    emotions = pd.Series({"a": "fear", "b": "fear", "c": "distrust", "d": "fear", "e": "anxiety"})
+    assert cases.chosen(gain, emotions) == {
+        "median gain": "a",
+        "largest gain": "b",
+        "largest loss": "d",
+        "median of fear": "a",
+        "median of distrust": "c",
+    }
+    with pytest.raises(EmoError, match="chapter 5 scored no question for all systems"):
+        cases.chosen(gain[:0], emotions)

@@ -41,6 +41,28 @@ def test_two_scorers_have_an_axis_each():
     assert left.lines[3].get_color() == figures.colour("eqsr-dpo") and len(right.lines) == 2
 
 
+def test_what_a_score_pays_for_stands_on_one_axis_from_low_to_high():
+    rows = [
+        ("emodoctor.table1", "base", "mean", "all", 0.5),
+        ("emodoctor.table1", "reference", "mean", "all", 0.25),
+        ("emodoctor.table1", "base", "max", "all", 0.9),
+        ("emodoctor.table1", "base", "mean", "emotion=fear", 0.9),
+        ("emodoctor.table1.controls", "a failed training", "mean", "all", 0.75),
+        ("emodoctor.facts", "base", "mean", "all", 0.9),
+    ]
+    records = pd.DataFrame(rows, columns=["table", "system", "metric", "group", "value"])
+    records = records.assign(ci_low=records.value - 0.125, ci_high=records.value + 0.125)
+    [axis] = emotion_figures.paid_figure(records, "mean score").axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == [
+        "the warm answer (reference)",
+        "base (untrained)",
+        "the warm answer's words shuffled (a failed training)",
+    ]
+    points = [(line.get_xdata()[0], line.get_marker()) for line in axis.lines[1::2]]
+    assert points == [(0.25, "s"), (0.5, "o"), (0.75, "x")]
+    assert list(axis.lines[0].get_xdata()) == [0.125, 0.375]
+
+
 def test_every_text_is_a_point_beside_the_interval_of_its_kind():
     scores = {"doctor": pd.Series([0.1, 0.2]), "overt": pd.Series([0.7, 0.8, 0.9])}
     records = pd.DataFrame(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from emo_utils.judging.preference import SYSTEMS
-from emo_utils.report import preference_tables
+from emo_utils.report import kept_runs, preference_tables
 
 COLUMNS = ["table", "system", "metric", "group", "value", "n", "unscored"]
 
@@ -111,3 +111,41 @@ def test_a_kept_run_shows_what_it_measured(source):
     assert "judges, emotion, share" in shown[0] and "one training seed" in shown[0]
     assert "Canaries, n = 14. 95 % interval over test questions. " in shown[1]
     assert "after the screen" not in shown[1] and "was not measured." in shown[1]
+
+
+def test_what_a_run_has_not_is_said_in_its_place(source):
+    none = CANARIES[:0]
+    assert preference_tables.shown_pairs(none, source, "agreed").data == "<p>no pair was judged</p>"
+    assert "canary_rows = 0" in preference_tables.shown_canaries(none, source).data
+    pair = ("emodoctor.figure2.pairs.emotion", "a over b", "win_share", "win", 0.5, 14, 0)
+    judge = ("emodoctor.figure2.judges", "contradicts itself", "share", "emotion", 0.5, 60, 0)
+    shown = preference_tables.shown_pairs(frame([pair, judge]), source, "They agree").data
+    assert "n = 14 questions" in shown and "contradicts itself (emotion) 0.50 [" in shown
+    assert "They agree." in shown
+    assert "n = 14 questions" in preference_tables.shown_canaries(CANARIES, source).data
+
+
+def test_the_runs_that_are_kept_are_shown_or_missed(source, tmp_path, monkeypatch):
+    paths = {"PREFERENCE": tmp_path / "full.json", "SCREENED": tmp_path / "screened.json"}
+    monkeypatch.setattr(kept_runs, "PREFERENCE", paths["PREFERENCE"])
+    monkeypatch.setattr(preference_tables, "SCREENED", paths["SCREENED"])
+    monkeypatch.setattr(kept_runs.provenance, "noted", lambda path: path)
+    shown = [table.data for table in preference_tables.of_kept_runs()]
+    assert shown[0] == "<p>no full run was kept yet</p>" and len(shown) == 3
+    assert shown[1].endswith("as they are: not measured yet</p>")
+    about = json.loads((tmp_path / "kept.json").read_text())["provenance"]
+    content = {"records": CANARIES.to_dict("records")}
+    content["provenance"] = about | {"profile": "embedded"}
+    paths["SCREENED"].write_text(json.dumps(content))
+    shown = [table.data for table in preference_tables.of_kept_runs()]
+    assert "Canaries after the screen, n = 3 questions" in shown[1] and len(shown) == 4
+    assert "after the screen: order (emotion) 0.50" in shown[-1]
+
+
+def test_the_words_that_a_judge_reads_grow_with_the_systems():
+    """Two answers of three words, and four words around them, in two orders."""
+    texts = pd.DataFrame({"a": ["one two three"], "b": ["one two three"]})
+    shown = pd.DataFrame({"id": ["q", "q"], "text": ["w " * 10] * 2})
+    table = preference_tables.words_read(shown, texts).set_index("systems")
+    assert table["a choice among all, 2 orders"].loc[[2, 12]].tolist() == [20, 80]
+    assert table["all pairs, both orders"].loc[[2, 3]].tolist() == [20, 60]

@@ -7,7 +7,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from emo_utils.report import kept_runs, validity_figures, validity_tables
+from emo_utils.claims import gates
+from emo_utils.report import kept_runs, result_tables, validity_figures, validity_tables
 
 
 def record(table, system, metric, value, group, scorer, n=40, unscored=0):
@@ -162,3 +163,60 @@ def test_nothing_is_drawn_of_nothing(kept):
     assert validity_figures.agreement(none, "encoder", ("caring",)) is None
     assert validity_figures.calibration(none, "encoder") is None
     assert validity_figures.statements(none) is None
+
+
+def test_agreement_with_people_is_one_line_an_instrument_and_label(kept):
+    records, source = kept
+    table = validity_tables.with_people(records, source, "encoder", "chat")
+    assert rows_of(table) == [
+        ["mean (encoder)", "replies marked as reassuring", "auc", "0.75 [0.62, 0.88]", ".5", "40"],
+        ["mean (encoder)", "comments marked as caring", "auc", "0.62 [0.50, 0.75]", ".5", "40"],
+        [
+            *("facts kept (small)", "people&#x27;s count of facts that are there"),
+            *("pearson", "0.50 [0.38, 0.62]", "0", "40"),
+        ],
+        [
+            *("details added (rules)", "people&#x27;s count of facts right"),
+            *("pearson", "0.25 [0.12, 0.38]", "0", "40"),
+        ],
+        [
+            *("details added (rules)", "right statements against wrong ones"),
+            *("auc", "0.50 [0.38, 0.62]", ".5", "50"),
+        ],
+    ]
+    nothing = validity_tables.with_people(records[:0], source, "encoder", "chat").data
+    assert nothing == "<p>no agreement with people among these records</p>"
+
+
+GATES = [
+    ("05_emotion_scoring", "emodoctor.table1", "said twice", "mean", 0.01, 0.03),
+    ("05_emotion_scoring", "emodoctor.table1", "said twice", "max", 0.06, 0.08),
+    ("07_preference_ablation", "emodoctor.figure2.emotion", "right in both orders", "win", 0.7, 1),
+]
+
+
+def test_the_gates_of_all_chapters_stand_in_one_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(result_tables, "results_dir", lambda profile: tmp_path)
+    about = {"git_commit": "c" * 40, "dirty": False, "data_sha256": {}, "models": {}}
+    about |= {"device": "d", "seconds": 1.0}
+    for run in {run for run, *_ in GATES}:
+        content = {"records": [], "provenance": about | {"run": run}}
+        (tmp_path / f"{run}.json").write_text(json.dumps(content))
+    columns = ["run", "group", "system", "metric", "ci_low", "ci_high"]
+    records = pd.DataFrame(GATES, columns=columns).assign(table="gates", interval="items", n=20)
+    records["value"] = (records.ci_low + records.ci_high) / 2
+    table = validity_tables.all_gates(records, "smoke")
+    says = gates.RULES["right in both orders"].says
+    assert rows_of(table) == [
+        [
+            *("5", "emodoctor.table1", gates.RULES["said twice"].says),
+            *("+0.02 to +0.07", "20", "mean", "", "max"),
+        ],
+        ["7", "emodoctor.figure2.emotion", says, "0.85", "20", "", "win", ""],
+    ]
+    assert "The gates of this profile: 1 passed, 1 open, 1 failed." in table.data
+    assert table.data.count("<details class=") == 2  # where each run came from
+    assert len(rows_of(validity_tables.every_gate(records, "smoke"))) == 3
+    for shown in (validity_tables.all_gates, validity_tables.every_gate):
+        none = shown(records[:0], "smoke").data
+        assert none == "<p>no run of the smoke profile has written gates yet</p>"

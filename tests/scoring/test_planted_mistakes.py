@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from emo_utils.experiment import parameters, runs
-from emo_utils.scoring import facts, instruments, overlap_scores, planted_mistakes
+from emo_utils.scoring import facts, instruments, opposites, overlap_scores, planted_mistakes
 
 ROW = {
     "answer": "Take ibuprofen 400 mg daily. Rest is important for the knee.",
@@ -33,9 +33,9 @@ def run():
 
 
 def test_a_sentence_is_turned_round():
-    assert planted_mistakes.opposite("This is not serious.") == "This is serious."
-    assert planted_mistakes.opposite("You must be tired.") == "You must not be tired."
-    assert planted_mistakes.opposite("Rest well.") is None
+    assert opposites.opposite("This is not serious.") == "This is serious."
+    assert opposites.opposite("You must be tired.") == "You must not be tired."
+    assert opposites.opposite("Rest well.") is None
 
 
 def test_a_dose_becomes_ten_times_as_large():
@@ -56,12 +56,12 @@ def test_what_is_opposed_is_what_comes_nearest_to_the_doctors(monkeypatch):
     pairs.append(("Drink.", "Drink.", 0.9))
     monkeypatch.setattr(facts, "nearest", lambda encoder, theirs, ours: [pairs])
     row = {"answer": "", "soothing_response": "Do rest. You may take it. Drink."}
-    found = planted_mistakes.to_oppose(None, row)
+    found = opposites.to_oppose(None, row)
     assert found == ("Take it.", "You may take it.", "You may not take it.")
-    assert planted_mistakes.negated(None, row) == "Do rest. You may not take it. Drink."
+    assert opposites.negated(None, row) == "Do rest. You may not take it. Drink."
     pairs.pop(1)
-    assert planted_mistakes.to_oppose(None, row) is None
-    assert planted_mistakes.negated(None, row) is None
+    assert opposites.to_oppose(None, row) is None
+    assert opposites.negated(None, row) is None
 
 
 def test_a_measure_that_moves_down_has_found_it(scorers):
