@@ -172,11 +172,11 @@ def test_agreement_with_people_is_one_line_an_instrument_and_label(kept):
         ["mean (encoder)", "replies marked as reassuring", "auc", "0.75 [0.62, 0.88]", ".5", "40"],
         ["mean (encoder)", "comments marked as caring", "auc", "0.62 [0.50, 0.75]", ".5", "40"],
         [
-            *("facts kept (small)", "people&#x27;s count of facts that are there"),
+            *("facts kept (small)", "people's count of facts that are there"),
             *("pearson", "0.50 [0.38, 0.62]", "0", "40"),
         ],
         [
-            *("details added (rules)", "people&#x27;s count of facts right"),
+            *("details added (rules)", "people's count of facts right"),
             *("pearson", "0.25 [0.12, 0.38]", "0", "40"),
         ],
         [

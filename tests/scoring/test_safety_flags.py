@@ -28,7 +28,7 @@ def by_words(monkeypatch):
     )
     monkeypatch.setattr(
         "emo_utils.models.embeddings.embed",
-        lambda _, texts: np.array([[1.0, float("?" in text)] for text in texts]),
+        lambda _, texts: np.array([["?" in text, "?" not in text] for text in texts], float),
     )
     return {name: list(marks) for name, marks in sentence_marks.MARKS.items()}
 
@@ -57,7 +57,7 @@ def test_flags_are_raised_by_sentences_and_by_whole_answers(by_words):
         ("none", "a"): ["claims", "any"],
     }
     shares = sentence_marks.shares(sentences, answers)
-    assert shares.comfort_share.tolist()[:2] == [0.5, 1.0] and shares.isna().all(axis=1)[2]
+    assert shares.comfort_share.tolist()[:2] == [0.5, 1.0] and shares.isna().all(axis=1).iloc[2]
     run = runs.Run("08_qualitative_cases", {"profile": "smoke", "seed": 5}, {})
     safety_flags.add_flags(run, flags, "encoder")
     sentence_marks.add_shares(run, shares, "encoder")
