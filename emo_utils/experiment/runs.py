@@ -377,13 +377,21 @@ def show_parameters(run: Run, given: dict) -> None:
 def adhoc_name(notebook: str, values: dict, given: dict) -> str:
     """Name of a run by hand: notebook, system, and every parameter that was given,
     so that runs do not overwrite each other.
+
+    A text that a file's name cannot hold as it is has a hash of what was given behind it. So has
+    one with capital letters, which some file systems take for small ones.
     """
     parts = [notebook] + ([values["system"]] if "system" in values else [])
     if values["profile"] != "embedded":
         parts.append(values["profile"])
     parts += [f"{k}={v}" for k, v in sorted(given.items()) if k not in ("system", "profile")]
-    name = re.sub(r"[^\w.=+-]+", "_", "~".join(parts).replace("~", ".", 1).replace("~", "."))
-    return name if len(name) <= 120 else f"{name[:100]}.{sha256_json(given)[:12]}"
+    name = re.sub(r"[^\w.=+-]+", "_", ".".join(parts))
+    texts = [value for value in given.values() if isinstance(value, str)]
+    plain = all(re.fullmatch(r"[a-z0-9_.+-]*", text) for text in texts)
+    if plain and len(name) <= 120:
+        return name
+    # A file's name has at most 255 bytes, and a character of other scripts takes up to four.
+    return f"{name.encode()[:100].decode(errors='ignore')}.{sha256_json(given)[:12]}"
 
 
 def make_command(system: str, profile: str) -> str:

@@ -325,7 +325,7 @@ def test_the_kind_and_not_the_signature_chooses_the_interval(home, kind, signatu
         (
             "05_emotion_scoring",
             {"extra": "results/adhoc/answers/mine.parquet"},
-            "05_emotion_scoring.extra=results_adhoc_answers_mine.parquet",
+            "05_emotion_scoring.extra=results_adhoc_answers_mine.parquet.900ea58a72fe",
         ),
     ],
 )
@@ -354,19 +354,33 @@ def test_names_are_safe_for_files_and_differ():
     assert all(re.fullmatch(r"[\w.=+-]{1,120}", n) for n in found)
 
 
-def test_two_files_of_one_name_are_two_runs():
-    given = [{"extra": f"{folder}/mine.parquet"} for folder in ("first", "second")]
-    assert (
-        len(
-            {
-                runs.adhoc_name(
-                    "05_emotion_scoring", parameters.resolve("05_emotion_scoring", g), g
-                )
-                for g in given
-            }
-        )
-        == 2
+@pytest.mark.parametrize(
+    "first, second",
+    [
+        ("first/mine.parquet", "second/mine.parquet"),
+        ("my answers.parquet", "my_answers.parquet"),
+        ("a/b.parquet", "a_b.parquet"),
+        ("a//b.parquet", "a b.parquet"),
+        ("Mine.parquet", "mine.parquet"),
+        ("患者.parquet", "患.者.parquet"),
+        ("mine.parquet", "mine.parquet.seed=7"),
+    ],
+)
+def test_two_values_are_two_runs_also_where_a_file_name_could_hold_neither(first, second):
+    def name(given):
+        values = parameters.resolve("05_emotion_scoring", given)
+        return runs.adhoc_name("05_emotion_scoring", values, given)
+
+    assert name({"extra": first}).casefold() != name({"extra": second}).casefold()
+    assert name({"extra": "mine.parquet", "seed": 7}) != name({"extra": "mine.parquet.seed=7"})
+
+
+def test_a_long_name_in_another_script_leaves_room_for_what_is_written_beside_it():
+    given = {"extra": "患者の質問への返事" * 8 + ".parquet"}
+    name = runs.adhoc_name(
+        "05_emotion_scoring", parameters.resolve("05_emotion_scoring", given), given
     )
+    assert len(f".{name}.unfinished.ipynb.4194304.tmp".encode()) <= 255
 
 
 # Places
