@@ -15,14 +15,22 @@ help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 	@echo "PROFILE=smoke|embedded|paper chooses the scale of make book (default: embedded)"
 
-# The whole environment, once; again when the lock file changes.
-$(BIN)/.installed: requirements.lock pyproject.toml
+# The whole environment, once; again when the lock file changes, when the interpreter in it is gone, and when another
+# papermill was installed by hand, whose own command then lies in the place of ours.
+GONE := $(shell $(BIN)/python -c '' 2>/dev/null || echo interpreter-gone)
+.PHONY: interpreter-gone
+interpreter-gone: ;
+$(BIN)/.installed: requirements.lock pyproject.toml $(wildcard $(BIN)/papermill) $(GONE)
 	@echo "Installing into .venv: about 0.8 GB to download, 2.5 GB on disk, 2 to 4 minutes"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --no-compile "$$(grep '^torch==' requirements.lock)"
-	@$(BIN)/pip install --quiet --no-compile -r requirements.lock
-	@$(BIN)/pip install --quiet --no-deps -e .
+	@# One that was stopped while it was made, or that a Python without ensurepip left, has no pip that works.
+	@$(BIN)/python -m pip list >/dev/null 2>&1 || $(PYTHON) -m venv .venv --clear || \
+		{ echo "$(PYTHON) made no whole .venv; the cause stands above (on Debian and Ubuntu: apt install python3-venv)." \
+		"Mend it, or name another one (PYTHON=python3.12), and call make again" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --no-compile "$$(grep '^torch==' requirements.lock)"
+	@$(BIN)/python -m pip install --quiet --no-compile -r requirements.lock
+	@# Last: the command papermill is ours, and lies over the one that papermill brings.
+	@$(BIN)/python -m pip install --quiet --no-deps -e .
 	@# Compiles what is imported most, once: else all processes of a first run do so side by side.
 	@$(BIN)/python -c 'import importlib, emo.warm; [importlib.import_module(name) for name in emo.warm.LIBRARIES]' >/dev/null 2>&1 || true
 	@touch $@

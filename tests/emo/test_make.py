@@ -1,0 +1,99 @@
+"""The Makefile's environment, made and mended, with interpreters that only write down what they are
+asked for.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from emo_utils.project import ROOT
+
+# Makes an environment whose interpreter answers by what lies beside it: pip is there where the file
+# `pip` is.
+PYTHON = """#!/bin/sh
+echo "python $*" >> "$LOG"
+[ "$1 $2" = "-m venv" ] || exit 0
+[ "$4" = "--clear" ] && rm -rf "$3"
+mkdir -p "$3/bin"
+cat > "$3/bin/python" <<'END'
+#!/bin/sh
+echo "venv $*" >> "$LOG"
+[ "$1 $2" != "-m pip" ] || [ -f "$(dirname "$0")/pip" ] || exit 1
+END
+printf '#!/bin/sh\\necho made\\n' > "$3/bin/emo"
+chmod +x "$3/bin/python" "$3/bin/emo"
+[ -n "$NO_ENSUREPIP" ] && { echo "ensurepip is not available"; exit 1; }
+touch "$3/bin/pip" "$3/bin/papermill"
+"""
+INSTALLED = [
+    "venv -m pip install --quiet --no-compile torch==2.13.0",
+    "venv -m pip install --quiet --no-compile -r requirements.lock",
+    "venv -m pip install --quiet --no-deps -e .",
+]
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    place = tmp_path / "a folder"
+    place.mkdir()
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, place)
+    (place / "python").write_text(PYTHON)
+    (place / "python").chmod(0o755)
+    return place
+
+
+def make(folder: Path, **environment: str) -> tuple[int, str, list[str]]:
+    """Exit status and output of `make plan`, and what it installed."""
+    log = folder / "log"
+    log.write_text("")
+    done = subprocess.run(
+        ["make", "plan", "PYTHON=./python"],
+        cwd=folder,
+        env=os.environ | {"LOG": str(log)} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    lines = log.read_text().splitlines()
+    return done.returncode, done.stdout, [line for line in lines if " install " in line]
+
+
+def test_an_environment_is_made_once_ours_last(folder):
+    code, said, installed = make(folder)
+    assert code == 0 and said.endswith("made\n") and installed == INSTALLED
+    assert make(folder) == (0, "made\n", [])
+
+
+def test_one_that_was_left_without_pip_is_made_anew(folder):
+    code, said, installed = make(folder, NO_ENSUREPIP="1")
+    assert code == 2 and "ensurepip is not available" in said and not installed
+    assert "made no whole .venv" in said and "python3-venv" in said
+    assert make(folder)[0::2] == (0, INSTALLED)
+
+
+def test_one_that_was_stopped_while_packages_came_is_completed(folder):
+    assert make(folder)[0] == 0
+    (folder / ".venv/bin/.installed").unlink()
+    (folder / ".venv/lib").mkdir()
+    assert make(folder)[0::2] == (0, INSTALLED)
+    assert (folder / ".venv/lib").is_dir()  # what was downloaded stays
+
+
+def test_one_whose_interpreter_is_gone_is_made_anew(folder):
+    assert make(folder)[0] == 0
+    (folder / ".venv/bin/python").unlink()
+    (folder / ".venv/bin/python").symlink_to("/nowhere/python3.11")
+    assert make(folder)[0::2] == (0, INSTALLED)
+
+
+def test_another_papermill_in_the_place_of_our_command_is_noticed(folder):
+    assert make(folder)[0] == 0
+    now = time.time() + 10
+    os.utime(folder / ".venv/bin/papermill", (now, now))
+    os.utime(folder / ".venv/bin/.installed", (now - 5, now - 5))
+    assert make(folder)[0::2] == (0, INSTALLED)
