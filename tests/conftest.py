@@ -35,6 +35,7 @@ SLOW = (
     "test_chapters",
     "test_drift",
     "test_warm",
+    "test_papermill",
 )
 
 

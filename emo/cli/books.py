@@ -215,7 +215,7 @@ def make_step(run: str, /, *, profile: Profile = "embedded") -> int:
             step.notebook,
             due.executed_path(step.run, profile),
             {name: values[name] for name in (*dict(step.fixed), "profile")},
-            progress=False,
+            progress_bar=False,
         )
         print(f"  {step.run}: done in {time.monotonic() - started:.0f} s", flush=True)
     else:

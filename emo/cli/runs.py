@@ -48,9 +48,14 @@ def command(
     return 0
 
 
-def by_hand(notebook: str, given: list[tuple[str, str]]) -> Path:
+def by_hand(
+    notebook: str, given: list[tuple[str, object]], inject: tuple[str, ...] = (), **options
+) -> Path:
     """Check the parameters, execute the notebook with them, and say where everything went; returns
     the executed notebook.
+
+    inject: those of papermill's own parameters (`parameters.OF_PAPERMILL`) that the notebook is to
+    get. options: of `execute`.
     """
     from emo_utils.experiment.runs import adhoc_name
 
@@ -61,15 +66,25 @@ def by_hand(notebook: str, given: list[tuple[str, str]]) -> Path:
     checked = {name: known[name].check(value) if name in known else value for name, value in given}
     name = adhoc_name(notebook, parameters.resolve(notebook, checked), checked)
     target = ROOT / "results" / "adhoc" / f"{name}.ipynb"
-    print(f"{notebook} -> {relative(target)}")
-    execute(notebook, target, checked, progress=True)
-    print(f"done: {relative(target)}; records in {relative(target.with_suffix('.json'))}")
+    print(f"{notebook} -> {relative(target)}", flush=True)
+    paths = dict(zip(parameters.OF_PAPERMILL, (parameters.notebook_path(notebook), target)))
+    injected = {name: str(paths[name]) for name in inject}
+    execute(notebook, target, checked, **{"progress_bar": True} | options, injected=injected)
+    if options.get("prepare_only"):
+        print(f"prepared, not run: {relative(target)}")
+    else:
+        print(f"done: {relative(target)}; records in {relative(target.with_suffix('.json'))}")
     return target
 
 
-def execute(notebook: str, target: Path, given: dict, progress: bool) -> None:
+def execute(
+    notebook: str, target: Path, given: dict, injected: dict | None = None, **options
+) -> None:
     """Execute a notebook's source into `target` with papermill;
     a failure names its cause and keeps the notebook beside it.
+
+    injected: what the notebook gets besides its parameters. options: of
+    `papermill.execute_notebook`; those that are None are left to it.
     """
     import papermill
     from nbclient.exceptions import DeadKernelError
@@ -85,14 +100,13 @@ def execute(notebook: str, target: Path, given: dict, progress: bool) -> None:
     warm.use()
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_suffix(".unfinished.ipynb")
+    chosen = {name: value for name, value in options.items() if value is not None}
     try:
         papermill.execute_notebook(
-            str(parameters.notebook_path(notebook)),
-            str(unfinished),
-            parameters=given,
-            progress_bar=progress,
-            kernel_name="python3",
-            cwd=str(ROOT / "notebooks"),
+            _no_template(parameters.notebook_path(notebook)),
+            _no_template(unfinished),
+            parameters=given | (injected or {}),
+            **{"kernel_name": "python3", "cwd": str(ROOT / "notebooks")} | chosen,
         )
     except PapermillExecutionError as error:
         raise EmoError(
@@ -106,3 +120,8 @@ def execute(notebook: str, target: Path, given: dict, progress: bool) -> None:
             "what was finished is kept, and the same command goes on"
         ) from None
     os.replace(unfinished, target)
+
+
+def _no_template(path: Path) -> str:
+    """A path in which papermill, which puts parameters between braces, puts none."""
+    return str(path).replace("{", "{{").replace("}", "}}")

@@ -31,6 +31,9 @@ _CHOICES = re.compile(r"^\{([^}]*)\}\s*")
 GIVEN = "EMO_GIVEN"
 # What `emo step` tells the notebook of a run of the book: JSON, its `run` and its `fingerprint`.
 STEP = "EMO_STEP"
+# What papermill adds to the injected cell where it is asked to (--inject-paths): the paths of the
+# notebook and of its output, in this order.
+OF_PAPERMILL = ("PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH")
 
 
 class ParameterError(EmoError):
@@ -261,7 +264,7 @@ def given_in_session(notebook: str, namespace: dict) -> dict:
                 n: namespace[n] for n in names if n not in known or namespace[n] != known[n].default
             }
         elif injected:
-            given |= {n: namespace[n] for n in names}
+            given |= {n: namespace[n] for n in names if n not in OF_PAPERMILL}
         else:  # after the first call cells may assign names of their own
             given |= {
                 n: namespace[n] for n in names if n in known or not (started or "start(" in source)

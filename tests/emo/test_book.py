@@ -7,6 +7,7 @@ import json
 import random
 import re
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 import soak_book
 from bs4 import BeautifulSoup
 from smoke_book import KEY, Copy, smoke_book
+from terminal import in_a_terminal
 
 from emo import warm
 from emo_utils.claims import ledger as claims_ledger
@@ -351,9 +353,8 @@ def test_a_changed_run_and_a_lost_result_rerun_with_what_depends_on_them(book):
     [
         (
             (
-                "papermill",
+                "emo.cli.papermill",
                 "03_dpo.ipynb",
-                "out.ipynb",
                 "-p",
                 "beta",
                 "0.2",
@@ -368,6 +369,7 @@ def test_a_changed_run_and_a_lost_result_rerun_with_what_depends_on_them(book):
                 "papermill",
                 "notebooks/09_emplifai.ipynb",
                 "out.ipynb",
+                "--inject-paths",
                 "-p",
                 "seed",
                 "7",
@@ -385,8 +387,14 @@ def test_a_run_by_hand_leaves_the_book_as_it_was(book, command, cwd):
         book.state("results/smoke") | book.state("checkpoints/smoke") | book.state("_build/html")
     )
     shutil.rmtree(book.folder / "results/adhoc", ignore_errors=True)
-    done = book.call(*command, cwd=cwd)
-    assert done.returncode == 0, done.stdout[-3000:]
+    if command[0] == "emo.cli.papermill":  # as it is typed
+        whole, folder = (sys.executable, "-m", *command), book.folder / cwd
+        code, said = in_a_terminal(*whole, cwd=folder, environment=book.environment)
+        assert "done: results/adhoc/03_dpo.eqsr-dpo.smoke.beta=0.2.ipynb; records in" in said
+    else:
+        done = book.call(*command, cwd=cwd)
+        code, said = done.returncode, done.stdout
+    assert code == 0, said[-3000:]
     assert before == book.state("results/smoke") | book.state("checkpoints/smoke") | book.state(
         "_build/html"
     )

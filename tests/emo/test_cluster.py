@@ -189,7 +189,7 @@ def test_a_profiles_launch_file_reaches_the_notebook(monkeypatch, tmp_path):
         ),
     )
     for profile in ("embedded", "paper"):
-        cli.runs.execute("03_dpo", tmp_path / "out.ipynb", {"profile": profile}, progress=False)
+        cli.runs.execute("03_dpo", tmp_path / "out.ipynb", {"profile": profile}, progress_bar=False)
     assert (
         seen[0] is None
         and seen[1].startswith("--config_file ")

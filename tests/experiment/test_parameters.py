@@ -95,6 +95,14 @@ def test_an_unknown_notebook_is_answered_with_the_nearest():
 # One run's values
 
 
+def test_the_paths_that_papermill_injects_are_no_parameters():
+    """With --inject-paths its cell says where the notebook and its output lie."""
+    injected = {"beta": 0.2, "PAPERMILL_INPUT_PATH": "a", "PAPERMILL_OUTPUT_PATH": "b"}
+    lines = [f"{name} = {value!r}" for name, value in injected.items()]
+    history = ["", parameters_cell("03_dpo"), "# Parameters\n" + "\n".join(lines)]
+    assert given_in_session("03_dpo", injected | {"In": history}) == {"beta": 0.2}
+
+
 @pytest.mark.parametrize(
     "typo, right",
     [
