@@ -351,6 +351,7 @@ def start(notebook: str, namespace: dict) -> Run:
     if values.get("keep"):
         provenance.refuse_changed_tree(run.git, "parameter 'keep'")
     run.namespace = namespace
+    pd.set_option("display.html.use_mathjax", False)  # two amounts of dollars are no formula
     show_parameters(run, given)
     return run
 

@@ -60,7 +60,8 @@ def marked_texts(columns: dict[str, list[tuple[str, bool, bool]]], run) -> HTML:
         for pieces in columns.values()
     )
     return HTML(
-        f'<div class="companion-table">{result_tables.badge(run.profile)} ♡ comfort, ✚ knowledge'
+        f'<div class="{result_tables.BOX}">{result_tables.badge(run.profile)} '
+        "♡ comfort, ✚ knowledge"
         f'<table class="companion companion-texts"><tr>{head}</tr><tr>{cells}</tr></table></div>'
     )
 

@@ -12,6 +12,9 @@ from emo_utils.project import results_dir
 from emo_utils.report import figures
 from emo_utils.stats import intervals
 
+# The classes of a box of texts and numbers: in it two amounts of dollars are no formula, which
+# JupyterLab would make of them.
+BOX = "companion-table tex2jax_ignore mathjax_ignore"
 CHECKPOINT = (
     "95 % interval over test items; one training seed, so it speaks of this checkpoint only"
 )
@@ -116,7 +119,7 @@ def _shown(frame: pd.DataFrame, runs: list, caption: str, index: bool, behind) -
         for system in behind
     )
     return HTML(
-        f'<div class="companion-table">{badge(runs[0].profile)} {html.escape(caption)}{body}'
+        f'<div class="{BOX}">{badge(runs[0].profile)} {html.escape(caption)}{body}'
         f"{f'<p>The answers behind it: {links}</p>' if links else ''}"
         f"{''.join(map(provenance_line, runs))}</div>"
     )
@@ -178,6 +181,6 @@ def side_by_side_texts(columns: dict[str, str], run) -> HTML:
     head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
     cells = "".join(f"<td>{html.escape(text)}</td>" for text in columns.values())
     return HTML(
-        f'<div class="companion-table">{badge(run.profile)}'
+        f'<div class="{BOX}">{badge(run.profile)}'
         f'<table class="companion companion-texts"><tr>{head}</tr><tr>{cells}</tr></table></div>'
     )

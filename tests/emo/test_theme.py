@@ -16,7 +16,7 @@ from docutils.utils import new_document
 from jupyter_book.config import get_default_sphinx_config
 
 from emo.site import assets, build, layout, theme
-from emo_utils.project import ROOT, EmoError
+from emo_utils.project import NOTEBOOKS, ROOT, EmoError, notebook_cells
 
 PROVENANCE = (
     '<details class="companion-provenance"><summary>{} · commit 0123456789{} · '
@@ -179,7 +179,7 @@ def small_book(tmp_path_factory):
     chapters = [{"file": "book/formulas", "sections": [{"file": CHAPTER}]}]
     contents = {"format": "jb-book", "root": "index", "parts": [{"chapters": chapters}]}
     (folder / "_toc.yml").write_text(yaml.safe_dump(contents))
-    (folder / "index.md").write_text("# A book\n\nText.\n")
+    (folder / "index.md").write_text("# A book\n\nAt $0.15 a million these are $13, or $2-$3.\n")
     (folder / "book" / "formulas.md").write_text("# Formulas\n\n## Squares\n\n$$x^2$$\n")
     output = nbformat.v4.new_output(
         "display_data",
@@ -247,6 +247,21 @@ def test_a_page_loads_the_scripts_that_it_uses(small_book, small_pages):
     left = {path.name for path in (small_book / "_build" / "html" / "_static").rglob("*")}
     assert "sphinx-book-theme.css" in left and not left & {"fontawesome.js", "thebe.css"}
     assert not [name for name in left if name.endswith(".map")]
+
+
+def test_two_amounts_of_dollars_are_no_formula(small_pages):
+    assert "At $0.15 a million these are $13, or $2-$3." in small_pages["index"].get_text()
+    assert not small_pages["index"].select(".math")
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_amounts_of_dollars_in_chapters_are_no_formula_in_jupyterlab(path):
+    """There any two dollar signs make one; those of formulas stand beside what they enclose."""
+    for kind, text, _ in notebook_cells(path):
+        if kind == "markdown":
+            without_code = re.sub(r"(?s)```.*?```|`[^`]*`|\$\$.*?\$\$", "", text)
+            left = re.sub(r"(?<!\\)\$(?! )[^$\n]+(?<! )\$(?!\d)", "", without_code)
+            assert not re.search(r"(?<!\\)\$", left), left
 
 
 def test_the_inline_scripts_and_the_handlers_are_known(small_pages):

@@ -383,6 +383,13 @@ def test_a_long_name_in_another_script_leaves_room_for_what_is_written_beside_it
     assert len(f".{name}.unfinished.ipynb.4194304.tmp".encode()) <= 255
 
 
+def test_tables_that_pandas_shows_have_no_formulas(home):
+    with pd.option_context("display.html.use_mathjax", True):
+        start(profile="smoke")
+        shown = pd.DataFrame({"answer": ["It is $5 here and $6 there."]})._repr_html_()
+    assert 'class="dataframe tex2jax_ignore mathjax_ignore"' in shown
+
+
 # Places
 
 

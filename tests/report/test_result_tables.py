@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 
-from emo_utils.report import result_tables
+from emo_utils.report import cases, result_tables
 
 
 def record(system="s", metric="m", value=0.5, low=0.25, high=0.75, n=20, unscored=0, **more):
@@ -76,3 +77,19 @@ def test_the_line_under_a_table_says_which_arm_its_run_read(tmp_path, files, lin
     run = SimpleNamespace(profile="smoke", folder=tmp_path, name="r")
     page = result_tables.show(pd.DataFrame({"a": [1]}), run, "Caption.").data
     assert f"<summary>01_x{line} · commit cccccccccc · " in page
+
+
+def test_two_amounts_of_dollars_are_shown_as_they_are(monkeypatch):
+    """JupyterLab looks for formulas in HTML, but not where an element says mathjax_ignore."""
+    text = "It is $5 here and $6 there."
+    monkeypatch.setattr(result_tables, "provenance_line", lambda run: f"<p>{text}</p>")
+    run = SimpleNamespace(profile="smoke")
+    boxes = [
+        result_tables.show(pd.DataFrame({"a $": [text]}), run, text),
+        result_tables.side_by_side_texts({text: text}, run),
+        cases.marked_texts({text: [(text, True, False)]}, run),
+    ]
+    for box in boxes:
+        found = BeautifulSoup(box.data, "html.parser").find_all(string=lambda piece: "$" in piece)
+        assert len(found) >= 2
+        assert all(piece.find_parent(class_="mathjax_ignore") for piece in found)
