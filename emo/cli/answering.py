@@ -126,7 +126,7 @@ def write_answers(
     ] = 600.0,
 ) -> int:
     """Let a model behind an OpenAI-compatible server answer the book's test questions; chapters 5
-    to 8 score it beside the nine (parameter extra).
+    and 6 score it beside the nine (parameter extra).
 
     :param name: what to call the system, such as eqsr-dpo-8b
     """

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from emo_utils.experiment import code, parameters, provenance, results
+from emo_utils.experiment import code, extra, parameters, provenance, results
 from emo_utils.experiment.parameters import STEP
 from emo_utils.experiment.results import Record
 from emo_utils.project import (
@@ -131,7 +131,9 @@ class Run:
         return chain
 
     def answers(self, systems=results.SYSTEMS) -> pd.DataFrame:
-        """The kept answers of the systems in this profile, one row a system and test question."""
+        """The kept answers of the systems in this profile, one row a system and test question, and
+        behind them those that the parameter `extra` names (`extra.read`).
+        """
         frames = []
         for system in systems:
             path = results_dir(self.profile) / "answers" / f"{system}.parquet"
@@ -141,15 +143,11 @@ class Run:
                     f"make them with: {make_command(system, self.profile)}"
                 )
             frames.append(pd.read_parquet(path))
+        answers = pd.concat(frames, ignore_index=True)
         if self.values.get("extra"):
-            path = given_path(self.values["extra"])
-            if not path.is_file():
-                raise EmoError(
-                    f"parameter 'extra': there is no file {self.values['extra']}; "
-                    "runs by hand leave theirs in results/adhoc/answers/"
-                )
-            frames.append(pd.read_parquet(path).assign(system=path.stem))
-        return pd.concat(frames, ignore_index=True)
+            of_extra = extra.read(self.values["extra"], answers)
+            answers = pd.concat([answers, of_extra], ignore_index=True)
+        return answers
 
     def save_answers(self, system: str, frame: pd.DataFrame) -> Path:
         """Keep a system's answers (columns id, emotion, system, question, answer, tokens, complete)

@@ -311,6 +311,27 @@ def test_emotion_counts_each_systems_own_questions(home, monkeypatch):
     assert set(verdicts.here) == {"not measured", ledger.ELSEWHERE}
 
 
+@pytest.mark.parametrize(
+    "chapter, until",
+    [("05_emotion_scoring", "METRICS = ["), ("06_knowledge_scoring", 'kind="mean" if metric')],
+)
+def test_a_system_with_more_answers_than_the_nine_is_compared_on_theirs(
+    home, monkeypatch, capsys, chapter, until
+):
+    """It answered all questions, and they four: all means are over these four, as is said."""
+    monkeypatch.setattr(emotion_scorers, "score", scores_by_marks)
+    drawn = intervals.resample_indices
+    monkeypatch.setattr(intervals, "RESAMPLES", 50)
+    monkeypatch.setattr(intervals, "resample_indices", lambda n, seed: drawn(n, seed, 50))
+    home.rows = dialogues.load("test")
+    played = play(chapter, extra=extra_system(home, len(home.rows)), until=until)
+    found = results.frame([record.model_dump() for record in played.run.records])
+    assert set(found.system) >= {*results.SYSTEMS, *dialogues.REFERENCES, "mine"}
+    assert len(home.rows) > 4 and set(found.n + found.unscored) == {4}
+    assert result_tables.questions(found[found.system != "eqsr-kto"]) == "n = 4 test questions"
+    assert f"{len(home.rows) - 4} of {len(home.rows)} answers" in capsys.readouterr().out
+
+
 # Chapter 6
 
 
