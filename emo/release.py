@@ -11,7 +11,7 @@ from pathlib import Path
 from emo import drift
 from emo.graph import due, steps
 from emo.site import built
-from emo_utils.experiment import results
+from emo_utils.experiment import provenance, results
 from emo_utils.project import ROOT, EmoError, relative, results_dir, sha256_file, write_atomic
 
 
@@ -20,7 +20,7 @@ def write(profile: str, folder: Path) -> list[Path]:
     with `SHA256SUMS` and `NOTES.md`.
 
     Raises EmoError where a run or the book is missing or not up to date,
-    and where a run was made from a tree with local changes.
+    and where a run was made from a tree with local changes or from no checkout.
     """
     if stale := [s.run for s in steps.steps(profile) if due.why(s.run, profile)]:
         raise EmoError(
@@ -29,10 +29,8 @@ def write(profile: str, folder: Path) -> list[Path]:
     if not built.is_current(profile):
         raise EmoError("the pages are not those of the present results; call make book first")
     runs = drift.snapshot(profile)
-    if dirty := [name for name, run in runs.items() if run["dirty"]]:
-        raise EmoError(
-            f"{dirty[0]} was made from a tree with local changes; a release is made from a commit"
-        )
+    for name, run in runs.items():
+        provenance.refuse_changed_tree(run, f"{name} is not released")
     folder_of_results = results_dir(profile)
     records = [
         p

@@ -38,23 +38,31 @@ LIBRARIES = (
 
 
 def git_state() -> dict:
-    """Commit and whether the tree differs from it; `unknown` and None outside a git checkout.
+    """Commit and whether the tree differs from it; `unknown` and None outside a git checkout of the
+    project, without git, and where git refuses.
 
-    Kept runs do not count: one that was just kept changes no code, and a run that reads it notes
-    its hash.
+    A project that lies unpacked in another repository is no checkout: that one's commit says
+    nothing of the project's files. Kept runs do not count: one that was just kept changes no code,
+    and a run that reads it notes its hash.
     """
+    # In a hook of another repository these name that one.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
 
     def git(*arguments):
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+        try:
+            done = subprocess.run(
+                ["git", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
+            )
+        except OSError:  # no git here
+            return None
         return done.stdout.strip() if done.returncode == 0 else None
 
-    commit = git("rev-parse", "HEAD")
-    return {
-        "commit": commit or "unknown",
-        "dirty": bool(git("status", "--porcelain", "--", ".", ":!book/reference"))
-        if commit
-        else None,
-    }
+    top = git("rev-parse", "--show-toplevel")
+    commit = git("rev-parse", "HEAD") if top and Path(top).resolve() == ROOT.resolve() else None
+    changes = git("status", "--porcelain", "--", ".", ":!book/reference") if commit else None
+    if changes is None:
+        return {"commit": "unknown", "dirty": None}
+    return {"commit": commit, "dirty": bool(changes)}
 
 
 def refuse_changed_tree(state: dict, what: str) -> None:

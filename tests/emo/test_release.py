@@ -90,7 +90,11 @@ def test_equal_content_gives_equal_bytes(made, tmp_path):
         ({"current": False}, "call make book first"),
         (
             {"runs": {"02_sft.er-sft": {"dirty": True}}},
-            "02_sft.er-sft was made from a tree with local changes",
+            "02_sft.er-sft is not released: the files differ from those of the commit",
+        ),
+        (
+            {"runs": {"02_sft.er-sft": {"dirty": None, "git_commit": "unknown"}}},
+            "02_sft.er-sft is not released: this is no git checkout",
         ),
     ],
 )

@@ -82,8 +82,9 @@ def test_a_book_with_a_run_of_a_changed_tree_is_not_kept(monkeypatch, tmp_path):
     assert not (tmp_path / "book.json").exists()
 
 
-def test_what_was_kept_before_makes_no_tree_a_changed_one(monkeypatch, tmp_path):
-    """A kept run beside the code is not a change of the code; a new file of it is."""
+@pytest.fixture
+def checkout(monkeypatch, tmp_path):
+    """A repository with a commit, as the folder of the project."""
 
     def git(*arguments):
         about = ["-c", "user.name=a", "-c", "user.email=a@b"]
@@ -95,11 +96,40 @@ def test_what_was_kept_before_makes_no_tree_a_changed_one(monkeypatch, tmp_path)
     git("add", ".")
     git("commit", "-m", "first")
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
-    (tmp_path / "book" / "reference" / "kept.json").write_text("{}")
+    return tmp_path
+
+
+NO_CHECKOUT = {"commit": "unknown", "dirty": None}
+
+
+def test_a_project_inside_another_repository_has_no_commit(monkeypatch, checkout):
+    assert len(provenance.git_state()["commit"]) == 40
+    (checkout / "unpacked").mkdir()
+    monkeypatch.setattr(provenance, "ROOT", checkout / "unpacked")
+    assert provenance.git_state() == NO_CHECKOUT
+    monkeypatch.setenv("GIT_DIR", str(checkout / ".git"))  # as in a hook of that repository
+    monkeypatch.setenv("GIT_WORK_TREE", str(checkout / "unpacked"))
+    assert provenance.git_state() == NO_CHECKOUT
+
+
+def test_a_machine_without_git_has_no_commit(monkeypatch, checkout):
+    (checkout / "no programs").mkdir()
+    monkeypatch.setenv("PATH", str(checkout / "no programs"))
+    assert provenance.git_state() == NO_CHECKOUT
+
+
+def test_a_tree_that_git_cannot_read_is_not_called_unchanged(checkout):
+    (checkout / ".git" / "index").write_bytes(b"no index")
+    assert provenance.git_state() == NO_CHECKOUT
+
+
+def test_what_was_kept_before_makes_no_tree_a_changed_one(checkout):
+    """A kept run beside the code is not a change of the code; a new file of it is."""
+    (checkout / "book" / "reference" / "kept.json").write_text("{}")
     assert provenance.git_state()["dirty"] is False
-    (tmp_path / "more.py").write_text("2")
+    (checkout / "more.py").write_text("2")
     assert provenance.git_state()["dirty"] is True
-    assert project.ROOT != tmp_path
+    assert project.ROOT != checkout
 
 
 def test_every_kept_run_says_where_it_comes_from():
