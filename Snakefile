@@ -1,5 +1,6 @@
 # The steps of the book as a graph. What a step depends on is declared in emo/graph/steps.py; this file
 # gives it to Snakemake: one rule a run, one a model, and the book at the end.
+import shlex
 import sys
 
 from emo.graph import cluster, due, steps
@@ -8,7 +9,7 @@ from emo_utils.project import relative
 
 PROFILE = config.get("profile", "embedded")
 STAMPS = relative(due.stamps_dir(PROFILE))
-EMO = f"{sys.executable} -m emo"
+EMO = f"{shlex.quote(sys.executable)} -m emo"  # the folder of the project may have any name
 STEPS = steps.steps(PROFILE)
 
 

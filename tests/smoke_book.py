@@ -1,4 +1,6 @@
-"""A copy of the project with its smoke book, for the tests that start it as a user does."""
+"""A copy of the project with its smoke book, for the tests that start it as a user does, in a
+folder as users have them.
+"""
 
 import hashlib
 import json
@@ -35,11 +37,24 @@ PLACES = {
 }
 
 
+# Blanks, what a shell reads, what Python and Snakemake take for the place of a value, and a name of
+# 70 characters that are three bytes each. The interpreter lies in there, too.
+FOLDER = (
+    "it's a {project} of $HOME & 100 % "
+    + "患者の不安な質問に医師が答える" * 4
+    + "練習用の書類入れです"
+)
+
+
 class Copy:
-    """A copy of the project in which commands run with the copy's own package."""
+    """A copy of the project in which commands run with the copy's own package, by an interpreter
+    whose path lies in it.
+    """
 
     def __init__(self, folder: Path, cache: Path):
         self.folder = folder
+        (folder / ".venv").symlink_to(sys.prefix)
+        self.python = str(folder / ".venv" / "bin" / "python")
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("EMO_")} | {
             "PYTHONPATH": str(folder),
             "EMO_CACHE": str(cache),
@@ -50,7 +65,7 @@ class Copy:
         self, *command: str, cwd: str = ".", stdin=subprocess.DEVNULL
     ) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [sys.executable, "-m", *command],
+            [self.python, "-m", *command],
             cwd=self.folder / cwd,
             env=self.environment,
             stdin=stdin,
@@ -125,7 +140,7 @@ def smoke_book(tmp_path_factory, config) -> Copy:
     """Copy the sources, plant hostile texts in the copy's data, and make the book there with an
     empty cache; its pages go to pytest's cache, too, for `smoke_pages`.
     """
-    copy = copied(tmp_path_factory.mktemp("copy") / "project", tmp_path_factory.mktemp("cache"))
+    copy = copied(tmp_path_factory.mktemp("copy") / FOLDER, tmp_path_factory.mktemp("cache"))
     plant(copy)
     commit(copy)
     copy.output = copy.emo("book", "--profile", "smoke")

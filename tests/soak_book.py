@@ -28,7 +28,7 @@ import smoke_book
 def command(copy: smoke_book.Copy, profile: str, runs: list[str]) -> subprocess.Popen:
     what = ["make", *runs] if runs else ["book"]
     return subprocess.Popen(
-        [sys.executable, "-m", "emo", *what, "--profile", profile],
+        [copy.python, "-m", "emo", *what, "--profile", profile],
         cwd=copy.folder,
         env=copy.environment,
         stdin=subprocess.DEVNULL,

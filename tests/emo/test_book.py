@@ -7,7 +7,6 @@ import json
 import random
 import re
 import shutil
-import sys
 import time
 from pathlib import Path
 
@@ -388,7 +387,7 @@ def test_a_run_by_hand_leaves_the_book_as_it_was(book, command, cwd):
     )
     shutil.rmtree(book.folder / "results/adhoc", ignore_errors=True)
     if command[0] == "emo.cli.papermill":  # as it is typed
-        whole, folder = (sys.executable, "-m", *command), book.folder / cwd
+        whole, folder = (book.python, "-m", *command), book.folder / cwd
         code, said = in_a_terminal(*whole, cwd=folder, environment=book.environment)
         assert "done: results/adhoc/03_dpo.eqsr-dpo.smoke.beta=0.2.ipynb; records in" in said
     else:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from smoke_book import FOLDER
 
 from emo_utils.project import ROOT
 
@@ -38,7 +39,7 @@ INSTALLED = [
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    place = tmp_path / "a folder"
+    place = tmp_path / FOLDER
     place.mkdir()
     for name in ("Makefile", "requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, place)
