@@ -256,6 +256,25 @@ def pages(*, profile: Profile = "embedded") -> int:
     return 0
 
 
+@app.command
+def check_pages() -> int:
+    """Say how large the built book is, and which of its links lead nowhere; ends with 1 where one
+    does, or where it is too large to be published.
+    """
+    from emo.site import links
+
+    if not (built.HTML / "index.html").is_file():
+        raise EmoError("there is no book yet; make it with: make book")
+    lost, size = links.broken(built.HTML), links.megabytes(built.HTML)
+    print(
+        f"{relative(built.HTML)}: {size:.0f} MB of at most {links.LARGEST_MB}, "
+        f"{len(lost)} links lead nowhere"
+    )
+    for line in lost:
+        print(f"  {line}")
+    return 1 if lost or size > links.LARGEST_MB else 0
+
+
 def _stamp(run: str, profile: str) -> str:
     """The file that tells Snakemake that a run is made."""
     return relative(due.stamps_dir(profile) / f"{run}.done")

@@ -1,5 +1,7 @@
 """Whether the built book is the one that the present sources and results give."""
 
+import os
+
 from emo.graph import steps
 from emo_utils.project import DATA, PROFILES, ROOT, relative, results_dir, sha256_file, sha256_json
 
@@ -29,7 +31,10 @@ def digest(profile: str) -> str:
     files += sorted(results_dir(profile).glob("*.json")) + sorted(
         (results_dir(profile) / "notebooks").glob("*.ipynb")
     )
-    return sha256_json([profile, {relative(p): sha256_file(p) for p in files if p.is_file()}])
+    places = [os.environ.get(name, "") for name in ("EMO_REPOSITORY", "EMO_BRANCH")]
+    return sha256_json(
+        [profile, places, {relative(p): sha256_file(p) for p in files if p.is_file()}]
+    )
 
 
 def is_current(profile: str) -> bool:

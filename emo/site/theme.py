@@ -7,6 +7,7 @@ book/_templates leaves out what the theme's own templates write.
 
 import base64
 import hashlib
+import os
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def setup(app) -> dict[str, bool]:
     """Connect the functions below to Sphinx; after the theme's own, which are at most at 501."""
     # Sphinx makes all pages anew where a setting changed; of the code of an extension it knows not.
     app.add_config_value("companion_theme", sha256_file(Path(__file__)), "html")
+    app.connect("config-inited", name_repository, priority=900)
     app.connect("doctree-resolved", link_provenance)
     app.connect("html-page-context", launch_the_source, priority=900)
     app.connect("html-page-context", name_toggles, priority=900)
@@ -50,13 +52,36 @@ def setup(app) -> dict[str, bool]:
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def link_provenance(app, doctree, docname: str) -> None:
-    """Put links into each provenance line, seen once it is unfolded: to the notebook as it ran, and
-    to its source at that commit where _config.yml names a public repository.
+def repository(folder: Path) -> str:
+    """The address of the public repository: that in _config.yml, else what whoever publishes the
+    book says in EMO_REPOSITORY, as nightly.yml does; empty where there is none.
     """
     # Not from Sphinx's settings: where none is named, those have Jupyter Book's own repository.
+    settings = yaml.safe_load((folder / "_config.yml").read_text(encoding="utf-8"))
+    named = settings.get("repository", {}).get("url") or os.environ.get("EMO_REPOSITORY", "")
+    return named.rstrip("/")
+
+
+def name_repository(app, config) -> None:
+    """Let the theme's buttons open chapters in Binder, from the repository that EMO_REPOSITORY
+    names: Binder installs the package from environment.yml. What _config.yml says comes first.
+    """
     settings = yaml.safe_load((Path(app.confdir) / "_config.yml").read_text(encoding="utf-8"))
-    repository = settings.get("repository", {}).get("url", "").rstrip("/")
+    if settings.get("repository", {}).get("url") or not repository(Path(app.confdir)):
+        return
+    options = config.html_theme_options
+    options["repository_url"] = repository(Path(app.confdir))
+    options["repository_branch"] = os.environ.get("EMO_BRANCH", "main")
+    options["launch_buttons"] = {"binderhub_url": "https://mybinder.org"} | {
+        name: value for name, value in options.get("launch_buttons", {}).items() if value
+    }
+
+
+def link_provenance(app, doctree, docname: str) -> None:
+    """Put links into each provenance line, seen once it is unfolded: to the notebook as it ran, and
+    to its source at that commit where there is a public repository.
+    """
+    address = repository(Path(app.confdir))
     page_of_run = {step.run: layout.page_name(step) for step in steps.STEPS}
     notebook_of_run = {step.run: step.notebook for step in steps.STEPS}
     for raw in doctree.findall(nodes.raw):
@@ -79,9 +104,9 @@ def link_provenance(app, doctree, docname: str) -> None:
                     string="the notebook as it ran",
                 )
             )
-            if repository:
+            if address:
                 revision = commit.removeprefix("commit ").split()[0]
-                source = f"{repository}/blob/{revision}/notebooks/{notebook_of_run[run]}.ipynb"
+                source = f"{address}/blob/{revision}/notebooks/{notebook_of_run[run]}.ipynb"
                 links.append(" · ")
                 links.append(fragment.new_tag("a", href=source, string="its source at this commit"))
             summary.insert_after(links)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import tarfile
 
 import pytest
@@ -115,7 +116,7 @@ def test_the_workflows_call_what_is_there():
             )["jobs"].values()
             for step in job["steps"]
         ]
-        for name in ("nightly", "release")
+        for name in ("ci", "nightly", "release")
     }
     targets = (release.ROOT / "Makefile").read_text()
     for called in {
@@ -131,3 +132,23 @@ def test_the_workflows_call_what_is_there():
         any("emo drift --to drift.md" in run for run in steps["nightly"])
         and json.dumps(steps["release"]).count("make release") == 1
     )
+    commands = {
+        name for runs in steps.values() for name in re.findall(r"bin/emo ([\w-]+)", str(runs))
+    }
+    assert commands >= {"drift", "check-pages"}
+    assert not [name for name in commands if cli.main([name, "--help"])]
+
+
+def test_every_night_publishes_what_it_built_where_its_links_lead_somewhere():
+    workflow = yaml.safe_load((release.ROOT / ".github/workflows/nightly.yml").read_text())
+    book, publish = (workflow["jobs"][name] for name in ("book", "publish"))
+    did = [step.get("run") or step["uses"].partition("@")[0] for step in book["steps"]]
+    order = ("make book", ".venv/bin/emo check-pages", "actions/upload-pages-artifact")
+    assert [did.index(step) for step in order] == sorted(did.index(step) for step in order)
+    # A night whose numbers drifted is published, too.
+    assert did.index(order[-1]) < did.index(".venv/bin/emo drift --to drift.md")
+    (upload,) = [step for step in book["steps"] if "upload-pages" in step.get("uses", "")]
+    assert upload["with"]["path"] == "_build/html" and upload["id"] == "pages"
+    assert publish["needs"] == "book" and "outputs.pages == 'success'" in publish["if"]
+    assert publish["permissions"] == {"pages": "write", "id-token": "write"}
+    assert publish["steps"][0]["uses"].startswith("actions/deploy-pages@")

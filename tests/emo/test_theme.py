@@ -35,8 +35,9 @@ PROVENANCE = (
     ],
 )
 def test_a_provenance_line_leads_to_the_notebook_and_to_its_source_where_a_repository_is_named(
-    tmp_path, repository, leads
+    tmp_path, monkeypatch, repository, leads
 ):
+    monkeypatch.delenv("EMO_REPOSITORY", raising=False)
     (tmp_path / "_config.yml").write_text(json.dumps({"title": "a fork", "repository": repository}))
     app = SimpleNamespace(
         confdir=tmp_path, builder=SimpleNamespace(get_target_uri=lambda name: f"{name}.html")
@@ -138,6 +139,39 @@ def test_an_icon_that_the_themes_font_has_not_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(assets, "ICONS", ("bars", "no-such-icon"))
     with pytest.raises(EmoError, match="no icon 'no-such-icon'"):
         assets.place_icons()
+
+
+@pytest.mark.parametrize(
+    "named, published_from, address",
+    [
+        ({}, None, ""),
+        ({}, "https://git.example/the/fork/", "https://git.example/the/fork"),
+        ({"url": "https://git.example/the/book"}, "https://git.example/the/fork", None),
+    ],
+)
+def test_who_publishes_the_book_says_where_its_sources_are(
+    tmp_path, monkeypatch, named, published_from, address
+):
+    """Unless _config.yml does; then the theme has its settings from there."""
+    monkeypatch.delenv("EMO_REPOSITORY", raising=False)
+    if published_from:
+        monkeypatch.setenv("EMO_REPOSITORY", published_from)
+    monkeypatch.setenv("EMO_BRANCH", "trunk")
+    (tmp_path / "_config.yml").write_text(json.dumps({"repository": named}))
+    assert theme.repository(tmp_path) == (named.get("url", "") if address is None else address)
+    options = {"repository_url": "from _config.yml", "launch_buttons": {"thebe": False}}
+    before = json.loads(json.dumps(options))
+    config = SimpleNamespace(html_theme_options=options)
+    theme.name_repository(SimpleNamespace(confdir=str(tmp_path)), config)
+    assert options == (
+        {
+            "repository_url": address,
+            "repository_branch": "trunk",
+            "launch_buttons": {"binderhub_url": "https://mybinder.org"},
+        }
+        if address
+        else before
+    )
 
 
 SETTINGS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
