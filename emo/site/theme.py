@@ -30,6 +30,8 @@ MODE_SCRIPT = (
     'document.documentElement.dataset.mode = localStorage.getItem("mode") || "{mode}"; '
     'document.documentElement.dataset.theme = localStorage.getItem("theme") || "{mode}";'
 )
+# Where a chapter of a repository that is public at GitHub can be opened by anyone.
+HUBS = {"binderhub_url": "https://mybinder.org", "colab_url": "https://colab.research.google.com"}
 SEARCH_SCRIPT = (
     "// Activate the search field on page load "
     'let searchInput = document.querySelector("form.bd-search input"); '
@@ -63,8 +65,9 @@ def repository(folder: Path) -> str:
 
 
 def name_repository(app, config) -> None:
-    """Let the theme's buttons open chapters in Binder, from the repository that EMO_REPOSITORY
-    names: Binder installs the package from environment.yml. What _config.yml says comes first.
+    """Let the theme's buttons open chapters in Binder and Colab, from the repository that
+    EMO_REPOSITORY names and its branch EMO_BRANCH, whose chapters fetch the package
+    (`emo.site.launch`). What _config.yml says comes first.
     """
     settings = yaml.safe_load((Path(app.confdir) / "_config.yml").read_text(encoding="utf-8"))
     if settings.get("repository", {}).get("url") or not repository(Path(app.confdir)):
@@ -72,9 +75,8 @@ def name_repository(app, config) -> None:
     options = config.html_theme_options
     options["repository_url"] = repository(Path(app.confdir))
     options["repository_branch"] = os.environ.get("EMO_BRANCH", "main")
-    options["launch_buttons"] = {"binderhub_url": "https://mybinder.org"} | {
-        name: value for name, value in options.get("launch_buttons", {}).items() if value
-    }
+    named = {name: at for name, at in options.get("launch_buttons", {}).items() if at}
+    options["launch_buttons"] = HUBS | named
 
 
 def link_provenance(app, doctree, docname: str) -> None:

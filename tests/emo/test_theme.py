@@ -167,7 +167,7 @@ def test_who_publishes_the_book_says_where_its_sources_are(
         {
             "repository_url": address,
             "repository_branch": "trunk",
-            "launch_buttons": {"binderhub_url": "https://mybinder.org"},
+            "launch_buttons": theme.HUBS,
         }
         if address
         else before
