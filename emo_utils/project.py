@@ -193,6 +193,11 @@ def settings(path: Path, *needed: str) -> dict:
     return found
 
 
+def is_local(endpoint: str) -> bool:
+    """Whether an address is of this machine."""
+    return endpoint.startswith(("http://127.0.0.1", "http://localhost"))
+
+
 def api_key(endpoint: str, local: bool) -> str:
     """The key for an endpoint (empty: OpenAI's own), from the environment alone: papermill would
     write a parameter into the notebook.
@@ -214,6 +219,12 @@ def first_line(error: BaseException) -> str:
     """What went wrong with an endpoint, in a line;
     some servers write the key they were given into their messages.
     """
-    text = (str(error).splitlines() or [""])[0]
+    body = getattr(error, "body", None)
+    said = body.get("message") if isinstance(body, dict) else None
+    if isinstance(said, str) and said.strip():  # the server's own words, without what is around
+        status = getattr(error, "status_code", None)
+        text = f"Error code: {status} - {' '.join(said.split())}" if status else said
+    else:
+        text = (str(error).splitlines() or [""])[0]
     key = os.environ.get("OPENAI_API_KEY", "").strip()
     return (text.replace(key, "(the key)") if key else text)[:160]

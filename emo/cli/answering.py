@@ -1,5 +1,6 @@
 """Answers: of the trained systems to one question, of a served model to the test questions."""
 
+import shlex
 import textwrap
 from typing import Annotated, Literal
 
@@ -130,6 +131,8 @@ def write_answers(
 
     :param name: what to call the system, such as eqsr-dpo-8b
     """
+    import pandas as pd  # half a second
+
     from emo_utils.generation import served
 
     check_server(model, endpoint)
@@ -137,5 +140,6 @@ def write_answers(
         model, endpoint, prompt, max_new_tokens, temperature, seed, concurrency, wait=wait
     )
     path = served.write(name, settings, dialogues.load("test", rows, arm=arm))
-    print(f"{relative(path)}; score it with: emo run 05_emotion_scoring -p extra {relative(path)}")
-    return 0
+    shown = shlex.quote(relative(path))
+    print(f"{relative(path)}; score it with: emo run 05_emotion_scoring -p extra {shown}")
+    return int((pd.read_parquet(path).answer == "").any())

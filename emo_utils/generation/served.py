@@ -16,18 +16,14 @@ from tqdm import tqdm
 from emo_utils.data import training_rows
 from emo_utils.experiment.store import Store
 from emo_utils.generation import prompts
-from emo_utils.project import (
-    ROOT,
-    EmoError,
-    api_key,
-    first_line,
-    sha256_json,
-    storable,
-    write_parquet,
-)
+from emo_utils.models import chat_replies, chat_requests
+from emo_utils.project import ROOT, EmoError, api_key, first_line, sha256_json, write_parquet
 
 FOLDER = ROOT / "results" / "adhoc" / "answers"
 AGAIN = 2.0  # seconds until a server that gave no reply is asked once more
+TRIES = 3  # failures of one question, while others are answered, before it counts as unanswered
+CUT = 3  # first replies that may all end before an answer, for want of tokens, before a run stops
+MALFORMED = (AttributeError, LookupError, TypeError, ValueError)  # of a reply that is read
 PASSING = (
     openai.APIConnectionError,
     openai.APITimeoutError,
@@ -62,8 +58,10 @@ def write(name: str, settings: Settings, rows: list[dict], folder: Path = FOLDER
     `answering.answer_questions`; returns its path.
 
     Each answer is committed when it comes, so that whatever is killed, on either side, nothing that
-    was answered is asked again. Raises EmoError where the server refuses, and when it gave no reply
-    to anything for `wait` seconds; the same call goes on from there.
+    was answered is asked again. A question without an answer (refused, or the model only thought)
+    has an empty one and is named; it is not kept, so that the next call asks it again. Raises
+    EmoError where the server refuses all, and when it gave no reply to anything for `wait` seconds;
+    the same call goes on from there.
     """
     if not re.fullmatch(r"[\w.+-]+", name):
         raise EmoError(f"the name {name!r} becomes a file's: use letters, digits, . _ + -")
@@ -83,11 +81,12 @@ def write(name: str, settings: Settings, rows: list[dict], folder: Path = FOLDER
     keys = {
         identifier: sha256_json([settings.endpoint, body]) for identifier, body in bodies.items()
     }
-    found = {
-        identifier: answer
-        for identifier, key in keys.items()
-        if (answer := store.get(key)) is not None
-    }
+    found, unanswered = {}, {}
+    for identifier, key in keys.items():
+        # Older versions kept empty answers, and what a model thought, as answers.
+        answer = store.get(key)
+        if answer and (text := chat_replies.final_text(answer[0])[0]):
+            found[identifier] = [text, *answer[1:]]
     missing = [identifier for identifier in bodies if identifier not in found]
     if missing:
         asking = _Asking(settings)
@@ -106,8 +105,12 @@ def write(name: str, settings: Settings, rows: list[dict], folder: Path = FOLDER
             }
             try:
                 for future in as_completed(futures):
-                    found[futures[future]] = future.result()
-                    store.put(keys[futures[future]], future.result())
+                    identifier, answer = futures[future], future.result()
+                    if isinstance(answer, str):
+                        unanswered[identifier] = answer
+                    else:
+                        found[identifier] = answer
+                        store.put(keys[identifier], answer)
                     bar.update()
             except BaseException:
                 asking.stopped.set()
@@ -117,8 +120,14 @@ def write(name: str, settings: Settings, rows: list[dict], folder: Path = FOLDER
                     identifier,
                 ) in futures.items():  # what came in meanwhile was paid for as well
                     if future.done() and not future.cancelled() and not future.exception():
-                        store.put(keys[identifier], future.result())
+                        if not isinstance(future.result(), str):
+                            store.put(keys[identifier], future.result())
                 raise
+    if not found:
+        raise EmoError(
+            f"{settings.endpoint or 'OpenAI'} answered none of {len(rows)} questions; "
+            f"the first: {next(iter(unanswered.values()))}"
+        )
     frame = pd.DataFrame(
         [
             {
@@ -127,12 +136,26 @@ def write(name: str, settings: Settings, rows: list[dict], folder: Path = FOLDER
                 "system": name,
                 "question": bodies[row["id"]]["messages"][-1]["content"],
             }
-            | dict(zip(("answer", "tokens", "complete"), found[row["id"]], strict=True))
+            | dict(
+                zip(
+                    ("answer", "tokens", "complete"),
+                    found.get(row["id"], ["", 0, False]),
+                    strict=True,
+                )
+            )
             for row in rows
         ]
     )
     path = folder / f"{name}.parquet"
     write_parquet(path, frame)
+    for row in rows:
+        if row["id"] in unanswered:
+            print(f"unanswered: {row['id']}: {unanswered[row['id']]}")
+    if unanswered:
+        print(
+            f"{len(unanswered)} of {len(rows)} questions have no answer of {name} and count as "
+            "unscored; the same run again asks these, and no other"
+        )
     return path
 
 
@@ -142,27 +165,41 @@ class _Asking:
     def __init__(self, settings: Settings):
         key = api_key(settings.endpoint, local=bool(settings.endpoint))
         self.settings, self.stopped, self.replied = settings, threading.Event(), time.monotonic()
+        self.answered, self.resume, self.cut_in_a_row = False, 0.0, 0
+        self.first_alone, self.wording = threading.Lock(), chat_requests.Wording()
         self.api = openai.OpenAI(
             base_url=settings.endpoint or None, api_key=key, max_retries=0, timeout=settings.timeout
         )
 
-    def answer(self, body: dict) -> list:
-        """Text, number of tokens, whether the model ended by itself;
-        waits while the server is away.
+    def answer(self, body: dict) -> list | str:
+        """Text, number of tokens, whether the model ended by itself; or why this question has no
+        answer, where others have. Waits while the server is away.
+
+        The first question goes alone: what is wrong with the settings or the account is known then.
         """
-        place = self.settings.endpoint or "OpenAI"
-        while not self.stopped.is_set():
+        with self.first_alone:
+            if not self.answered and not self.stopped.is_set():
+                return self._answer(body)
+        return self._answer(body)
+
+    def _answer(self, body: dict) -> list | str:
+        place, failures = self.settings.endpoint or "OpenAI", 0
+        while not self.stopped.wait(max(self.resume - time.monotonic(), 0)):
             try:
-                reply = self.api.chat.completions.create(**body)
-                choice = reply.choices[0]
-                self.replied = time.monotonic()
-                tokens = reply.usage.completion_tokens if reply.usage else -1
-                return [
-                    storable(choice.message.content or choice.message.refusal or "").strip(),
-                    tokens,
-                    choice.finish_reason == "stop",
-                ]
+                reply, tokens = self._ask(body)
             except PASSING as error:
+                if chat_replies.quota_used_up(error):
+                    raise EmoError(
+                        chat_replies.quota_message(place, error, "what was answered is kept")
+                    ) from None
+                if (seconds := chat_replies.asked_to_wait(error)) is not None:
+                    self.resume = time.monotonic() + seconds
+                    continue
+                failures += 1
+                if failures >= TRIES and isinstance(error, openai.InternalServerError):
+                    if self._answers_anything(body):
+                        return first_line(error)
+                    failures = 0
                 if time.monotonic() - self.replied > self.settings.wait:
                     raise EmoError(
                         f"{place} gave no reply for {self.settings.wait:.0f} seconds "
@@ -170,14 +207,69 @@ class _Asking:
                         "what was answered is kept, and the same command goes on from there"
                     ) from None
                 self.stopped.wait(AGAIN)
+            except chat_requests.REFUSALS as error:
+                if self._answers_anything(body):
+                    return first_line(error)
+                raise self._refused(error) from None
             except openai.OpenAIError as error:
-                raise EmoError(
-                    f"{place} refuses ({type(error).__name__}: {first_line(error)}); "
-                    "what was answered is kept"
-                ) from None
-            except (AttributeError, LookupError, TypeError, ValueError) as error:
-                raise EmoError(
-                    f"{place} did not answer in the form of chat completions "
-                    f"({type(error).__name__}: {first_line(error)})"
-                ) from None
+                if chat_replies.quota_used_up(error):
+                    raise EmoError(
+                        chat_replies.quota_message(place, error, "what was answered is kept")
+                    ) from None
+                raise self._refused(error) from None
+            except MALFORMED as error:
+                failures += 1
+                if failures < TRIES:
+                    self.stopped.wait(AGAIN)
+                elif self._answers_anything(body):
+                    return first_line(error)
+                else:
+                    raise EmoError(
+                        f"{place} did not answer in the form of chat completions "
+                        f"({type(error).__name__}: {first_line(error)})"
+                    ) from None
+            else:
+                self.replied = time.monotonic()
+                if not reply.fault:
+                    self.answered = True
+                    return [reply.text, tokens, reply.finished]
+                why = reply.fault
+                if reply.cut:
+                    why += f" (--max-new-tokens is {self.settings.max_new_tokens})"
+                self._count_cut(reply.cut, why)
+                return why
         raise EmoError("stopped")
+
+    def _ask(self, body: dict) -> tuple[chat_replies.ChatReply, int]:
+        answer = self.wording.send(
+            body, lambda sent: self.api.post("/chat/completions", cast_to=dict, body=sent)
+        )
+        reply = chat_replies.read(answer)
+        return reply, (answer.get("usage") or {}).get("completion_tokens") or -1
+
+    def _answers_anything(self, body: dict) -> bool:
+        """Whether the server answers others, or at least a plain word in the same settings: then
+        what it refuses is a question's fault.
+        """
+        if not self.answered:
+            hello = body | {"messages": [{"role": "user", "content": "Hello."}]}
+            try:
+                self.answered = not self._ask(hello)[0].fault
+            except (openai.OpenAIError, *MALFORMED):
+                return False
+        return self.answered
+
+    def _refused(self, error: openai.OpenAIError) -> EmoError:
+        return EmoError(
+            f"{self.settings.endpoint or 'OpenAI'} refuses ({type(error).__name__}: "
+            f"{first_line(error)}); what was answered is kept"
+        )
+
+    def _count_cut(self, cut: bool, why: str) -> None:
+        """Stop where nothing was answered and the first replies ended with their tokens."""
+        self.cut_in_a_row += cut
+        if not self.answered and self.cut_in_a_row >= CUT:
+            raise EmoError(
+                f"the first {CUT} replies hold no answer: {why}; raise --max-new-tokens "
+                "(a model that thinks before it answers needs several thousand)"
+            )

@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from emo_utils.models import chat_replies
 from emo_utils.project import EmoError, alone
 from emo_utils.rewriting.live import Report
-from emo_utils.rewriting.outcomes import judge_reply, kind_of, outcome_of, text_of
+from emo_utils.rewriting.outcomes import is_final, kind_of, outcome_of, reason_against
 from emo_utils.rewriting.requests import Settings, key, request
 from emo_utils.rewriting.sources import Task, chunks
 from emo_utils.rewriting.store import Reply, Store
@@ -93,11 +94,9 @@ def read_batch(
                 name, _, attempt = entry["custom_id"].partition(".")
                 body = entry["response"]["body"]
                 usage = body.get("usage") or {}
-                message = body["choices"][0]["message"]
-                text = text_of(message["content"], message.get("refusal"))
                 results[name] = (
                     int(attempt),
-                    text,
+                    chat_replies.read(body),
                     usage.get("prompt_tokens") or 0,
                     usage.get("completion_tokens") or 0,
                 )
@@ -107,10 +106,10 @@ def read_batch(
         for task in tasks:
             if (result := results.pop(key(task, settings), None)) is None:
                 continue
-            attempt, text, *tokens = result
-            _, reason = judge_reply(task, text, emotion_gate)
-            final = not reason or attempt >= settings.attempts
-            store.add(key(task, settings), Reply(attempt, text, reason, final, *tokens))
+            attempt, reply, *tokens = result
+            reason = reason_against(task, reply, settings, emotion_gate)
+            final = is_final(reply, reason, attempt, settings)
+            store.add(key(task, settings), Reply(attempt, reply.text, reason, final, *tokens))
             report.asked += 1
             report.tokens = [a + b for a, b in zip(report.tokens, tokens, strict=True)]
             report.counts[outcome_of(reason, attempt) if final else "to ask again"] += 1

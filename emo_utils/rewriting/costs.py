@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from emo_utils.project import PROFILES, EmoError, first_line
+from emo_utils.project import PROFILES, EmoError, first_line, is_local
 from emo_utils.rewriting import requests, sources
 from emo_utils.rewriting.requests import Settings
 from emo_utils.rewriting.sources import Task
@@ -22,10 +22,12 @@ OUTPUT_OVER_INPUT = 1.6  # words of our rewrites over words of what is rewritten
 
 
 def price(model: str, endpoint: str, path: Path = PRICES) -> tuple[float, float] | None:
-    """US dollars for a million tokens read and written; 0 on this machine,
-    None for a model without a known price.
+    """US dollars for a million tokens read and written; None for a model without a known price.
+
+    On this machine a model without a price costs nothing. One with a price is a service behind a
+    proxy.
     """
-    if endpoint == "local" or endpoint.startswith(("http://127.0.0.1", "http://localhost")):
+    if endpoint == "local":
         return 0.0, 0.0
     try:
         found = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(model)
@@ -33,7 +35,9 @@ def price(model: str, endpoint: str, path: Path = PRICES) -> tuple[float, float]
             raise ValueError(
                 f"a price is a number from 0 on, not {found['input']} and {found['output']}"
             )
-        return (float(found["input"]), float(found["output"])) if found else None
+        if found:
+            return float(found["input"]), float(found["output"])
+        return (0.0, 0.0) if is_local(endpoint) else None
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise EmoError(
             f"{path.name} is no table of prices ({first_line(error)}); "

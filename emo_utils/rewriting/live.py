@@ -7,18 +7,22 @@ that fails a gate is asked for again with the reason, then set aside, never drop
 import asyncio
 import gc
 import json
+import math
 import os
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import openai
 from tqdm import tqdm
 
-from emo_utils.project import EmoError, alone, api_key, first_line
+from emo_utils.models import chat_replies, chat_requests
+from emo_utils.project import EmoError, alone, api_key, first_line, is_local
 from emo_utils.rewriting import costs, outcomes, requests, sources
 from emo_utils.rewriting.requests import Settings
 from emo_utils.rewriting.sources import Task
@@ -29,17 +33,24 @@ PASSES = 4  # times that a run comes back to rows for which the endpoint failed
 # ever after.
 RAMP = 0.003
 BREAKER = 25  # rows in a row that fail at the endpoint before the run stops
+PAUSES = 20  # times that a request waits because the server asks for it
+CUT = 3  # first replies of a run that may all end where the tokens do before the run stops
+PASSING = (
+    openai.APIConnectionError,
+    openai.ConflictError,
+    openai.InternalServerError,
+    openai.RateLimitError,
+)
 
 
 def client(address: str = "", retries: int = 6) -> openai.AsyncOpenAI:
     """A client for an endpoint; the key comes from OPENAI_API_KEY only
     (a local server needs none).
     """
-    local = address.startswith(("http://127.0.0.1", "http://localhost"))
     # aiohttp carries more requests a second than the default transport.
     return openai.AsyncOpenAI(
         base_url=address or None,
-        api_key=api_key(address, local),
+        api_key=api_key(address, is_local(address)),
         max_retries=retries,
         http_client=openai.DefaultAioHttpClient(),
     )
@@ -62,6 +73,7 @@ class Report:
     asked: int = 0
     seconds: float = 0.0
     failure: str = ""  # why the endpoint gave no reply, the last time
+    again: bool = True  # whether the same run may go better where it failed
 
 
 def run(
@@ -141,7 +153,9 @@ class _Run:
             self.emotion_gate,
         ) = settings, store, api, served_as, limit, planned, emotion_gate
         self.report, self.failures_in_a_row, self.stop = Report(), 0, ""
-        self.one_at_a_time = asyncio.Lock()
+        self.one_at_a_time, self.first_alone = asyncio.Lock(), asyncio.Lock()
+        self.tried, self.cut_in_a_row, self.resume = False, 0, 0.0
+        self.wording = chat_requests.Wording()
         self.bar = tqdm(
             total=planned.rewrites - planned.done,
             desc=desc,
@@ -238,10 +252,12 @@ class _Run:
                 "model": self.served_as
             }
             try:
-                async with self.slots, asyncio.timeout(self.settings.deadline):
-                    text, tokens = await self.ask(body)
+                reply, tokens = await self.in_turn(body)
                 await asyncio.sleep(0)  # the next request goes out before this reply is looked at
-            except openai.BadRequestError as error:
+            except EmoError as error:
+                self.stop = str(error)
+                return
+            except chat_requests.REFUSALS as error:
                 if (
                     not self.report.asked and not self.planned.done
                 ):  # nothing has worked yet: the settings may be at fault, not the row
@@ -275,8 +291,9 @@ class _Run:
                 self.fail(error)
                 return
             else:
-                reason = await self.judged(task, text)
-                final = not reason or attempt >= self.settings.attempts
+                text, reason = reply.text, await self.judged(task, reply)
+                final = outcomes.is_final(reply, reason, attempt, self.settings)
+                self.count_cut(reply, reason)
             self.failures_in_a_row = 0
             before = Reply(attempt, text, reason, final, *tokens)
             self.store.add(name, before)
@@ -288,16 +305,28 @@ class _Run:
                 self.report.counts[outcomes.outcome_of(reason, attempt)] += 1
                 return
 
-    async def judged(self, task: Task, text: str) -> str:
+    async def judged(self, task: Task, reply: chat_replies.ChatReply) -> str:
+        judge = partial(outcomes.reason_against, task, reply, self.settings)
         async with self.one_at_a_time:
             if self.emotion_gate and task.emotion:  # a model: beside the event loop
-                return (
-                    await asyncio.to_thread(outcomes.judge_reply, task, text, self.emotion_gate)
-                )[1]
+                return await asyncio.to_thread(judge, self.emotion_gate)
             # One reply in a turn of the event loop: what has come in or is due to go out is seen to
             # in between.
             await asyncio.sleep(0)
-            return outcomes.judge_reply(task, text)[1]
+            return judge()
+
+    def count_cut(self, reply: chat_replies.ChatReply, reason: str) -> None:
+        """Stop where each reply so far ended with its tokens: more of them would be paid for and
+        set aside.
+        """
+        if not (reply.cut and reason):
+            self.cut_in_a_row = -math.inf
+        self.cut_in_a_row += 1
+        if self.cut_in_a_row >= CUT:
+            self.stop = (
+                f"the first {CUT} replies cannot be used: {reason}; raise --max-tokens "
+                "(a model that thinks before it answers needs several thousand) and start again"
+            )
 
     def fail(self, error: BaseException) -> None:
         """The endpoint gave no reply: the row stays to be asked for;
@@ -316,6 +345,7 @@ class _Run:
         self.report.failure = (
             f"{odd}{type(error).__name__}: {first_line(cause) or first_line(error)}"
         )
+        self.report.again = not isinstance(error, chat_requests.REFUSALS)
         self.failures_in_a_row += 1
         if self.failures_in_a_row >= max(BREAKER, self.settings.concurrency):
             self.stop = (
@@ -324,19 +354,74 @@ class _Run:
                 "are kept: see to the endpoint and start again"
             )
 
-    async def ask(self, body: dict) -> tuple[str, tuple[int, int]]:
-        # The typed `chat.completions.create` walks through request and answer field by field:
-        # half of this process's time at 300 a second.
-        answer = await self.api.post(
-            "/chat/completions", cast_to=dict, body=body, options={"timeout": self.settings.timeout}
-        )
-        message = answer["choices"][0]["message"]
-        text = outcomes.text_of(message.get("content"), message.get("refusal"))
+    async def in_turn(self, body: dict) -> tuple[chat_replies.ChatReply, tuple[int, int]]:
+        """A reply to a request. The first ones go out one by one, until one is answered: what is
+        wrong with key, account, settings or tokens is then known after one answer, not after as
+        many as go out at a time.
+        """
+        async with self.first_alone:
+            if not self.tried and not self.stop:
+                try:
+                    reply, tokens = await self.sent(body)
+                except BaseException:
+                    self.tried = True
+                    raise
+                self.tried = not reply.cut
+                return reply, tokens
+        return await self.sent(body)
+
+    async def sent(self, body: dict) -> tuple[chat_replies.ChatReply, tuple[int, int]]:
+        """The same at once, in words that the service takes and when it wants to be asked."""
+        learnt: set[str] = set()
+        for _ in range(PAUSES):
+            await asyncio.sleep(max(self.resume - time.monotonic(), 0))
+            worded = self.wording.of(body)
+            try:
+                async with self.slots, asyncio.timeout(self.settings.deadline):
+                    reply = await self.ask(worded)
+            except chat_requests.REFUSALS as error:
+                if not self.wording.learn(error, worded, learnt):
+                    raise
+            except openai.APIStatusError as error:
+                if chat_replies.quota_used_up(error):
+                    place, kept = self.settings.endpoint or "OpenAI", "the replies so far are kept"
+                    raise EmoError(chat_replies.quota_message(place, error, kept)) from None
+                if (seconds := chat_replies.asked_to_wait(error)) is None:
+                    raise
+                self.resume, refused = time.monotonic() + seconds, error
+            else:
+                self.wording.taken(learnt)
+                return reply
+        raise refused
+
+    async def ask(self, body: dict) -> tuple[chat_replies.ChatReply, tuple[int, int]]:
+        """One reply, asked for again where the connection or the server fails."""
+        for tries in range(self.api.max_retries + 1):
+            try:
+                # The typed `chat.completions.create` walks through request and answer field by
+                # field: half of this process's time at 300 a second.
+                answer = await self.api.post(
+                    "/chat/completions",
+                    cast_to=dict,
+                    body=body,
+                    # Its own repetitions do not wait as long as a server asks for.
+                    options={"timeout": self.settings.timeout, "max_retries": 0},
+                )
+                break
+            except PASSING as error:
+                if (
+                    tries == self.api.max_retries
+                    or chat_replies.quota_used_up(error)
+                    or chat_replies.asked_to_wait(error) is not None
+                ):
+                    raise
+                await asyncio.sleep(min(0.5 * 2**tries, 8.0) * random.uniform(0.75, 1.0))
+        reply = chat_replies.read(answer)
         if usage := answer.get("usage"):
-            return text, (usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
-        return text, (
+            return reply, (usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
+        return reply, (
             int(sum(len(m["content"]) for m in body["messages"]) / costs.CHARACTERS_A_TOKEN),
-            int(len(text) / costs.CHARACTERS_A_TOKEN),
+            int(len(reply.text) / costs.CHARACTERS_A_TOKEN),
         )  # a limit has to hold here, too
 
 
@@ -419,8 +504,8 @@ def summary(report: Report) -> str:
         f"{report.asked} replies in {report.seconds:.1f} s: {counts}"
         + (f"; turned down: {reasons}" if reasons else "")
         + (
-            "; run the same command again for those that failed "
-            f"(last: {report.failure or 'no reply in the batch'})"
+            f"; {'run the same command again' if report.again else 'change what is refused'} "
+            f"for those that failed (last: {report.failure or 'no reply in the batch'})"
             if report.counts["failed"]
             else ""
         )

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from pydantic import BaseModel, ValidationError
 
-from emo_utils.project import storable
+from emo_utils.models.chat_replies import ChatReply
 from emo_utils.rewriting import gates, requests
+from emo_utils.rewriting.requests import Settings
 from emo_utils.rewriting.sources import Task
 
 
@@ -44,15 +45,28 @@ def judge_reply(
     return found, reason
 
 
+def reason_against(
+    task: Task,
+    reply: ChatReply,
+    settings: Settings,
+    emotion_gate: Callable[[str, str, str], str] | None = None,
+) -> str:
+    """Why a reply cannot be kept, or an empty text."""
+    _, reason = judge_reply(task, reply.text, emotion_gate)
+    if reason and reply.cut:
+        why = reply.fault or "its tokens ended before the reply did; write less"
+        return f"cut off: {why} (--max-tokens is {settings.max_tokens})"
+    return f"not the asked-for JSON object ({reply.fault})" if reply.fault else reason
+
+
+def is_final(reply: ChatReply, reason: str, attempt: int, settings: Settings) -> bool:
+    """Whether nothing more is asked for a row: its reply is kept, was the last one allowed, or had
+    no token left for an answer, which another attempt would not have either.
+    """
+    return not reason or attempt >= settings.attempts or bool(reply.cut and reply.fault)
+
+
 # The store
-
-
-def text_of(content, refusal) -> str:
-    """The text of a reply as it can be stored."""
-    text = content or refusal or ""
-    if not isinstance(text, str):
-        raise TypeError(f"the reply is {type(text).__name__}, not text")
-    return storable(text)
 
 
 def outcome_of(reason: str, attempt: int) -> str:
@@ -67,6 +81,7 @@ def outcome_of(reason: str, attempt: int) -> str:
 def kind_of(reason: str) -> str:
     """A reason without what is particular to the row, for counting."""
     for word in (
+        "cut off",
         "declines",
         "JSON object",
         "not English",

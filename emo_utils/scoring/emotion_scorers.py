@@ -88,12 +88,14 @@ def score(
 
 
 def with_scores(answers: pd.DataFrame, scored: Scored) -> pd.DataFrame:
-    """The answers' id, emotion and system with their scores; raises EmoError where a system has no
-    scored answer at all.
+    """The answers' id, emotion and system with their scores, missing for an empty answer; raises
+    EmoError where a system has no scored answer at all.
 
     answers: one row an answer, in the order of the texts that were scored.
     """
-    table = answers[["id", "emotion", "system"]].reset_index(drop=True).join(scored.scores)
+    said = answers.answer.str.strip().ne("").to_numpy()
+    scores = scored.scores.where(said[:, None])
+    table = answers[["id", "emotion", "system"]].reset_index(drop=True).join(scores)
     if lost := [name for name, part in table.groupby("system") if part["mean"].isna().all()]:
         raise EmoError(
             f"{scored.scorer} could score no answer of {', '.join(lost)}: "
