@@ -1,5 +1,6 @@
 """Rows: checking a user's, rewriting consultations, exporting a training."""
 
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
@@ -35,24 +36,48 @@ def check_rows(
             "er: empathetic answer, for the system er-sft",
         ),
     ] = "eqsr",
+    given: Given = (),
+    profile: Profile = "embedded",
 ) -> int:
     """Say whether rows of yours can be trained on, and if not, which row and field is wrong.
 
     :param file: a JSONL file, one row a line
     """
-    from emo_utils.data import dialogues
+    from emo_utils.data import dialogues, training_rows
+    from emo_utils.experiment import parameters
+    from emo_utils.generation import prompts
+    from emo_utils.models import loading
 
     if not file:
         raise EmoError("give a file: emo check-rows rows.jsonl")
     rows = dialogues.load(kind, file=file)
+    notebook = "02_sft" if kind == "er" else "03_dpo"
+    settings = parameters.resolve(notebook, {"profile": profile} | dict(given))
+    model, max_length = settings["base_model"], settings["max_length"]
+    if registry.is_cached(model):
+        from emo_utils.training import row_checks
+
+        row_checks.check_questions(
+            training_rows.sft_rows(rows, prompts.text("task")),
+            loading.tokenizer_in(registry.folder(model)),
+            max_length,
+            [f"row {number}, {row['id']!r}" for number, row in enumerate(rows, start=1)],
+        )
     emotions = Counter(row["emotion"] for row in rows if kind == "eqsr")
     print(
         f"{len(rows)} rows can be trained on"
         + "".join(f", {count} {emotion}" for emotion, count in emotions.items())
     )
+    for number, first in list(dialogues.repeated(rows).items())[:5]:
+        print(f"note: row {number} has the texts of row {first}")
+    if not registry.is_cached(model):
+        print(
+            f"note: lengths are checked when the training starts, as {model} is not fetched yet "
+            f"(emo fetch {model})"
+        )
     print(
         f"train with: emo run {'02_sft -p system er-sft' if kind == 'er' else '03_dpo'} "
-        f"-p rows_file {file} -p train_rows 0"
+        f"-p rows_file {shlex.quote(file)} -p train_rows 0"
     )
     return 0
 
@@ -149,7 +174,7 @@ def rewrite(
     The instructions make rows of the arm `overt`: comfort is said in so many words. Stop it at any
     time: the same command goes on.
 
-    :param source: a .jsonl, .csv or .parquet file, or owner/name of a data set of the hub
+    :param source: a .json, .jsonl, .csv or .parquet file, or owner/name of a data set of the hub
     """
     from emo_utils.rewriting import batches, costs, live, requests, sources
     from emo_utils.rewriting.store import Store
@@ -173,6 +198,8 @@ def rewrite(
         f"{len(chosen.er)} for ER, {len(chosen.eqsr)} for EQ+SR, {chosen.both} of them for both; "
         f"the instructions make the arm {requests.ARM}"
     )
+    if chosen.set_aside:
+        print(f"set aside: {sources.reasons(chosen.set_aside)}")
     out.mkdir(parents=True, exist_ok=True)
     sources.write_set_aside(chosen.set_aside, out / "unusable_rows.jsonl")
     settings = requests.Settings(

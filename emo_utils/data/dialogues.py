@@ -28,6 +28,7 @@ FILES = {
 # Systems that are texts of the data and stand beside the trained ones: the doctor's plain answer,
 # the arm's warm one, and the warm answer to another question.
 REFERENCES = ("doctor", "reference", "another")
+REPEATED = 0.05  # share of a user's rows that may repeat another
 COMFORT_PHRASES = DATA / "dialogues/explicit_comfort.txt"
 
 
@@ -35,8 +36,9 @@ def load(name: str, rows: int = 0, file: str = "", arm: str = "overt") -> list[d
     """Dialogues of a shipped set (`er`, `eqsr`, `test`) in one of its arms, or of a user's JSONL
     file in its place, checked; `rows` > 0 keeps that many, balanced over emotions.
 
-    A user's rows need no topic and no specialty. Raises DataError for a missing file, and with the
-    first lines that are no JSON, lack a field or have an unknown emotion.
+    A user's rows need no topic and no specialty. Raises DataError for a missing file, with the
+    first lines that are no JSON, lack a field or have an unknown emotion, and for rows of a user
+    that would teach nothing (`check_teaching`).
     """
     fields = ER_FIELDS if name == "er" else EQSR_FIELDS
     loaded = (
@@ -46,7 +48,47 @@ def load(name: str, rows: int = 0, file: str = "", arm: str = "overt") -> list[d
         if file
         else files.rows_of(in_arm(files.named_file(name, FILES), arm), fields, EMOTIONS)
     )
+    if file:
+        check_teaching(loaded, given_path(file).name)
     return files.balanced(loaded, rows) if rows else loaded
+
+
+def check_teaching(rows: list[dict], name: str) -> None:
+    """Raise DataError for rows whose warm answer is the plain one, which teaches nothing, and where
+    more than one row, and more than the share `REPEATED`, repeat an earlier one.
+    """
+    warm = "soothing_response" if "soothing_response" in rows[0] else "empathetic_response"
+    equal = [
+        f"{name}, row {number}: field '{warm}' is the text of 'answer': "
+        "nothing is learnt from two equal answers"
+        for number, row in enumerate(rows, start=1)
+        if files.as_compared(row[warm]) == files.as_compared(row["answer"])
+    ]
+    if equal:
+        more = [f"... and {len(equal) - 20} more"] if len(equal) > 20 else []
+        raise DataError("\n".join(equal[:20] + more))
+    again = repeated(rows)
+    if len(again) > max(REPEATED * len(rows), 1):
+        number, first = next(iter(again.items()))
+        raise DataError(
+            f"{name}: {len(again)} of {len(rows)} rows repeat an earlier one under another id, "
+            f"row {number} is row {first}; keep each once, or a few rows decide what is learnt"
+        )
+
+
+def repeated(rows: list[dict]) -> dict[int, int]:
+    """Numbers of the rows (from 1) whose texts are those of an earlier one, with its number."""
+    first: dict[tuple, int] = {}
+    found = {}
+    for number, row in enumerate(rows, start=1):
+        texts = tuple(
+            files.as_compared(row[field])
+            for field in EQSR_FIELDS[4:] + ER_FIELDS[-1:]
+            if field in row
+        )
+        if (earlier := first.setdefault(texts, number)) != number:
+            found[number] = earlier
+    return found
 
 
 def reference_answers(answers, test: list[dict]):

@@ -5,6 +5,7 @@ named with its file, row and field.
 import json
 import re
 from pathlib import Path
+from typing import TextIO
 
 from emo_utils.experiment import provenance
 from emo_utils.project import DATA, EmoError, first_line, relative
@@ -28,15 +29,36 @@ def table(path: Path):
 
     readers = {
         ".jsonl": lambda p: pd.read_json(p, lines=True, dtype=False),
-        ".csv": lambda p: pd.read_csv(p, dtype=str, keep_default_na=False),
+        ".csv": _csv_table,
         ".parquet": pd.read_parquet,
     }
-    if path.suffix not in readers:
+    if path.suffix.lower() not in readers:
         raise DataError(f"{path.name}: a table is a {', '.join(readers)} file")
     try:
-        return readers[path.suffix](provenance.noted(path))
+        return readers[path.suffix.lower()](provenance.noted(path))
     except (OSError, ValueError, TypeError) as error:  # the last: lines that are no objects
         raise DataError(f"{path.name} cannot be read ({first_line(error)[:120]})") from None
+
+
+def _csv_table(path: Path):
+    import pandas as pd
+
+    with open(path, encoding="utf-8-sig", errors="replace") as handle:
+        separator, skipped = separated_by(handle)
+    found = pd.read_csv(path, sep=separator, skiprows=skipped, dtype=str, keep_default_na=False)
+    return found.rename(columns=lambda name: name.strip('\ufeff \t"'))
+
+
+def separated_by(handle: TextIO) -> tuple[str, int]:
+    """The sign between the cells of a CSV file, and the number of lines before its header.
+
+    Spreadsheets of some countries write semicolons, some name the sign in a first line `sep=;`.
+    """
+    first = handle.readline(2**16)
+    if named := re.fullmatch(r"\ufeff?\"?sep=(.)\"?\s*", first, re.IGNORECASE):
+        return named[1], 1
+    counts = {sign: first.count(sign) for sign in ",;\t|"}
+    return ("," if counts[","] else max(counts, key=counts.get)), 0
 
 
 def named_file(name: str, files: dict[str, Path]) -> Path:
@@ -125,7 +147,7 @@ def _row(line: str, fields: tuple[str, ...], emotions: tuple[str, ...], where: s
                 }"""
             )
         if odd := next(
-            filter(None, (_unfit(text) for text in (value if name == "turns" else [value]))), ""
+            filter(None, (unfit(text) for text in (value if name == "turns" else [value]))), ""
         ):
             raise DataError(f"{where}: field '{name}' {odd}")
     if "emotion" in fields and row["emotion"] not in emotions:
@@ -137,16 +159,29 @@ def _is_text(value) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _unfit(text: str) -> str:
+# Marks by which chat templates tell turns and ends of texts apart: in a text they would end a turn,
+# or begin one that nobody spoke.
+_TEMPLATE_MARK = re.compile(
+    r"<\|[a-z][a-z0-9_]{1,40}\|>|<｜[^｜<>]{1,40}｜>|</?s>|\[/?INST\]|<</?SYS>>"
+    r"|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>",
+    re.IGNORECASE,
+)
+
+
+def unfit(text: str) -> str:
     """What in a text no tokenizer, table or page should get, or an empty text."""
-    odd = re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", text)
-    return (
-        f"holds U+{ord(odd[0]):04X}, which is no character of a text"
-        if odd
-        else f"has {len(text)} characters, more than {LONGEST}"
-        if len(text) > LONGEST
-        else ""
-    )
+    if odd := re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", text):
+        return f"holds U+{ord(odd[0]):04X}, which is no character of a text"
+    if mark := _TEMPLATE_MARK.search(text):
+        return f"holds {mark[0]!r}, by which chat templates end or begin a turn: take it out"
+    if len(text) > LONGEST:
+        return f"has {len(text)} characters, more than {LONGEST}"
+    return ""
+
+
+def as_compared(text: str) -> str:
+    """A text without what does not make it another one: blanks and capitals."""
+    return " ".join(text.split()).casefold()
 
 
 def balanced(rows: list[dict], count: int) -> list[dict]:

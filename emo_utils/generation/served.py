@@ -166,6 +166,7 @@ class _Asking:
         key = api_key(settings.endpoint, local=bool(settings.endpoint))
         self.settings, self.stopped, self.replied = settings, threading.Event(), time.monotonic()
         self.answered, self.resume, self.cut_in_a_row = False, 0.0, 0
+        self.failure = EmoError("stopped")
         self.first_alone, self.wording = threading.Lock(), chat_requests.Wording()
         self.api = openai.OpenAI(
             base_url=settings.endpoint or None, api_key=key, max_retries=0, timeout=settings.timeout
@@ -179,7 +180,12 @@ class _Asking:
         """
         with self.first_alone:
             if not self.answered and not self.stopped.is_set():
-                return self._answer(body)
+                try:
+                    return self._answer(body)
+                except EmoError as error:
+                    self.failure = error  # of all
+                    self.stopped.set()
+                    raise
         return self._answer(body)
 
     def _answer(self, body: dict) -> list | str:
@@ -238,7 +244,7 @@ class _Asking:
                     why += f" (--max-new-tokens is {self.settings.max_new_tokens})"
                 self._count_cut(reply.cut, why)
                 return why
-        raise EmoError("stopped")
+        raise self.failure
 
     def _ask(self, body: dict) -> tuple[chat_replies.ChatReply, int]:
         answer = self.wording.send(

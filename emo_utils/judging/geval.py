@@ -83,7 +83,8 @@ def _by_service(judge: remote.Chat, text: str) -> tuple[float, float, float]:
         if judge.store and any(kept):
             judge.store.put(key, kept)
     written, chances = kept
-    number = float(written) if written in set(NUMBERS) else float("nan")
+    bare = remote.number_said(written, [])
+    number = float(bare) if bare in set(NUMBERS) else float("nan")
     if not chances:
         return number, number, float("nan")
     mass = sum(chances.values())

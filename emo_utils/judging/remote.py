@@ -8,6 +8,7 @@ OPENAI_API_KEY.
 
 import json
 import math
+import re
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -16,10 +17,12 @@ from typing import NamedTuple
 import openai
 
 from emo_utils.judging.decisions import Judge, Reader
+from emo_utils.models import chat_replies, chat_requests
 from emo_utils.project import EmoError, api_key, first_line
 
 AT_ONCE = 8
 MALFORMED = (KeyError, IndexError, TypeError, ValueError, AttributeError)  # of a reply that is read
+UNREAD = 8  # first replies of a chat service that may all be no option's number
 CHAT_TOKENS = 2048  # one would do for a number; models that think before they write need many
 
 
@@ -204,7 +207,33 @@ class Chat(Server):
     that is no option's number leaves the question unscored.
     """
 
-    logprobs = True
+    def __init__(self, name: str, address: str, store: Path | None = None):
+        super().__init__(name, address, store)
+        self.wording, self.understood, self.unread = chat_requests.Wording(), False, []
+
+    @property
+    def logprobs(self) -> bool:
+        """Whether the service gives log-probabilities, as far as is known."""
+        return "logprobs" not in self.wording.refused
+
+    def _map(self, states, questions):
+        """As of every server; ends where none of the first replies is an option's number."""
+        held = []
+        for number, answers in super()._map(states, questions):
+            held.append((number, answers))
+            self.understood |= any(
+                chance is not None for options in answers.values() for chance in options.values()
+            )
+            if self.understood:
+                yield from held
+                held = []
+            elif len(self.unread) >= UNREAD:
+                raise EmoError(
+                    f"none of the first {len(self.unread)} replies of {self.name} is an option's "
+                    f"number, the last is {self.unread[-1][:80]!r}: nothing more is asked; give a "
+                    "judge that answers with the number alone"
+                )
+        yield from held
 
     def _ask(self, state, questions):
         found = {}
@@ -238,7 +267,9 @@ class Chat(Server):
             )
             reply = self._reply(content)
             numbers = {str(k): option for k, option in enumerate(options, start=1)}
-            said = reply.written.rstrip(".")
+            said = number_said(reply.written, [line.partition(": ")[2] for line in lines])
+            if said not in numbers:
+                self.unread.append(reply.written)
             chances = {
                 numbers[token]: chance
                 for token, chance in reply.likeliest.items()
@@ -261,38 +292,50 @@ class Chat(Server):
         return self._answer(self._reply, content)
 
     def _reply(self, content: str) -> Reply:
-        choice = self._complete(content)
-        written = (choice.message.content or "").strip()
-        if (
-            not written and choice.finish_reason == "length"
-        ):  # a model that thinks used up its tokens: nothing to keep as an answer
-            raise ValueError(f"it wrote nothing within {CHAT_TOKENS} tokens")
-        first = (
-            choice.logprobs.content[0].top_logprobs
-            if choice.logprobs and choice.logprobs.content
-            else []
-        )
-        return Reply(written, {t.token.strip(): math.exp(t.logprob) for t in reversed(first)})
-
-    def _complete(self, content: str):
-        asked = {
+        body = {
             "model": self.name,
             "messages": [{"role": "user", "content": content}],
             "temperature": 0,
             "max_tokens": CHAT_TOKENS,
+            "logprobs": True,
+            "top_logprobs": 10,
         }
-        if self.logprobs:
-            try:
-                return self.api.chat.completions.create(
-                    **asked, logprobs=True, top_logprobs=10
-                ).choices[0]
-            except (
-                openai.BadRequestError
-            ):  # some services have none: asked for without from now on, if that is what was wrong
-                choice = self.api.chat.completions.create(**asked).choices[0]
-                self.logprobs = False
-                return choice
-        return self.api.chat.completions.create(**asked).choices[0]
+        answer = self.wording.send(
+            body, lambda sent: self.api.post("/chat/completions", cast_to=dict, body=sent)
+        )
+        reply = chat_replies.read(answer)
+        if reply.cut and reply.fault:
+            # A model that thinks used up its tokens: nothing to keep as an answer.
+            raise ValueError(f"it wrote nothing within {CHAT_TOKENS} tokens")
+        told = (answer["choices"][0].get("logprobs") or {}).get("content")
+        # The first token of a model that thinks is none of its answer.
+        first = told[0].get("top_logprobs") or [] if told and not reply.thought else []
+        chances = {t["token"].strip(): math.exp(t["logprob"]) for t in reversed(first)}
+        return Reply(reply.text, chances)
+
+
+_NUMBER_SAID = re.compile(
+    r"""[\s*_`"'(\[\#]*
+    (?:(?:the\s|final\s|my\s|correct\s|best\s)*(?:answer|option|choice|number|level)\b
+       [\s*_`"':=\#(\[]*(?:is\b[\s*_`"':(\[]*)?(?:(?:option|number)\s*)?)?
+    (?P<number>\d{1,3})(?![\d.,/]*\d)[\s*_`"')\].:–-]*
+    (?P<rest>.*?)[\s*_`"'.]*""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+
+
+def number_said(written: str, options: list[str]) -> str:
+    """The number that a reply consists of, or an empty text.
+
+    It may be set off (`**1**`, `1)`), named (`Option 1`, `Answer: 1`) and followed by the text of
+    that option and nothing else.
+    """
+    found = _NUMBER_SAID.fullmatch(written)
+    if not found:
+        return ""
+    number, rest = str(int(found["number"])), found["rest"].casefold()
+    own = options[int(number) - 1] if 0 < int(number) <= len(options) else ""
+    return number if rest in ("", own.casefold().strip("\"'.* ")) else ""
 
 
 KINDS = {"": SystemOne, "decisions": Decisions, "chat": Chat}

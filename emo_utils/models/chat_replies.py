@@ -26,7 +26,12 @@ QUOTA = re.compile(
     r"(?:credit|account) balance is too low|exceeded your current quota(?!.*retry in)",
     re.IGNORECASE | re.DOTALL,
 )
+SAID = 10.0  # seconds of a pause that is said
 LONGEST_PAUSE = 300.0  # seconds that a service may ask to wait for before it is left alone
+
+
+class NoReply(ValueError):
+    """The body of a chat completion without a choice: it says nothing, or only what went wrong."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,12 @@ class ChatReply:
 def read(answer: dict) -> ChatReply:
     """The reply in the body of a chat completion.
 
-    Raises ValueError with the service's own words where the body holds none, and TypeError,
+    Raises NoReply with the service's own words where the body holds none, and TypeError,
     LookupError or AttributeError where it has another form.
     """
     choices = answer.get("choices")
     if not choices:
-        raise ValueError(f"the reply holds no choice{_own_words(answer)}")
+        raise NoReply(f"the reply holds no choice{_own_words(answer)}")
     choice = choices[0]
     message, ended = choice["message"], choice.get("finish_reason")
     written = _text_of(message.get("content"))
@@ -142,4 +147,6 @@ def asked_to_wait(error: BaseException) -> float | None:
             f"the service asks to wait {seconds:.0f} seconds ({first_line(error)}); "
             "what was answered is kept: run the same command again after that"
         )
+    if seconds > SAID:
+        print(f"the service asks to wait {seconds:.0f} seconds ({first_line(error)})")
     return max(seconds, 0.0)

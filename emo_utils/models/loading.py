@@ -27,6 +27,18 @@ def note(name: str) -> Path:
 DATE = "{% macro strftime_now(format) %}26 Jul 2024{% endmacro %}"
 
 
+def tokenizer_in(path: Path):
+    """The tokenizer of weights in a folder, with a fixed date and a token to pad with."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if "strftime_now" in (tokenizer.chat_template or ""):
+        tokenizer.chat_template = DATE + tokenizer.chat_template
+    return tokenizer
+
+
 def load(
     name: str,
     dtype: str = "float32",
@@ -41,7 +53,7 @@ def load(
     quantization: `nf4` then turns the weights into 4 bits, for adapters to be trained on.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     from emo_utils.models import attention, memory
 
@@ -49,11 +61,7 @@ def load(
     memory.refuse_too_large(name, path, dtype)
     for checkpoint in checkpoints:
         checks.check(checkpoint, name, path)
-    tokenizer = AutoTokenizer.from_pretrained(path)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    if "strftime_now" in (tokenizer.chat_template or ""):
-        tokenizer.chat_template = DATE + tokenizer.chat_template
+    tokenizer = tokenizer_in(path)
     whole = [c for c in checkpoints if not (c / "adapter_config.json").is_file()]
     adapters = checkpoints[checkpoints.index(whole[-1]) + 1 :] if whole else checkpoints
     # Weights that adapters change are read as they are stored: rounded before, they would be twice.

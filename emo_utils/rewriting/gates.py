@@ -7,8 +7,13 @@ to readers and to the scores.
 
 import re
 import threading
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
+
+from emo_utils.data import files
+from emo_utils.rewriting import plain_text
+from emo_utils.rewriting.english import is_english
 
 # Stems of international drug names, and common names without such a stem.
 _STEMS = (
@@ -32,13 +37,38 @@ _MEASURE = re.compile(
     r"(mg/dl|mg|mcg|ug|g|kg|ml|l|mmol/l|cm|mm|iu|units?|%|mmhg|bpm|c|f)(?!\w|-[a-z])",
     re.IGNORECASE,
 )
-_WORDS = dict(
-    zip(
-        "1 2 3 4 5 6 7 8 9 10 11 12".split(),
-        "one two three four five six seven eight nine ten eleven twelve".split(),
-        strict=True,
-    )
-)
+# A blood pressure, as it is said and as it is written.
+_PRESSURE = re.compile(r"(?<![\d.,/:])(\d{2,3})(?: over | by |/)(\d{2,3})(?!\d|[.,/:]\d)")
+_DIGITS = "one two three four five six seven eight nine".split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
+_FIRST = "first second third fourth fifth sixth seventh eighth ninth".split()
+_FIRST_TEENS = (
+    "tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth "
+    "nineteenth"
+).split()
+_NO_UNIT = rf"(?![- ](?:{'|'.join(_DIGITS)})\b)"  # twenty, but not of twenty-five
+
+
+def _counted(units: list[str], teens: list[str], tens: list[str]) -> dict[int, str]:
+    """Patterns of the numbers from 1 to 99 in words; tens: those that end in 0."""
+    names = [*units, *teens]
+    for ten, alone in zip(_TENS, tens, strict=True):
+        names += [alone, *(f"{ten}[- ]{unit}" for unit in units)]
+    return dict(enumerate(names, start=1))
+
+
+_CARDINALS = _counted(_DIGITS, _TEENS, [f"{ten}{_NO_UNIT}" for ten in _TENS]) | {
+    100: "(?:a|one) hundred"
+}
+_ORDINALS = _counted(_FIRST, _FIRST_TEENS, [f"{ten[:-1]}ieth" for ten in _TENS])
+_PARTS = {
+    Fraction(1, 2): "half",
+    Fraction(1, 3): "(?:a|one)[- ]third",
+    Fraction(2, 3): "two[- ]thirds",
+    Fraction(1, 4): "quarter",
+    Fraction(3, 4): "three[- ]quarters",
+}
 _CANNOT = r"\bi(?: can(?:no|')t| can not| won't be able to|(?:'m| am) (?:not able|unable) to) "
 # Patients write "I can't help worrying" and "I can't provide for them":
 # only what an assistant declines counts.
@@ -48,14 +78,6 @@ _REFUSAL = re.compile(
     rf"|\bsorry,? (?:but )?{_CANNOT}(?:share|discuss|engage|continue|produce|create|answer)\b"
     r"|\bas an ai\b|\bi must (?:decline|refuse)\b",
     re.IGNORECASE,
-)
-# Common words of English that its neighbours do not share
-# ("a", "no", "me", "so", "in" and "is" are words of theirs, too).
-_ENGLISH = frozenset(
-    "the and of to for with from by but not if than then there about after before "
-    "what when how which who just only more any some this that these those it its "
-    "you your my our they their have been be were would will should could "
-    "can don't i'm it's".split()
 )
 REWRITES = {
     "empathetic_response": "answer",
@@ -107,14 +129,49 @@ def measures(text: str) -> set[tuple[str, str]]:
 def facts_lost(source: str, rewrite: str) -> list[str]:
     """Numbers, measures and drug names of the source that the rewrite lacks.
 
-    Small numbers may be spelt out.
+    Each may be written in another way: small numbers, ordinals and fractions in words, a blood
+    pressure as 140/90 or 140 over 90 (`plain_text.comparable`).
     """
-    spelt, kept = set(words(rewrite)), numbers(rewrite)
-    lost = {n for n in numbers(source) - kept if _WORDS.get(n) not in spelt}
+    source, rewrite = plain_text.comparable(source), plain_text.comparable(rewrite)
+    kept = numbers(rewrite)
+    for pair in _PRESSURE.findall(rewrite):
+        kept |= {*pair, "/".join(pair)}
+    lost = {n for n in numbers(source) - kept if not _in_other_words(n, source, rewrite, kept)}
     units = {
         f"{n} {unit}" for n, unit in measures(source) - measures(rewrite) if n in kept
     }  # where a number is spelt out, so may be its unit
     return sorted(lost) + sorted(units) + sorted(drugs(source) - drugs(rewrite))
+
+
+def _in_other_words(number: str, source: str, rewrite: str, kept: set[str]) -> bool:
+    """Whether a rewrite has a number of its source in words, or as the same part of a whole."""
+    part = _part(number)
+    if part is not None and part in map(_part, kept):
+        return True
+    phrases = []
+    if number.isdecimal() and len(number) < 4 and int(number) in _CARDINALS:
+        phrases.append(_CARDINALS[int(number)] + "(?! (?:hundred|thousand))")
+        if re.search(rf"(?<![\d.,/:]){number}(?:st|nd|rd|th)\b", source):
+            phrases.append(_ORDINALS.get(int(number), "hundredth"))
+        if number == "2" and re.search(r"\b2 ?(?:x|times)\b", source):
+            phrases.append("twice")
+    elif part in _PARTS:
+        phrases.append(_PARTS[part])
+    elif part is not None and part % 1 == Fraction(1, 2):
+        whole = int(part)
+        phrases.append(rf"(?:{whole}|{_CARDINALS.get(whole, whole)}) and a half")
+    return any(
+        re.search(rf"(?<!\w)(?<!ty[- ]){phrase}(?!\w)", rewrite, re.IGNORECASE)
+        for phrase in phrases
+    )
+
+
+def _part(number: str) -> Fraction | None:
+    """The value of a decimal, or of a fraction of a whole such as 1/2; dates have none."""
+    if re.fullmatch(r"\d{1,9}(?:\.\d{1,9})?|[1-7]/[2-8]", number):
+        value = Fraction(number)
+        return value if "/" not in number or value < 1 else None
+    return None
 
 
 def refusal(text: str) -> bool:
@@ -124,19 +181,16 @@ def refusal(text: str) -> bool:
 
 def check(field: str, source: str, rewrite: str, instruction: str = "") -> str:
     """The first thing that is wrong with one rewritten text, or an empty text."""
+    if odd := files.unfit(rewrite):
+        return f"{field} {odd}"
+    source, rewrite = plain_text.comparable(source), plain_text.comparable(rewrite)
     if refusal(rewrite):
         return f"{field} declines instead of rewriting"
     if _overlap(source, rewrite) >= 0.8:
         return f"{field} only repeats the original"
-    letters = "" if rewrite.isascii() else [c for c in rewrite if c.isalpha()]
-    told = words(rewrite)
-    if (
-        sum(c.isascii() for c in letters) < 0.9 * len(letters)
-        or len(told) >= 8
-        and sum(w in _ENGLISH for w in told) < 0.08 * len(told)
-    ):
+    if not is_english(rewrite):
         return f"{field} is not English"
-    given = len(words(source))
+    told, given = words(rewrite), len(words(source))
     if len(told) < SHORTEST * given or len(told) > max(LONGEST * given, ROOM):
         return (
             f"{field} has {len(told)} words where the original has {given}; "

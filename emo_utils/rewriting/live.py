@@ -339,7 +339,7 @@ class _Run:
             cause = cause.__cause__
         odd = (
             ""
-            if isinstance(error, openai.OpenAIError | TimeoutError)
+            if isinstance(error, openai.OpenAIError | TimeoutError | chat_replies.NoReply)
             else "its answer is no chat completion (a sign-in page? an address without /v1?), "
         )
         self.report.failure = (
@@ -360,7 +360,9 @@ class _Run:
         many as go out at a time.
         """
         async with self.first_alone:
-            if not self.tried and not self.stop:
+            if self.stop:
+                raise EmoError(self.stop)
+            if not self.tried:
                 try:
                     reply, tokens = await self.sent(body)
                 except BaseException:
@@ -412,7 +414,8 @@ class _Run:
                 if (
                     tries == self.api.max_retries
                     or chat_replies.quota_used_up(error)
-                    or chat_replies.asked_to_wait(error) is not None
+                    or isinstance(error, openai.APIStatusError)
+                    and "retry-after" in error.response.headers
                 ):
                     raise
                 await asyncio.sleep(min(0.5 * 2**tries, 8.0) * random.uniform(0.75, 1.0))

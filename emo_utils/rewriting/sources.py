@@ -10,19 +10,33 @@ import itertools
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from emo_utils.data import files
 from emo_utils.data.dialogues import EMOTIONS
 from emo_utils.data.files import LONGEST
-from emo_utils.project import EmoError, storable, write_atomic
+from emo_utils.project import EmoError, first_line, storable, write_atomic
+from emo_utils.rewriting import gates, plain_text
+from emo_utils.rewriting.english import is_english
 
+# Ours, the two sets of the paper, and what other sets of instructions or consultations call them.
 FIELDS = (
     ("question", "answer"),
     ("input", "output"),
     ("input", "answer_icliniq"),
-)  # ours, and the two sets of the paper
+    ("instruction", "output"),
+    ("instruction", "response"),
+    ("prompt", "completion"),
+    ("prompt", "response"),
+    ("question", "response"),
+    ("patient", "doctor"),
+)
+# Where a row is a conversation: the list, and who speaks (OpenAI's messages, ShareGPT).
+CONVERSATIONS = ("messages", "conversations", "conversation")
+ASKS, ANSWERS = {"user", "human", "patient"}, {"assistant", "gpt", "doctor", "model"}
 _UNCLEAN = re.compile("[\ud800-\udfff\x00\ufffd]")  # half a character, or a sign that one was lost
 csv.field_size_limit(2**20)  # what an unclosed quote may take in before it is noticed
 
@@ -69,20 +83,11 @@ class Source:
             if isinstance(name, str | int) and str(name).strip()
             else f"row-{number}"
         )
-        fields = self._fields(raw)
-        if fields is None:
-            return Row(
-                number,
-                name,
-                reason=(
-                    f"no field '{self.question_field or 'question'}' "
-                    f"or '{self.answer_field or 'answer'}' "
-                    f"(it has: {storable(', '.join(map(str, raw)))[:80]})"
-                ),
-            )
+        found = self._fields(raw)
+        if isinstance(found, str):
+            return Row(number, name, reason=found)
         texts = []
-        for field in fields:
-            text = raw[field]
+        for field, text in found.items():
             if text is None or (isinstance(text, str) and not text.strip()):
                 return Row(number, name, reason=f"field '{field}' is empty")
             if not isinstance(text, str):
@@ -97,24 +102,49 @@ class Source:
                 )
             if _UNCLEAN.search(text):
                 return Row(number, name, reason=f"field '{field}' is not clean UTF-8 text")
-            texts.append(text.strip())
+            text = plain_text.clean(text).strip()
+            if odd := files.unfit(text):
+                return Row(number, name, reason=f"field '{field}' {odd}")
+            # What no rewrite could pass the gates for is not paid for.
+            if not gates.words(text) and text.isascii():
+                return Row(number, name, reason=f"field '{field}' has no words")
+            if not is_english(text, letters=0.5):
+                return Row(number, name, reason=f"field '{field}' is not English")
+            texts.append(text)
         return Row(number, name, *texts)
 
-    def _fields(self, raw: dict) -> tuple[str, str] | None:
-        given = (
-            ((self.question_field or "question", self.answer_field or "answer"),)
-            if self.question_field or self.answer_field
-            else FIELDS
-        )
-        return next((pair for pair in given if all(field in raw for field in pair)), None)
+    def _fields(self, raw: dict) -> dict[str, object] | str:
+        """Question and answer of a row by the names of their fields, or why they are not found."""
+        own = {str(field).strip().casefold(): field for field in raw}
+        pairs = FIELDS
+        if self.question_field or self.answer_field:
+            pairs = ((self.question_field or "question", self.answer_field or "answer"),)
+        for pair in pairs:
+            fields = [own.get(name.strip().casefold()) for name in pair]
+            if None in fields:
+                continue
+            # An instruction without an input is the question itself.
+            if pair == ("input", "output") and not raw[fields[0]] and "instruction" in own:
+                fields[0] = own["instruction"]
+            return {str(field): raw[field] for field in fields}
+        reason = f"no field '{pairs[0][0]}' or '{pairs[0][1]}'"
+        if pairs is FIELDS:
+            for name in CONVERSATIONS:
+                if name in own:
+                    return _exchange(own[name], raw[own[name]])
+            others = ", ".join(" and ".join(pair) for pair in FIELDS[1:])
+            reason += f", nor {others}, nor a list of {' or '.join(CONVERSATIONS[:2])}"
+        return f"{reason} (it has: {storable(', '.join(map(str, raw)))[:80]})"
 
     def _raw(self) -> Iterator[tuple[dict, str]]:
         path = Path(self.place).expanduser()
         if path.is_file():
-            reader = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}.get(path.suffix.lower())
+            readers = {".json": _json, ".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}
+            reader = readers.get(path.suffix.lower())
             if reader is None:
                 raise EmoError(
-                    f"{path.name}: a source is a .jsonl, .csv or .parquet file, not '{path.suffix}'"
+                    f"{path.name}: a source is a .json, .jsonl, .csv or .parquet file, "
+                    f"not '{path.suffix}'"
                 )
             return reader(path)
         if (
@@ -125,6 +155,38 @@ class Source:
                 "(a data set of the hub is given as owner/name, with its revision)"
             )
         return _hub(self.place, self.revision, self.split)
+
+
+def _exchange(field: str, turns) -> dict[str, object] | str:
+    """The first question of a conversation and the answer to it."""
+    found: dict[str, object] = {}
+    for turn in turns if isinstance(turns, list) else ():
+        if not isinstance(turn, dict):
+            break
+        who = str(turn.get("role") or turn.get("from") or "").casefold()
+        text = turn.get("content") if "content" in turn else turn.get("value")
+        if who in ASKS and not found:
+            found[f"{field}: {who}"] = text
+        elif who in ANSWERS and found:
+            return found | {f"{field}: {who}": text}
+    return (
+        f"field '{field}' holds no question of a {' or '.join(sorted(ASKS))} "
+        f"with an answer of a {' or '.join(sorted(ANSWERS))} after it"
+    )
+
+
+def _json(path: Path) -> Iterator[tuple[dict, str]]:
+    """An array of rows, read whole, or a row a line."""
+    content = path.read_bytes()
+    if not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+        yield from _jsonl(path)
+        return
+    try:
+        found = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise EmoError(f"{path.name} is no whole JSON array ({first_line(error)})") from None
+    for row in found:
+        yield (row, "") if isinstance(row, dict) else ({}, "not a JSON object")
 
 
 def _jsonl(path: Path) -> Iterator[tuple[dict, str]]:
@@ -143,11 +205,14 @@ def _jsonl(path: Path) -> Iterator[tuple[dict, str]]:
 def _csv(path: Path) -> Iterator[tuple[dict, str]]:
     # surrogateescape: a byte that is no UTF-8 spoils its own row only
     with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as handle:
-        reader = csv.reader(
-            handle, strict=True
-        )  # a quote that is never closed spoils its row, instead of taking in those below
+        separator, skipped = files.separated_by(handle)
+        handle.seek(0)
+        for _ in range(skipped):
+            handle.readline()
+        # strict: a quote that is never closed spoils its row, instead of taking in those below
+        reader = csv.reader(handle, delimiter=separator, strict=True)
         try:
-            header = next(reader, None)
+            header = [name.strip() for name in next(reader, [])]
         except csv.Error:
             header = None
         if not header or len(set(header)) != len(header):
@@ -270,6 +335,7 @@ def select(source: Source, er_rows: int, eqsr_rows: int, seed: int) -> Selection
         raise EmoError(
             f"{max(er_rows, eqsr_rows)} rows were asked for and {source.place} has "
             f"{len(numbers)} usable ones ({len(bad)} set aside)"
+            + (f"; row {bad[0].number}: {bad[0].reason}" if bad else "")
         )
     random.Random(seed).shuffle(numbers)
     drawn = numbers[len(numbers) - eqsr_rows :]
@@ -279,6 +345,13 @@ def select(source: Source, er_rows: int, eqsr_rows: int, seed: int) -> Selection
         len(numbers),
         tuple(bad),
     )
+
+
+def reasons(rows: tuple[Row, ...], most: int = 3) -> str:
+    """Why rows cannot be used, the commonest reasons first, each with its first row."""
+    first = {row.reason: row.number for row in reversed(rows)}
+    counts = Counter(row.reason for row in rows).most_common(most)
+    return "; ".join(f"{count} {why} (first: row {first[why]})" for why, count in counts)
 
 
 def write_set_aside(rows: tuple[Row, ...], path: Path) -> None:

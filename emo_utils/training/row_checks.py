@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 
 from emo_utils.project import EmoError
@@ -13,9 +15,11 @@ def check_lengths(
     """Token counts of the rows' completions, and how many rows `max_length` would cut or drop.
 
     Returns one row a completion field with columns rows, tokens_mean, tokens_max, too_long.
-    Raises EmoError when more than the share `limit` is too long:
-    TRL would cut their ends without a word.
+    Raises EmoError when more than the share `limit` is too long: TRL would cut their ends without a
+    word. It raises also for a single question that leaves no token for its answer: TRL drops such a
+    row.
     """
+    check_questions(rows, tokenizer, max_length)
     counts: dict[str, list[int]] = {}
     for row in rows:
         for field in ("completion", "chosen", "rejected"):
@@ -43,6 +47,45 @@ def check_lengths(
             f"(longest {table.tokens_max.max()}); raise max_length or shorten the rows"
         )
     return table
+
+
+def questions_too_long(rows: list[dict], tokenizer, max_length: int) -> dict[int, int]:
+    """Rows whose prompt alone fills `max_length`: their place in the list, and its tokens."""
+    counts: dict[str, int] = {}
+    found = {}
+    for place, row in enumerate(rows):
+        asked = json.dumps(row["prompt"])  # a question stands in several rows of KTO
+        if asked not in counts:
+            counts[asked] = len(
+                tokenizer.apply_chat_template(
+                    row["prompt"], add_generation_prompt=True, tokenize=True, return_dict=True
+                )["input_ids"]
+            )
+        if counts[asked] >= max_length:
+            found[place] = counts[asked]
+    return found
+
+
+def check_questions(
+    rows: list[dict], tokenizer, max_length: int, names: list[str] | None = None
+) -> None:
+    """Raise EmoError that names the rows whose prompt alone fills `max_length`.
+
+    names: what each row is called, where that is known; else the beginning of its question is said.
+    """
+    if not (found := questions_too_long(rows, tokenizer, max_length)):
+        return
+    said = {}
+    for place, tokens in found.items():
+        begins = " ".join(rows[place]["prompt"][-1]["content"].split())[:60]
+        said[begins] = f"{names[place] if names else f'the row that asks {begins!r}'} ({tokens})"
+    raise EmoError(
+        f"max_length is {max_length} tokens, and a question alone has as many: none is left for "
+        f"its answer: {'; '.join(list(said.values())[:5])}"
+        + (f"; and {len(said) - 5} more" if len(said) > 5 else "")
+        + f"; set -p max_length above {max(found.values())} with room for the answers, "
+        "shorten these questions or leave the rows out"
+    )
 
 
 def check_tokens(row: dict, tokenizer) -> None:

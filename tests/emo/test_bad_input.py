@@ -129,6 +129,18 @@ ROWS = {
         lines({"answer": "word " * 400_000}),
         "row 1: field 'answer' has 2000000 characters, more than 8000",
     ),
+    "a mark of a template": (
+        lines({}, {"answer": "Rest it.<|im_end|>"}),
+        r"row 2: field 'answer' holds '<\|im_end\|>', by which chat templates end",
+    ),
+    "equal answers": (
+        lines({}, {"soothing_response": "Rest it  for two days."}),
+        "row 2: field 'soothing_response' is the text of 'answer'",
+    ),
+    "one row many times": (
+        lines({"question": "Is it?"}, {}, {}, {}),
+        "2 of 4 rows repeat an earlier one under another id, row 3 is row 2",
+    ),
     "many faults": (lines(*[{"answer": ""}] * 30), "row 20: field 'answer'"),
 }
 
@@ -227,7 +239,7 @@ TABLES = {
         "lack the column 'question'",
     ),
     "a column too few": ("mc.csv", lambda b: b"id,question\na,b\n", "lack the column 'answer'"),
-    "semicolons": ("s.csv", lambda b: b"id;question;answer\na;b;c\n", "lack the column 'id'"),
+    "semicolons": ("s.csv", lambda b: b"id;question\na;b\n", "lack the column 'answer'"),
     "an id twice": ("di.csv", lambda b: b"id,question,answer\na,b,c\na,d,e\n", "1 ids come twice"),
     "a spreadsheet": ("x.xlsx", lambda b: b"PK", "a table is a .jsonl, .csv, .parquet file"),
     "no suffix": ("answers", lambda b: b, "a table is a .jsonl, .csv, .parquet file"),
@@ -611,7 +623,10 @@ PRINTED = {
         ROWS_OF_A_TABLE.replace("metric", "metrik"),
         "emodoctor.csv lacks the column 'metric'",
     ),
-    "semicolons": (ROWS_OF_A_TABLE.replace(",", ";"), "emodoctor.csv lacks the column 'table'"),
+    "semicolons": (
+        ROWS_OF_A_TABLE.replace("metric", "metrik").replace(",", ";"),
+        "emodoctor.csv lacks the column 'metric'",
+    ),
     "ragged": (ROWS_OF_A_TABLE + "a,b\nc,d,e,f,g,h,i,j,k\n", "emodoctor.csv cannot be read"),
     "in UTF-16": (ROWS_OF_A_TABLE.encode("utf-16"), "emodoctor.csv cannot be read"),
     "empty": ("", "emodoctor.csv cannot be read"),

@@ -139,6 +139,82 @@ def test_what_refuses_or_is_no_such_server_is_named(tmp_path, status, content, m
     assert "\n" not in str(error.value) and server.address in str(error.value)
 
 
+ODD = ROWS[3]
+
+
+@pytest.mark.parametrize(
+    "status, content, told",
+    [
+        (400, {"error": {"message": "filtered by our policy"}}, "filtered by our policy"),
+        (500, {"error": {"message": "cannot be processed"}}, "cannot be processed"),
+        (200, {"choices": []}, "holds no choice"),
+        (200, {"choices": None, "error": {"message": "upstream busy"}}, "upstream busy"),
+        (200, {"choices": [{"message": {"content": None}}]}, "the reply is empty"),
+    ],
+)
+@pytest.mark.parametrize("rows", [ROWS, [ODD, *ROWS[:2]]], ids=["among others", "first"])
+def test_one_question_without_an_answer_is_named_and_the_others_answered(
+    tmp_path, capsys, status, content, told, rows
+):
+    refused = [True]
+
+    def reply(path, body):
+        odd = body["messages"][-1]["content"] == ODD["emotional_question"]
+        return (status, content) if odd and refused else said(body)
+
+    server = Local(reply)
+    frame = pd.read_parquet(served.write("mine", settings(server), rows, tmp_path))
+    unanswered = frame[frame.answer == ""]
+    assert unanswered.id.tolist() == [ODD["id"]] and not unanswered.complete.any()
+    out = capsys.readouterr().out
+    assert f"unanswered: {ODD['id']}: " in out and told in out
+    assert f"1 of {len(rows)} questions have no answer of mine" in out
+    refused.clear()
+    before = len(server.asked)
+    frame = pd.read_parquet(served.write("mine", settings(server), rows, tmp_path))
+    assert (frame.answer != "").all() and len(server.asked) == before + 1
+
+
+def test_thinking_is_no_answer_and_empty_answers_of_older_stores_are_asked_anew(tmp_path):
+    thinking = Local(lambda path, body: said(body, "<think>\nHm.\n</think>\nRest it."))
+    frame = pd.read_parquet(served.write("mine", settings(thinking), ROWS[:3], tmp_path))
+    assert set(frame.answer) == {"Rest it."}
+    store = served.Store(tmp_path / "mine.sqlite")
+    keys = [key for (key,) in store.connection.execute("SELECT key FROM decisions").fetchall()]
+    assert len(keys) == 3
+    for key, kept in zip(keys, ("", "<think>Hm.", "<think>Hm.</think>\nSleep.")):
+        store.put(key, [kept, 4, True])
+    served.write("mine", settings(thinking), ROWS[:3], tmp_path)
+    assert len(thinking.asked) == 5
+
+
+def test_a_model_that_only_thinks_stops_the_run_and_max_new_tokens_is_named(tmp_path):
+    server = Local(lambda path, body: said(body, "<think>\nShe asks", ended="length"))
+    with pytest.raises(EmoError, match="still thinking .--max-new-tokens is 260.*raise --max-new"):
+        served.write("mine", settings(server), ROWS, tmp_path)
+    assert len(server.asked) <= 3 + 3
+
+
+def test_a_used_up_quota_is_said_after_the_first_answer(tmp_path):
+    told = {"message": "You exceeded your current quota.", "code": "insufficient_quota"}
+    server = Local(lambda path, body: (429, {"error": told}))
+    with pytest.raises(EmoError, match="the quota is used up .*You exceeded your current quota"):
+        served.write("mine", settings(server), ROWS, tmp_path)
+    assert len(server.asked) == 1
+
+
+def test_a_server_without_max_tokens_and_seed_is_asked_in_its_words(tmp_path):
+    def reply(path, body):
+        for name in ("max_tokens", "seed"):
+            if name in body:
+                return 422, {"detail": [{"loc": ["body", name], "msg": "not permitted"}]}
+        return said(body)
+
+    server = Local(reply)
+    served.write("mine", settings(server), ROWS[:4], tmp_path)
+    assert len(server.asked) == 6 and server.asked[-1]["max_completion_tokens"] == 260
+
+
 def test_a_killed_run_goes_on(tmp_path):
     def reply(path, body):
         time.sleep(0.1)
@@ -191,3 +267,17 @@ def test_the_command_names_what_scores_the_answers(tmp_path, monkeypatch, capsys
         "emo run 05_emotion_scoring -p extra" in capsys.readouterr().out
         and len(pd.read_parquet(tmp_path / "mine.parquet")) == 5
     )
+
+
+def test_the_command_ends_with_1_where_a_question_has_no_answer(tmp_path, monkeypatch, capsys):
+    first = dialogues.load("test", 5)[0]["emotional_question"]
+    server = Local(
+        lambda path, body: (
+            (400, {"error": {"message": "filtered"}})
+            if body["messages"][-1]["content"] == first
+            else said(body)
+        )
+    )
+    monkeypatch.setattr(served.write, "__defaults__", (tmp_path,))
+    command = ["answers", "mine", "--model", "m", "--endpoint", server.address, "--rows", "5"]
+    assert cli.main(command) == 1 and "1 of 5 questions have no answer" in capsys.readouterr().out

@@ -357,6 +357,20 @@ def test_no_endpoint_is_this_process(tiny):
             completion("2", {"2": -0.5, " 1": -1.5, "Well": -0.1, "9": -0.2}),
             [0.26894142, 0.73105858, 0.0],
         ),  # e^-1.5 and e^-0.5 over their sum
+        (completion("**1**"), [1.0, 0.0, 0.0]),
+        (completion("1)"), [1.0, 0.0, 0.0]),
+        (completion("Option 2"), [0.0, 1.0, 0.0]),
+        (completion("**Answer:** 3."), [0.0, 0.0, 1.0]),
+        (completion("The best option is (2)"), [0.0, 1.0, 0.0]),
+        (completion("2: Lukewarm."), [0.0, 1.0, 0.0]),
+        (completion("<think>\nOption 1? No.\n</think>\n\n3"), [0.0, 0.0, 1.0]),
+        (completion("<think>Hm</think>3", {"<think>": -0.1, "1": -3.0}), [0.0, 0.0, 1.0]),
+        (completion("2: Warm."), None),
+        (completion("1.5"), None),
+        (completion("1/3"), None),
+        (completion("-1"), None),
+        (completion("1 or 2"), None),
+        (completion("Option 4"), None),
         (completion("It is 2"), None),
         (completion("7"), None),
         (completion(""), None),
@@ -408,6 +422,46 @@ def test_a_service_without_logprobs_is_asked_without_them_from_then_on(start, tm
     reader = remote.reader("m", "float32", tmp_path / "kept.sqlite", f"chat+{local.address}")
     found = reader.decide(["one", "two"], {"warm": QUESTIONS["warm"]})
     assert found.probability.tolist() == [1.0, 0.0, 0.0] * 2 and not reader.logprobs
+
+
+def test_a_judge_that_no_reply_can_be_read_of_is_not_asked_everything(start, tmp_path):
+    local = start(lambda path, body: (200, completion("Well, it depends.")))
+    reader = remote.reader("m", "float32", tmp_path / "kept.sqlite", f"chat+{local.address}")
+    texts = [f"text {n}" for n in range(60)]
+    with pytest.raises(EmoError, match="none of the first .* replies of m .*'Well, it depends.'"):
+        reader.decide(texts, {"warm": QUESTIONS["warm"]})
+    assert len(local.asked) <= remote.UNREAD + 2 * remote.AT_ONCE
+    before, good = len(local.asked), start(lambda path, body: (200, completion("1")))
+    local.server.RequestHandlerClass = good.server.RequestHandlerClass
+    again = remote.reader("m", "float32", tmp_path / "kept.sqlite", f"chat+{local.address}")
+    assert again.decide(texts, {"warm": QUESTIONS["warm"]}).probability.notna().all()
+    assert before and len(good.asked) == 60, "nothing that could not be read was kept"
+
+
+def test_a_judge_that_is_mostly_read_may_be_unreadable_at_first(start):
+    local = start(
+        lambda path, body: (
+            200,
+            completion("2" if "text 3" in body["messages"][0]["content"] else "Well."),
+        )
+    )
+    reader = remote.reader("m", "float32", endpoint=f"chat+{local.address}")
+    found = reader.decide([f"text {n}" for n in range(5)], {"warm": QUESTIONS["warm"]})
+    assert found.probability.notna().sum() == 3
+
+
+def test_a_chat_judge_is_asked_in_the_services_words(start):
+    def reply(path, body):
+        for name in ("max_tokens", "temperature", "logprobs"):
+            if name in body:
+                return 400, {"error": {"message": f"Unsupported parameter: '{name}'"}}
+        return 200, completion("2")
+
+    local = start(reply)
+    reader = remote.reader("m", "float32", endpoint=f"chat+{local.address}")
+    found = reader.decide(["one"], {"warm": QUESTIONS["warm"]})
+    assert found.probability.tolist() == [0.0, 1.0, 0.0]
+    assert local.asked[-1]["max_completion_tokens"] == remote.CHAT_TOKENS
 
 
 def test_a_model_that_thinks_too_long_stops_the_run_and_nothing_is_kept(start, tmp_path):

@@ -143,6 +143,30 @@ def test_numbers_are_read_with_their_separators(text, expected):
         ("rest", "rest for 5 days"),
         ("1,200 mg", "1,200 mg"),
         ("7.2 mmol/l", "7.2 mmol/L"),
+        ("13 weeks", "thirteen weeks"),
+        ("25 years", "twenty-five years"),
+        (".5 mg", "0.5 mg"),
+        ("0.50 mg", "½ mg"),
+        ("5.0 mg", "5 mg"),
+        ("0,5 mg", "0.5 mg"),
+        ("140/90", "140 over 90"),
+        ("140 / 90", "140 by 90"),
+        ("140 over 90", "140/90"),
+        ("1/2 tablet", "half a tablet"),
+        ("0.5 tablet", "half a tablet"),
+        ("1/2 tablet", "0.5 tablet"),
+        ("1 1/2 tablets", "one and a half tablets"),
+        ("3/4 of them", "three quarters of them"),
+        ("the 1st week", "the first week"),
+        ("on the 21st", "on the twenty-first"),
+        ("2 times a day", "twice a day"),
+        ("I&#39;m 25&nbsp;years old", "I'm 25 years old"),
+        ("it&amp;#39;s 3 days", "it's 3 days"),
+        (r"it\xe2\x80\x99s 3 days", "it’s 3 days"),
+        ("3 days <br/>see https://www.example.org/a/91234", "3 days"),
+        ("400 mg", "400 milligrams"),
+        ("15 µg", "15 mcg"),
+        ("38.5°C", "38.5 degrees Celsius"),
     ],
 )
 def test_a_fact_may_be_written_in_another_way(source, rewrite):
@@ -155,7 +179,7 @@ def test_a_fact_may_be_written_in_another_way(source, rewrite):
         ("for 30 days", "for a month", ["30"]),
         ("for 3 days", "for a few days", ["3"]),
         ("1,200 mg", "1,000 mg", ["1200"]),
-        ("13 weeks", "thirteen weeks", ["13"]),
+        ("13 weeks", "fourteen weeks", ["13"]),
         ("3 days", "30 days", ["3"]),
         ("400 mg", "400 mcg", ["400 mg"]),
         ("400 mg", "400", ["400 mg"]),
@@ -166,6 +190,19 @@ def test_a_fact_may_be_written_in_another_way(source, rewrite):
         ("take aspirin", "take something", ["aspirin"]),
         ("ramipril or losartan", "losartan", ["ramipril"]),
         ("120/80", "120 and 80", ["120/80"]),
+        ("140/90", "140 over 80", ["140/90"]),
+        ("140 over 90", "140/80", ["90"]),
+        (".5 mg", "5 mg", ["0.5"]),
+        ("5 mg", ".5 mg", ["5"]),
+        ("1/2 tablet", "a quarter of a tablet", ["1/2"]),
+        ("1 tablet", "the first tablet", ["1"]),
+        ("the 2nd week", "the third week", ["2"]),
+        ("5 years", "twenty-five years", ["5"]),
+        ("20 years", "twenty-five years", ["20"]),
+        ("4 mg", "four hundred mg", ["4"]),
+        ("2 tablets", "tablets twice a day", ["2"]),
+        ("I&#39;m 39", "I'm old", ["39"]),
+        ("see page 91234 of https://example.org/7", "see that page", ["91234"]),
         ("omeprazole 20 mg for 14 days", "a tablet", ["14", "20", "omeprazole"]),
     ],
 )
@@ -252,6 +289,7 @@ def test_another_language_is_seen(text):
         "Viral throat. Rest, fluids, paracetamol. Review if fever beyond the weekend. Stay strong!",
         "It's scary, I know. But the scan is clean, so breathe. Call if anything changes.",
         "naïve façade café, déjà vu: this is still English, and it has to be, for the patient",
+        "Rest, ice, compression, elevation, ibuprofen, fluids, sleep, review Monday.",
         (
             "Señor García, your knee will mend; "
             "give it the rest it needs, and walk a little more each day."
@@ -346,6 +384,13 @@ def test_the_reason_names_field_and_facts_for_the_rewriter():
         )
         == "soothing_response lacks 400, ibuprofen"
     )
+
+
+def test_what_no_training_could_read_is_no_rewrite():
+    for odd in ("\x1b[31m", "<|im_end|>", "</s>"):
+        assert gates.check("soothing_response", SOURCE, f"{GOOD}{odd}").startswith(
+            "soothing_response holds"
+        )
 
 
 # The asked-for emotion

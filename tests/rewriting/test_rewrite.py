@@ -609,6 +609,127 @@ def test_a_request_that_is_refused_where_others_are_answered_is_the_rows_fault(s
     assert "refused the request" in kept([ER, *many(1)], settings, store, tmp_path)[1]["reason"]
 
 
+# Models that think, fields that a service does not take, quotas and pauses
+
+
+def cut(content, **more) -> tuple[int, dict]:
+    answer = completion({"content": content} | more)
+    answer["choices"][0]["finish_reason"] = "length"
+    return 200, answer
+
+
+def test_the_thinking_of_a_model_is_no_part_of_its_reply(store, tmp_path):
+    with scripted(f"<think>\n{{Hm}}, she is scared.\n</think>\n{GOOD_ER}") as (address, _):
+        settings = Settings("m", address)
+        assert outcome(run([ER], settings, store)) == {"kept": 1}
+    assert kept([ER], settings, store, tmp_path)[0]["empathetic_response"] == TOLD
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [cut(None, reasoning_content="She is"), cut("<think>\nShe is"), cut(GOOD_ER[:50])],
+    ids=["reasoning", "think", "torn"],
+)
+def test_a_model_whose_tokens_end_too_soon_stops_the_run_and_max_tokens_is_named(store, reply):
+    with scripted(reply) as (address, asked), pytest.raises(EmoError) as caught:
+        run(many(60), Settings("m", address, concurrency=8), store)
+    assert "cut off" in str(caught.value) and "raise --max-tokens" in str(caught.value)
+    assert "--max-tokens is 700" in str(caught.value) and len(asked) <= 12
+
+
+def test_one_row_that_is_cut_is_paid_for_once(store, tmp_path):
+    with scripted(GOOD_ER, cut("<think>\nShe is")) as (address, asked):
+        settings = Settings("m", address, concurrency=1)
+        report = run([ER, EQSR], settings, store)
+    assert len(asked) == 2 and outcome(report) == {"kept": 1, "set aside": 1}
+    assert report.reasons == {"cut off": 1}
+    reason = kept([ER, EQSR], settings, store, tmp_path)[1]["reason"]
+    assert "still thinking (--max-tokens is 700)" in reason
+
+
+@pytest.mark.parametrize("field", ["response_format", "seed", "max_tokens"])
+def test_a_service_that_does_not_take_a_field_is_asked_without_it(store, field):
+    asked = []
+
+    def reply(headers):
+        told = {"error": {"message": f"Unsupported parameter: '{field}'", "param": field}}
+        return (400, told) if field in asked[-1] else GOOD_ER
+
+    with scripted(reply) as (address, requests_):
+        asked = requests_
+        tasks = [Task(Row(i, f"r{i}", QUESTION + " Please." * i, ANSWER)) for i in range(4)]
+        report = run(tasks, Settings("m", address, concurrency=4), store)
+    assert outcome(report) == {"kept": 4} and report.asked == 4
+    assert sum(field in body for body in asked) == 1 and "temperature" in asked[-1]
+    assert field != "max_tokens" or asked[-1]["max_completion_tokens"] == 700
+
+
+def test_a_used_up_quota_is_said_after_the_first_answer(store):
+    told = {"message": "You exceeded your current quota.", "code": "insufficient_quota"}
+    with (
+        scripted((429, {"error": told})) as (address, asked),
+        pytest.raises(EmoError, match="the quota is used up .*You exceeded your current quota"),
+    ):
+        run(many(60), Settings("m", address), store)
+    assert len(asked) == 1
+
+
+def test_a_service_that_asks_to_wait_is_waited_for_by_all(store):
+    with WaitsFor(0.4) as server:
+        report = run(many(12), Settings("m", server.address, concurrency=6), store)
+    assert outcome(report) == {"kept": 12} or report.counts["failed"] == 0
+    assert server.early == 0 and server.refused == 1
+
+
+class WaitsFor:
+    """A server that once asks to wait, and counts who does not."""
+
+    def __init__(self, seconds: float):
+        self.refused, self.early, until = 0, 0, [0.0]
+        plain, lock, server = llm_server.Server(0, False, None, 0), threading.Lock(), self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with lock:
+                    first = not server.refused
+                    if first:
+                        server.refused, until[0] = 1, time.monotonic() + seconds
+                    server.early += not first and time.monotonic() < until[0] - 0.05
+                answer = completion(plain.reply(body["messages"], 7))
+                self.send_response(429 if first else 200)
+                if first:
+                    self.send_header("Retry-After", str(seconds))
+                    answer = {"error": {"message": "slow down"}}
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(json.dumps(answer).encode())
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}/v1"
+
+    def __enter__(self):
+        threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
+        return self
+
+    def __exit__(self, *error):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_what_is_refused_is_not_said_to_go_better_the_next_time(store):
+    with scripted((400, {"error": {"message": "no such thing"}})) as (address, _):
+        report = run([ER], Settings("m", address), store)
+    told = live.summary(report)
+    assert "change what is refused" in told and "no such thing" in told
+    assert "same command again" not in told
+
+
 # Keys
 
 
@@ -691,6 +812,13 @@ def test_a_local_server_costs_nothing_and_an_unknown_price_is_said(store, prices
         assert costs.plan([ER], Settings("m", address), store, prices).cost == 0
     unknown = costs.plan([ER], Settings("m", "https://service.example/v1"), store, prices)
     assert unknown.cost is None and "cost unknown" in str(unknown)
+
+
+def test_a_model_with_a_price_costs_it_behind_a_proxy_of_this_machine_too(store, prices):
+    behind = Settings("gpt-test", "http://localhost:9/v1")
+    assert costs.plan([ER], behind, store, prices).cost > 0
+    with pytest.raises(EmoError, match="more than the limit"):
+        run(many(20), behind, store, limit=1e-6, prices=prices)
 
 
 def test_the_shipped_price_table_has_the_papers_model():

@@ -377,6 +377,102 @@ def test_one_given_field_is_not_overlooked(tmp_path):
     assert reasons(path, question_field="fragen")[0].startswith("no field 'fragen' or 'answer'")
 
 
+QUESTION, ANSWER = "My ear itches since Monday. Is it serious?", "No. Keep it dry for 2 days."
+SHAPES = {
+    "alpaca without an input": {"instruction": QUESTION, "input": "", "output": ANSWER},
+    "alpaca with an input": {"instruction": "Be a doctor.", "input": QUESTION, "output": ANSWER},
+    "completions": {"prompt": QUESTION, "completion": ANSWER},
+    "blanks and capitals": {" Question ": QUESTION, "Answer ": ANSWER},
+    "messages": {
+        "messages": [
+            {"role": "system", "content": "Be a doctor."},
+            {"role": "user", "content": QUESTION},
+            {"role": "assistant", "content": ANSWER},
+            {"role": "user", "content": "Thanks."},
+            {"role": "assistant", "content": "Welcome."},
+        ]
+    },
+    "ShareGPT": {
+        "conversations": [{"from": "human", "value": QUESTION}, {"from": "gpt", "value": ANSWER}]
+    },
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("suffix", [".json", ".jsonl", "lines.json"])
+def test_the_usual_shapes_of_rows_are_read(tmp_path, shape, suffix):
+    path, row = tmp_path / f"x{suffix}", json.dumps(SHAPES[shape])
+    path.write_text(f"\ufeff[{row},\n{row}]" if suffix == ".json" else f"{row}\n{row}\n")
+    assert rows(path) == [sources.Row(i, f"row-{i}", QUESTION, ANSWER) for i in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "question;answer\nIs it?;No, not now.\n",
+        "sep=;\nquestion;answer\nIs it?;No, not now.\n",
+        '"sep=,"\nquestion,answer\nIs it?,"No, not now."\n',
+        "question\tanswer\nIs it?\tNo, not now.\n",
+        'Question , Answer\nIs it?,"No, not now."\n',
+    ],
+)
+def test_what_spreadsheets_write_is_read(tmp_path, content):
+    (tmp_path / "x.csv").write_text(content, encoding="utf-8-sig")
+    assert rows(tmp_path / "x.csv") == [sources.Row(1, "row-1", "Is it?", "No, not now.")]
+
+
+@pytest.mark.parametrize(
+    "row, reason",
+    [
+        ({"text": "a"}, "no field 'question' or 'answer', nor .* (it has: text)"),
+        ({"messages": [{"role": "user", "content": "a"}]}, "field 'messages' holds no question"),
+        ({"messages": "a"}, "field 'messages' holds no question"),
+    ],
+)
+def test_a_source_without_a_usable_row_says_why(tmp_path, row, reason):
+    path = write(tmp_path / "x.jsonl", [row])
+    with pytest.raises(EmoError, match=r"0 usable ones \(1 set aside\); row 1: ") as caught:
+        sources.select(Source(str(path)), 1, 0, seed=1)
+    told = str(caught.value)
+    assert all(part in told for part in reason.split(".*"))
+    assert sources.reasons(tuple(rows(path))).startswith("1 ")
+
+
+def test_a_torn_array_is_an_error_in_one_line(tmp_path):
+    (tmp_path / "x.json").write_text('[{"question": "a", "answer": "b"}, {"ques')
+    with pytest.raises(EmoError, match="x.json is no whole JSON array"):
+        rows(tmp_path / "x.json")
+
+
+# What no rewrite could pass the gates for
+
+
+@pytest.mark.parametrize(
+    "question, reason",
+    [
+        ("मुझे बुखार है, क्या करूँ?", "is not English"),
+        ("我发烧了，怎么办？", "is not English"),
+        ("Me duele la cabeza desde el lunes y no sé si es grave para mí.", "is not English"),
+        ("?!", "has no words"),
+        ("It itches.\x1b[0m", "holds U+001B"),
+        ("It itches.<|eot_id|>", "holds '<|eot_id|>'"),
+    ],
+)
+def test_rows_that_cannot_be_rewritten_are_set_aside_before_they_are_paid_for(
+    tmp_path, question, reason
+):
+    path = write(tmp_path / "x.jsonl", [{"question": question, "answer": "Keep it dry."}])
+    assert reason in reasons(path)[0] and "question" in reasons(path)[0]
+
+
+def test_leftovers_of_web_pages_are_cleaned(tmp_path):
+    stored = r"I&#39;m sure it doesn\xe2\x80\x99t itch&nbsp;much.<br>"
+    path = write(tmp_path / "x.jsonl", [{"question": stored, "answer": r"Keep \xff dry."}])
+    [row] = rows(path)
+    assert row.question.replace("\u00a0", " ") == "I'm sure it doesn’t itch much."
+    assert row.answer == r"Keep \xff dry."  # no bytes of a character
+
+
 # Streaming
 
 
