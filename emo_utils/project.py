@@ -35,8 +35,13 @@ class EmoError(Exception):
 
 
 def cache_dir() -> Path:
-    """Folder of fetched and converted weights: `EMO_CACHE`, or `~/.cache/emo-companion`."""
-    return Path(os.environ.get("EMO_CACHE") or "~/.cache/emo-companion").expanduser()
+    """Folder of fetched and converted weights: `EMO_CACHE`, or `~/.cache/emo-companion`; `.cache`
+    of the project where this user has no home folder.
+    """
+    try:
+        return Path(os.environ.get("EMO_CACHE") or "~/.cache/emo-companion").expanduser()
+    except RuntimeError:  # a container that runs as a user whom it does not know
+        return ROOT / ".cache" / "emo-companion"
 
 
 def results_dir(profile: str) -> Path:
@@ -191,6 +196,13 @@ def settings(path: Path, *needed: str) -> dict:
             f"it needs {', '.join(needed)}"
         )
     return found
+
+
+def service_address(endpoint: str) -> str:
+    """An endpoint as it is asked and stored: the given one, or that of OPENAI_BASE_URL, which
+    OpenAI's client follows by itself; empty for OpenAI's own.
+    """
+    return endpoint or os.environ.get("OPENAI_BASE_URL", "").strip()
 
 
 def is_local(endpoint: str) -> bool:

@@ -2,6 +2,7 @@
 README, workflows.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -193,3 +194,30 @@ def test_a_given_path_counts_from_where_the_user_stood(tmp_path, monkeypatch):
     assert str(project.given_path("nowhere/at all")) == "nowhere/at all"
     monkeypatch.setenv("HOME", str(tmp_path))
     assert project.given_path("~/here") == tmp_path / "here"
+
+
+# The machine of whoever runs it
+
+
+def test_without_a_home_folder_the_cache_is_in_the_project(monkeypatch):
+    def nobody(number):
+        raise KeyError(number)
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    for name in ("HOME", "EMO_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    assert project.cache_dir() == ROOT / ".cache" / "emo-companion"
+
+
+def test_a_terminal_that_lacks_a_character_shows_another(tmp_path):
+    code = (
+        "from emo import cli; from emo.cli.options import app; "
+        "app.command(name='speak')(lambda: print('one … two 大') or 0); "
+        "raise SystemExit(cli.main(['speak']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "latin-1", "PYTHONPATH": str(ROOT)},
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, b"one ? two ?"), done.stderr

@@ -17,6 +17,9 @@ __all__ = ["answering", "books", "main", "people", "rows", "runs", "upkeep"]
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point of `emo`; mistakes of the user end in one line, not in a traceback."""
+    # A terminal that cannot show a character shows another one in its place.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = given[:1] == ["--debug"]
     try:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from emo_utils.project import PROFILE_NAMES, EmoError
+from emo_utils.project import PROFILE_NAMES, EmoError, service_address
 
 app = App(
     name="emo",
@@ -48,12 +48,20 @@ Concurrency = Annotated[int, between(1, 1024), Parameter(help="requests under wa
 Temperature = Annotated[float, between(0, 2), Parameter(help="sampling temperature")]
 Seed = Annotated[int, between(0, 2**31 - 1)]
 Endpoint = Annotated[
-    str, Parameter(help="address ending in /v1 (default: OpenAI)", show_default=False)
+    str,
+    Parameter(
+        help="address ending in /v1 (default: that of OPENAI_BASE_URL, or OpenAI)",
+        show_default=False,
+    ),
 ]
 
 
 def check_server(model: str, endpoint: str) -> None:
-    """Raise EmoError where a model has no name, or an endpoint is no address."""
+    """Raise EmoError where a model has no name, or an endpoint is no address; say which address
+    comes from the environment.
+    """
+    if not endpoint and (endpoint := service_address("")):
+        print(f"endpoint: {endpoint} (OPENAI_BASE_URL)")
     if not model.strip() or not re.match(r"https?://[^\s/]+|$", endpoint):
         raise EmoError(
             f"--model {model!r} --endpoint {endpoint!r}: "

@@ -152,6 +152,7 @@ def ratings(
             + "\n"
             + agreed.round(2).to_string(index=False, na_rep="")
         )
-    write_atomic(folder / "ratings.csv", found.to_csv(index=False))
+    table = rating_kit.for_spreadsheets(found)
+    write_atomic(folder / "ratings.csv", table.to_csv(index=False))
     print(f"\nall ratings: {folder / 'ratings.csv'}")
     return 1 if left_out else 0

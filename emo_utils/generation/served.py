@@ -17,7 +17,15 @@ from emo_utils.data import training_rows
 from emo_utils.experiment.store import Store
 from emo_utils.generation import prompts
 from emo_utils.models import chat_replies, chat_requests
-from emo_utils.project import ROOT, EmoError, api_key, first_line, sha256_json, write_parquet
+from emo_utils.project import (
+    ROOT,
+    EmoError,
+    api_key,
+    first_line,
+    service_address,
+    sha256_json,
+    write_parquet,
+)
 
 FOLDER = ROOT / "results" / "adhoc" / "answers"
 AGAIN = 2.0  # seconds until a server that gave no reply is asked once more
@@ -37,9 +45,9 @@ PASSING = (
 class Settings:
     """How a server is asked.
 
-    endpoint: its address, ending in /v1 (empty: OpenAI). model: its name of the model. prompt: file
-    of prompt_texts that says the task. wait: seconds for which a server may give no reply at all,
-    restarts included, before the run ends.
+    endpoint: its address, ending in /v1 (empty: that of OPENAI_BASE_URL, or OpenAI's own). model:
+    its name of the model. prompt: file of prompt_texts that says the task. wait: seconds for which
+    a server may give no reply at all, restarts included, before the run ends.
     """
 
     model: str
@@ -51,6 +59,9 @@ class Settings:
     concurrency: int = 16
     timeout: float = 120.0
     wait: float = 600.0
+
+    def __post_init__(self):
+        object.__setattr__(self, "endpoint", service_address(self.endpoint))
 
 
 def write(name: str, settings: Settings, rows: list[dict], folder: Path = FOLDER) -> Path:

@@ -18,7 +18,7 @@ import openai
 
 from emo_utils.judging.decisions import Judge, Reader
 from emo_utils.models import chat_replies, chat_requests
-from emo_utils.project import EmoError, api_key, first_line
+from emo_utils.project import EmoError, api_key, first_line, service_address
 
 AT_ONCE = 8
 MALFORMED = (KeyError, IndexError, TypeError, ValueError, AttributeError)  # of a reply that is read
@@ -52,10 +52,10 @@ class Server(Reader):
 
     def __init__(self, name: str, address: str, store: Path | None = None):
         super().__init__(name, store)
-        self.address = address
+        self.address = service_address(address)
         self.api = openai.OpenAI(
-            base_url=address or None,
-            api_key=api_key(address, local=bool(address)),
+            base_url=self.address or None,
+            api_key=api_key(self.address, local=bool(self.address)),
             max_retries=8,
             timeout=120,
         )  # about 40 seconds, in which a server can start again

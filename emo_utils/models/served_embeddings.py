@@ -4,7 +4,7 @@ import numpy as np
 import openai
 
 from emo_utils.experiment.store import Store
-from emo_utils.project import EmoError, first_line, sha256_json
+from emo_utils.project import EmoError, first_line, service_address, sha256_json
 
 AT_ONCE = 64  # texts in a request
 
@@ -19,6 +19,7 @@ def embed(
     Raises EmoError, which names endpoint and model, where there are none.
     """
     texts = [text or " " for text in texts]
+    endpoint = service_address(endpoint)
     keys = {text: sha256_json([endpoint, model, text]) for text in dict.fromkeys(texts)}
     missing = [text for text in keys if store.get(keys[text]) is None]
     try:

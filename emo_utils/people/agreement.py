@@ -19,9 +19,7 @@ def against_judge(ratings: pd.DataFrame, judged: pd.DataFrame, seed: int = 42) -
     Raises EmoError for a score off the scale, or given twice.
     """
     cells = ["id", "system", "metric"]
-    judged = judged.astype(dict.fromkeys(cells, str)).assign(
-        value=pd.to_numeric(judged.value, errors="coerce")
-    )
+    judged = judged.astype(dict.fromkeys(cells, str)).assign(value=scores_of(judged))
     if (wrong := judged[(judged.value < 1) | (judged.value > 5)]).size:
         raise EmoError(
             f"the judge gives dialogue {wrong.id.iloc[0]!r} of {wrong.system.iloc[0]} "
@@ -63,6 +61,22 @@ def against_judge(ratings: pd.DataFrame, judged: pd.DataFrame, seed: int = 42) -
         rows,
         columns=["system", "metric", "measure", "value", "low", "high", "n", "unscored", "note"],
     )
+
+
+def scores_of(judged: pd.DataFrame) -> pd.Series:
+    """The column `value` as numbers, missing where it is empty; a comma may stand for the point.
+
+    Raises EmoError for what is no number.
+    """
+    told = judged.value.astype(str).str.strip()
+    empty = judged.value.isna() | told.str.lower().isin(("", "nan", "none", "na", "n/a"))
+    found = pd.to_numeric(told.str.replace(r"^(-?\d*),(\d+)$", r"\1.\2", regex=True), "coerce")
+    if (wrong := judged[found.isna() & ~empty]).size:
+        raise EmoError(
+            f"the score of {str(wrong.id.iloc[0])!r} of {wrong.system.iloc[0]} "
+            f"on {wrong.metric.iloc[0]} is {wrong.value.iloc[0]!r}, which is no number"
+        )
+    return found.mask(empty)
 
 
 def agreement(ratings: pd.DataFrame, seed: int = 42) -> pd.DataFrame:
@@ -171,7 +185,7 @@ def against_scores(ratings: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
             f"{twice.metric.iloc[0]} is given twice for the answer of {twice.system.iloc[0]} "
             f"to {twice.id.iloc[0]!r}"
         )
-    wide = scores.assign(value=pd.to_numeric(scores.value, errors="coerce")).pivot(
+    wide = scores.assign(value=scores_of(scores)).pivot(
         index=["metric", "id"], columns="system", values="value"
     )
     system, against = ratings.system.iloc[0], ratings.against.iloc[0]

@@ -89,8 +89,10 @@ def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
             "so the ratings mean something else; read them with the version that made them"
         )
     returned, left_out, remarks = [], [], []
-    for path in sorted((folder / "returned").glob("*.json")):
+    for path in sorted((folder / "returned").glob("[!.]*")):
         try:
+            if path.suffix.lower() != ".json":
+                raise EmoError("not a .json file, which is what a form saves")
             returned.append((path.name, _returned(path, key)))
         except EmoError as error:
             left_out.append(f"{path.name}: {error}")
@@ -141,6 +143,15 @@ def read_back(folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
             + ", ".join(f"{n} of {system}" for system, n in by_system.items())
         )
     return pd.DataFrame(rows, columns=_COLUMNS), left_out, remarks
+
+
+def for_spreadsheets(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `read_back` as a spreadsheet may open them: what a rater wrote is no formula."""
+
+    def harmless(cell):
+        return f"'{cell}" if isinstance(cell, str) and cell[:1] in {*"=+-@\t\r"} else cell
+
+    return rows.map(harmless)
 
 
 # For each kind of forms: the command that makes them, and the notebook that reads what comes back.

@@ -12,7 +12,15 @@ from tqdm import tqdm
 
 from emo_utils.experiment.store import Store
 from emo_utils.generation import prompts
-from emo_utils.project import EmoError, first_line, sha256_bytes, sha256_json, write_atomic
+from emo_utils.models import chat_replies, chat_requests
+from emo_utils.project import (
+    EmoError,
+    first_line,
+    service_address,
+    sha256_bytes,
+    sha256_json,
+    write_atomic,
+)
 from emo_utils.rewriting import gates, outcomes
 
 SHORTEST, LONGEST = 0.7, 1.4  # words of the plain answer over words of the technical one
@@ -77,10 +85,15 @@ def by_service(api: openai.OpenAI, model: str, endpoint: str) -> Callable[[list[
     It raises EmoError, which names endpoint and model, where there is no reply.
     """
 
+    wording = chat_requests.Wording()
+
     def ask(messages: list[dict]) -> str:
+        body = {"model": model, "messages": messages, "temperature": 0.7}
         try:
-            reply = api.chat.completions.create(model=model, messages=messages, temperature=0.7)
-            return reply.choices[0].message.content or ""
+            answer = wording.send(
+                body, lambda sent: api.post("/chat/completions", cast_to=dict, body=sent)
+            )
+            return chat_replies.read(answer).text
         except (openai.OpenAIError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise EmoError(
                 f"{endpoint or 'OpenAI'} did not answer for {model}: {first_line(error)}; "
@@ -136,6 +149,7 @@ def write(
     """What a service wrote for the questions of the rows: id, prompt, pair, and the reason against
     it, if any.
     """
+    endpoint = service_address(endpoint)
     ask, found = by_service(api, model, endpoint), []
     for row in tqdm(rows, desc="pairs", leave=False):
         pair, reason = written(row["prompt"], ask, fault_of, store, (endpoint, model))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field
 
 from emo_utils.generation import prompts
-from emo_utils.project import EmoError, sha256_bytes
+from emo_utils.project import EmoError, service_address, sha256_bytes
 from emo_utils.rewriting.sources import Task
 from emo_utils.rewriting.store import Reply
 
@@ -38,10 +38,10 @@ FORMATS = {
 class Settings:
     """How an endpoint is asked.
 
-    endpoint: its address, or `local` for a server on this machine whose port changes (then give
-    `run` a client). attempts: replies paid for at most for one row. timeout: seconds without a byte
-    before a request is sent again; deadline: seconds after which a row is left for later, with all
-    repetitions.
+    endpoint: its address (empty: that of OPENAI_BASE_URL, or OpenAI's own), or `local` for a server
+    on this machine whose port changes (then give `run` a client). attempts: replies paid for at
+    most for one row. timeout: seconds without a byte before a request is sent again; deadline:
+    seconds after which a row is left for later, with all repetitions.
     """
 
     model: str
@@ -56,6 +56,7 @@ class Settings:
     structured: bool = True  # ask for the schema (servers that do not know it ignore it)
 
     def __post_init__(self):
+        object.__setattr__(self, "endpoint", service_address(self.endpoint))
         if min(self.attempts, self.concurrency) < 1:
             raise EmoError(
                 f"attempts ({self.attempts}) and concurrency ({self.concurrency}) are 1 or more"

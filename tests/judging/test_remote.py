@@ -341,6 +341,15 @@ def test_openais_own_api_needs_a_key():
         remote.reader("gpt-6-luna", "float32", endpoint="decisions")
 
 
+def test_the_address_of_the_environment_is_asked_and_named(start, monkeypatch):
+    local = start(lambda path, body: (200, completion("1")))
+    monkeypatch.setenv("OPENAI_BASE_URL", local.address)
+    reader = remote.reader("m", "float32", endpoint="chat")
+    reader.decide(["one"], {"warm": QUESTIONS["warm"]})
+    assert len(local.asked) == 1
+    assert local.address in reader.identity and local.address in reader.signature
+
+
 def test_no_endpoint_is_this_process(tiny):
     assert isinstance(remote.reader("tiny-llama", "float32"), Judge)
 

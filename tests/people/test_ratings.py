@@ -544,6 +544,42 @@ def test_the_commands_from_dialogues_to_agreement(tmp_path, capsys):
     assert cli.main(["ratings", str(kit)]) == 1 and "left out: z.json" in capsys.readouterr().out
 
 
+def test_returned_files_of_another_name_are_taken_or_named(folder):
+    give_back(folder, "g001r1", "x")
+    [saved] = (folder / "returned").glob("*.json")
+    saved.rename(saved.with_suffix(".JSON"))
+    (folder / "returned" / "scores.csv").write_text("id;value\n")
+    (folder / "returned" / ".DS_Store").write_text("")
+    rows, left_out, _ = rating_kit.read_back(folder)
+    assert len(rows) and left_out == ["scores.csv: not a .json file, which is what a form saves"]
+
+
+def test_what_a_rater_wrote_is_no_formula_in_the_table(folder, capsys):
+    give_back(folder, "g001r1", "=1+1")
+    assert cli.main(["ratings", str(folder)]) == 0
+    table = pd.read_csv(folder / "ratings.csv")
+    assert set(table.rater) == {"'=1+1"}
+
+
+def test_a_decimal_comma_of_a_judge_is_read_and_what_is_no_number_named(folder, capsys):
+    give_back(folder, "g001r1", "x")
+    rated, _, _ = rating_kit.read_back(folder)
+    cells = rated[["id", "system", "metric"]].drop_duplicates()
+    table = cells.assign(value="3,5")
+    table.iloc[0, 3] = "2.5"
+    table.iloc[1, 3] = ""
+    [first] = agreement.scores_of(table)[:1]
+    assert first == 2.5 and np.isnan(agreement.scores_of(table).iloc[1])
+    assert set(agreement.scores_of(table)[2:]) == {3.5}
+    judge = folder / "judge.csv"
+    table.to_csv(judge, index=False, sep=";", encoding="utf-8-sig")
+    assert cli.main(["ratings", str(folder), "--judge", str(judge)]) == 0
+    table.iloc[2, 3] = "good"
+    table.to_csv(judge, index=False)
+    assert cli.main(["ratings", str(folder), "--judge", str(judge)]) == 2
+    assert "is 'good', which is no number" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "name, content, what",
     [

@@ -1479,6 +1479,15 @@ def test_a_plan_asks_nothing(command, calm, tmp_path):
     assert len(log_lines(calm[1])) == before and not (tmp_path / "out" / "er.jsonl").exists()
 
 
+def test_the_address_of_the_environment_is_asked_and_stored(calm, command, monkeypatch, store):
+    monkeypatch.setenv("OPENAI_BASE_URL", calm[0])
+    code, out, _ = command("--er", 3, endpoint="")
+    assert code == 0 and f"endpoint: {calm[0]} (OPENAI_BASE_URL)" in out and "3 kept" in out
+    assert requests.key(ER, Settings("m")) == requests.key(ER, Settings("m", calm[0]))
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    assert requests.key(ER, Settings("m")) != requests.key(ER, Settings("m", calm[0]))
+
+
 def test_a_plan_needs_no_key(command):
     code, out, _ = command("--er", 30, "--plan", "--model", "gpt-4o-mini", endpoint="")
     assert code == 0 and "US dollars" in out
