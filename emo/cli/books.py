@@ -29,7 +29,7 @@ def book(
         print(f"everything is up to date ({profile} profile): {page}")
         return 0
     plan(profile=profile, cores=cores)
-    return _snakemake(["book"], profile, cores, cluster)
+    return _snakemake([], profile, cores, cluster)
 
 
 @app.command
@@ -134,8 +134,7 @@ def make(
     if not names:
         raise EmoError("say which runs: emo make 03_dpo.eqsr-dpo, or a system such as eqsr-dpo")
     wanted = [steps.making(name).run for name in names]
-    variants = tuple(run for run in wanted if "@" in run)
-    return _snakemake([_stamp(run, profile) for run in wanted], profile, cores, cluster, variants)
+    return _snakemake(wanted, profile, cores, cluster)
 
 
 @app.command
@@ -178,7 +177,7 @@ def sweep(
         f"sweep {name} ({profile} profile): {len(variants)} variants, {len(to_train)} to train",
         flush=True,
     )
-    _snakemake([_stamp(run, profile) for run in variants], profile, cores, cluster, tuple(variants))
+    _snakemake(list(variants), profile, cores, cluster)
     for variant in variants if keep else ():
         about = results.variant_provenance(profile, variant)
         provenance.refuse_changed_tree(about, f"{variant}, made before, is not kept")
@@ -285,14 +284,14 @@ def _offline(profile: str) -> str:
     return "0" if profile == "paper" else "1"
 
 
-def _snakemake(
-    targets: list[str], profile: str, cores: int, cluster, variants: tuple[str, ...] = ()
-) -> int:
-    """Run the graph, here or on a cluster."""
-    due.prepare(profile, variants)
+def _snakemake(runs: list[str], profile: str, cores: int, cluster) -> int:
+    """Make runs and what they need, here or on a cluster; without runs the whole book."""
+    due.prepare(profile, tuple(run for run in runs if "@" in run))
+    targets = [_stamp(run, profile) for run in runs] or ["book"]
     command = clusters.command(profile, cores, cluster, targets)
     environment = os.environ | KEEP_MEMORY | {"PYTHONWARNINGS": "ignore"}
-    if cluster:
+    # A process that forks kernels imports for all of them: for one it would only take longer.
+    if cluster or len(due.to_make(runs, profile)) < 2:
         done = subprocess.run(command, cwd=ROOT, env=environment)
     else:
         from emo import warm

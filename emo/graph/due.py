@@ -80,6 +80,23 @@ def prepare(profile: str, variants: tuple[str, ...] = ()) -> None:
             stamp.unlink()
 
 
+def to_make(runs: list[str], profile: str) -> set[str]:
+    """Of some runs and what they need (without runs: of the whole book) those that are not up to
+    date, and those that read what such a run writes.
+    """
+    found: dict[str, bool] = {}
+
+    def is_due(run: str) -> bool:
+        if run not in found:
+            before = [is_due(name) for name in steps.step(run).needs]
+            found[run] = any(before) or bool(why(run, profile))
+        return found[run]
+
+    for run in runs or [s.run for s in steps.steps(profile)]:
+        is_due(run)
+    return {run for run, due in found.items() if due}
+
+
 def longest_chain(s: steps.Step) -> int:
     """Seconds from the start of a step to the end of the last that waits for it:
     what has the longest chain before it goes first.
