@@ -69,6 +69,13 @@ class Run:
         return "@" in self.name
 
     @property
+    def divided(self) -> bool:
+        """Whether this is one of the several processes of a training, each of which runs the cells
+        before it again: what is asked of a service is asked before, once.
+        """
+        return "EMO_VALUES" in os.environ
+
+    @property
     def records(self) -> list[Record]:
         """The records so far, in the order in which they were first added."""
         return list(self._records.values())

@@ -48,3 +48,22 @@ def cost(plain, small, tokenizer, answered: list[tuple[list[dict], str]]) -> pd.
             }
         )
     return pd.DataFrame(rows, columns=["nats_plain", "nats_nf4", "nats_more", "kl"])
+
+
+def add_records(run, costs: pd.DataFrame, system: str, weights: str, dtype: str) -> None:
+    """Record the means of `cost` over the answers that were read (table `ebd.quantization`).
+
+    weights: their registered name; dtype: the number format of the unquantized ones.
+    """
+    for metric in costs:
+        run.add_mean(
+            costs[metric],
+            table="ebd.quantization",
+            system=system,
+            metric=metric,
+            kind="difference" if metric == "nats_more" else "mean",
+            scorer="log-probabilities",
+            signature=f"{weights}, untuned, {dtype} against NF4 with products in bf16; "
+            "mean over preferred answers of test questions, per token",
+            unit="them",
+        )

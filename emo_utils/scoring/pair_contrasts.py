@@ -2,7 +2,11 @@
 numbers, and how close they are in meaning.
 """
 
+import numpy as np
 import pandas as pd
+
+from emo_utils.models import embeddings
+from emo_utils.scoring import facts, readability
 
 OF_PAIRS = "share of pairs; equal ones count one half"
 # How each contrast is computed; `{encoder}` is the name of the weights behind the cosines.
@@ -28,6 +32,38 @@ SHARES = (
     "preferred has the lower grade",
     "same numbers",
 )
+
+
+def measured(pairs: list[dict], encoder) -> pd.DataFrame:
+    """The contrasts of SIGNATURES, a row a pair and a column a contrast; a grade is missing where a
+    text is not English.
+
+    pairs: with chosen and rejected. encoder: of `embeddings.load`.
+    """
+    chosen, rejected = (
+        readability.measured(pair[side] for pair in pairs) for side in ("chosen", "rejected")
+    )
+    first, second = (
+        embeddings.embed(encoder, [pair[side] for pair in pairs]) for side in ("chosen", "rejected")
+    )
+    less = preferred_has_less
+    return pd.DataFrame(
+        {
+            "preferred has fewer words": less(chosen.words, rejected.words),
+            "preferred has shorter words": less(chosen.letters_a_word, rejected.letters_a_word),
+            "preferred has the lower grade": less(chosen.grade, rejected.grade),
+            "same numbers": [
+                float(facts.numbers(pair["chosen"]) == facts.numbers(pair["rejected"]))
+                for pair in pairs
+            ],
+            "words, chosen": chosen.words,
+            "grade, chosen": chosen.grade,
+            "words, rejected": rejected.words,
+            "grade, rejected": rejected.grade,
+            "cosine": (first * second).sum(axis=1),
+            "cosine with another pair's": (first * np.roll(second, 1, axis=0)).sum(axis=1),
+        }
+    )
 
 
 def preferred_has_less(chosen: pd.Series, rejected: pd.Series) -> pd.Series:

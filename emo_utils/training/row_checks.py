@@ -119,3 +119,33 @@ def check_tokens(row: dict, tokenizer) -> None:
         f"which ends in {tokenizer.decode(prompt[-4:])!r}; "
         f"a loss on the {len(whole) - len(prompt)} of its answer, {tokenizer.eos_token} included"
     )
+
+
+def check_labels(
+    labels: list[bool],
+    batch_size: int,
+    desirable_weight: float,
+    undesirable_weight: float,
+    limit: float = 0.95,
+) -> None:
+    """Say how the labels of KTO's answers lie in the batches, and raise EmoError where less than
+    the share `limit` of these has both, or where the last has one answer: KTO estimates its KL term
+    from the answers beside each other in a batch.
+
+    labels: True for a desirable answer, in the order of training; batch_size: of one process.
+    """
+    batches = [labels[i : i + batch_size] for i in range(0, len(labels), batch_size)]
+    both = sum(len(set(batch)) == 2 for batch in batches) / len(batches)
+    desirable, undesirable = sum(labels), len(labels) - sum(labels)
+    print(
+        f"{desirable} desirable, {undesirable} undesirable; "
+        f"both labels in {both:.0%} of {len(batches)} batches; last batch of {len(batches[-1])}"
+    )
+    if both < limit or len(batches[-1]) < 2:
+        raise EmoError(
+            f"both labels stand in {both:.0%} of the batches (at least {limit:.0%} must have them) "
+            f"and the last batch has {len(batches[-1])} (at least 2): choose other train_rows, or "
+            "a batch_size and processes that divide it"
+        )
+    ratio = desirable_weight * desirable / (undesirable_weight * undesirable)
+    print(f"weighted ratio of the labels: {ratio:.2f}, recommended 1 to 1.33")

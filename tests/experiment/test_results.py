@@ -434,6 +434,17 @@ def test_the_values_are_put_into_the_notebook(home):
     )
 
 
+def test_one_of_several_processes_of_a_training_knows_it(home, monkeypatch, capsys):
+    alone = start("03_dpo", profile="smoke")
+    capsys.readouterr()
+    monkeypatch.setenv("EMO_VALUES", json.dumps(alone.values))
+    other = runs.start("03_dpo", {})
+    assert not capsys.readouterr().out and other.values == alone.values
+    assert other.divided
+    monkeypatch.delenv("EMO_VALUES")
+    assert not alone.divided
+
+
 def test_a_typo_stops_before_anything_is_written(home):
     with pytest.raises(ParameterError, match="did you mean 'beta'"):
         start("03_dpo", betta=0.5)

@@ -1,8 +1,10 @@
 """What four bits cost, against transformers' own loss and torch's own divergence."""
 
+import pandas as pd
 import pytest
 import torch
 
+from emo_utils.experiment import runs
 from emo_utils.models import four_bits, loading
 
 ANSWERED = [
@@ -54,3 +56,14 @@ def test_the_same_weights_cost_nothing(models):
     found = four_bits.cost(plain, plain, tokenizer, ANSWERED)
     assert (found.nats_more == 0).all() and (found.kl == 0).all()
     assert list(four_bits.cost(plain, plain, tokenizer, [])) == list(found)
+
+
+def test_costs_are_recorded_as_means_over_answers():
+    run = runs.Run("10_empathy_by_design", {"profile": "smoke", "seed": 42}, {})
+    costs = pd.DataFrame({"nats_plain": [1.0, 2.0], "nats_more": [0.25, 0.5]})
+    four_bits.add_records(run, costs, "ebd-base", "tiny-llama", "float32")
+    plain, more = run.records
+    assert (plain.metric, plain.value, plain.kind, plain.n) == ("nats_plain", 1.5, "mean", 2)
+    assert (more.metric, more.value, more.kind) == ("nats_more", 0.375, "difference")
+    assert (plain.table, plain.system) == ("ebd.quantization", "ebd-base")
+    assert plain.signature.startswith("tiny-llama, untuned, float32 against NF4")

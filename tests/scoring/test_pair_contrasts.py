@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from emo_utils.experiment import runs
+from emo_utils.models import embeddings
 from emo_utils.scoring import pair_contrasts
 from emo_utils.stats import intervals
 
@@ -14,6 +15,28 @@ def test_ties_count_half_and_what_was_not_measured_counts_nothing():
         pd.Series([1.0, 3.0, 2.0, np.nan, 2.0]), pd.Series([2.0, 1.0, 2.0, 5.0, np.nan])
     )
     assert found.tolist()[:3] == [1.0, 0.0, 0.5] and found[3:].isna().all()
+
+
+def test_every_contrast_is_measured_by_pair(monkeypatch):
+    """Embeddings by rule: one place for texts about walks, another for the rest."""
+    vectors = lambda _, texts: np.array(
+        [[float("walk" in t), float("walk" not in t)] for t in texts]
+    )
+    monkeypatch.setattr(embeddings, "embed", vectors)
+    pairs = [
+        {"chosen": "Take 2 short walks.", "rejected": "Ambulation: walk 2 times each day."},
+        {"chosen": "Please do rest.", "rejected": "Sleep."},
+    ]
+    contrasts = pair_contrasts.measured(pairs, encoder=None)
+    assert set(contrasts) == set(pair_contrasts.SIGNATURES)
+    assert contrasts["preferred has fewer words"].tolist() == [1.0, 0.0]
+    assert contrasts["words, chosen"].tolist() == [4, 3]
+    assert contrasts["same numbers"].tolist() == [1.0, 1.0]
+    assert contrasts["preferred has the lower grade"].tolist()[0] == 1.0
+    assert contrasts["cosine"].tolist() == [1.0, 1.0]
+    assert contrasts["cosine with another pair's"].tolist() == [0.0, 0.0]
+    pairs[0]["chosen"] = "Take 3 short walks."
+    assert pair_contrasts.measured(pairs, None)["same numbers"].tolist() == [0.0, 1.0]
 
 
 @pytest.fixture
