@@ -2,7 +2,7 @@
 
 import pytest
 
-from emo_utils.data import emplifai, emplifai_records
+from emo_utils.data import emplifai, emplifai_counts
 from emo_utils.experiment import runs
 from emo_utils.stats import intervals
 
@@ -19,7 +19,7 @@ def run():
 
 def test_every_emotion_has_its_situations_and_dialogues(run):
     rows = [dialogue(1, "朝"), dialogue(2, "朝"), dialogue(3, "夜"), dialogue(4, "昼", "fear")]
-    emplifai_records.add_balance(run, emplifai.balance(rows), len(rows), "a file")
+    emplifai_counts.add_balance(run, emplifai.balance(rows), len(rows), "a file")
     counts = {(r.group, r.metric): r.value for r in run.records}
     assert len(counts) == 2 * 28 and sum(counts.values()) == 4 + 3
     assert counts["emotion=joy", "situations"] == 2 and counts["emotion=joy", "dialogues"] == 3
@@ -31,7 +31,7 @@ def test_every_emotion_has_its_situations_and_dialogues(run):
 
 def test_a_row_counts_once_for_each_of_its_problems(run):
     rows = [dialogue(1, ""), dialogue(2, ""), dialogue(3, "夜", "no emotion")]
-    emplifai_records.add_findings(run, emplifai.findings(rows), len(rows))
+    emplifai_counts.add_findings(run, emplifai.findings(rows), len(rows))
     assert {r.group: r.value for r in run.records} == {"no situation": 2, "wrong label": 1}
     assert {(r.table, r.n) for r in run.records} == {("emplifai.data", 3)}
 
@@ -40,7 +40,7 @@ def test_lengths_are_means_whose_intervals_are_over_situations(run):
     """Twelve situations, the dialogues of one beside each other; one row had no four turns."""
     rows = [dialogue(n, f"場面{n % 12}", turn="お" * (n % 5)) for n in range(10, 34)]
     lengths = emplifai.turn_lengths(rows)
-    emplifai_records.add_turn_lengths(run, lengths, len(rows) + 1)
+    emplifai_counts.add_turn_lengths(run, lengths, len(rows) + 1)
     records = {r.group: r for r in run.records}
     assert list(records) == ["patient 1", "supporter 1", "patient 2", "supporter 2", "dialogue"]
     first = records["patient 1"]
