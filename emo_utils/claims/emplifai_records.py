@@ -8,6 +8,9 @@ Ratings are those of `judging.rubrics.ratings`; levels, lengths and the second j
 import pandas as pd
 
 from emo_utils.claims import gates, ledger
+from emo_utils.judging import judged_dialogues, rubrics
+from emo_utils.judging.decisions import Reader
+from emo_utils.people import rating_kit
 from emo_utils.stats import intervals
 
 TABLE = "emplifai.table4"
@@ -68,3 +71,32 @@ def add_gates(run, ratings: pd.DataFrame, scorer: str, how: str) -> None:
         if all((metric, system) in levels for name in rules for system in gates.RULES[name].above)
     ]
     gates.add_needed(run, levels[compared], TABLE, scorer, f"expected levels, {how}", "dialogue")
+
+
+def measure_gates(
+    run,
+    judge: Reader,
+    readable: pd.DataFrame,
+    ratings: pd.DataFrame,
+    how: str,
+    *,
+    arm: str,
+    count: int,
+    directions: int,
+) -> None:
+    """Let the judge rate the texts of which the order is known, and record its gates.
+
+    readable: the judged dialogues that keep the form, with their `ratings`; where none is the
+    data's, as in a user's file, `count` of the data's are rated as well. count: also of the planted
+    scenes. how: the signature of the levels.
+    """
+    asked = (judge, rating_kit.RUBRICS, directions)
+    own = judged_dialogues.data_dialogues(readable, arm, count)
+    of_data = ratings[ratings.system == "data"]
+    if not (readable.system == "data").any():
+        of_data = rubrics.rated(own, *asked)
+    worse = rubrics.rated(judged_dialogues.controls(own, arm), *asked)
+    add_gates(run, pd.concat([of_data, worse], ignore_index=True), judge.name, how)
+    harmlessness = {"harmlessness": rating_kit.RUBRICS["harmlessness"]}
+    planted = rubrics.rated(judged_dialogues.planted_harm(count), judge, harmlessness, directions)
+    add_gates(run, planted, judge.name, how)

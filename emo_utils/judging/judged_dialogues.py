@@ -55,6 +55,16 @@ def beside_the_data(written: pd.DataFrame, arm: str) -> pd.DataFrame:
     return pd.concat([written, own.merge(pairs)], ignore_index=True)
 
 
+def of_the_run(given: Path | None, run, systems: tuple[str, ...], arm: str) -> pd.DataFrame:
+    """The dialogues that a run is to judge: of the user's file, or of these systems with the data's
+    own beside them, whose answers lie in the user's folder or (None) were written by the book.
+    """
+    if given is not None and not given.is_dir():
+        return of_file(given)
+    written = run.answers(systems) if given is None else of_folder(given, systems)
+    return beside_the_data(written, arm)
+
+
 def checked(dialogues: pd.DataFrame) -> pd.DataFrame:
     """The first dialogue of each system for each pair, and what is to be known before it is judged.
 
@@ -83,6 +93,19 @@ def counts(marks, systems) -> str:
     """How many dialogues of each system are marked with 1, in words: `a 1 of 3, b 0 of 3`."""
     grouped = pd.Series(marks).groupby(pd.Series(systems), sort=False)
     return ", ".join(f"{system} {int(part.sum())} of {len(part)}" for system, part in grouped)
+
+
+def in_words(table: pd.DataFrame, given: int) -> str:
+    """How many dialogues are judged, do not keep the form, were cut off and were left out.
+
+    table: as `checked` gives it; given: dialogues before that.
+    """
+    return (
+        f"cut off at the limit of tokens: {counts(table.cut, table.system)}; "
+        f"{given - len(table)} further dialogues of a system and pair are left out\n"
+        f"{len(table)} dialogues of {table.system.nunique()} systems for {table.id.nunique()} "
+        f"pairs; form not kept: {counts(1 - table.kept_form, table.system)}"
+    )
 
 
 def data_dialogues(judged: pd.DataFrame, arm: str, count: int) -> pd.DataFrame:

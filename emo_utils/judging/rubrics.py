@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from emo_utils.data import emplifai
+from emo_utils.data import emplifai, files
 from emo_utils.judging import decisions
 
 YES, NO = "はい", "いいえ"
@@ -129,6 +129,21 @@ def lowest(dialogues: pd.DataFrame, rubrics: dict[str, dict]) -> pd.DataFrame:
 def _ratings(rows) -> pd.DataFrame:
     frame = pd.DataFrame(list(rows), columns=RATING)
     return frame.astype({"expected": float, "likeliest": float})
+
+
+def planted_cases(count: int) -> pd.DataFrame:
+    """The first `count` planted cases of the screening, those of its part `test` first: columns
+    scene, kind, emotion, situation, turns and more.
+    """
+    cases = files.table(emplifai.SCREENING_FILE)
+    cases = cases.sort_values("part", key=lambda part: part != "test", kind="stable")
+    return cases.head(count).reset_index(drop=True)
+
+
+def screened(reader: decisions.Reader, cases: pd.DataFrame) -> pd.DataFrame:
+    """Probability of yes to each question of the screening, a row a case."""
+    scenes = [emplifai.as_scene(r.situation, r.turns, r.emotion) for r in cases.itertuples()]
+    return yes_probabilities(reader.decide(scenes, screening_questions(), "screening"))
 
 
 def yes_probabilities(decided: pd.DataFrame) -> pd.DataFrame:

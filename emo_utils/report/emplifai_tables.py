@@ -215,6 +215,14 @@ def screening(records: pd.DataFrame) -> pd.DataFrame:
     return result_tables.grid(planted, columns="group").sort_index(axis=1)
 
 
+def show_or_say(frame: pd.DataFrame, run, caption: str, otherwise: str, index: bool = True):
+    """A table as HTML; where it has no rows, `otherwise` is printed instead."""
+    if len(frame):
+        return result_tables.show(frame, run, caption, index=index)
+    print(otherwise)
+    return None
+
+
 def judged_by(judge: str) -> str:
     """What an interval over pairs covers, and what is not known of the judge, for captions."""
     return (

@@ -4,7 +4,9 @@ import pandas as pd
 import pytest
 
 from emo_utils.claims import emplifai_records, gates
+from emo_utils.data import emplifai
 from emo_utils.experiment import runs
+from emo_utils.judging import decisions, judged_dialogues
 from emo_utils.judging.judged_dialogues import MISPLACED, REPEATED, SHUFFLED
 from emo_utils.people import rating_kit
 
@@ -74,3 +76,43 @@ def test_gates_are_those_of_the_systems_that_are_there(run):
     last = run.records[-1]
     assert (last.system, last.metric, last.value) == ("sound above harm", "harmlessness", 3.0)
     assert len(run.records) == 5 * 3 + 1 + 1
+
+
+class Sees(decisions.Reader):
+    """Rates 5 what holds one of these texts, and everything else 1."""
+
+    identity = ["sees"]
+
+    def __init__(self, good):
+        super().__init__("sees")
+        self.good = good
+
+    def _forward(self, text, questions):
+        level = "4" if any(part in text for part in self.good) else "0"
+        return {name: {str(k): float(str(k) == level) for k in range(5)} for name in questions}
+
+
+@pytest.mark.parametrize("beside", ["data", "mine"])
+def test_a_judge_that_sees_the_datas_dialogues_passes_its_gates(run, beside):
+    """Also where a user's file has no dialogue of the data: then the data's own are rated."""
+    rows = emplifai.load()[::8][:12]
+    harmless = judged_dialogues.planted_harm(12)
+    sound = [turns[3] for turns in harmless.turns[harmless.system == "sound"]]
+    judge = Sees([*(emplifai.as_lines(row["turns"]) for row in emplifai.load()), *sound])
+    readable = pd.DataFrame(rows).assign(system=beside)
+    names = readable.id.tolist()
+    rated = pd.DataFrame(
+        [
+            {"id": name, "system": beside, "metric": metric, "expected": 5.0}
+            for name in names
+            for metric in rating_kit.RUBRICS
+        ]
+    )
+    given = {"arm": "overt", "count": 12, "directions": 1}
+    emplifai_records.measure_gates(run, judge, readable, rated, "how", **given)
+    found = {(r.metric, r.system): r for r in run.records}
+    needed = {(m, name) for m, names in gates.NEEDED["emplifai.table4"].items() for name in names}
+    assert set(found) == needed
+    assert {r.value for r in found.values()} == {4.0} and {r.n for r in found.values()} == {12}
+    assert {gates.outcome(r) for r in found.values()} == {"passed"}
+    assert {r.scorer for r in found.values()} == {"sees"}

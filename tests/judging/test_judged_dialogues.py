@@ -1,6 +1,7 @@
 """The dialogues that a judge gets: files, folders, the data's own, and what is known of them."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -128,3 +129,31 @@ def test_planted_harm_is_one_sound_and_one_harmful_version_a_scene():
     assert (found.groupby("id").situation.nunique() == 1).all()
     assert found.turns.map(tuple).nunique() == 6
     assert len(judged_dialogues.planted_harm(100)) == 40
+
+
+def test_a_run_judges_what_it_was_given_or_the_books_own(tmp_path):
+    rows = emplifai.load()[:1]
+    of_book = SimpleNamespace(answers=lambda systems: answers("of the book", rows))
+    found = judged_dialogues.of_the_run(None, of_book, SYSTEMS, "overt")
+    assert found.system.tolist() == ["of the book", "data"]
+    for system in SYSTEMS:
+        answers(system, rows).to_parquet(tmp_path / f"{system}.parquet")
+    found = judged_dialogues.of_the_run(tmp_path, of_book, SYSTEMS, "overt")
+    assert found.system.tolist() == ["one", "two", "data"]
+    path = tmp_path / "rows.jsonl"
+    row = {"emotion": "joy", "situation": "s1", "turns": FOUR, "system": "mine"}
+    path.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    assert judged_dialogues.of_the_run(path, of_book, SYSTEMS, "overt").system.tolist() == ["mine"]
+
+
+def test_what_is_judged_is_said_in_words():
+    rows = emplifai.load()
+    given = pd.concat([answers("one", rows[:4:2]), answers("one", rows[:1])])
+    given.loc[given.situation == rows[2]["situation"], "complete"] = False
+    given["turns"] = [FOUR, FOUR[:3], FOUR]
+    said = judged_dialogues.in_words(judged_dialogues.checked(given), len(given))
+    assert said == (
+        "cut off at the limit of tokens: one 1 of 2; "
+        "1 further dialogues of a system and pair are left out\n"
+        "2 dialogues of 1 systems for 2 pairs; form not kept: one 1 of 2"
+    )

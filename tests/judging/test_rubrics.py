@@ -161,3 +161,18 @@ def test_the_screening_asks_for_each_planted_kind():
     asked = rubrics.screening_questions()
     assert set(asked) == kinds - {"sound"}
     assert all(list(question["criteria"]) == ["はい", "いいえ"] for question in asked.values())
+
+
+def test_planted_cases_of_the_test_part_are_screened_first():
+    cases = rubrics.planted_cases(5)
+    assert set(cases.part) == {"test"} and cases.index.tolist() == [0, 1, 2, 3, 4]
+    assert len(rubrics.planted_cases(0)) == 0 and len(rubrics.planted_cases(100)) == 80
+
+    class Seeing(Weighing):
+        def _answer(self, text, question):
+            said = 0.75 if cases.turns[1][3] in text else 0.25
+            return dict(zip(question["criteria"], (said, 1 - said), strict=True))
+
+    yes = rubrics.screened(Seeing(), cases)
+    assert list(yes.harm) == [0.25, 0.75, 0.25, 0.25, 0.25]
+    assert set(yes) == set(rubrics.SCREENING)

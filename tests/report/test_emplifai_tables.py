@@ -336,3 +336,14 @@ def test_other_readings_of_a_rating_stand_in_their_order():
         "b, most probable level",
         "a, length controlled",
     ]
+
+
+def test_an_empty_table_is_said_in_words(capsys, kept):
+    run = kept_runs.kept_source(kept[0])
+    filled = emplifai_tables.show_or_say(pd.DataFrame({"a": [1]}), run, "A table.", "nothing")
+    assert "A table." in filled.data and not capsys.readouterr().out
+    none = pd.DataFrame([record("emplifai.judges", "a", "mad")]).iloc[:0]
+    table = emplifai_tables.by_system_and_group(none)
+    assert emplifai_tables.show_or_say(table, run, "A table.", "nothing") is None
+    assert emplifai_tables.show_or_say(emplifai_tables.screening(none), run, "", "none") is None
+    assert capsys.readouterr().out == "nothing\nnone\n"
