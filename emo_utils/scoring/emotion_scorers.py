@@ -5,6 +5,7 @@ second of another kind for some of the answers. What each of them computes is in
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from emo_utils.judging import remote
@@ -93,8 +94,8 @@ def with_scores(answers: pd.DataFrame, scored: Scored) -> pd.DataFrame:
 
     answers: one row an answer, in the order of the texts that were scored.
     """
-    said = answers.answer.str.strip().ne("").to_numpy()
-    scores = scored.scores.where(said[:, None])
+    scores = scored.scores.astype(float)
+    scores[answers.answer.str.strip().eq("").to_numpy()] = np.nan
     table = answers[["id", "emotion", "system"]].reset_index(drop=True).join(scores)
     if lost := [name for name, part in table.groupby("system") if part["mean"].isna().all()]:
         raise EmoError(

@@ -110,6 +110,12 @@ def test_scores_stand_beside_their_answers():
     assert table["mean"].tolist() == pytest.approx(FIRST.scores["mean"].tolist(), nan_ok=True)
 
 
+def test_an_empty_answer_is_unscored_and_not_cold():
+    answers = ANSWERS.assign(answer=["a", " \n", *"cdef"])
+    table = emotion_scorers.with_scores(answers, FIRST)
+    assert table[["mean", "max"]].iloc[1].isna().all() and table["mean"].isna().sum() == 2
+
+
 def test_a_system_without_any_score_stops_the_chapter():
     lost = Scored("contrast", table_of(0.1, 0.2, 0.3, *[math.nan] * 3), "encoder", "by contrast")
     with pytest.raises(EmoError, match="encoder could score no answer of eqsr-dpo: are they empty"):

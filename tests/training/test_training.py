@@ -22,6 +22,7 @@ import torch
 from played import START, as_a_step, home_in, play
 from transformers import TrainerCallback
 
+from emo import cli
 from emo.graph import steps
 from emo_utils import project
 from emo_utils.data import dialogues, files, training_rows
@@ -518,6 +519,37 @@ def test_a_template_that_teaches_something_else_is_refused(tiny, example, templa
     with pytest.raises(EmoError, match=f"cannot be trained on: .*{says}") as error:
         row_checks.check_tokens(example, tokenizer)
     assert "\n" not in str(error.value)
+
+
+def test_a_question_that_leaves_no_token_for_its_answer_is_named_before_training(tiny):
+    """TRL drops such a row; one of many is under the limit of too long ones."""
+    tokenizer = loading.load("tiny-llama")[1]
+    rows = dialogues.load("eqsr", 30)
+    rows[7] = rows[7] | {"emotional_question": "Why does it hurt " + "so much " * 400 + "?"}
+    made = (
+        training_rows.sft_rows(rows, "Be a doctor."),
+        training_rows.dpo_rows(rows, "Be a doctor."),
+        training_rows.kto_rows(rows, "Be a doctor.", 1, 4),
+    )
+    for examples in made:
+        with pytest.raises(EmoError, match="'Why does it hurt so much.*raise|set -p") as error:
+            row_checks.check_lengths(examples, tokenizer, 700)
+        assert "\n" not in str(error.value) and "-p max_length above" in str(error.value)
+        assert row_checks.check_lengths(examples, tokenizer, 100_000).too_long.sum() == 0
+    names = [row["id"] for row in rows]
+    with pytest.raises(EmoError, match=rf"for its answer: {names[7]} \(\d+\);"):
+        row_checks.check_questions(made[0], tokenizer, 700, names)
+
+
+def test_the_command_names_the_row_whose_question_is_too_long(tiny, tmp_path, capsys):
+    rows = dialogues.load("eqsr", 4)
+    rows[2] = rows[2] | {"emotional_question": "Why does it hurt " + "so much " * 900 + "?"}
+    path = tmp_path / "mine.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ["check-rows", str(path), "--profile", "smoke"]
+    assert cli.main([*command, "-p", "max_length", "500"]) == 2
+    assert f"row 3, '{rows[2]['id']}' (" in capsys.readouterr().err
+    assert cli.main([*command, "-p", "max_length", "100000"]) == 0
 
 
 UNGUARDED = "Today Date: {{ strftime_now('%d %b %Y') }}\n"
