@@ -15,6 +15,12 @@ help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 	@echo "PROFILE=smoke|embedded|paper chooses the scale of make book (default: embedded)"
 
+# setuptools, which builds some packages here, takes what stands in braces in the folder's path for a variable of the
+# environment: each gets one that is itself.
+PIP := $(BIN)/python -c 'import os, re, sys; \
+	os.environ.update((name, "{" + name + "}") for name in re.findall("{([^{}=]+)}", sys.prefix)); \
+	os.execv(sys.executable, [sys.executable, "-m", "pip", *sys.argv[1:]])'
+
 # The whole environment, once; again when the lock file changes, when the interpreter in it is gone, and when another
 # papermill was installed by hand, whose own command then lies in the place of ours.
 GONE := $(shell $(BIN)/python -c '' 2>/dev/null || echo interpreter-gone)
@@ -27,10 +33,10 @@ $(BIN)/.installed: requirements.lock pyproject.toml $(wildcard $(BIN)/papermill)
 	@$(BIN)/python -m pip list >/dev/null 2>&1 || $(PYTHON) -m venv .venv --clear || \
 		{ echo "$(PYTHON) made no whole .venv; the cause stands above (on Debian and Ubuntu: apt install python3-venv)." \
 		"Mend it, or name another one (PYTHON=python3.12), and call make again" >&2; exit 1; }
-	@$(BIN)/python -m pip install --quiet --no-compile "$$(grep '^torch==' requirements.lock)"
-	@$(BIN)/python -m pip install --quiet --no-compile -r requirements.lock
+	@$(PIP) install --quiet --no-compile "$$(grep '^torch==' requirements.lock)"
+	@$(PIP) install --quiet --no-compile -r requirements.lock
 	@# Last: the command papermill is ours, and lies over the one that papermill brings.
-	@$(BIN)/python -m pip install --quiet --no-deps -e .
+	@$(PIP) install --quiet --no-deps -e .
 	@# Compiles what is imported most, once: else all processes of a first run do so side by side.
 	@$(BIN)/python -c 'import importlib, emo.warm; [importlib.import_module(name) for name in emo.warm.LIBRARIES]' >/dev/null 2>&1 || true
 	@touch $@

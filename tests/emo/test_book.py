@@ -35,7 +35,7 @@ def ran(output: str) -> set[str]:
     """Runs that were executed according to the output of `emo book`, where what several processes
     write at once may share a line.
     """
-    return set(re.findall(r"([\w.-]+): done in", output))
+    return set(re.findall(r"([\w.=,@-]+): done in", output))
 
 
 def test_book_is_built_from_every_run(book):
@@ -440,6 +440,16 @@ def test_papermill_stops_in_the_first_cell_for_a_misspelt_parameter(book):
 def test_missing_upstream_names_the_command_that_makes_it(book):
     done = book.call("emo", "run", "06_knowledge_scoring", "-p", "profile", "embedded")
     assert done.returncode == 2 and "make them with: emo make base" in done.stdout
+
+
+def test_a_sweep_is_trained_and_compared(book):
+    sweep = book.folder / "sweeps/one.yaml"
+    part = "{runs: [03_dpo.eqsr-dpo], grid: {beta: [0.3], seed: [43]}}"
+    sweep.write_text(f"about: one variant\nx: beta\nparts: [{part}]\n")
+    said = book.emo("sweep", "one", "--profile", "smoke")
+    assert ran(said) == {"03_dpo.eqsr-dpo@beta=0.3,seed=43"}
+    assert "done: results/adhoc/12_sweeps.smoke.sweep=one.ipynb" in said
+    sweep.unlink()
 
 
 def test_a_key_of_the_environment_is_in_no_file(book):

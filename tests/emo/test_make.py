@@ -3,8 +3,10 @@ asked for.
 """
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -31,9 +33,9 @@ chmod +x "$3/bin/python" "$3/bin/emo"
 touch "$3/bin/pip" "$3/bin/papermill"
 """
 INSTALLED = [
-    "venv -m pip install --quiet --no-compile torch==2.13.0",
-    "venv -m pip install --quiet --no-compile -r requirements.lock",
-    "venv -m pip install --quiet --no-deps -e .",
+    "--quiet --no-compile torch==2.13.0",
+    "--quiet --no-compile -r requirements.lock",
+    "--quiet --no-deps -e .",
 ]
 
 
@@ -60,8 +62,7 @@ def make(folder: Path, **environment: str) -> tuple[int, str, list[str]]:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    lines = log.read_text().splitlines()
-    return done.returncode, done.stdout, [line for line in lines if " install " in line]
+    return done.returncode, done.stdout, re.findall(r" install (.*)", log.read_text())
 
 
 def test_an_environment_is_made_once_ours_last(folder):
@@ -98,3 +99,20 @@ def test_another_papermill_in_the_place_of_our_command_is_noticed(folder):
     os.utime(folder / ".venv/bin/papermill", (now, now))
     os.utime(folder / ".venv/bin/.installed", (now - 5, now - 5))
     assert make(folder)[0::2] == (0, INSTALLED)
+
+
+def test_what_stands_in_braces_in_the_path_is_itself_to_what_builds_packages(folder, tmp_path):
+    """In an environment whose pip shows what setuptools would make of the path."""
+    (tmp_path / "pip.py").write_text(
+        "import os, sys\nprint(sys.argv[1:], sys.prefix.format_map(os.environ) == sys.prefix)\n"
+    )
+    folder = folder / "a {and b} {c}"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / ".venv"], check=True)
+    makefile = (ROOT / "Makefile").read_text().partition("\n.DEFAULT_GOAL")[0]
+    pip = re.search(r"^PIP := .*?\n\n", (ROOT / "Makefile").read_text(), re.DOTALL | re.MULTILINE)
+    rule = "show:\n\t@$(PIP) install --quiet 'a b'\n"
+    (folder / "Makefile").write_text(f"{makefile}\n{pip[0]}{rule}")
+    shown = subprocess.check_output(
+        ["make", "show"], cwd=folder, text=True, env=os.environ | {"PYTHONPATH": str(tmp_path)}
+    )
+    assert shown == "['install', '--quiet', 'a b'] True\n"

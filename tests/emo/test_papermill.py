@@ -228,6 +228,6 @@ def test_the_command_is_ours_where_the_package_was_installed_with_it():
     _, _, rule = makefile.partition("\n$(BIN)/.installed:")
     needs, *steps = rule.partition("\n\n")[0].splitlines()
     assert "$(wildcard $(BIN)/papermill)" in needs
-    assert steps.index("\t@$(BIN)/python -m pip install --quiet --no-deps -e .") > steps.index(
-        "\t@$(BIN)/python -m pip install --quiet --no-compile -r requirements.lock"
+    assert steps.index("\t@$(PIP) install --quiet --no-deps -e .") > steps.index(
+        "\t@$(PIP) install --quiet --no-compile -r requirements.lock"
     )
