@@ -133,9 +133,15 @@ def write_answers(
     """
     import pandas as pd  # half a second
 
+    from emo_utils.experiment import extra
     from emo_utils.generation import served
 
     check_server(model, endpoint)
+    if name in extra.TAKEN:
+        raise EmoError(
+            f"'{name}' is the name of a row that the tables have already; "
+            "give your system a name of its own"
+        )
     settings = served.Settings(
         model, endpoint, prompt, max_new_tokens, temperature, seed, concurrency, wait=wait
     )

@@ -126,6 +126,13 @@ def test_the_names_that_are_taken_are_those_of_the_tables():
     )
 
 
+def test_a_name_that_is_taken_is_refused_before_anything_is_asked(capsys):
+    nowhere = ("--model", "m", "--endpoint", "http://127.0.0.1:9/v1", "--wait", "0")
+    assert cli.main(["answers", "eqsr-dpo", *nowhere]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("emo: 'eqsr-dpo' is the name of a row") and len(said.splitlines()) == 1
+
+
 def test_the_help_names_the_chapters_that_take_such_answers(capsys):
     assert cli.main(["answers", "--help"]) == 0
     named = re.search(r"chapters (\d) and (\d)", " ".join(capsys.readouterr().out.split()))
