@@ -104,8 +104,9 @@ def _common(frame: pd.DataFrame, answers: pd.DataFrame, name: str, where: str, l
     there = there[text].set_index("id")
     if lacking := len(asked) - len(there):
         log(
-            f"{name}: {lacking} of {len(asked)} questions have no answer of it; its means are over "
-            f"the other {len(there)}: compare it by differences, which are over these for both"
+            f"{name}: {lacking} of {len(asked)} questions without an answer of it; its means are "
+            f"over the other {len(there)}, beside those over all "
+            "(chapter 5 has differences over the same)"
         )
     there = there.reindex([identifier for identifier in asked.index if identifier in there.index])
     of_question = asked[[c for c in ("emotion", "question") if c in asked and c not in there]]

@@ -72,8 +72,8 @@ def test_what_it_did_not_answer_is_said(read, content):
     found, said = read(content)
     assert found.id.tolist() == ASKED[:2]
     assert said == [
-        "mine: 1 of 3 questions have no answer of it; its means are over the other 2: "
-        "compare it by differences, which are over these for both"
+        "mine: 1 of 3 questions without an answer of it; its means are over the other 2, "
+        "beside those over all (chapter 5 has differences over the same)"
     ]
 
 
