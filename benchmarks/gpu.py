@@ -230,7 +230,7 @@ def main() -> None:
         if options.shape == "tiny" or not registry.is_cached(NAME):
             random_weights(options.shape, torch.bfloat16, folder / "cache")
         best = best_product()
-        print(f"best bf16 product: {best / 1e3:.1f} TFLOP/s", flush=True)
+        print(f"best bf16 product: {best / 1e3:.3g} TFLOP/s", flush=True)
         for stage in options.stages:
             for way in ("ours", "stock TRL"):
                 part(rate, stage, way, options, folder, best)
