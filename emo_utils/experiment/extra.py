@@ -13,7 +13,7 @@ from emo_utils.project import EmoError, first_line, given_path
 TAKEN = (
     *results.SYSTEMS,
     *("doctor", "reference", "another"),
-    *("said twice", "padding alone", "a polite refusal"),
+    *("said twice", "padding alone", "a polite refusal", "a failed training"),
 )
 NEEDED = ("id", "answer")
 POINTERS = (b"version https://git-lfs.github.com/", b"/annex/objects/")
