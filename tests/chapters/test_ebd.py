@@ -669,17 +669,17 @@ def test_a_kept_run_makes_no_training_due(home, monkeypatch):
         assert not any("reference" in path.parts for path in steps.step(run).files)
 
 
-def test_an_unknown_sweep_or_a_missing_checkpoint_is_named(opened, home):
-    with pytest.raises(EmoError, match="parameter 'sweep' is one of ebd_grid, ebd_shortcuts"):
-        opened(sweep="beta")
-    with pytest.raises(EmoError, match="emo sweep has a --keep of its own"):
-        opened(sweep="ebd_grid", keep=True)
+def test_what_is_not_kept_an_unknown_sweep_and_a_missing_checkpoint_are_named(opened, home):
+    with pytest.raises(EmoError, match="parameter 'sweep' .*ebd_grid, ebd_shortcuts"):
+        play("10_ebd_sweep", sweep="beta")
+    with pytest.raises(EmoError, match="'keep' is for a profile whose numbers mean something"):
+        opened(keep=True)
     shutil.rmtree(home / "checkpoints" / "smoke" / "eqsr-dpo")
     with pytest.raises(EmoError, match="the checkpoint of eqsr-dpo .* is missing; make it with"):
         opened()
 
 
-def test_a_sweep_scores_its_variants_and_nothing_else(opened, home, capsys):
+def test_a_sweep_scores_its_variants_and_nothing_else(home):
     variants = sweeps.read("ebd_shortcuts", (1,))["variants"]
     folder = home / "results" / "smoke" / "variants"
     (folder / "answers").mkdir(parents=True)
@@ -692,16 +692,15 @@ def test_a_sweep_scores_its_variants_and_nothing_else(opened, home, capsys):
         (folder / f"{variant}.json").write_text(json.dumps(content), encoding="utf-8")
         rows = [answer("word " * count, row, "ebd-dpo") for row in TESTS[:2]]
         pd.DataFrame(rows).to_parquet(folder / "answers" / f"{variant}.parquet", index=False)
-    shutil.rmtree(home / "checkpoints")  # no other system is looked at
-    found = records_of(opened(sweep="ebd_shortcuts", seeds="1"))
+    found = records_of(play("10_ebd_sweep", sweep="ebd_shortcuts", seeds="1"))
     assert set(found.index.get_level_values("table")) == {"ebd.ebd_shortcuts"}
     found = found.loc["ebd.ebd_shortcuts"].value
     assert [found[variant, "words", "all"] for variant in variants] == [1, 2, 3, 4, 5]
     assert [found[variant, "kl_per_token", "all"] for variant in variants] == [0.5] * 5
-    assert len(found) == 5 * (1 + 7) and "a sweep was scored" in capsys.readouterr().out
+    assert len(found) == 5 * (1 + 7)
     (folder / f"{variants[3]}.json").unlink()
     with pytest.raises(EmoError, match=f"the variant {re.escape(variants[3])} .* is missing"):
-        opened(sweep="ebd_shortcuts", seeds="1")
+        play("10_ebd_sweep", sweep="ebd_shortcuts", seeds="1")
 
 
 def test_what_people_chose_stands_beside_the_measures(opened, home, tmp_path, capsys):
