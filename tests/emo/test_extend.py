@@ -14,6 +14,7 @@ from emo import cli
 from emo_utils.data import dialogues
 from emo_utils.judging import remote
 from emo_utils.project import ROOT, EmoError
+from emo_utils.scoring import overlap_scores
 from emo_utils.stats import intervals
 
 PAGE = (ROOT / "book" / "extend.md").read_text(encoding="utf-8")
@@ -34,7 +35,7 @@ def ran(name: str, **changes: str) -> dict:
 
 
 def test_the_examples_are_short():
-    assert set(EXAMPLES) == {"my_system.py", "my_metric.py", "my_judge.py"}
+    assert set(EXAMPLES) == {"my_system.py", "my_metric.py", "my_overlap.py", "my_judge.py"}
     assert all(
         len([line for line in code.splitlines() if line.strip()]) <= 20
         for code in EXAMPLES.values()
@@ -58,6 +59,20 @@ def test_a_system_writes_what_the_chapters_read(tmp_path, monkeypatch):
     assert both.groupby("system").size().to_dict() == {"base": 3, "my-system": 3} and not both[
         ["id", "emotion", "question", "answer", "complete"]
     ].isna().any(axis=None)
+
+
+def test_scores_by_evaluate_are_those_of_chapter_6(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ran("my_system.py")
+    place = f"(cache_dir={str(tmp_path)!r})"
+    scores = ran("my_overlap.py", **{"Bleu()": f"Bleu{place}", "Rouge()": f"Rouge{place}"})[
+        "scores"
+    ]
+    answers = pd.read_parquet("my-system.parquet")
+    doctors = [row["answer"] for row in dialogues.load("test", 20)]
+    chapter = overlap_scores.corpus_scores(answers.answer.tolist(), doctors, seed=1)
+    for metric in ("bleu", *overlap_scores.ROUGE_TYPES):
+        assert 0 < scores[metric] == pytest.approx(chapter[metric][0])
 
 
 def test_a_metric_prints_means_with_intervals(tmp_path, monkeypatch, capsys):
