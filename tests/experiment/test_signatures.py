@@ -20,8 +20,8 @@ PLACES = {
 WHO_SCORES = {
     ("emo_utils/judging/human_choices.py", "reader"),
     ("emo_utils/people/against_labels.py", "reader"),
+    ("emo_utils/scoring/emotion_records.py", "scored"),
     ("emo_utils/scoring/emotion_scorers.py", "reader"),
-    ("emo_utils/scoring/emotion_scorers.py", "scored"),
     ("emo_utils/scoring/planted_mistakes.py", "reader"),
     ("notebooks/01_two_arms.ipynb", "judge"),
     ("notebooks/05_emotion_scoring.ipynb", "first"),
