@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from emo_utils.experiment import results
 from emo_utils.judging import remote
 from emo_utils.models import embeddings, loading, registry
 from emo_utils.project import EmoError
@@ -89,13 +90,16 @@ def score(
 
 
 def with_scores(answers: pd.DataFrame, scored: Scored) -> pd.DataFrame:
-    """The answers' id, emotion and system with their scores, missing for an empty answer; raises
-    EmoError where a system has no scored answer at all.
+    """The answers' id, emotion and system with their scores; raises EmoError where a system has no
+    scored answer at all.
 
-    answers: one row an answer, in the order of the texts that were scored.
+    answers: one row an answer, in the order of the texts that were scored. An empty answer of a
+    system besides the book's own is a question that its server did not answer, and has no score.
     """
+    others = ~answers.system.isin(results.SYSTEMS)
+    unanswered = others & answers.answer.str.strip().eq("")
     scores = scored.scores.astype(float)
-    scores[answers.answer.str.strip().eq("").to_numpy()] = np.nan
+    scores[unanswered.to_numpy()] = np.nan
     table = answers[["id", "emotion", "system"]].reset_index(drop=True).join(scores)
     if lost := [name for name, part in table.groupby("system") if part["mean"].isna().all()]:
         raise EmoError(

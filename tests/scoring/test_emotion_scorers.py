@@ -110,10 +110,13 @@ def test_scores_stand_beside_their_answers():
     assert table["mean"].tolist() == pytest.approx(FIRST.scores["mean"].tolist(), nan_ok=True)
 
 
-def test_an_empty_answer_is_unscored_and_not_cold():
-    answers = ANSWERS.assign(answer=["a", " \n", *"cdef"])
+def test_what_a_server_did_not_answer_is_unscored_and_what_a_model_left_empty_is_not():
+    answers = ANSWERS.assign(
+        answer=["", "b", "c", "d", " \n", "f"], system=["base"] * 3 + ["mine"] * 3
+    )
     table = emotion_scorers.with_scores(answers, FIRST)
-    assert table[["mean", "max"]].iloc[1].isna().all() and table["mean"].isna().sum() == 2
+    assert table["mean"].isna().tolist() == [False, False, True, False, True, False]
+    assert table["max"].isna().iloc[4]
 
 
 def test_a_system_without_any_score_stops_the_chapter():
