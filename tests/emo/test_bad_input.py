@@ -787,3 +787,8 @@ def test_what_the_machine_refuses_is_one_line_with_the_place(capsys, monkeypatch
 
 def test_the_corpus_is_as_large_as_it_is_said_to_be():
     assert len(json.loads(KEPT.read_text(encoding="utf-8"))) >= 300
+
+
+def test_a_negative_number_in_short_form_is_a_value_and_no_option(capsys):
+    said = complaint(capsys, "run", "03_dpo", "-p", "beta", "-1e-3", shown=False)
+    assert "parameter 'beta' is -0.001; it must be in (0, 10]" in said[0]
