@@ -20,6 +20,7 @@ from emo_utils.claims import deciding, predicates
 from emo_utils.data import dialogues
 from emo_utils.experiment import parameters, results
 from emo_utils.judging import remote
+from emo_utils.models import chat_replies, chat_requests
 from emo_utils.people import forms, rating_kit
 from emo_utils.project import EmoError
 from emo_utils.rewriting import batches, gates, outcomes, requests, sources
@@ -294,16 +295,9 @@ ANSWER = {
 
 def asked(kind, reply):
     judge = kind.__new__(kind)
-    judge.name, judge.address, judge.answered, judge.logprobs = "m", "http://h/v1", False, False
-    choice = SimpleNamespace(
-        message=SimpleNamespace(content=reply), finish_reason="stop", logprobs=None
-    )
-    judge.api = SimpleNamespace(
-        post=lambda *_, **__: reply,
-        chat=SimpleNamespace(
-            completions=SimpleNamespace(create=lambda **_: SimpleNamespace(choices=[choice]))
-        ),
-    )
+    judge.name, judge.address, judge.answered = "m", "http://h/v1", False
+    judge.wording, judge.unread = chat_requests.Wording(), []
+    judge.api = SimpleNamespace(post=lambda *_, **__: reply)
     return judge._forward("text", QUESTION)
 
 
@@ -324,9 +318,30 @@ def test_a_servers_decision_is_a_probability_for_every_option_or_refused(reply):
 
 @given(TEXTS | st.integers(-1, 4).map(str) | st.none())
 def test_a_chat_judges_words_choose_an_option_or_none(reply):
-    found = asked(remote.Chat, reply)
+    choice = {"message": {"content": reply}, "finish_reason": "stop"}
+    found = asked(remote.Chat, {"choices": [choice]})
     for options in found.values():
         assert all(p is None for p in options.values()) or sum(options.values()) == pytest.approx(1)
+
+
+COMPLETION = {
+    "choices": [
+        {
+            "finish_reason": "length",
+            "message": {"content": "<think>a</think>b", "refusal": None, "tool_calls": []},
+        }
+    ],
+    "error": {"message": "a"},
+}
+
+
+@given(spoiled(COMPLETION) | VALUES)
+def test_a_chat_reply_is_a_text_or_says_why_there_is_none(answer):
+    try:
+        reply = chat_replies.read(answer)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return
+    assert isinstance(reply.text, str) and bool(reply.text) != bool(reply.fault)
 
 
 @given(TEXTS | st.floats().map(lambda x: f">>{x}") | st.floats(0, 1).map(str))

@@ -65,8 +65,8 @@ def read(answer: dict) -> ChatReply:
     thought = thought or bool(message.get("reasoning_content") or message.get("reasoning"))
     cut, fault = ended == "length", ""
     if not text:
-        if refused := message.get("refusal"):
-            text = storable(str(refused)).strip()
+        if refused := storable(str(message.get("refusal") or "")).strip():
+            text = refused
         elif cut and thought:
             fault = "its tokens ended while the model was still thinking"
         elif cut:
