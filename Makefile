@@ -21,16 +21,19 @@ PIP := $(BIN)/python -c 'import os, re, sys; \
 	os.environ.update((name, "{" + name + "}") for name in re.findall("{([^{}=]+)}", sys.prefix)); \
 	os.execv(sys.executable, [sys.executable, "-m", "pip", *sys.argv[1:]])'
 
+# Whether the environment's interpreter is one: without its pyvenv.cfg it is the system's, into which nothing may go.
+WHOLE := $(BIN)/python -c 'import os, sys; sys.exit(not os.path.samefile(sys.prefix, ".venv"))'
+
 # The whole environment, once; again when the lock file changes, when the interpreter in it is gone, and when another
 # papermill was installed by hand, whose own command then lies in the place of ours.
-GONE := $(shell $(BIN)/python -c '' 2>/dev/null || echo interpreter-gone)
+GONE := $(shell $(WHOLE) 2>/dev/null || echo interpreter-gone)
 .PHONY: interpreter-gone
 interpreter-gone: ;
 $(BIN)/.installed: requirements.lock pyproject.toml $(wildcard $(BIN)/papermill) $(GONE)
 	@echo "Installing into .venv: about 0.8 GB to download, 2.5 GB on disk, 2 to 4 minutes"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	@# One that was stopped while it was made, or that a Python without ensurepip left, has no pip that works.
-	@$(BIN)/python -m pip list >/dev/null 2>&1 || $(PYTHON) -m venv .venv --clear || \
+	@{ $(WHOLE) && $(BIN)/python -m pip list; } >/dev/null 2>&1 || $(PYTHON) -m venv .venv --clear || \
 		{ echo "$(PYTHON) made no whole .venv; the cause stands above (on Debian and Ubuntu: apt install python3-venv)." \
 		"Mend it, or name another one (PYTHON=python3.12), and call make again" >&2; exit 1; }
 	@$(PIP) install --quiet --no-compile "$$(grep '^torch==' requirements.lock)"

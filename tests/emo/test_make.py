@@ -16,7 +16,7 @@ from smoke_book import FOLDER
 from emo_utils.project import ROOT
 
 # Makes an environment whose interpreter answers by what lies beside it: pip is there where the file
-# `pip` is.
+# `pip` is, and it is an environment where pyvenv.cfg is.
 PYTHON = """#!/bin/sh
 echo "python $*" >> "$LOG"
 [ "$1 $2" = "-m venv" ] || exit 0
@@ -26,9 +26,11 @@ cat > "$3/bin/python" <<'END'
 #!/bin/sh
 echo "venv $*" >> "$LOG"
 [ "$1 $2" != "-m pip" ] || [ -f "$(dirname "$0")/pip" ] || exit 1
+[ "$1" != "-c" ] || [ -f "$(dirname "$0")/../pyvenv.cfg" ] || exit 1
 END
 printf '#!/bin/sh\\necho made\\n' > "$3/bin/emo"
 chmod +x "$3/bin/python" "$3/bin/emo"
+touch "$3/pyvenv.cfg"
 [ -n "$NO_ENSUREPIP" ] && { echo "ensurepip is not available"; exit 1; }
 touch "$3/bin/pip" "$3/bin/papermill"
 """
@@ -37,6 +39,9 @@ INSTALLED = [
     "--quiet --no-compile -r requirements.lock",
     "--quiet --no-deps -e .",
 ]
+
+
+LOST = {"interpreter": "bin/python", "settings": "pyvenv.cfg"}
 
 
 @pytest.fixture
@@ -86,10 +91,12 @@ def test_one_that_was_stopped_while_packages_came_is_completed(folder):
     assert (folder / ".venv/lib").is_dir()  # what was downloaded stays
 
 
-def test_one_whose_interpreter_is_gone_is_made_anew(folder):
+@pytest.mark.parametrize("lost", LOST)
+def test_one_whose_interpreter_is_gone_is_made_anew(folder, lost):
+    """Without its settings an interpreter is the system's, and would install into that."""
     assert make(folder)[0] == 0
-    (folder / ".venv/bin/python").unlink()
-    (folder / ".venv/bin/python").symlink_to("/nowhere/python3.11")
+    (folder / ".venv" / LOST[lost]).unlink()
+    (folder / ".venv" / LOST[lost]).symlink_to("/nowhere")
     assert make(folder)[0::2] == (0, INSTALLED)
 
 
@@ -101,18 +108,23 @@ def test_another_papermill_in_the_place_of_our_command_is_noticed(folder):
     assert make(folder)[0::2] == (0, INSTALLED)
 
 
-def test_what_stands_in_braces_in_the_path_is_itself_to_what_builds_packages(folder, tmp_path):
-    """In an environment whose pip shows what setuptools would make of the path."""
+def test_a_real_environment_is_known_and_what_stands_in_braces_in_its_path_is_itself(tmp_path):
+    """By a pip that shows what setuptools would make of the path."""
     (tmp_path / "pip.py").write_text(
         "import os, sys\nprint(sys.argv[1:], sys.prefix.format_map(os.environ) == sys.prefix)\n"
     )
-    folder = folder / "a {and b} {c}"
+    folder = tmp_path / "a {and b} {c}"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / ".venv"], check=True)
-    makefile = (ROOT / "Makefile").read_text().partition("\n.DEFAULT_GOAL")[0]
-    pip = re.search(r"^PIP := .*?\n\n", (ROOT / "Makefile").read_text(), re.DOTALL | re.MULTILINE)
-    rule = "show:\n\t@$(PIP) install --quiet 'a b'\n"
-    (folder / "Makefile").write_text(f"{makefile}\n{pip[0]}{rule}")
-    shown = subprocess.check_output(
-        ["make", "show"], cwd=folder, text=True, env=os.environ | {"PYTHONPATH": str(tmp_path)}
-    )
-    assert shown == "['install', '--quiet', 'a b'] True\n"
+    definitions = (ROOT / "Makefile").read_text().partition("\nGONE :=")[0]
+    rule = "show:\n\t@$(WHOLE)\n\t@$(PIP) install --quiet 'a b'\n"
+    (folder / "Makefile").write_text(f"{definitions}\n{rule}")
+
+    def show() -> subprocess.CompletedProcess:
+        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+        return subprocess.run(
+            ["make", "show"], cwd=folder, env=environment, capture_output=True, text=True
+        )
+
+    assert show().stdout == "['install', '--quiet', 'a b'] True\n"
+    (folder / ".venv" / "pyvenv.cfg").unlink()
+    assert show().returncode == 2 and show().stdout == ""
