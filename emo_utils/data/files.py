@@ -67,9 +67,14 @@ def named_file(name: str, files: dict[str, Path]) -> Path:
     return files[name]
 
 
-def rows_of(path: Path, fields: tuple[str, ...], emotions: tuple[str, ...] = ()) -> list[dict]:
+def rows_of(
+    path: Path, fields: tuple[str, ...], emotions: tuple[str, ...] = (), marks: bool = False
+) -> list[dict]:
     """All rows of a file, with `fields` filled, an emotion out of `emotions` if there are any,
     and ids used once.
+
+    marks: whether texts may hold marks of chat templates, as attacks on a judge do that no chat
+    model is trained on.
     """
     name = relative(path)
     if not path.is_file():
@@ -102,7 +107,7 @@ def rows_of(path: Path, fields: tuple[str, ...], emotions: tuple[str, ...] = ())
     loaded, wrong, seen = [], [], {}
     for number, line in enumerate(lines, start=1):
         try:
-            loaded.append(_row(line, fields, emotions, f"{name}, row {number}"))
+            loaded.append(_row(line, fields, emotions, f"{name}, row {number}", marks))
             if (first := seen.setdefault(loaded[-1]["id"], number)) != number:
                 raise DataError(
                     f"{name}, row {number}: field 'id' is that of row {first}, {loaded[-1]['id']!r}"
@@ -116,7 +121,9 @@ def rows_of(path: Path, fields: tuple[str, ...], emotions: tuple[str, ...] = ())
     return loaded
 
 
-def _row(line: str, fields: tuple[str, ...], emotions: tuple[str, ...], where: str) -> dict:
+def _row(
+    line: str, fields: tuple[str, ...], emotions: tuple[str, ...], where: str, marks: bool
+) -> dict:
     try:
         row = json.loads(line)
     except (
@@ -146,9 +153,8 @@ def _row(line: str, fields: tuple[str, ...], emotions: tuple[str, ...], where: s
                     else "no text but " + type(value).__name__
                 }"""
             )
-        if odd := next(
-            filter(None, (unfit(text) for text in (value if name == "turns" else [value]))), ""
-        ):
+        texts = value if name == "turns" else [value]
+        if odd := next(filter(None, (unfit(text, marks) for text in texts)), ""):
             raise DataError(f"{where}: field '{name}' {odd}")
     if "emotion" in fields and row["emotion"] not in emotions:
         raise DataError(f"{where}: emotion '{row['emotion']}' is none of {', '.join(emotions)}")
@@ -168,11 +174,13 @@ _TEMPLATE_MARK = re.compile(
 )
 
 
-def unfit(text: str) -> str:
-    """What in a text no tokenizer, table or page should get, or an empty text."""
+def unfit(text: str, marks: bool = False) -> str:
+    """What in a text no tokenizer, table or page should get, or an empty text. marks: as of
+    `rows_of`.
+    """
     if odd := re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", text):
         return f"holds U+{ord(odd[0]):04X}, which is no character of a text"
-    if mark := _TEMPLATE_MARK.search(text):
+    if not marks and (mark := _TEMPLATE_MARK.search(text)):
         return f"holds {mark[0]!r}, by which chat templates end or begin a turn: take it out"
     if len(text) > LONGEST:
         return f"has {len(text)} characters, more than {LONGEST}"

@@ -27,7 +27,7 @@ def load(name: str) -> list[dict]:
     `claims`: statements about the texts of `claim_sources`, named in `source`:
     `supported` (0 or 1) by it, and the kind of `change` where not.
     """
-    return files.rows_of(files.named_file(name, FILES), ("id", "text", "part"))
+    return files.rows_of(files.named_file(name, FILES), ("id", "text", "part"), marks=True)
 
 
 def claims(part: str, sources: int | None = None):
