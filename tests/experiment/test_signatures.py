@@ -21,6 +21,7 @@ WHO_SCORES = {
     ("emo_utils/judging/human_choices.py", "reader"),
     ("emo_utils/people/against_labels.py", "reader"),
     ("emo_utils/scoring/emotion_records.py", "scored"),
+    ("emo_utils/people/scorers_against_people.py", "reader"),
     ("emo_utils/scoring/emotion_scorers.py", "reader"),
     ("emo_utils/scoring/planted_mistakes.py", "reader"),
     ("notebooks/01_two_arms.ipynb", "judge"),
@@ -28,7 +29,6 @@ WHO_SCORES = {
     ("notebooks/07_preference_ablation.ipynb", "reader"),
     ("notebooks/09_emplifai_judge.ipynb", "judge"),
     ("notebooks/10_ebd_scores.ipynb", "judge"),
-    ("notebooks/11_judge_validity.ipynb", "reader"),
 }
 # How the words of a signature are looked at, where a variable holds them.
 HELD_IN = {"signature", "signatures", "how"}
