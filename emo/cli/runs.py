@@ -87,7 +87,6 @@ def execute(
     `papermill.execute_notebook`; those that are None are left to it.
     """
     import papermill
-    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     from emo import warm
@@ -113,7 +112,9 @@ def execute(
             f"{notebook} stopped in cell {error.exec_count}: {error.ename}: {error.evalue} "
             f"(the notebook so far: {relative(unfinished)})"
         ) from None
-    except DeadKernelError:
+    except RuntimeError as error:  # of which nbclient's DeadKernelError is one
+        if "Kernel died" not in str(error):
+            raise
         raise EmoError(
             f"the process of {notebook} was killed, by the system where memory ran out "
             f"(the notebook so far: {relative(unfinished)}); "

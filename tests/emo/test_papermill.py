@@ -11,11 +11,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient.exceptions import DeadKernelError
 from papermill import cli as its_own
 from terminal import in_a_terminal
 
 from emo.cli import papermill, runs
-from emo_utils.project import NOTEBOOKS, ROOT
+from emo_utils.project import NOTEBOOKS, ROOT, EmoError
 
 CHAPTER = "03_dpo.ipynb"
 
@@ -207,6 +208,29 @@ def test_a_chapter_is_prepared_in_a_terminal(home):
     ]
     assert f'PAPERMILL_INPUT_PATH = "{home / "notebooks" / "13_bill.ipynb"}"' in injected
     assert "seed = 7" in injected
+
+
+@pytest.mark.parametrize(
+    "death, kind, says",
+    [
+        (DeadKernelError("Kernel died"), EmoError, "the process of 13_bill was killed, by the sys"),
+        (
+            RuntimeError("Kernel died before replying to kernel_info"),
+            EmoError,
+            "the process of 13_bill was killed, by the sys",
+        ),
+        (RuntimeError("another fault"), RuntimeError, "another fault"),
+    ],
+)
+def test_a_kernel_that_is_killed_is_named_as_such_also_before_it_replied(
+    monkeypatch, tmp_path, death, kind, says
+):
+    def execute(*_, **__):
+        raise death
+
+    monkeypatch.setattr("papermill.execute_notebook", execute)
+    with pytest.raises(kind, match=says):
+        runs.execute("13_bill", tmp_path / "out.ipynb", {"profile": "smoke"})
 
 
 # Whose the command is
