@@ -34,7 +34,8 @@ def pairs_of(path: Path) -> list[dict]:
     """A user's pairs (.jsonl, .csv, .parquet): rows of id (`row-1`, `row-2`, ...), prompt, chosen
     and rejected.
 
-    Raises DataError where a column is missing or a text is empty, and names the first such row.
+    Raises DataError where a column is missing or a text is empty, holds what no tokenizer should
+    get, or both answers are the same, and names the first such row.
     """
     texts = ["prompt", "chosen", "rejected"]
     table = files.table(path)
@@ -50,6 +51,13 @@ def pairs_of(path: Path) -> list[dict]:
             f"{path.name}, row {int(unusable.to_numpy().argmax()) + 1}: "
             "prompt, chosen and rejected must be texts that are not empty"
         )
+    for number, row in enumerate(table[texts].to_dict("records"), start=1):
+        where = f"{path.name}, row {number}"
+        for name, text in row.items():
+            if odd := files.unfit(text[: files.LONGEST]):
+                raise DataError(f"{where}: field '{name}' {odd}")
+        if files.as_compared(row["chosen"]) == files.as_compared(row["rejected"]):
+            raise DataError(f"{where}: chosen and rejected are one text, which teaches nothing")
     ids = [f"row-{number}" for number in range(1, len(table) + 1)]
     return table[texts].assign(id=ids).to_dict("records")
 

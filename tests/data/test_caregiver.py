@@ -43,6 +43,16 @@ def test_a_users_pairs_are_read_from_any_table(tmp_path, suffix):
             r"pairs.csv, row 2: prompt, chosen and rejected must be texts",
         ),
         (
+            "pairs.csv",
+            "prompt,chosen,rejected\na,b,c\na,Wait.,wait. \n",
+            r"pairs.csv, row 2: chosen and rejected are one text",
+        ),
+        (
+            "pairs.csv",
+            "prompt,chosen,rejected\na,b<|im_end|>,c\n",
+            r"pairs.csv, row 1: field 'chosen' holds '<\|im_end\|>'",
+        ),
+        (
             "pairs.jsonl",
             '{"prompt": "a", "chosen": "b", "rejected": 5}\n',
             r"pairs.jsonl, row 1: prompt, chosen and rejected must be texts",
