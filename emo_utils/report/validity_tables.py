@@ -40,12 +40,13 @@ WITH_PEOPLE = (
 GUESSED = {"auc": ".5", "pearson": "0", "accuracy": ".5", "consistency": ".5"}
 
 
-def with_people(records: pd.DataFrame, source, embedding_model: str, scorer_model: str) -> HTML:
-    """How each instrument agrees with people, a line an instrument and label: `WITH_PEOPLE`.
-
-    embedding_model: who scores emotion by contrast. scorer_model: who decides it.
-    """
-    who = {"contrast": [embedding_model], "reader": [scorer_model]}
+def with_people(records: pd.DataFrame, source) -> HTML:
+    """How each instrument agrees with people, a line an instrument and label: `WITH_PEOPLE`."""
+    # Who scores emotion by contrast and who decides it: each has a form that nobody else has.
+    who = {
+        name: set(records.scorer[records.system == form])
+        for name, form in (("contrast", "mean, one wording"), ("reader", "yes or no"))
+    }
     rows = []
     for table, metric, group, form, by, what in WITH_PEOPLE:
         found = records[

@@ -167,7 +167,9 @@ def test_nothing_is_drawn_of_nothing(kept):
 
 def test_agreement_with_people_is_one_line_an_instrument_and_label(kept):
     records, source = kept
-    table = validity_tables.with_people(records, source, "encoder", "chat")
+    by_contrast = record("emotion", "mean, one wording", "auc", 0.5, "caring", "encoder")
+    records = pd.concat([records, pd.DataFrame([by_contrast])])
+    table = validity_tables.with_people(records, source)
     assert rows_of(table) == [
         ["mean (encoder)", "replies marked as reassuring", "auc", "0.75 [0.62, 0.88]", ".5", "40"],
         ["mean (encoder)", "comments marked as caring", "auc", "0.62 [0.50, 0.75]", ".5", "40"],
@@ -184,7 +186,7 @@ def test_agreement_with_people_is_one_line_an_instrument_and_label(kept):
             *("auc", "0.50 [0.38, 0.62]", ".5", "50"),
         ],
     ]
-    nothing = validity_tables.with_people(records[:0], source, "encoder", "chat").data
+    nothing = validity_tables.with_people(records[:0], source).data
     assert nothing == "<p>no agreement with people among these records</p>"
 
 
