@@ -92,6 +92,20 @@ def test_a_variant_needs_the_run_that_makes_its_start(run, needs):
     assert set(fingerprints.fingerprint(run, "smoke")["upstream"]) == set(needs)
 
 
+def test_records_of_other_runs_are_what_chapter_11_reads(tmp_path, monkeypatch):
+    """It is due where a gate moved; chapter 8 reads item scores, and is not."""
+    monkeypatch.setattr(results, "results_dir", lambda profile: tmp_path)
+
+    def upstream(run: str, value: float) -> str:
+        content = {"records": [{"value": value}], "provenance": {"outputs": {"results/a": "0"}}}
+        (tmp_path / "05_emotion_scoring.json").write_text(json.dumps(content))
+        return fingerprints.fingerprint(run, "smoke")["upstream"]["05_emotion_scoring"]
+
+    shown = [upstream("11_judge_validity", value) for value in (0.5, 0.5, 0.25)]
+    assert shown[0] == shown[1] != shown[2]
+    assert upstream("08_qualitative_cases", 0.5) == upstream("08_qualitative_cases", 0.25)
+
+
 # Sweeps
 
 
