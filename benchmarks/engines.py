@@ -7,14 +7,14 @@ with the same weights in several formats; what each gains, and what each changes
         --models SmolLM2-135M-Instruct Qwen2.5-Coder-0.5B-Instruct Qwen2.5-Coder-1.5B-Instruct
                                                        the whole comparison: hours on two cores
 
-A format is WEIGHTS:PRODUCTS, such as int8:bf16 (see openvino_graph.py), with `:dynamic` where
-activations are rounded to 8 bits too. *Rates*: the ways take turns at the same questions and answer
-greedily, at most so many tokens; wall seconds, and the process's own seconds on all cores, which
-other work on the machine disturbs less. *What changes*, against the same weights in fp32: KL of the
-next token on the doctor's warm answers, in nats a token; the share of their tokens at which the
-likeliest next token is the same; by how much the probabilities of typed decisions move. A format
-whose decisions move by more than .02 in the mean or whose answers differ by more than .02 nats a
-token is no candidate for a default.
+A format is WEIGHTS:PRODUCTS, such as int8:bf16 (see models/openvino_graph.py), with `:dynamic`
+where activations are rounded to 8 bits too. *Rates*: the ways take turns at the same questions and
+answer greedily, at most so many tokens; wall seconds, and the process's own seconds on all cores,
+which other work on the machine disturbs less. *What changes*, against the same weights in fp32: KL
+of the next token on the doctor's warm answers, in nats a token; the share of their tokens at which
+the likeliest next token is the same; by how much the probabilities of typed decisions move. A
+format whose decisions move by more than .02 in the mean or whose answers differ by more than .02
+nats a token is no candidate for a default.
 """
 
 import argparse
@@ -72,7 +72,11 @@ def today(model, tokenizer, asked: list[list[dict]], tokens: int) -> list[int]:
 
 def by_engine(engine, tokenizer, asked: list[list[dict]], tokens: int) -> list[int]:
     ids = [token_ids(tokenizer, messages) for messages in asked]
-    return [len(answer) for answer in engine.generate(ids, tokens, tokenizer.eos_token_id)]
+    return [len(answer) for answer in engine.generate(ids, tokens, tokenizer.eos_token_id, greedy)]
+
+
+def greedy(logits: torch.Tensor) -> torch.Tensor:
+    return logits.argmax(-1)
 
 
 def rates(ways: dict, options) -> list[dict]:
@@ -193,11 +197,11 @@ class Texts:
         }
         return found | {"passes": max(found["nats_a_token"], found["decisions_mean"]) <= LIMIT}
 
-    def seconds(self, readers: dict, rounds: int, texts: int = 3) -> dict[str, float]:
-        """Wall seconds in which each way reads the decisions about a text, by turns; the first text
-        prepares. Of each text the best of `rounds` counts.
+    def seconds(self, readers: dict, rounds: int) -> dict[str, float]:
+        """Wall seconds in which each way reads the decisions about a text, by turns, in the mean
+        over up to three; the first text prepares. Of each the best of `rounds` counts.
         """
-        asked = self.decisions[: texts + 1]
+        asked = self.decisions[:4]
         best = {name: [float("inf")] * len(asked) for name in readers}
         for _ in range(rounds):
             for number, one in enumerate(asked):
@@ -206,7 +210,7 @@ class Texts:
                     reads(one)
                     taken = time.perf_counter() - started
                     best[name][number] = min(best[name][number], taken)
-        return {name: sum(values[1:]) / texts for name, values in best.items()}
+        return {name: sum(values[1:]) / len(values[1:]) for name, values in best.items()}
 
 
 @torch.inference_mode()
@@ -238,7 +242,7 @@ def measure(name: str, options) -> tuple[list[dict], list[dict]]:
     if not installed:
         print("openvino is not installed and left out: pip install openvino==2026.4.1")
     for form in options.formats if installed else ():
-        from openvino_graph import Engine
+        from emo_utils.models.openvino_graph import Engine
 
         weights, products, *more = form.split(":")
         held, started = memory_gb("RssAnon"), time.perf_counter()
@@ -267,7 +271,7 @@ def measure(name: str, options) -> tuple[list[dict], list[dict]]:
             flush=True,
         )
     if texts:
-        seconds = texts.seconds(readers, 2)
+        seconds = texts.seconds(readers, options.rounds)
         for row in changes:
             row["seconds_a_text"] = seconds[row["way"]]
             row["decisions_times"] = seconds[today_is] / seconds[row["way"]]
@@ -294,7 +298,7 @@ def main() -> None:
         default=["int8:bf16", "int8:bf16:dynamic", "int4:bf16", "bf16:bf16"],
         help="WEIGHTS:PRODUCTS[:dynamic] (default: int8:bf16, with dynamic, int4:bf16, bf16:bf16)",
     )
-    parser.add_argument("--batches", nargs="+", type=int, default=[1, 8])
+    parser.add_argument("--batches", nargs="*", type=int, default=[1, 8])
     parser.add_argument("--tokens", type=int, default=32, help="longest answer (default: 32)")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument(

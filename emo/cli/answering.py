@@ -84,6 +84,7 @@ def ask(
             temperature=temperature,
             batch_size=1,
             seed=settings["seed"],
+            engine=settings["engine"],
         )
         print(
             f"\n{name}{'' if answers.complete[0] else ' (cut off)'}\n"

@@ -19,6 +19,7 @@ def noted(path: Path) -> Path:
 
 
 MODELS_LOADED: dict[str, dict] = {}  # what this process loaded, for its provenance
+ENGINES: set[str] = set()  # what computed answers in this process, with its version and formats
 
 
 LIBRARIES = (
@@ -35,6 +36,13 @@ LIBRARIES = (
     "papermill",
     "numpy",
 )
+
+
+def libraries() -> tuple[str, ...]:
+    """Packages whose versions a run's provenance states, an optional engine included if it
+    computed.
+    """
+    return LIBRARIES + tuple({name.split()[0] for name in ENGINES} - set(LIBRARIES))
 
 
 def git_state() -> dict:

@@ -1,10 +1,14 @@
 """Answers of a model to the test questions: batched by length, seeded, kept once as a table."""
 
+from functools import partial
+
 import pandas as pd
 import torch
 from tqdm import tqdm
+from transformers import MinPLogitsWarper, TemperatureLogitsWarper
 
 from emo_utils.data import training_rows
+from emo_utils.models import engines
 from emo_utils.project import EmoError
 
 
@@ -19,13 +23,14 @@ def answer_questions(
     temperature: float,
     batch_size: int,
     seed: int,
+    engine: str = "torch",
 ) -> pd.DataFrame:
     """One answer to each emotional question (to the plain one for rows of ER).
 
     Returns columns id, emotion, system, question, answer, tokens, complete
     (the model ended by itself).
     temperature 0 decodes greedily; above it, each batch samples with a seed drawn from `seed`.
-    Batches hold questions of similar length, padded on the left.
+    Batches hold questions of similar length, padded on the left. engine: one of `engines.ENGINES`.
     """
     questions = [row.get("emotional_question") or row["question"] for row in rows]
     written = complete(
@@ -37,6 +42,7 @@ def answer_questions(
         batch_size=batch_size,
         seed=seed,
         desc=f"answers of {system}",
+        engine=engine,
     )
     return pd.DataFrame(
         [
@@ -64,6 +70,7 @@ def complete(
     batch_size: int,
     seed: int,
     desc: str,
+    engine: str = "torch",
 ) -> list[tuple[str, int, bool]]:
     """The model's next message in each conversation, as `answer_questions` samples it: text,
     number of tokens, whether the model ended by itself.
@@ -80,29 +87,59 @@ def complete(
             f"exceed the model's {limit} positions; lower max_new_tokens"
         )
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+    chosen = engines.choose(model, ids, max_new_tokens, batch_size, engine)
+    if chosen.reason:
+        print(f"answers by {chosen.name} ({chosen.reason})")
     answers: dict[int, tuple[str, int, bool]] = {}
     # The longest first: what they leave free holds the shorter ones, the other way round memory
     # grows with each batch.
     for start in tqdm(range(0, len(order), batch_size)[::-1], desc=desc, leave=False):
         batch = order[start : start + batch_size]
         torch.manual_seed(seed + start)
-        for index, result in zip(
-            batch,
-            _generate(model, tokenizer, [ids[i] for i in batch], max_new_tokens, temperature),
-            strict=True,
-        ):
-            answers[index] = result
+        written = _generate(
+            model, tokenizer, [ids[i] for i in batch], max_new_tokens, temperature, chosen.writer
+        )
+        answers |= dict(zip(batch, written, strict=True))
     return [answers[i] for i in range(len(ids))]
 
 
 def _generate(
-    model, tokenizer, batch: list[list[int]], max_new_tokens: int, temperature: float
+    model,
+    tokenizer,
+    batch: list[list[int]],
+    max_new_tokens: int,
+    temperature: float,
+    writer=None,
 ) -> list[tuple[str, int, bool]]:
-    """Text, number of tokens and whether it ended by itself, for each prompt of a batch."""
+    """Text, number of tokens and whether it ended by itself, for each prompt of a batch.
+
+    writer: of `engines.Engine`; None: the model itself.
+    """
+    if writer is None:
+        written = _by_model(model, tokenizer, batch, max_new_tokens, temperature)
+    else:
+        pick = partial(_pick, temperature)
+        written = writer.generate(batch, max_new_tokens, tokenizer.eos_token_id, pick)
+    results = []
+    for tokens in written:
+        complete = tokenizer.eos_token_id in tokens
+        kept = tokens[: tokens.index(tokenizer.eos_token_id)] if complete else tokens
+        results.append(
+            (tokenizer.decode(kept, skip_special_tokens=True).strip(), len(kept), complete)
+        )
+    return results
+
+
+MIN_P = 0.05  # tokens less likely than this share of the likeliest one are not drawn
+
+
+def _by_model(
+    model, tokenizer, batch: list[list[int]], max_new_tokens: int, temperature: float
+) -> list[list[int]]:
     tokenizer.padding_side = "left"
     inputs = tokenizer.pad({"input_ids": batch}, return_tensors="pt").to(model.device)
     sampling = (
-        {"do_sample": True, "temperature": temperature, "min_p": 0.05, "top_k": 0}
+        {"do_sample": True, "temperature": temperature, "min_p": MIN_P, "top_k": 0}
         if temperature
         else {"do_sample": False}
     )
@@ -114,11 +151,12 @@ def _generate(
             eos_token_id=tokenizer.eos_token_id,
             **sampling,
         )
-    results = []
-    for tokens in output[:, inputs["input_ids"].shape[1] :].tolist():
-        complete = tokenizer.eos_token_id in tokens
-        kept = tokens[: tokens.index(tokenizer.eos_token_id)] if complete else tokens
-        results.append(
-            (tokenizer.decode(kept, skip_special_tokens=True).strip(), len(kept), complete)
-        )
-    return results
+    return output[:, inputs["input_ids"].shape[1] :].tolist()
+
+
+def _pick(temperature: float, logits: torch.Tensor) -> torch.Tensor:
+    """The next token of each row, as `model.generate` samples it."""
+    if not temperature:
+        return logits.argmax(-1)
+    warmed = TemperatureLogitsWarper(temperature)(None, logits)
+    return torch.multinomial(MinPLogitsWarper(MIN_P)(None, warmed).softmax(-1), 1)[:, 0]

@@ -1,19 +1,21 @@
-"""A causal language model that lies in memory as OpenVINO's: for benchmarks/engines.py.
+"""A loaded Llama or Qwen2 as OpenVINO's graph, which `engines` lets answer.
 
-The graph is built layer by layer from the weights of a loaded Llama or Qwen2, merged adapters
-included: nothing is exported, written to the disk or traced, and no version of transformers is
-asked for. Only the package `openvino` is needed.
+The graph is built layer by layer from the weights in memory, merged adapters included: nothing is
+exported, written to the disk or traced, and no version of transformers is asked for. Only the
+package `openvino` is needed, which is no dependency: this module is imported where it is there.
 """
+
+import ctypes
 
 import numpy as np
 import openvino
 import torch
 from openvino import opset13 as op
 
-ARCHITECTURES = ("llama", "qwen2")
 FORMATS = ("int8", "int4", "bf16", "fp32")  # of weights
 NEVER = -1e9  # added to the score of a token that may not be seen; finite also when in bf16
 GROUP = 32  # weights that share a scale and a zero in 4 bits
+ROWS = 4096  # of a matrix that are in fp32 at once while it is rounded
 
 
 def _integers(*values: int):
@@ -48,11 +50,14 @@ def _weight(values: torch.Tensor, form: str):
     if form == "bf16":
         bits = values.detach().bfloat16().contiguous().view(torch.int16).numpy()
         return op.convert(_packed(bits, values.shape, openvino.Type.bf16), np.float32)
-    values = values.detach().float()
     if form == "int8":
-        scale = values.abs().amax(1, keepdim=True).clamp_min(1e-12) / 127
-        whole = (values / scale).round().to(torch.int8).numpy()
-        return op.multiply(op.convert(op.constant(whole), np.float32), _numbers(scale))
+        whole, scales = torch.empty(values.shape, dtype=torch.int8), []
+        for rows, part in zip(whole.split(ROWS), values.detach().split(ROWS), strict=True):
+            scales.append(part.float().abs().amax(1, keepdim=True).clamp_min(1e-12) / 127)
+            rows.copy_((part.float() / scales[-1]).round())
+        widened = op.convert(op.constant(whole.numpy()), np.float32)
+        return op.multiply(widened, _numbers(torch.cat(scales)))
+    values = values.detach().float()
     grouped = values.view(len(values), -1, GROUP)
     low, high = grouped.amin(2, keepdim=True), grouped.amax(2, keepdim=True)
     scale = (high - low).clamp_min(1e-6) / 15
@@ -126,11 +131,9 @@ def build(model, form: str) -> openvino.Model:
     Inputs: embeds (batch, new tokens, width), cos and sin of their positions (batch, 1, new tokens,
     head width), mask (batch, 1, new tokens, all tokens) added to the scores, beam_idx (batch): the
     row of the pass before that each row goes on from, wanted (n): places among the new tokens.
-    Output: logits (batch, n, vocabulary). Raises ValueError for another architecture.
+    Output: logits (batch, n, vocabulary).
     """
     config = model.config
-    if config.model_type not in ARCHITECTURES:
-        raise ValueError(f"{config.model_type} is none of {', '.join(ARCHITECTURES)}")
     heads, shared = config.num_attention_heads, config.num_key_value_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
     inputs = {
@@ -189,6 +192,9 @@ class Engine:
         }
         compiled = openvino.Core().compile_model(build(model, weights), "CPU", settings)
         self.request = compiled.create_infer_request()
+        # glibc keeps what was free between two matrices, gigabytes in all.
+        if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+            trim(0)
 
     def forget(self) -> None:
         self.request.reset_state()
@@ -220,9 +226,11 @@ class Engine:
         self.forget()
         return self.logits(torch.tensor([ids]), torch.tensor([positions]), mask, [0], wanted)[0]
 
-    def generate(self, prompts: list[list[int]], tokens: int, end: int | None) -> list[list[int]]:
-        """Greedy answers of at most so many tokens; a row that has written `end` leaves the batch,
-        and its remembered keys with it.
+    def generate(self, prompts: list[list[int]], tokens: int, end: int | None, pick) -> list:
+        """Token ids of answers of at most so many tokens; a row that has written `end` leaves the
+        batch, and its remembered keys with it.
+
+        pick: logits (rows, vocabulary) -> the next token of each row.
         """
         longest = max(map(len, prompts))
         ids = torch.zeros(len(prompts), longest, dtype=torch.long)
@@ -238,7 +246,7 @@ class Engine:
         logits = self.logits(ids, positions, mask, rows, [longest - 1])[:, 0]
         positions = positions[:, -1:]
         while True:
-            chosen = logits.argmax(-1)
+            chosen = pick(logits)
             for row, token in zip(rows, chosen.tolist(), strict=True):
                 answers[row].append(token)
             going = [place for place, row in enumerate(rows) if answers[row][-1] != end]
