@@ -22,7 +22,7 @@ ARCHITECTURES = ("llama", "qwen2")  # that `openvino_graph` builds
 LEAST = 3e8  # numbers of a model from which it was measured to gain
 MOST = 8  # rows at once up to which it was measured to gain
 PAYS = 100  # tokens, one after the other, from which the gain exceeds the seconds of preparing
-HELD = 3.5  # bytes that it holds for each number of a model, beside torch's
+HELD = 2.0  # bytes that preparing it takes for each number of a model, beside torch's
 APART = 0.05  # nats a token of a prompt: more is another model, and not another format
 
 
