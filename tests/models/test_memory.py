@@ -64,7 +64,7 @@ def test_a_run_that_fits_says_what_it_takes(monkeypatch):
     assert memory.check(run, "float32") == "memory: up to 1.0 GB of this machine's 16.0"
 
 
-def test_a_plan_of_one_run_says_its_memory_or_refuses_it(monkeypatch, capsys):
+def test_a_plan_of_one_run_says_its_memory_or_refuses_it(tiny, monkeypatch, capsys):
     asked = ["plan", "02_sft", "-p", "base_model", "tiny-llama"]
     monkeypatch.setattr(memory, "of_machine", lambda: 16e9)
     assert cli.main(asked) == 0
@@ -82,7 +82,7 @@ def test_weights_larger_than_the_machine_are_not_loaded(monkeypatch):
         loading.load("tiny-llama")
 
 
-def test_sizes_are_those_of_the_loaded_model():
+def test_sizes_are_those_of_the_loaded_model(tiny):
     model, _ = loading.load("tiny-llama")
     sizes = memory.sizes("tiny-llama")
     assert sizes.numbers == memory.numbers(registry.folder("tiny-llama")) == model.num_parameters()
