@@ -94,7 +94,8 @@ def _common(frame: pd.DataFrame, answers: pd.DataFrame, name: str, where: str, l
     text = there.answer.map(lambda answer: isinstance(answer, str))
     if odd := [answer for answer in there.answer[~text] if pd.notna(answer)]:
         raise EmoError(f"{where}: the answer {str(odd[0])[:40]!r} is no text")
-    if not there.answer[text].str.strip().any():
+    text &= there.answer.where(text, "").str.strip() != ""
+    if not text.any():
         raise EmoError(f"{where}: all {len(there)} answers are empty")
     if left := len(frame) - len(there):
         log(

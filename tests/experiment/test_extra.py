@@ -67,7 +67,9 @@ def test_what_the_books_systems_did_not_answer_is_left_out_and_said(read):
     ]
 
 
-@pytest.mark.parametrize("content", [rows(ASKED[:2]), rows(ASKED, ["a", "b", None])])
+@pytest.mark.parametrize(
+    "content", [rows(ASKED[:2]), rows(ASKED, ["a", "b", None]), rows(ASKED, ["a", "b", " \n"])]
+)
 def test_what_it_did_not_answer_is_said(read, content):
     found, said = read(content)
     assert found.id.tolist() == ASKED[:2]
