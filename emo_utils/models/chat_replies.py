@@ -31,7 +31,7 @@ LONGEST_PAUSE = 300.0  # seconds that a service may ask to wait for before it is
 
 
 class NoReply(ValueError):
-    """The body of a chat completion without a choice: it says nothing, or only what went wrong."""
+    """The body of a chat completion with no choice but what went wrong, in the service's words."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,14 @@ class ChatReply:
 def read(answer: dict) -> ChatReply:
     """The reply in the body of a chat completion.
 
-    Raises NoReply with the service's own words where the body holds none, and TypeError,
-    LookupError or AttributeError where it has another form.
+    Raises NoReply where the body says in its place what went wrong, and TypeError, LookupError or
+    AttributeError where it has another form.
     """
     choices = answer.get("choices")
     if not choices:
-        raise NoReply(f"the reply holds no choice{_own_words(answer)}")
+        if said := _own_words(answer):
+            raise NoReply(f"the reply holds no choice{said}")
+        raise LookupError("it holds no choice")
     choice = choices[0]
     message, ended = choice["message"], choice.get("finish_reason")
     written = _text_of(message.get("content"))

@@ -313,7 +313,10 @@ def test_emotion_counts_each_systems_own_questions(home, monkeypatch):
 
 @pytest.mark.parametrize(
     "chapter, until",
-    [("05_emotion_scoring", "METRICS = ["), ("06_knowledge_scoring", 'kind="mean" if metric')],
+    [
+        ("05_emotion_scoring", "METRICS = ["),
+        ("06_knowledge_scoring", "knowledge_records.add_means("),
+    ],
 )
 def test_a_system_with_more_answers_than_the_nine_is_compared_on_theirs(
     home, monkeypatch, capsys, chapter, until

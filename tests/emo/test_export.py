@@ -343,7 +343,8 @@ def test_what_llama_factory_cannot_start_from_is_refused(tiny, home, tmp_path, g
 
 
 def test_rows_that_are_too_long_are_refused(tiny, tmp_path):
-    assert "exceed max_length=64" in refusal("02_sft.eqsr-sft", tmp_path, max_length=64)
+    assert "exceed max_length=200" in refusal("02_sft.eqsr-sft", tmp_path, max_length=200)
+    assert "a question alone has as many" in refusal("02_sft.eqsr-sft", tmp_path, max_length=64)
 
 
 def test_a_model_without_a_known_template_is_refused(tiny, tmp_path):

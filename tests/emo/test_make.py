@@ -34,6 +34,10 @@ touch "$3/pyvenv.cfg"
 [ -n "$NO_ENSUREPIP" ] && { echo "ensurepip is not available"; exit 1; }
 touch "$3/bin/pip" "$3/bin/papermill"
 """
+# What `make test` tells the calls of make below it is not for these.
+OUTSIDE = {
+    name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
+}
 INSTALLED = [
     "--quiet --no-compile torch==2.13.0",
     "--quiet --no-compile -r requirements.lock",
@@ -62,7 +66,7 @@ def make(folder: Path, **environment: str) -> tuple[int, str, list[str]]:
     done = subprocess.run(
         ["make", "plan", "PYTHON=./python"],
         cwd=folder,
-        env=os.environ | {"LOG": str(log)} | environment,
+        env=OUTSIDE | {"LOG": str(log)} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -120,7 +124,7 @@ def test_a_real_environment_is_known_and_what_stands_in_braces_in_its_path_is_it
     (folder / "Makefile").write_text(f"{definitions}\n{rule}")
 
     def show() -> subprocess.CompletedProcess:
-        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+        environment = OUTSIDE | {"PYTHONPATH": str(tmp_path)}
         return subprocess.run(
             ["make", "show"], cwd=folder, env=environment, capture_output=True, text=True
         )

@@ -22,6 +22,7 @@ ANSWERS = pd.DataFrame(
         "id": ["q1", "q2", "q3"] * 2,
         "emotion": ["fear", "fear", "distrust"] * 2,
         "system": ["base"] * 3 + ["eqsr-dpo"] * 3,
+        "answer": "Rest.",
     }
 )
 FIRST = Scored("contrast", table_of(0.1, 0.2, math.nan, 0.7, 0.8, 0.9), "encoder", "by contrast")
