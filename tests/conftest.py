@@ -65,7 +65,7 @@ def settings_end_with_their_test():
     before = set(os.environ)
     yield
     for name in set(os.environ) - before:
-        if name.startswith("EMO_"):
+        if name.startswith(("EMO_", "MALLOC_")):
             del os.environ[name]
 
 

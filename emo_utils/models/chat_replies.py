@@ -52,14 +52,14 @@ class ChatReply:
 def read(answer: dict) -> ChatReply:
     """The reply in the body of a chat completion.
 
-    Raises NoReply where the body says in its place what went wrong, and TypeError, LookupError or
-    AttributeError where it has another form.
+    Raises NoReply where the body says in its place what went wrong, and ValueError, TypeError,
+    LookupError or AttributeError where it has another form.
     """
     choices = answer.get("choices")
     if not choices:
         if said := _own_words(answer):
             raise NoReply(f"the reply holds no choice{said}")
-        raise LookupError("it holds no choice")
+        raise ValueError("it holds no choice")
     choice = choices[0]
     message, ended = choice["message"], choice.get("finish_reason")
     written = _text_of(message.get("content"))

@@ -18,6 +18,7 @@ from smoke_book import KEY, Copy, smoke_book
 from terminal import in_a_terminal
 
 from emo import warm
+from emo.site.claims_page import with_reason
 from emo_utils.claims import ledger as claims_ledger
 from emo_utils.data.dialogues import REFERENCES
 from emo_utils.experiment.results import SYSTEMS
@@ -78,8 +79,10 @@ def verdicts_on(page: Path) -> list[tuple[str, str, str]]:
             cells = dict(zip(heads, (cell.get_text() for cell in row.find_all("td")), strict=True))
             text = cells["claim"]
             claim = max((name for name in names if text.startswith(name)), key=len)
+            # The claims page has the reason behind the verdict, a chapter in a column of its own.
+            why = {"here": cells.get("because", ""), "longer run": cells.get("because", "")}
             found += [
-                (names[claim], source, cells[head])
+                (names[claim], source, with_reason(cells[head], why.get(head, "")))
                 for head, source in SOURCES.items()
                 if cells.get(head)
             ]
@@ -237,7 +240,6 @@ def test_nothing_changed_runs_nothing(book):
             "How Much",
             {
                 "06_knowledge_scoring",
-                "10_ebd_open",
                 "11_judge_validity",
                 "12_sweeps",
             },
@@ -322,7 +324,8 @@ def test_a_changed_run_and_a_lost_result_rerun_with_what_depends_on_them(book):
         "drift", "--profile", "smoke", "--keep"
     )
     (book.folder / "results/smoke/06_knowledge_scoring.json").unlink()
-    assert book.due() == {"06_knowledge_scoring", "08_qualitative_cases"}
+    readers = {"08_qualitative_cases", "11_judge_validity"}  # of 06's item scores and gates
+    assert book.due() == {"06_knowledge_scoring", *readers}
     book.edit(
         "profiles/smoke.yaml", "values:\n", "values:\n  04_kto.eqsr-kto: {max_new_tokens: 6}\n"
     )
@@ -346,8 +349,8 @@ def test_a_changed_run_and_a_lost_result_rerun_with_what_depends_on_them(book):
     (book.folder / "book/reference/book_smoke.json").unlink()
     (book.folder / "drift.md").unlink()
     # The other readers of that system's answers wait;
-    # 08 shows others only if their item scores differ, and the tiny model's may not.
-    assert book.due() - {"08_qualitative_cases"} == {"05_emotion_scoring", "07_preference_ablation"}
+    # 08 and 11 show others only if 06's scores and gates differ, and the tiny model's may not.
+    assert book.due() - readers == {"05_emotion_scoring", "07_preference_ablation"}
 
 
 @pytest.mark.parametrize(
