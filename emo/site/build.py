@@ -27,6 +27,8 @@ from emo.site import (
 )
 from emo_utils.project import ROOT, EmoError, write_atomic
 
+TAUGHT = ("02", "03", "04")  # chapters whose lesson is their code; of the others it is folded
+
 
 def build(profile: str) -> Path:
     """Assemble the sources of the book from a profile's results and build the HTML;
@@ -101,8 +103,8 @@ def run_jupyter_book(folder: Path) -> None:
 
 
 def place_notebooks(profile: str) -> None:
-    """Copy executed notebooks into the book: injected cells hidden,
-    a title of its own for each section.
+    """Copy executed notebooks into the book: injected cells removed, code folded where a reader
+    comes for results (`TAUGHT`), a title of its own for each section.
     """
     layout.CHAPTERS.mkdir(parents=True, exist_ok=True)
     wanted = set()
@@ -115,8 +117,11 @@ def place_notebooks(profile: str) -> None:
             )
         notebook = nbformat.read(source, as_version=4)
         for cell in notebook.cells:
-            if "injected-parameters" in cell.metadata.get("tags", []):
-                cell.metadata["tags"].append("remove-cell")
+            tags = cell.metadata.setdefault("tags", [])
+            if "injected-parameters" in tags:
+                tags.append("remove-cell")
+            elif cell.cell_type == "code" and step.notebook[:2] not in TAUGHT:
+                tags.append("hide-input")
             cell.metadata.pop("papermill", None)
         notebook.metadata.pop("papermill", None)
         if layout.page_name(step) != step.notebook:

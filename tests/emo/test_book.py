@@ -53,6 +53,8 @@ def test_book_is_built_from_every_run(book):
         )  # kept records stay what they are in every book
         assert f"companion-{shown}" in text, f"{page.name} carries no badge of its profile"
         assert "Traceback" not in text
+    folded = {page.stem[:2] for page in pages if "The code" in page.read_text(encoding="utf-8")}
+    assert folded == {page.stem[:2] for page in pages} - {"02", "03", "04"}  # these teach by it
     front = (html / "index.html").read_text(encoding="utf-8")
     assert "They mean nothing" in front and "cannot be judged" in front
     assert "fewer than ten questions give no interval and no verdict" in front
