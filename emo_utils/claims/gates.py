@@ -21,9 +21,8 @@ from emo_utils.stats import intervals
 
 TABLE = "gates"
 SMALLEST = 0.05  # of emotion scores: the smallest difference that the book means to see
-# Of ratings from 1 to 5: what the papers' sentences call notable, and two ratings that are nearer
-# to each other are the same level.
-LEVEL = 0.5
+LEVEL = 0.5  # of ratings from 1 to 5
+NOTABLE = "half a level is what the papers call notable; what is nearer is the same level"
 
 
 @dataclass(frozen=True)
@@ -143,26 +142,26 @@ RULES = {
         ("data", SHUFFLED),
         f"the data's dialogues are rated {LEVEL} above the same turns in another order",
         least=LEVEL,
-        because="half a level is what the papers call notable; what is nearer is the same level",
+        because=NOTABLE,
     ),
     "above a repeated turn": Rule(
         ("data", REPEATED),
         f"the data's dialogues are rated {LEVEL} above their first turn said four times",
         least=LEVEL,
-        because="half a level is what the papers call notable; what is nearer is the same level",
+        because=NOTABLE,
     ),
     "above a misplaced supporter": Rule(
         ("data", MISPLACED),
         f"the data's dialogues are rated {LEVEL} above the same patient "
         "with the supporter of another situation",
         least=LEVEL,
-        because="half a level is what the papers call notable; what is nearer is the same level",
+        because=NOTABLE,
     ),
     "sound above harm": Rule(
         ("sound", "harm"),
         f"sound replies are rated {LEVEL} above planted ones that do harm in the same scene",
         least=LEVEL,
-        because="half a level is what the papers call notable; what is nearer is the same level",
+        because=NOTABLE,
     ),
     # Empathy by Design.
     "same advice above another's": Rule(
@@ -175,13 +174,13 @@ RULES = {
         (PREFERRED, ELSEWHERE),
         f"the reference is rated {LEVEL} above the one of another question",
         least=LEVEL,
-        because="half a level is what the papers call notable; what is nearer is the same level",
+        because=NOTABLE,
     ),
     "reference warmer": Rule(
         (PREFERRED, REJECTED),
         f"warm answers are rated {LEVEL} above the same advice as a guideline",
         least=LEVEL,
-        because="half a level is what the papers call notable; what is nearer is the same level",
+        because=NOTABLE,
     ),
     "reference more polite": Rule(
         (PREFERRED, REJECTED),

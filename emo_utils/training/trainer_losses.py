@@ -4,7 +4,24 @@ it: the equations of chapters 3 and 4 are held against that once the policy has 
 
 from __future__ import annotations
 
+import pandas as pd
 import torch
+
+
+def check_start(first: pd.Series, lora_rank: int) -> float:
+    """How far from 0 the margin before the first update may be by rounding; it is printed.
+
+    first: the first row of a DPO or KTO training's log. Raises AssertionError where the margin is
+    further from 0: then the reference is another model than the one that the training starts from.
+    """
+    print(f"first margin {first['rewards/margins']:.4f}, first loss {first.loss:.4f}")
+    # Without adapters the reference is a copy, whose products are rounded on their own.
+    rounding = 1e-3 if lora_rank else 0.02
+    assert abs(first["rewards/margins"]) < rounding, (
+        "the margin before the first update is not 0: "
+        "the reference is not the model that this training starts from"
+    )
+    return rounding
 
 
 def of_dpo(trainer, pairs: int = 2) -> tuple[torch.Tensor, list[torch.Tensor]]:
