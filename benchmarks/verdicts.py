@@ -289,11 +289,11 @@ def read_once() -> None:
     """
     for name in ("claims", "published"):
         setattr(claims_ledger, name, functools.cache(getattr(claims_ledger, name)))
+    cells = deciding.printed_cells(claims_ledger.published())
     printed = {
-        claim["id"]: deciding.printed_verdict(claim, claims_ledger.published())
-        for claim in claims_ledger.claims()
+        claim["id"]: deciding.printed_verdict(claim, cells) for claim in claims_ledger.claims()
     }
-    deciding.printed_verdict = lambda claim, numbers: printed[claim["id"]]
+    deciding.printed_verdict = lambda claim, cells: printed[claim["id"]]
     gc.freeze()
 
 

@@ -14,8 +14,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import pytest
 
-# Files that train, play chapters, start servers or commands: what takes longest comes first,
-# so that no worker is left alone with it at the end.
+# Files that train, play chapters, start servers or commands, build pages or simulate: what takes
+# longest comes first, so that no worker is left alone with it at the end.
 SLOW = (
     "test_book",
     "test_training",
@@ -36,6 +36,14 @@ SLOW = (
     "test_drift",
     "test_warm",
     "test_papermill",
+    "test_ratings",
+    "test_calibration",
+    "test_labels",
+    "test_theme",
+    "test_claims_page",
+    "test_against_counts",
+    "test_export",
+    "test_generate",
 )
 
 

@@ -17,7 +17,7 @@ from emo_utils.claims import deciding, predicates
 from emo_utils.claims.deciding import TABLE
 from emo_utils.data import published_numbers
 from emo_utils.experiment import provenance, results
-from emo_utils.project import DATA, EmoError
+from emo_utils.project import DATA, YAML, EmoError
 from emo_utils.stats import comparisons, intervals
 
 CLAIMS = DATA / "published" / "claims.yaml"
@@ -58,7 +58,7 @@ def claims() -> list[dict]:
     each with its predicates parsed (`tests`: `printed` and `ours`, None where there is none).
     """
     columns = published().groupby("table", sort=False).metric.unique().map(list).to_dict()
-    found = yaml.safe_load(provenance.noted(CLAIMS).read_text(encoding="utf-8"))
+    found = yaml.load(provenance.noted(CLAIMS).read_text(encoding="utf-8"), Loader=YAML)
     return [
         claim
         | {
@@ -169,13 +169,13 @@ def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
             f"two records of {TABLE} stand for {twice[0]}: "
             "a verdict rests on the records of one source, so give those of one run of each chapter"
         )
-    numbers, sums, rows = published(), deciding.sums_of_cells(records), []
+    cells, sums, rows = deciding.printed_cells(published()), deciding.sums_of_cells(records), []
     for claim in claims():
         asked = [c for test in claim["tests"]["ours"] or () for c in test.comparisons]
         deciding.take_older(sums, asked)
         touched = {table for c in asked for _, table, _, _ in c.terms}
         (printed, first), (ours, second, why) = (
-            deciding.printed_verdict(claim, numbers),
+            deciding.printed_verdict(claim, cells),
             deciding.our_verdict(claim, sums, records),
         )
         decided = ours not in ("not measured", deciding.HELD_BACK)

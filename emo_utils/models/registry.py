@@ -8,7 +8,7 @@ import yaml
 from emo_utils.experiment.parameters import nearest
 from emo_utils.models import stand_in
 from emo_utils.models.checkpoints import WeightsError
-from emo_utils.project import cache_dir, sha256_file, sha256_json
+from emo_utils.project import YAML, cache_dir, sha256_file, sha256_json
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ def _weights(name: str, members: dict | None = None, **fields) -> Weights:
 
 REGISTRY = {
     name: _weights(name, **fields)
-    for name, fields in yaml.safe_load(
-        (Path(__file__).with_name("registry.yaml")).read_text(encoding="utf-8")
+    for name, fields in yaml.load(
+        Path(__file__).with_name("registry.yaml").read_text(encoding="utf-8"), Loader=YAML
     ).items()
 }
 

@@ -223,11 +223,9 @@ def test_claims_are_many_and_say_where_they_stand():
 
 def test_every_claim_that_the_printed_numbers_do_not_bear_out():
     """Checked by hand against the papers' tables; the notes of claims.yaml have the numbers."""
-    numbers = claims_ledger.published()
+    cells = deciding.printed_cells(claims_ledger.published())
     failed = [
-        claim["id"]
-        for claim in ALL
-        if deciding.printed_verdict(claim, numbers)[0] == "not borne out"
+        claim["id"] for claim in ALL if deciding.printed_verdict(claim, cells)[0] == "not borne out"
     ]
     assert failed == [
         "tuning-beats-prompt",
@@ -251,7 +249,7 @@ def test_every_claim_that_the_printed_numbers_do_not_bear_out():
     in_words = [
         claim["id"]
         for claim in ALL
-        if deciding.printed_verdict(claim, numbers)[0] == "contradicted in words"
+        if deciding.printed_verdict(claim, cells)[0] == "contradicted in words"
     ]
     assert in_words == ["which-start", "emplifai-strict", "emplifai-medical", "emplifai-direction"]
 
@@ -282,10 +280,11 @@ def test_printed_numbers_are_compared_as_printed():
     """0.67 - 0.64 is 0.03, which it is not in binary floating point; and a tie is no lead."""
     numbers = claims_ledger.published()
     columns = numbers.groupby("table").metric.unique().map(list).to_dict()
+    cells = deciding.printed_cells(numbers)
 
     def said(predicate):
         return deciding.printed_verdict(
-            {"id": "x", "tests": {"printed": predicates.parse(predicate, columns)}}, numbers
+            {"id": "x", "tests": {"printed": predicates.parse(predicate, columns)}}, cells
         )[0]
 
     assert said("eqsr-dpo minus prompt = 0.03 on emodoctor.table1 mean") == "borne out"

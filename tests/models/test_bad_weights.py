@@ -389,6 +389,7 @@ def test_what_was_spoiled_was_good_before(good, tiny, kind):
     loading.load("tiny-llama", checkpoints=[good / kind])
 
 
+@pytest.mark.night
 def test_a_chapter_that_starts_from_a_torn_checkpoint_says_so_in_its_last_line(
     good, tiny, tmp_path, capsys
 ):

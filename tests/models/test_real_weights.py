@@ -83,6 +83,7 @@ def test_decisions_equal_the_library_pipeline(loaded, monkeypatch):
             assert mine["kind", option] == pytest.approx(probability, abs=1e-5)
 
 
+@pytest.mark.night
 def test_a_few_steps_of_sft_lower_the_loss(loaded, tmp_path):
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer

@@ -605,16 +605,13 @@ def test_a_date_in_the_prompt_is_pinned(tiny, tmp_path, monkeypatch, example, da
 @pytest.mark.parametrize(
     "notebook, given",
     [
-        pytest.param(
-            "02_sft",
-            {"train_rows": 12, "validation_rows": 4, "device_batch": 1},
-            marks=pytest.mark.night,
-        ),
+        ("02_sft", {"train_rows": 12, "validation_rows": 4, "device_batch": 1}),
         ("03_dpo", {"train_rows": 12, "init": "er-sft", "validation_rows": 4, "device_batch": 1}),
-        pytest.param("04_kto", {"train_rows": 8, "lora_rank": 0}, marks=pytest.mark.night),
+        ("04_kto", {"train_rows": 8, "lora_rank": 0}),
     ],
     ids=["sft", "dpo", "kto"],
 )
+@pytest.mark.night
 def test_two_processes_take_the_steps_of_one(home, er_sft, notebook, given):
     one = train_only(notebook, **given)
     one.run.finish()  # else the next would go on where it ended
