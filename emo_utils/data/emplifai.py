@@ -41,8 +41,8 @@ def load(arm: str = "overt") -> list[dict]:
     of four texts: patient, supporter, patient, supporter.
 
     arm: `subtle` has supporters who meet the feeling mostly without the usual phrases. In `overt`
-    they name it, call it understandable and say that the person is not alone, in so many words;
-    ids, emotions, situations and the patients' turns are those of `subtle`. Raises DataError for
+    they name it and call it understandable, in so many words, before and after the facts; ids,
+    emotions, situations and the patients' turns are those of `subtle`. Raises DataError for
     another arm, and as `files.rows_of`.
     """
     return files.rows_of(in_arm(FILE, arm), FIELDS, tuple(english for english, _, _ in EMOTIONS))
