@@ -4,6 +4,7 @@
 object that keeps records, item scores and provenance until `finish` writes them in one step.
 """
 
+import html
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from IPython.display import display
 
 from emo_utils.experiment import code, extra, parameters, provenance, results
 from emo_utils.experiment.parameters import STEP
@@ -358,27 +360,43 @@ def start(notebook: str, namespace: dict) -> Run:
         provenance.refuse_changed_tree(run.git, "parameter 'keep'")
     run.namespace = namespace
     pd.set_option("display.html.use_mathjax", False)  # two amounts of dollars are no formula
-    show_parameters(run, given)
+    display(Beginning(run, given))
     return run
 
 
-def show_parameters(run: Run, given: dict) -> None:
-    """Print the parameters that hold in this run and where each value comes from."""
-    from_profile = parameters.profile_values(run.profile, run.notebook, run.name.partition("@")[0])
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "trl"))
-    print(
-        f"run {run.name} · profile {run.profile} · "
-        + ("a run of the book" if run.book else f"by hand: results go to {relative(run.folder)}")
-    )
-    print(f"{libraries} · {provenance.device()}")
-    for source in ("given", "profile", "default"):
-        names = [
-            n
-            for n in run.values
-            if source == ("given" if n in given else "profile" if n in from_profile else "default")
-        ]
-        if names:
-            print(f"{source + ':':<9}" + ", ".join(f"{n} = {run.values[n]!r}" for n in names))
+class Beginning:
+    """What a notebook shows first: the run, and in a page one has to unfold them, the parameters
+    that hold and where each value comes from.
+    """
+
+    def __init__(self, run: Run, given: dict):
+        from_profile = parameters.profile_values(
+            run.profile, run.notebook, run.name.partition("@")[0]
+        )
+        where = "a run of the book" if run.book else "by hand: results go to "
+        where += "" if run.book else relative(run.folder)
+        self.head = f"run {run.name} · profile {run.profile} · {where}"
+        libraries = ("torch", "transformers", "trl")
+        versions = ", ".join(f"{name} {version(name)}" for name in libraries)
+        self.lines = [f"{versions} · {provenance.device()}"]
+        of = {
+            name: "given" if name in given else "profile" if name in from_profile else "default"
+            for name in run.values
+        }
+        for source in ("given", "profile", "default"):
+            if names := [name for name in run.values if of[name] == source]:
+                values = ", ".join(f"{name} = {run.values[name]!r}" for name in names)
+                self.lines.append(f"{source + ':':<9}{values}")
+
+    def __repr__(self) -> str:
+        return "\n".join([self.head, *self.lines])
+
+    def _repr_html_(self) -> str:
+        lines = html.escape("\n".join(self.lines))
+        return (
+            '<details class="companion-run tex2jax_ignore mathjax_ignore">'
+            f"<summary>{html.escape(self.head)}</summary><pre>{lines}</pre></details>"
+        )
 
 
 def adhoc_name(notebook: str, values: dict, given: dict) -> str:

@@ -102,16 +102,17 @@ def show_of_runs(frame: pd.DataFrame, profile: str, names: list[str], caption: s
 
 
 def _shown(frame: pd.DataFrame, runs: list, caption: str, index: bool, behind) -> HTML:
+    before = frame.index.nlevels if index else 0
     texts = [
-        c
-        for c in frame
-        if frame[c].map(lambda cell: isinstance(cell, str) and len(cell) > 40).any()
+        f"companion-wide-{number}"
+        for number, column in enumerate(range(frame.shape[1]), before + 1)
+        if frame.iloc[:, column].map(lambda cell: isinstance(cell, str) and len(cell) > 40).any()
     ]
     body = frame.to_html(
         escape=True,
         index=index,
         border=0,
-        classes="companion companion-claims" if texts else "companion",
+        classes=["companion", *(["companion-claims", *texts] if texts else [])],
         na_rep="",
     )
     links = " · ".join(

@@ -718,3 +718,16 @@ def test_a_mean_is_over_whole_units_where_they_are_named(home):
     none = start().add_mean([0] * 24, units=units, kind="share", **named)
     assert none.ci_high == pytest.approx(intervals.share_interval([0] * 24, units)[2])
     assert none.ci_high > 1.5 * intervals.share_interval([0] * 24)[2]  # twelve units, not 24 rows
+
+
+def test_a_run_begins_with_its_parameters_and_where_each_comes_from(home, capsys):
+    """As text, and for a page in one line that unfolds, with what a parameter holds escaped."""
+    run = start("05_emotion_scoring", profile="smoke", extra="<b>x</b>")
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith(f"run {run.name} · profile smoke · by hand: results go to ")
+    sources = {line.partition(":")[0]: line for line in said[2:]}
+    assert list(sources) == ["given", "profile", "default"]
+    assert "extra = '<b>x</b>'" in sources["given"] and "tiny-llama" in sources["profile"]
+    page = runs.Beginning(run, {"profile": "smoke", "extra": "<b>x</b>"})._repr_html_()
+    assert page.startswith('<details class="companion-run')
+    assert page.count("<summary>") == 1 and "&lt;b&gt;x&lt;/b&gt;" in page and "<b>" not in page

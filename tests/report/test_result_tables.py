@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
+from emo_utils.project import ROOT
 from emo_utils.report import cases, result_tables
 
 
@@ -93,3 +94,19 @@ def test_two_amounts_of_dollars_are_shown_as_they_are(monkeypatch):
         found = BeautifulSoup(box.data, "html.parser").find_all(string=lambda piece: "$" in piece)
         assert len(found) >= 2
         assert all(piece.find_parent(class_="mathjax_ignore") for piece in found)
+
+
+def test_a_column_of_sentences_keeps_its_width(monkeypatch):
+    """Its place in the table is a class of it, and each class has a rule: behind the index."""
+    monkeypatch.setattr(result_tables, "provenance_line", lambda run: "")
+    frame = pd.DataFrame({"a": ["x"], "b": ["a sentence of more than forty characters is here"]})
+    run = SimpleNamespace(profile="smoke")
+    styles = (ROOT / "book/_static/companion.css").read_text(encoding="utf-8")
+    for index, place in ((False, 2), (True, 3)):
+        table = BeautifulSoup(result_tables.show(frame, run, "", index=index).data, "html.parser")
+        assert f"companion-wide-{place}" in table.table["class"]
+        cell = table.select_one(f"tbody tr > :nth-child({place})")
+        assert cell.get_text().startswith("a sentence")
+        assert f"table.companion-wide-{place} :is(td, th):nth-child({place})" in styles
+    short = result_tables.show(frame[["a"]], run, "").data
+    assert "companion-claims" not in short and "companion-wide" not in short
