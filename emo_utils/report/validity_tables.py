@@ -97,10 +97,11 @@ def all_gates(records: pd.DataFrame, profile: str) -> HTML:
                 "must hold": gates.RULES[rule].says,
                 "found": ends[0] if ends[0] == ends[-1] else f"{ends[0]} to {ends[-1]}",
                 "n": f"{some.n.min()}" if some.n.nunique() == 1 else f"{some.n.min()} or more",
-            }
-            | {
-                outcome: ", ".join(some.metric[some.outcome == outcome])
-                for outcome in (gates.PASSED, gates.OPEN, gates.FAILED)
+                "outcome": "; ".join(
+                    f"{outcome}: {', '.join(metrics)}"
+                    for outcome in (gates.FAILED, gates.OPEN, gates.PASSED)
+                    if len(metrics := some.metric[some.outcome == outcome])
+                ),
             }
         )
     counts = part.outcome.value_counts()

@@ -212,9 +212,9 @@ def test_the_gates_of_all_chapters_stand_in_one_table(tmp_path, monkeypatch):
     assert rows_of(table) == [
         [
             *("5", "emodoctor.table1", gates.RULES["said twice"].says),
-            *("+0.02 to +0.07", "20", "mean", "", "max"),
+            *("+0.02 to +0.07", "20", "failed: max; passed: mean"),
         ],
-        ["7", "emodoctor.figure2.emotion", says, "0.85", "20", "", "win", ""],
+        ["7", "emodoctor.figure2.emotion", says, "0.85", "20", "open: win"],
     ]
     assert "The gates of this profile: 1 passed, 1 open, 1 failed." in table.data
     assert table.data.count("<details class=") == 2  # where each run came from
