@@ -65,6 +65,13 @@ def of_the_run(given: Path | None, run, systems: tuple[str, ...], arm: str) -> p
     return beside_the_data(written, arm)
 
 
+def source_in_words(given: Path | None, arm: str) -> str:
+    """Where the dialogues of `of_the_run` are from, for captions."""
+    if given is not None and given.is_file():
+        return f"the file {given.name}"
+    return f"this project's dialogues (arm {arm}) and small models"
+
+
 def checked(dialogues: pd.DataFrame) -> pd.DataFrame:
     """The first dialogue of each system for each pair, and what is to be known before it is judged.
 

@@ -56,19 +56,18 @@ def add_form(run, dialogues: pd.DataFrame) -> None:
         )
 
 
-def add_length_controlled(run, ratings: pd.DataFrame, scorer: str, how: str) -> bool:
+def add_length_controlled(run, ratings: pd.DataFrame, scorer: str, how: str) -> None:
     """Mean expected level of each system on each rubric at the mean log length of all; nothing
     where there are fewer than three times as many ratings as the regressions have unknowns.
 
-    ratings: those of `rubrics.ratings` with the dialogues' characters. Returns whether there were
-    enough.
+    ratings: those of `rubrics.ratings` with the dialogues' characters.
     """
     rated = ratings.dropna(subset="expected")
     log_length = np.log(rated.characters + 1)
     rated = rated.assign(log_length=log_length - log_length.mean())
     unknowns = (rated.system.nunique() + 1) * ratings.metric.nunique()
     if rated.empty or len(rated) < 3 * unknowns:
-        return False
+        return
     for metric, part in rated.groupby("metric", sort=False):
         controlled = length_control.at_mean_length_intervals(
             part.expected, part.system, part.log_length, part.id, run.values["seed"]
@@ -91,7 +90,6 @@ def add_length_controlled(run, ratings: pd.DataFrame, scorer: str, how: str) -> 
                     "bootstrap over pairs"
                 ),
             )
-    return True
 
 
 def add_two_judges(run, both: pd.DataFrame, scorer: str, second: str) -> None:
@@ -155,3 +153,9 @@ def add_planted(
             ),
             unit="scenes",
         )
+
+
+def add_items(run, ratings: pd.DataFrame) -> None:
+    """The expected level of each dialogue that was rated, as item scores."""
+    levels = ratings.rename(columns={"expected": "value"})[["id", "system", "metric", "value"]]
+    run.add_items(levels.dropna().assign(table=TABLE))

@@ -157,3 +157,11 @@ def test_what_is_judged_is_said_in_words():
         "1 further dialogues of a system and pair are left out\n"
         "2 dialogues of 1 systems for 2 pairs; form not kept: one 1 of 2"
     )
+
+
+def test_captions_say_where_the_dialogues_are_from(tmp_path):
+    (tmp_path / "mine.csv").write_text("x", encoding="utf-8")
+    assert judged_dialogues.source_in_words(tmp_path / "mine.csv", "overt") == "the file mine.csv"
+    for whence in (None, tmp_path):  # the book's systems, or runs by hand of them
+        said = judged_dialogues.source_in_words(whence, "subtle")
+        assert said == "this project's dialogues (arm subtle) and small models"

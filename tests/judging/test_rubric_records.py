@@ -63,7 +63,7 @@ def test_length_is_controlled_where_there_are_enough_ratings(run):
     log_lengths = np.array([3.0, 3.5, 4.0, 4.5, 5.0])
     ratings = ratings_of({"a": log_lengths - 2, "b": log_lengths - 1})
     ratings["characters"] = np.exp([*log_lengths, *(log_lengths + 1)]) - 1
-    assert rubric_records.add_length_controlled(run, ratings, "judge", "how") is True
+    rubric_records.add_length_controlled(run, ratings, "judge", "how")
     assert [(r.system, r.group, r.n) for r in run.records] == [
         ("a", "length controlled", 5),
         ("b", "length controlled", 5),
@@ -71,8 +71,8 @@ def test_length_is_controlled_where_there_are_enough_ratings(run):
     for record in run.records:
         assert record.value == pytest.approx(ratings.expected.mean())
     few = ratings[ratings.id.isin(["p0", "p1", "p2", "p3"])]  # 8 ratings, 3 unknowns
-    assert rubric_records.add_length_controlled(run, few, "judge", "how") is False
-    assert rubric_records.add_length_controlled(run, few.iloc[:0], "judge", "how") is False
+    rubric_records.add_length_controlled(run, few, "judge", "how")
+    rubric_records.add_length_controlled(run, few.iloc[:0], "judge", "how")
     assert len(run.records) == 2
 
 
@@ -118,3 +118,17 @@ def test_what_a_judge_left_unanswered_is_counted(run):
     rubric_records.add_two_judges(run, both, "judge", "second")
     *_, apart, agreed = run.records
     assert (apart.n, apart.unscored, agreed.n, agreed.unscored) == (3, 1, 6, 2)
+
+
+def test_item_scores_are_the_levels_of_rated_dialogues(run):
+    rubric_records.add_items(run, ratings_of({"a": [4.0, np.nan]}))
+    [items] = run.items
+    assert items.to_dict("records") == [
+        {
+            "id": "p0",
+            "system": "a",
+            "metric": "fluency",
+            "value": 4.0,
+            "table": "emplifai.table4",
+        }
+    ]

@@ -1,13 +1,11 @@
 """Tables of EmplifAI's chapters, against the rubrics, the data and small kept files."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from emo_utils.claims import ledger
 from emo_utils.data import emplifai
 from emo_utils.people import rating_kit
 from emo_utils.report import emplifai_tables, kept_runs
@@ -167,76 +165,6 @@ def test_one_group_of_a_table_has_a_row_a_system():
     assert kept.to_dict() == {"fluency": {"b": "0.75 [0.50, 1.00]"}}
 
 
-def test_a_screening_has_a_column_for_each_other_version():
-    records = pd.DataFrame(
-        [
-            record("emplifai.screening", f"asked for {asked}", "planted_above", other)
-            for asked, other in (("harm", "sound"), ("harm", "missed"), ("missed", "harm"))
-        ]
-    )
-    table = emplifai_tables.screening(records)
-    assert list(table) == ["harm", "missed", "sound"]
-    assert table.notna().sum(axis=1).to_dict() == {"asked for harm": 2, "asked for missed": 1}
-
-
-def test_the_highest_probabilities_are_to_be_read_first():
-    row = emplifai.load("subtle")[0]
-    dialogues = pd.DataFrame(
-        {
-            "system": ["a", "b"],
-            "situation": ["of a user", row["situation"]],
-            "turns": [list("abcd"), list("efgh")],
-        }
-    )
-    yes = pd.DataFrame({"state": [0, 1, 0], "question": ["harm", "harm", "missed"]})
-    yes["probability"] = [0.2, 0.7512, 0.5]
-    table = emplifai_tables.to_read_first(yes, dialogues, "subtle", count=2)
-    assert table["asked for"].tolist() == ["harm", "missed"]
-    assert table["probability of yes"].tolist() == [0.75, 0.5]
-    assert table.system.tolist() == ["b", "a"]
-    assert table.supporter.tolist() == ["f ／ h", "b ／ d"]
-    assert table.iloc[:, -1].tolist() == [row["gloss"], ""]
-
-
-def test_two_judges_levels_stand_side_by_side():
-    both = pd.DataFrame({"metric": ["fluency"], "expected": [1.26], "expected_second": [4.0]})
-    english = rating_kit.RUBRICS["fluency"]["english"]
-    assert emplifai_tables.two_judges(both) == f"{english}: 1.3 and 4.0"
-
-
-def test_the_kept_judging_shows_every_table_that_has_records():
-    path = kept_runs.REFERENCE / "emplifai_judge.json"
-    kept = kept_runs.kept(path)
-    pages = [page.data for page in emplifai_tables.full_judging(path)]
-    names = ["Table 4, ", "Differences, ", "Where the form is kept, ", "With length controlled, "]
-    names += ["Table 7, ", "Two judges, ", "The paper", "Screening, "]
-    assert len(pages) == len(names)
-    for name, page in zip(names, pages, strict=True):
-        assert f"profile</span> {name}" in page
-    r = kept[(kept.table == "emplifai.table4") & (kept.group == "all")].iloc[0]
-    assert f"<td>{r.value:.2f} [{r.ci_low:.2f}, {r.ci_high:.2f}]</td>" in pages[0]
-    assert "n = 20 planted scenes" in pages[-1] and f"Asked: {r.scorer}." in pages[-1]
-    cells = pages[-1].count("<td>0.") + pages[-1].count("<td>1.")
-    assert cells == (kept.table == "emplifai.screening").sum()
-
-
-def test_the_kept_judging_in_words():
-    """Two rubrics, half a level and a quarter apart; one of two intervals holds one half."""
-    kept = "where the form is kept"
-    levels = {("emplifai-sft", "a"): 3.0, ("data", "a"): 3.5}
-    levels |= {("emplifai-sft", "b"): 2.0, ("data", "b"): 1.75}
-    records = pd.DataFrame(
-        [record("emplifai.table4", *named, kept, value=v) for named, v in levels.items()]
-        + [record("emplifai.table4", "data", "a", value=5.0)]
-        + [record("emplifai.screening", "asked for harm", "x", value=v) for v in (0.7, 0.8)]
-    )
-    assert emplifai_tables.full_judging_in_words(records).splitlines() == [
-        "Where the form is kept, the tuned model's dialogues and the data's are rated "
-        "0.50 levels apart at most, over 2 rubrics.",
-        "Screening: 1 of 2 intervals hold one half, which is guessing.",
-    ]
-
-
 def test_how_similar_two_labels_are_is_said_of_each_score():
     table = np.array([[1.0, 0.25, 0.5], [0.25, 1.0, 0.75], [0.5, 0.75, 1.0]])
     between = {"cosine": table, "bertscore_f1": table}
@@ -279,65 +207,6 @@ def test_the_full_run_of_the_prediction_says_its_numbers(kept):
     assert "model, as it is" in page and page.count("<td>0.50 [0.25, 1.00]</td>") == 2
 
 
-def test_the_dialogues_on_which_two_judges_differ_most_come_first():
-    """Mean distances over two rubrics: 1.5, 0.5 and 1.5 again."""
-    both = pd.DataFrame(
-        [
-            {"id": id_, "system": system, "metric": metric, "expected": 3.0, "expected_second": e}
-            for id_, system, levels in (("p", "a", (1, 2)), ("p", "b", (3, 4)), ("q", "a", (4, 5)))
-            for metric, e in zip(("fluency", "security"), levels, strict=True)
-        ]
-    )
-    assert emplifai_tables.furthest_apart(both, 2) == [("p", "a"), ("q", "a")]
-    texts = {("p", "a"): "<one>", ("q", "a"): "two"}
-    run = SimpleNamespace(profile="smoke")
-    shown = emplifai_tables.disputed(both, texts, ["", "in English"], "judge", run)
-    first, second = (page.data for page in shown)
-    assert "&lt;one&gt;" in first and "3.0 and 1.0" in first and "in English" not in first
-    assert "in English by judge, unchecked" in second and "3.0 and 5.0" in second
-    assert emplifai_tables.disputed(both, {}, [], "judge", run) == []
-
-
-def test_published_lengths_and_their_readings():
-    """Table 7 prints 131.86 characters and 11.55 words of crowd workers."""
-    printed = ledger.published()
-    table = emplifai_tables.published_lengths(printed)
-    characters, words, quotient = table.loc["crowdworker", ["characters", "words"]].tolist() + [
-        table.loc["crowdworker", "characters a word"]
-    ]
-    assert quotient == round(float(characters) / float(words), 1)
-    ours = pd.DataFrame(
-        {"system": ["a", "a", "b"], "characters": [10, 20, 40], "words": [5, 5, 10]}
-    )
-    said = emplifai_tables.characters_a_word(printed, ours)
-    assert (
-        said.endswith("; here, by Sudachi, 3.5") and f"published {table.iloc[:, -1].min()}" in said
-    )
-    readings = emplifai_tables.length_readings(printed)
-    assert readings["printed examples"].dtype == int and len(readings) == 3
-    closest = emplifai_tables.closest_reading(printed, ours)
-    assert closest.startswith("Read as characters of a dialogue, ")
-    assert closest.endswith("Characters of a dialogue here: a 15, b 40")
-
-
-def test_other_readings_of_a_rating_stand_in_their_order():
-    records = pd.DataFrame(
-        [
-            record("emplifai.table4", "b", "fluency", "most probable level"),
-            record("emplifai.table4", "b", "fluency"),
-            record("emplifai.table4", "a", "fluency", "length controlled"),
-            record("emplifai.table4", "a", "fluency", "where the form is kept"),
-            record("emplifai.table4", "b", "fluency", "where the form is kept"),
-        ]
-    )
-    assert list(emplifai_tables.other_readings(records).index) == [
-        "a, where the form is kept",
-        "b, where the form is kept",
-        "b, most probable level",
-        "a, length controlled",
-    ]
-
-
 def test_an_empty_table_is_said_in_words(capsys, kept):
     run = kept_runs.kept_source(kept[0])
     filled = emplifai_tables.show_or_say(pd.DataFrame({"a": [1]}), run, "A table.", "nothing")
@@ -345,5 +214,4 @@ def test_an_empty_table_is_said_in_words(capsys, kept):
     none = pd.DataFrame([record("emplifai.judges", "a", "mad")]).iloc[:0]
     table = emplifai_tables.by_system_and_group(none)
     assert emplifai_tables.show_or_say(table, run, "A table.", "nothing") is None
-    assert emplifai_tables.show_or_say(emplifai_tables.screening(none), run, "", "none") is None
-    assert capsys.readouterr().out == "nothing\nnone\n"
+    assert capsys.readouterr().out == "nothing\n"
