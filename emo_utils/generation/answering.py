@@ -21,8 +21,8 @@ def answer_questions(
     *,
     max_new_tokens: int,
     temperature: float,
-    batch_size: int,
     seed: int,
+    batch_size: int = 64,
     engine: str = "torch",
 ) -> pd.DataFrame:
     """One answer to each emotional question (to the plain one for rows of ER).
@@ -30,7 +30,8 @@ def answer_questions(
     Returns columns id, emotion, system, question, answer, tokens, complete
     (the model ended by itself).
     temperature 0 decodes greedily; above it, each batch samples with a seed drawn from `seed`.
-    Batches hold questions of similar length, padded on the left. engine: one of `engines.ENGINES`.
+    Batches hold `batch_size` questions of similar length, padded on the left. engine: one
+    of `engines.ENGINES`.
     """
     questions = [row.get("emotional_question") or row["question"] for row in rows]
     written = complete(
@@ -57,6 +58,16 @@ def answer_questions(
             }
             for row, question, (text, tokens, ended) in zip(rows, questions, written, strict=True)
         ]
+    )
+
+
+def in_words(answers: pd.DataFrame) -> str:
+    """How many answers there are, how long they are and how many ended by themselves; answers: as
+    `answer_questions` gives them.
+    """
+    return (
+        f"{len(answers)} answers, {answers.tokens.mean():.0f} tokens on average, "
+        f"{answers.complete.mean():.0%} ended by themselves"
     )
 
 

@@ -267,3 +267,9 @@ def test_ask_says_what_is_wrong(tiny, capsys, words, told):
     assert main(["ask", *words, "--profile", "smoke"]) == 2
     said = capsys.readouterr().err
     assert re.search(told, said) and len(said.splitlines()) == 1
+
+
+def test_answers_are_summed_up_in_words():
+    answers = pd.DataFrame({"tokens": [10, 21, 30], "complete": [True, False, True]})
+    said = answering.in_words(answers)
+    assert said == "3 answers, 20 tokens on average, 67% ended by themselves"
