@@ -20,6 +20,31 @@ def listed(
     return part.assign(value=cells)[[*columns, "value", "n"]]
 
 
+def shown_pairs(run, source: str, count: int) -> HTML:
+    """What tells the two answers of pairs apart; source: where they are from; count: how many."""
+    return result_tables.show(
+        listed(run.table(), "ebd.pairs", ("system", "metric")),
+        run,
+        f"Pairs of {source}, n = {count}; 95 % intervals over pairs.",
+        index=False,
+    )
+
+
+def shown_quantization(run) -> HTML | None:
+    """What 4 bits cost; a printed line where that was not measured."""
+    costs = listed(run.table(), "ebd.quantization", ("metric",))
+    if costs.empty:
+        print("not part of this run")
+        return None
+    return result_tables.show(
+        costs,
+        run,
+        f"The untuned {run.values['base_model']} plain and in 4 bits on {costs.n.max()} preferred "
+        "answers, per token; 95 % intervals over them.",
+        index=False,
+    )
+
+
 def questions() -> pd.DataFrame:
     """What the judge is asked about an answer: a row a rating, its question and five levels."""
     rows = {name: [asked, *levels] for name, (asked, levels) in caregiver_questions.LEVELS.items()}

@@ -16,6 +16,7 @@ from emo_utils.models import chat_replies, chat_requests
 from emo_utils.project import (
     EmoError,
     first_line,
+    relative,
     service_address,
     sha256_bytes,
     sha256_json,
@@ -155,6 +156,25 @@ def write(
         pair, reason = written(row["prompt"], ask, fault_of, store, (endpoint, model))
         found.append({"id": row["id"], "prompt": row["prompt"], "pair": pair, "reason": reason})
     return found
+
+
+def made(
+    rows: list[dict],
+    api: openai.OpenAI,
+    model: str,
+    endpoint: str,
+    fault_of: Callable[[dict], str],
+    run,
+) -> str:
+    """Let a service write a pair for each of the rows and `keep` them beside the run's results,
+    with a store of the replies, `pairs.sqlite`; returns where they are and how many, in words.
+    """
+    found = write(rows, api, model, endpoint, fault_of, Store(run.folder / "pairs.sqlite"))
+    kept = keep(found, run.folder, run.name)
+    return (
+        f"{kept} pairs in {relative(run.folder)}/{run.name}.pairs.jsonl "
+        f"(train on them with -p pairs_file), {len(found) - kept} set aside with their reasons"
+    )
 
 
 def keep(found: list[dict], folder: Path, name: str) -> int:

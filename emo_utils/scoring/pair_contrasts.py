@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from emo_utils.models import embeddings
-from emo_utils.scoring import facts, readability
+from emo_utils.rewriting import preference_pairs
+from emo_utils.scoring import emotion, facts, readability
 
 OF_PAIRS = "share of pairs; equal ones count one half"
 # How each contrast is computed; `{encoder}` is the name of the weights behind the cosines.
@@ -63,6 +64,17 @@ def measured(pairs: list[dict], encoder) -> pd.DataFrame:
             "cosine": (first * second).sum(axis=1),
             "cosine with another pair's": (first * np.roll(second, 1, axis=0)).sum(axis=1),
         }
+    )
+
+
+def fault(pair: dict, encoder) -> str:
+    """`preference_pairs.fault` of a pair that a service wrote (texts `plain` and `technical`), by
+    textstat's grade and the warmth of chapter 5; empty where nothing is wrong.
+    """
+    return preference_pairs.fault(
+        pair,
+        readability.grade_by_textstat,
+        lambda texts: emotion.scores_by_contrast(encoder, texts)["mean"],
     )
 
 

@@ -193,8 +193,9 @@ def add_records(
         )
 
 
-def records_table(run) -> pd.DataFrame:
-    """This run's records as readers see them."""
+def records_table(run, table: str = "emodoctor.training") -> pd.DataFrame:
+    """This run's records of a training as readers see them."""
     frame = run.table()
+    frame = frame[frame.table == table].reset_index(drop=True)
     frame["95 % interval"] = [f"[{r.ci_low:.3f}, {r.ci_high:.3f}]" for r in frame.itertuples()]
     return frame[["metric", "value", "95 % interval", "n", "signature"]].round({"value": 3})

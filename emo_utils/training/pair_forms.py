@@ -3,6 +3,7 @@ model came to a preference.
 """
 
 from emo_utils.models import embeddings
+from emo_utils.project import EmoError
 
 SIDES = ("chosen", "rejected")
 
@@ -13,8 +14,14 @@ def arranged(pairs: list[dict], form: str) -> list[dict]:
     `whole`: all, as they are. `matched`: those whose answers are within a tenth of each other in
     words. `cut`: all, without opening sentences. `shorter_chosen`, `longer_chosen`: those whose
     preferred answer is the shorter, the longer one. `length_only`: the shorter answer is preferred,
-    in as many warm as technical ones.
+    in as many warm as technical ones. Raises EmoError where no pair has that form.
     """
+    if not (found := _arranged(pairs, form)):
+        raise EmoError(f"no pair is left of {len(pairs)} with pairs_as {form!r}")
+    return found
+
+
+def _arranged(pairs: list[dict], form: str) -> list[dict]:
     counted = [(pair, *(len(pair[side].split()) for side in SIDES)) for pair in pairs]
     shorter = [pair for pair, chosen, rejected in counted if chosen < rejected]
     longer = [pair for pair, chosen, rejected in counted if chosen > rejected]

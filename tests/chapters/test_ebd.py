@@ -124,7 +124,7 @@ def test_pairs_by_a_service_become_a_file_to_train_on(home, monkeypatch, pairs_f
     try:
         played = play(
             "10_empathy_by_design",
-            until="api, store",
+            until="preference_pairs.made",
             pairs_file=pairs_file,
             make_rows=2,
             make_with="big",

@@ -154,3 +154,27 @@ def test_texts_of_the_data_are_grey_squares(figure):
     assert (rejected.get_marker(), rejected.get_color()) == ("s", "#888888")
     assert tuned.get_marker() == base.get_marker() == "o"
     assert len({base.get_color(), tuned.get_color(), rejected.get_color()}) == 3
+
+
+@pytest.fixture
+def run():
+    """A finished run whose records are RECORDS."""
+    source = kept_runs.kept_source(kept_runs.REFERENCE / "ebd_scores.json")
+    source.values = {"base_model": "small", "judge_model": "a judge"}
+    source.table = lambda: RECORDS
+    return source
+
+
+def test_pairs_and_four_bits_say_their_n(run, capsys):
+    assert ebd_tables.shown_quantization(run) is None
+    assert capsys.readouterr().out == "not part of this run\n"
+    more = [
+        record("ebd.pairs", "the file x", "cosine", 0.75, n=3),
+        record("ebd.quantization", "ebd-base", "kl", 0.125, n=4),
+    ]
+    run.table = lambda: results.frame(more)
+    pairs = ebd_tables.shown_pairs(run, "the file x", 3).data
+    assert "Pairs of the file x, n = 3; 95 % intervals" in pairs and "0.750 (n = 3)" in pairs
+    costs = ebd_tables.shown_quantization(run).data
+    assert "The untuned small plain and in 4 bits on 4 preferred answers" in costs
+    assert "0.125 (n = 4)" in costs and "cosine" not in costs

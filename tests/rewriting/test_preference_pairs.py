@@ -1,6 +1,7 @@
 """Pairs that a service writes: what must hold of them, and what becomes of those that fail."""
 
 import json
+from types import SimpleNamespace
 
 import openai
 import pytest
@@ -161,3 +162,17 @@ def test_a_service_that_does_not_answer_is_named(service, tmp_path):
         preference_pairs.write(
             ROWS, api, "broken", local.address, fault_of, Store(tmp_path / "p.sqlite")
         )
+
+
+def test_a_run_says_where_its_pairs_are(service, tmp_path):
+    api, local = service
+    run = SimpleNamespace(folder=tmp_path, name="run")
+    said = preference_pairs.made(ROWS, api, "big", local.address, fault_of, run)
+    assert said == (
+        f"1 pairs in {tmp_path.name}/run.pairs.jsonl (train on them with -p pairs_file), "
+        "1 set aside with their reasons"
+    )
+    assert len((tmp_path / "run.pairs.jsonl").read_text(encoding="utf-8").splitlines()) == 1
+    replies = len(local.asked)
+    assert preference_pairs.made(ROWS, api, "big", local.address, fault_of, run) == said
+    assert len(local.asked) == replies  # nothing is paid for twice

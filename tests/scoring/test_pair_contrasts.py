@@ -6,7 +6,7 @@ import pytest
 
 from emo_utils.experiment import runs
 from emo_utils.models import embeddings
-from emo_utils.scoring import pair_contrasts
+from emo_utils.scoring import emotion, pair_contrasts
 from emo_utils.stats import intervals
 
 
@@ -79,3 +79,23 @@ def test_a_record_says_where_it_is_from_and_how_it_was_computed(recorded):
     assert recorded["cosine"]["signature"].startswith("cosine of the two answers by an encoder; ")
     assert recorded["grade, chosen"]["scorer"] == "textstat and counts"
     assert recorded["my own"]["signature"].startswith("mean over pairs; interval over questions")
+
+
+def test_a_written_pair_is_held_against_grade_and_warmth(monkeypatch):
+    warm = "I am so sorry, you are not alone with this. Take 5 mg at night, and call us."
+    cold = (
+        "Administration of 5 mg nocturnally is indicated; deterioration necessitates consultation."
+    )
+    warmth = lambda encoder, texts: pd.DataFrame({"mean": [float("sorry" in t) for t in texts]})
+    monkeypatch.setattr(emotion, "scores_by_contrast", warmth)
+    assert pair_contrasts.fault({"plain": warm, "technical": cold}, None) == (
+        "the answers have 18 and 10 words"
+    )
+    cold += " Professional supervision is recommended."
+    assert pair_contrasts.fault({"plain": warm, "technical": cold}, None) == ""
+    exchanged = {"plain": cold, "technical": warm}
+    assert "not easier to read" in pair_contrasts.fault(exchanged, None)
+    monkeypatch.setattr(
+        emotion, "scores_by_contrast", lambda *_: pd.DataFrame({"mean": [0.5, 0.5]})
+    )
+    assert "not warmer" in pair_contrasts.fault({"plain": warm, "technical": cold}, None)

@@ -4,6 +4,7 @@ import pytest
 from trial_sets import PAIRS
 
 from emo_utils.models import embeddings
+from emo_utils.project import EmoError
 from emo_utils.training import pair_forms
 
 
@@ -51,3 +52,9 @@ def test_pairs_of_length_alone_are_as_often_warm_as_technical():
 )
 def test_a_text_without_its_opening_sentence(text, rest):
     assert embeddings.after_opening(text) == rest
+
+
+def test_a_form_that_no_pair_has_is_said():
+    pair = {"chosen": "one two", "rejected": "one two three four"}
+    with pytest.raises(EmoError, match="no pair is left of 1 with pairs_as 'matched'"):
+        pair_forms.arranged([pair], "matched")
