@@ -10,6 +10,7 @@ import pandas as pd
 
 from emo_utils.claims import gates, ledger
 from emo_utils.data.caregiver import ELSEWHERE, REJECTED
+from emo_utils.judging.decisions import Reader
 from emo_utils.stats import comparisons, intervals
 
 
@@ -20,6 +21,35 @@ class Measure:
     table: str
     scorer: str
     how: str
+
+
+def described(
+    embedding_model: str, judge: Reader, bare: str = "", embedding_service: str = ""
+) -> dict[str, Measure]:
+    """Every measure of the chapter, by its column among the scores.
+
+    bare: what the judge's levels are marked with (`caregiver_questions.flag`). embedding_service:
+    a service's encoder whose cosine (`cosine_service`) is a measure, too; empty for none.
+    """
+    cosine = "cosine with the preferred answer by"
+    level = f"{bare}{judge.signature}; expected level from 1 to 5"
+    chance = f"{judge.signature}; probability that the reference"
+    of_service = Measure(
+        "ebd.semantic", embedding_service, f"{cosine} {embedding_service} of a service"
+    )
+    return (
+        {"cosine": Measure("ebd.semantic", embedding_model, f"{cosine} {embedding_model}")}
+        | ({"cosine_service": of_service} if embedding_service else {})
+        | {
+            "correctness": Measure("ebd.factual", judge.name, level),
+            "entailment": Measure("ebd.factual", judge.name, f"{chance} entails the answer"),
+            "contradiction": Measure("ebd.factual", judge.name, f"{chance} contradicts the answer"),
+            "empathy": Measure("ebd.human", judge.name, level),
+            "politeness": Measure("ebd.human", judge.name, level),
+            "grade": Measure("ebd.human", "textstat 0.7.4", "Flesch-Kincaid grade"),
+            "words": Measure("ebd.human", "counts", "words at spaces"),
+        }
+    )
 
 
 # The measures that claims rest on, by table.

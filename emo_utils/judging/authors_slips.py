@@ -53,6 +53,27 @@ def scores(judge: Reader, rows: pd.DataFrame, relations: pd.DataFrame) -> Scores
     }
 
 
+def measure(run, judge: Reader, rows: pd.DataFrame, relations: pd.DataFrame, endpoint: str) -> str:
+    """Score answers as meant and as the slips do, and record both; returns the `flag` that a
+    caption needs. Nothing of no rows, nor by a judge that `geval.possible` does not allow, which is
+    printed.
+
+    rows, relations: as `scores` has them, with the rows' systems.
+    """
+    if rows.empty:
+        return ""
+    if not geval.possible(judge):
+        print(
+            "G-Eval needs a model in this process or a chat service (chat+http://...); "
+            "the slips are not measured"
+        )
+        return ""
+    slips = scores(judge, rows, relations)
+    bare = flag(slips, endpoint)
+    add_records(run, slips, rows.system, judge.name, f"{bare}{judge.signature}")
+    return bare
+
+
 def flag(slips: Scores, endpoint: str) -> str:
     """What to say where a service gave no log-probabilities; empty where it did."""
     unknown = slips["probability of a number", MEANT].isna().any()

@@ -66,6 +66,7 @@ RELATIONS = {  # the options in both orders
 }
 ABOUT_FACTS = {"correctness": table_decisions.score(*LEVELS["correctness"])} | RELATIONS
 ABOUT_PEOPLE = {name: table_decisions.score(*LEVELS[name]) for name in ("empathy", "politeness")}
+BARE = "BARE NUMBERS, the service gives no probabilities; "
 SEEN = ("question", "reference", "answer")
 
 
@@ -96,6 +97,11 @@ def judged(judge: Reader, rows: pd.DataFrame) -> Judged:
         | {name: levels[name] for name in ABOUT_PEOPLE}
     )
     return Judged(scores, relations, table_decisions.bare(facts | people))
+
+
+def flag(of_answers: Judged, endpoint: str) -> str:
+    """What to say where a service gave bare numbers; empty where it did not."""
+    return BARE if endpoint and of_answers.bare else ""
 
 
 def relations_of(judge: Reader, rows: pd.DataFrame, desc: str) -> pd.DataFrame:

@@ -5,10 +5,13 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import HTML
 
-from emo_utils.claims import ledger
+from emo_utils.claims import caregiver_records, ledger
 from emo_utils.judging import caregiver_questions
 from emo_utils.report import kept_runs, result_tables
 from emo_utils.stats import intervals
+
+CLAIMED = tuple(caregiver_records.CLAIMED)  # the tables that claims rest on
+KEPT = kept_runs.REFERENCE / "ebd_scores.json"
 
 
 def listed(
@@ -62,6 +65,97 @@ def note(records: pd.DataFrame, judge: str) -> str:
         f"Judge: {by}, whose agreement with people on such answers nobody has measured. "
         f"On instructions: {kept_runs.agreement('validity.judge', 'both orders averaged', by)}"
     )
+
+
+def shown_scores(run, count: int, note: str) -> HTML:
+    """Every score of every system; count: of the questions; note: of `note`, for all captions."""
+    return result_tables.show(
+        scores(run.table(), CLAIMED),
+        run,
+        "Expected levels from 1 to 5, cosines and probabilities from 0 to 1, grade levels and "
+        f"words; n = {count} questions of data/caregiver, arm {run.values['arm']}. {note}.",
+    )
+
+
+def shown_questions(run) -> HTML:
+    """The table of `questions`."""
+    caption = "What the judge was asked of each answer; the lowest level is 1."
+    return result_tables.show(questions(), run, caption)
+
+
+def shown_checks(run) -> HTML:
+    """The table of `checks`."""
+    return result_tables.show(
+        checks(run.table()),
+        run,
+        "Share of questions in which a score puts the text above the other that it must; "
+        f"0.5 is chance; no interval under {intervals.ENOUGH} questions. "
+        f"Judge: {run.values['judge_model']}.",
+        index=False,
+    )
+
+
+def shown_gains(run, systems: tuple[str, str], note: str) -> HTML | None:
+    """Tuned minus untuned (the two `systems`); a printed line where there is none."""
+    changes = gains(run.table())
+    if changes.empty:
+        print("too few questions for a difference")
+        return None
+    caption = f"{' minus '.join(systems)}, question by question. {note}."
+    return result_tables.show(changes, run, caption, index=False)
+
+
+def shown_claims(run, note: str) -> HTML | None:
+    """The paper's sentences by this run; a printed line where their sums were not recorded."""
+    records = run.table()
+    sums = records[records.metric == "combination"]
+    if sums.empty:
+        print(
+            f"no verdict with fewer than {intervals.ENOUGH} questions: "
+            "an interval over so few is narrow by chance"
+        )
+        return None
+    return result_tables.show(
+        ledger.verdicts(records, CLAIMED),
+        run,
+        f"The paper's sentences by ours in the {run.profile} profile, n = {sums.n.max()} "
+        "questions: another model, other questions and another judge than the paper's. "
+        f"{note}.",
+        index=False,
+    )
+
+
+def shown_slips(run, bare: str) -> HTML | None:
+    """The table of `slips`; a printed line where they were not measured. bare: of
+    `authors_slips.measure`.
+    """
+    part = run.table()
+    part = part[part.table == "ebd.slips"]
+    if part.empty:
+        print("not part of this run")
+        return None
+    return result_tables.show(
+        slips(part),
+        run,
+        "The same answers as the score is meant and as the slip computes it; "
+        f"n = {part.n.max()} questions. {bare}Asked: {run.values['judge_model']}.",
+    )
+
+
+def shown_answers(
+    pairs: list[dict], answers: pd.DataFrame, systems: tuple[str, ...], run
+) -> list[HTML]:
+    """Questions with the systems' answers and the preferred one, for reading.
+
+    pairs: of `caregiver.load`. answers: columns id, system, answer.
+    """
+    shown = []
+    for pair in pairs:
+        own = answers[answers.id == pair["id"]].set_index("system").answer
+        columns = {"question": pair["prompt"]} | {system: own[system] for system in systems}
+        columns["preferred in the data"] = pair["chosen"]
+        shown.append(result_tables.side_by_side_texts(columns, run))
+    return shown
 
 
 def scores(records: pd.DataFrame, tables: tuple[str, ...]) -> pd.DataFrame:
@@ -118,10 +212,10 @@ def full_run(kept: pd.DataFrame, tables: tuple[str, ...]) -> dict[str, pd.DataFr
     }
 
 
-def full_run_shown(path: Path, tables: tuple[str, ...], judge: str) -> list[HTML]:
+def full_run_shown(path: Path, judge: str) -> list[HTML]:
     """The tables of the kept longer run and the paper's sentences by it; empty where none was kept.
 
-    tables: of the scores. judge: what captions name where the run's records name none.
+    judge: what captions name where the run's records name none.
     """
     kept = kept_runs.kept(path)
     if kept.empty:
@@ -129,9 +223,9 @@ def full_run_shown(path: Path, tables: tuple[str, ...], judge: str) -> list[HTML
     said, origin = note(kept, judge), kept_runs.kept_source(path)
     shown = [
         result_tables.show(part, origin, f"{caption}. {said}.")
-        for caption, part in full_run(kept, tables).items()
+        for caption, part in full_run(kept, CLAIMED).items()
     ]
     n = kept[kept.table == "ebd.semantic"].n.max()
     caption = f"The paper's sentences by the full run, n = {n} questions. {said}."
-    verdicts = ledger.verdicts(kept, tables, "longer run")
+    verdicts = ledger.verdicts(kept, CLAIMED, "longer run")
     return [*shown, result_tables.show(verdicts, origin, caption, index=False)]

@@ -1,6 +1,7 @@
 """What is recorded of the scores of answers to caregivers, against values by hand."""
 
 import math
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -112,3 +113,23 @@ def test_gates_hold_references_against_each_other(run):
     of_cosine = run.records[0]
     assert (of_cosine.table, of_cosine.value, of_cosine.n) == ("gates", -0.75, 12)
     assert "must lie above 0; how cosine" in of_cosine.signature
+
+
+def test_every_measure_says_who_scores_and_how():
+    judge = SimpleNamespace(name="judge", signature="one pass")
+    measures = caregiver_records.described("encoder", judge, "BARE; ")
+    assert list(measures) == [
+        *("cosine", "correctness", "entailment", "contradiction"),
+        *("empathy", "politeness", "grade", "words"),
+    ]
+    assert measures["cosine"].how == "cosine with the preferred answer by encoder"
+    assert measures["empathy"].how == "BARE; one pass; expected level from 1 to 5"
+    entailment = measures["entailment"]
+    assert (entailment.table, entailment.scorer) == ("ebd.factual", "judge")
+    assert entailment.how == "one pass; probability that the reference entails the answer"
+    more = caregiver_records.described("encoder", judge, embedding_service="ada")
+    assert list(more)[:2] == ["cosine", "cosine_service"]
+    assert more["cosine_service"].how == "cosine with the preferred answer by ada of a service"
+    assert more["politeness"].how == "one pass; expected level from 1 to 5"
+    for table, metrics in caregiver_records.CLAIMED.items():
+        assert {measures[metric].table for metric in metrics} == {table}

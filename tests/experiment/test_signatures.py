@@ -18,6 +18,8 @@ PLACES = {
 # Who scores says how it does so by an attribute of the same name, of which signatures are made:
 # what holds such a one, and where.
 WHO_SCORES = {
+    ("emo_utils/claims/caregiver_records.py", "judge"),
+    ("emo_utils/judging/authors_slips.py", "judge"),
     ("emo_utils/judging/human_choices.py", "reader"),
     ("emo_utils/people/against_labels.py", "reader"),
     ("emo_utils/scoring/emotion_records.py", "scored"),
@@ -28,7 +30,6 @@ WHO_SCORES = {
     ("notebooks/05_emotion_scoring.ipynb", "first"),
     ("notebooks/07_preference_ablation.ipynb", "reader"),
     ("notebooks/09_emplifai_judge.ipynb", "judge"),
-    ("notebooks/10_ebd_scores.ipynb", "judge"),
 }
 # How the words of a signature are looked at, where a variable holds them.
 HELD_IN = {"signature", "signatures", "how"}

@@ -119,3 +119,24 @@ def test_a_service_without_probabilities_is_flagged(slips):
     unknown = slips | {mass: slips[mass] * np.nan}
     assert authors_slips.flag(unknown, "http://service/v1") == authors_slips.BARE
     assert authors_slips.flag(slips, "http://service/v1") == authors_slips.flag(unknown, "") == ""
+
+
+def test_slips_are_measured_where_the_judge_can(slips, monkeypatch, capsys):
+    """`slips` has G-Eval follow its rule; this judge gives only 0 and 1."""
+    judge = RuleJudge()
+    judge.signature = "rule"
+    judged = caregiver_questions.judged(judge, ROWS)
+    assert caregiver_questions.flag(judged, "http://service/v1") == caregiver_questions.BARE
+    assert caregiver_questions.flag(judged, "") == ""
+    rows = ROWS.join(judged.scores).assign(system=["a", "a", "b"])
+    run = runs.Run("10_ebd_scores", {"profile": "smoke", "seed": 42}, {})
+    monkeypatch.setattr(geval, "possible", lambda judge: False)
+    assert authors_slips.measure(run, judge, rows, judged.relations, "") == ""
+    assert "the slips are not measured" in capsys.readouterr().out
+    monkeypatch.setattr(geval, "possible", lambda judge: True)
+    assert authors_slips.measure(run, judge, rows.iloc[:0], judged.relations, "") == ""
+    assert not run.records and not capsys.readouterr().out
+    assert authors_slips.measure(run, judge, rows, judged.relations, "") == ""
+    found = {(r.system, r.metric, r.group): r for r in run.records}
+    length = found["a", "correctness by G-Eval", "as meant"]
+    assert (length.value, length.scorer, length.signature) == (3.0, "rule", "rule")

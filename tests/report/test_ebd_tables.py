@@ -119,13 +119,13 @@ def test_the_judges_questions_have_five_levels():
 
 def test_the_kept_run_is_shown_with_its_verdicts(tmp_path):
     path = kept_runs.REFERENCE / "ebd_scores.json"
-    pages = [page.data for page in ebd_tables.full_run_shown(path, SCORES, "nobody")]
+    pages = [page.data for page in ebd_tables.full_run_shown(path, "nobody")]
     heads = ["Scores, full run; n = 20", "What each score can tell, full run", "Tuned minus"]
     heads += ["Slips, full run; n = 10", "sentences by the full run, n = 20 questions"]
     assert len(pages) == len(heads)
     for head, page in zip(heads, pages, strict=True):
         assert head in page and "Judge: Qwen2.5-Coder-1.5B-Instruct" in page
-    assert ebd_tables.full_run_shown(tmp_path / "none.json", SCORES, "nobody") == []
+    assert ebd_tables.full_run_shown(tmp_path / "none.json", "nobody") == []
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_texts_of_the_data_are_grey_squares(figure):
 def run():
     """A finished run whose records are RECORDS."""
     source = kept_runs.kept_source(kept_runs.REFERENCE / "ebd_scores.json")
-    source.values = {"base_model": "small", "judge_model": "a judge"}
+    source.values = {"base_model": "small", "judge_model": "a judge", "arm": "overt"}
     source.table = lambda: RECORDS
     return source
 
@@ -178,3 +178,39 @@ def test_pairs_and_four_bits_say_their_n(run, capsys):
     costs = ebd_tables.shown_quantization(run).data
     assert "The untuned small plain and in 4 bits on 4 preferred answers" in costs
     assert "0.125 (n = 4)" in costs and "cosine" not in costs
+
+
+def test_a_run_shows_its_scores_with_the_words_of_their_captions(run):
+    page = ebd_tables.shown_scores(run, 20, "The note").data
+    assert "n = 20 questions of data/caregiver, arm overt. The note." in page
+    assert "<td>0.50 [0.40, 0.60]</td>" in page
+    checks = ebd_tables.shown_checks(run).data
+    assert "no interval under 10 questions. Judge: a judge." in checks and ELSEWHERE in checks
+    gains = ebd_tables.shown_gains(run, ("ebd-dpo", "ebd-base"), "The note").data
+    assert "ebd-dpo minus ebd-base, question by question. The note." in gains
+    slips = ebd_tables.shown_slips(run, "BARE; ").data
+    assert "n = 20 questions. BARE; Asked: a judge." in slips
+    claims = ebd_tables.shown_claims(run, "The note").data
+    assert "by ours in the embedded profile, n = 20 questions" in claims
+    assert "the lowest level is 1." in ebd_tables.shown_questions(run).data
+
+
+def test_what_a_run_has_not_is_said_in_a_line(run, capsys):
+    run.table = lambda: RECORDS[RECORDS.table == "ebd.factual"]
+    assert ebd_tables.shown_gains(run, ("ebd-dpo", "ebd-base"), "") is None
+    assert ebd_tables.shown_claims(run, "") is None
+    assert ebd_tables.shown_slips(run, "") is None
+    assert capsys.readouterr().out.splitlines() == [
+        "too few questions for a difference",
+        "no verdict with fewer than 10 questions: an interval over so few is narrow by chance",
+        "not part of this run",
+    ]
+
+
+def test_answers_are_shown_between_question_and_preferred_answer(run):
+    pairs = [{"id": "a", "prompt": "Why?", "chosen": "<warm>"}]
+    answers = pd.DataFrame({"id": ["a", "a", "b"], "system": ["ebd-base", "ebd-dpo", "ebd-dpo"]})
+    answers["answer"] = ["first", "second", "third"]
+    [page] = ebd_tables.shown_answers(pairs, answers, ("ebd-base", "ebd-dpo"), run)
+    places = [page.data.index(text) for text in ("Why?", "first", "second", "&lt;warm&gt;")]
+    assert places == sorted(places) and "third" not in page.data
