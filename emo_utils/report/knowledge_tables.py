@@ -1,9 +1,11 @@
 """Tables of chapter 6: similarity, facts, what several tools call BLEU."""
 
 import pandas as pd
+from IPython.display import HTML
 
 from emo_utils.data import dialogues, published_numbers
-from emo_utils.report import result_tables
+from emo_utils.report import kept_runs, result_tables
+from emo_utils.scoring import readability
 
 _NAMES = {
     "doctor": "similarity to the doctor's answer",
@@ -25,6 +27,89 @@ def beyond_words(records: pd.DataFrame, *tables: str) -> tuple[pd.DataFrame, str
         f"{result_tables.CHECKPOINT}"
     )
     return result_tables.grid(part).rename(columns=_NAMES), caption
+
+
+def shown_overlap(records: pd.DataFrame, run, table: str, behind: tuple[str, ...] = ()) -> HTML:
+    """Table 2 against one reference, published and ours; behind: as of `result_tables.show`."""
+    return result_tables.show(
+        result_tables.side_by_side(records, table),
+        run,
+        result_tables.caption(records, table),
+        behind=behind,
+    )
+
+
+def shown_similarity(records: pd.DataFrame, run, references: pd.DataFrame) -> HTML:
+    """Similarity and readability of every system, with the grades that the references ask for.
+
+    references: texts, columns doctor and modified, a row an answer.
+    """
+    grid, caption = beyond_words(records, "emodoctor.similarity", "emodoctor.readability")
+    grades = references[["doctor", "modified"]].map(readability.grade).mean()
+    return result_tables.show(
+        grid,
+        run,
+        f"{caption}. The doctor's answers ask for grade {grades.doctor:.1f}, "
+        f"the modified ones for {grades.modified:.1f}.",
+    )
+
+
+def shown_facts(records: pd.DataFrame, run) -> HTML:
+    """Facts kept, added and opposed of every system, and how far the measures follow people."""
+    grid, caption = beyond_words(records, "emodoctor.facts")
+    agreed = kept_runs.facts_agreement(run.values["reader_model"])
+    return result_tables.show(grid, run, f"{caption}. {above_another(records)}. {agreed}.")
+
+
+def shown_scale(records: pd.DataFrame, run) -> HTML:
+    """The table of `on_scale`."""
+    return result_tables.show(
+        on_scale(records),
+        run,
+        "Facts kept, from an answer to another question (0) to the warm answer of the data (1). "
+        f"{result_tables.CHECKPOINT}.",
+    )
+
+
+def shown_bleu_by_tool(records: pd.DataFrame, run) -> HTML:
+    """The table of `bleu_by_tool`."""
+    counted = result_tables.questions(records[records.table == "emodoctor.bleu_by_tool"])
+    return result_tables.show(
+        bleu_by_tool(records),
+        run,
+        f"With the doctor's answer as reference, {counted}; "
+        "one corpus number each, without interval.",
+    )
+
+
+def shown_lengths(texts: pd.DataFrame, run) -> HTML:
+    """Mean words of each system's answers and of the references; texts: columns system, answer,
+    doctor, modified.
+    """
+    words = texts.set_index("system")[["answer", "doctor", "modified"]]
+    words = words.map(lambda text: len(text.split()))
+    return result_tables.show(
+        words.groupby("system", sort=False).answer.mean().round(1).to_frame("words an answer"),
+        run,
+        f"Mean length; the doctor's answers have {words.doctor.mean():.0f} words, "
+        f"the modified ones {words.modified.mean():.0f}.",
+    )
+
+
+def most_found(scores: pd.DataFrame, added: list[list], opposed: list[list]) -> str:
+    """What was added and what is opposed in the three answers with the most of each, in lines.
+
+    scores: columns id, system, added, opposed (counts), a row an answer. added: the details of each
+    (of `facts.added`). opposed: its pairs of sentences, the doctor's first (of `facts.opposed`).
+    """
+    lines = [
+        f"{scores.system[i]}, {scores.id[i]}: {', '.join(added[i][:12])}"
+        for i in scores[scores.added > 0].nlargest(3, "added").index
+    ]
+    for i in scores[scores.opposed > 0].nlargest(3, "opposed").index:
+        lines.append(f"\n{scores.system[i]}, {scores.id[i]}")
+        lines += [f"  doctor: {theirs}\n  answer: {ours}" for theirs, ours in opposed[i][:2]]
+    return "\n".join(lines)
 
 
 def above_another(records: pd.DataFrame) -> str:

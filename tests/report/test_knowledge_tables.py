@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from emo_utils.data import published_numbers
-from emo_utils.report import figures, knowledge_figures, knowledge_tables
+from emo_utils.report import figures, kept_runs, knowledge_figures, knowledge_tables
+from emo_utils.scoring import readability
 
 
 def record(table, system, metric, value, n=60, unscored=0):
@@ -98,3 +99,73 @@ def test_points_stand_where_the_records_say_and_a_line_where_another_answer_does
     assert len(added.lines) == 4 and not opposed.lines
     labels = [label.get_text() for label in kept.get_yticklabels()]
     assert labels[:2] == ["base", "EQ+SR (dpo)"] and kept.yaxis_inverted()
+
+
+@pytest.fixture
+def run():
+    source = kept_runs.kept_source(kept_runs.REFERENCE / "emplifai_judge.json")
+    source.values = {"reader_model": "no such reader"}
+    return source
+
+
+def test_tables_of_facts_say_what_was_counted_and_how_far_people_agree(run):
+    facts = knowledge_tables.shown_facts(FACTS, run).data
+    assert "1 of 2 systems keep more than answers to another question do" in facts
+    assert "follow people&#x27;s counts of facts was not measured." in facts
+    scale = knowledge_tables.shown_scale(FACTS, run).data
+    assert "(0) to the warm answer of the data (1). 95 % interval" in scale
+    assert "<td>0.60 [0.47, 0.72]</td>" in scale
+
+
+TEXTS = pd.DataFrame(
+    {
+        "system": ["base", "base", "eqsr-dpo"],
+        "answer": ["one two", "one two three", "one"],
+        "doctor": ["We will do this. You go home."] * 3,
+        "modified": ["Deterioration necessitates immediate medical reconsideration."] * 3,
+    }
+)
+
+
+def test_lengths_and_grades_of_the_references_stand_in_their_captions(run):
+    lengths = knowledge_tables.shown_lengths(TEXTS, run).data
+    assert "<td>2.5</td>" in lengths and "<td>1.0</td>" in lengths
+    assert "the doctor&#x27;s answers have 7 words, the modified ones 5." in lengths
+    page = knowledge_tables.shown_similarity(FACTS, run, TEXTS).data
+    doctor, modified = (readability.grade(TEXTS[name][0]) for name in ("doctor", "modified"))
+    assert doctor < modified
+    assert f"ask for grade {doctor:.1f}, the modified ones for {modified:.1f}." in page
+
+
+def test_table_2_leads_to_the_answers_behind_it(run):
+    fields = {"group": "all", "scorer": "sacrebleu", "signature": "how"}
+    table = "emodoctor.table2.doctor"
+    records = pd.DataFrame([record(table, "base", "bleu1", 12.0) | fields])
+    page = knowledge_tables.shown_overlap(records, run, table, behind=("base",)).data
+    assert "12.00 [11.88, 12.12]" in page and "items.html#system=base" in page
+    assert "n = 60 test questions" in page and "Scorer: sacrebleu. How: how." in page
+
+
+def test_what_was_found_most_is_listed_with_its_sentences():
+    scores = pd.DataFrame({"system": list("abcde"), "id": "q", "added": [0.0, 1.0, 2.0, 1.0, 1.0]})
+    scores["opposed"] = [0.0, 0.0, 1.0, 0.0, 0.0]
+    added = [[], ["5 mg"], ["5 mg", "he"], ["7"], ["9"]]
+    opposed = [[], [], [("Do rest.", "Do not rest.")], [], []]
+    assert knowledge_tables.most_found(scores, added, opposed).splitlines() == [
+        "c, q: 5 mg, he",
+        "b, q: 5 mg",
+        "d, q: 7",
+        "",
+        "c, q",
+        "  doctor: Do rest.",
+        "  answer: Do not rest.",
+    ]
+    none = scores.assign(added=0.0, opposed=0.0)
+    assert knowledge_tables.most_found(none, added, opposed) == ""
+
+
+def test_the_bleu_of_tools_says_its_n(run):
+    rows = [record("emodoctor.bleu_by_tool", "base", "sacrebleu", 1.0, n=7)]
+    rows += [record("emodoctor.table2.doctor", "base", "bleu1", 16.0)]
+    page = knowledge_tables.shown_bleu_by_tool(pd.DataFrame(rows), run).data
+    assert "as reference, n = 7 test questions; one corpus number each" in page
