@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from emo_utils.judging import preference
+from emo_utils.judging.decisions import Reader
 from emo_utils.stats import paired_comparisons
 
 
@@ -36,6 +37,23 @@ def add_win_shares(run, picked: pd.DataFrame, ids, scorer: str, how: str) -> Non
         common |= {"kind": "share", "scorer": scorer, "signature": won, "unit": ""}
         run.add_mean(tied, **common, system="tie (of scored)")
         run.add_mean(unscored, **common, system="unscored (of all)")
+
+
+def described(judge: Reader, screened: str, second: tuple[str, str]) -> dict[str, tuple[str, str]]:
+    """Scorer and signature of the two judges of pairs, by the column of their choices.
+
+    screened: what was taken out of the texts before, in words. second: the encoder and the reader
+    of `scoring.second_judge`, by their registered names.
+    """
+    averaged = "log-odds averaged over both orders; share of pairs won"
+    return {
+        "win": (judge.name, f"{judge.signature}; {screened}; {averaged}"),
+        "second_win": (
+            " and ".join(second),
+            "emotion: mean score of chapter 5; knowledge: facts kept of chapter 6; "
+            "the higher wins; share of pairs won",
+        ),
+    }
 
 
 def add_pairs(run, duels: pd.DataFrame, ids, judges: dict[str, tuple[str, str]]) -> None:
@@ -167,3 +185,12 @@ def add_orders(run, decisions: pd.DataFrame, scorer: str) -> None:
                 signature=f"share of questions with the winner that {orders} orders give",
                 unit="",
             )
+
+
+def add_items(run, picked: pd.DataFrame) -> None:
+    """Keep what each system won and its share at every question; picked: of
+    `preference.choices`.
+    """
+    items = picked.melt(["id", "question", "system"], var_name="metric")
+    table = "emodoctor.figure2." + items.question
+    run.add_items(items.assign(table=table).drop(columns="question"))

@@ -32,6 +32,20 @@ def win_shares(records: pd.DataFrame) -> pd.DataFrame:
     return cells
 
 
+def shown_win_shares(records: pd.DataFrame, run, count: int, how: str, agreed: str) -> HTML:
+    """The table of `win_shares`. count: of the questions that were judged. how: the judge and how
+    it was asked. agreed: how far the judge agrees with people, in words.
+    """
+    return result_tables.show(
+        win_shares(records),
+        run,
+        "Share of the scored questions won, a tie counting in parts; "
+        "ties and unscored questions have rows of their own. "
+        f"n = {count} questions. {result_tables.CHECKPOINT}. "
+        f"Scorer: {run.values['judge_model']}. How: {how}; share of questions won. {agreed}.",
+    )
+
+
 def pairs(records: pd.DataFrame) -> pd.DataFrame:
     """One row a pair: the share of questions at which its first system won, by each judge."""
     part = records[records.table.str.startswith("emodoctor.figure2.pairs.")]

@@ -21,6 +21,7 @@ WHO_SCORES = {
     ("emo_utils/claims/caregiver_records.py", "judge"),
     ("emo_utils/judging/authors_slips.py", "judge"),
     ("emo_utils/judging/human_choices.py", "reader"),
+    ("emo_utils/judging/preference_records.py", "judge"),
     ("emo_utils/people/against_labels.py", "reader"),
     ("emo_utils/scoring/emotion_records.py", "scored"),
     ("emo_utils/people/scorers_against_people.py", "reader"),

@@ -1,5 +1,7 @@
 """What is recorded of a judge's preferences, against counts by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -149,3 +151,20 @@ def test_fewer_orders_are_held_against_all(run):
     [record] = run.records
     assert (record.system, record.group) == ("1 of 2 orders", "emotion")
     assert (record.value, record.n) == (0.5, 2)
+
+
+def test_two_judges_say_who_they_are_and_what_they_read():
+    judge = SimpleNamespace(name="judge", signature="one pass")
+    judges = preference_records.described(judge, "no screen", ("encoder", "reader"))
+    assert list(judges) == ["win", "second_win"]
+    scorer, how = judges["win"]
+    assert scorer == "judge" and how.startswith("one pass; no screen; log-odds averaged")
+    assert judges["second_win"][0] == "encoder and reader"
+
+
+def test_item_scores_say_which_panel_they_are_of(run):
+    picked = pd.DataFrame({"id": ["p"], "question": ["emotion"], "system": ["a"]})
+    preference_records.add_items(run, picked.assign(share=0.75, win=1.0))
+    [items] = run.items
+    assert set(items.table) == {"emodoctor.figure2.emotion"} and "question" not in items
+    assert dict(zip(items.metric, items.value, strict=True)) == {"share": 0.75, "win": 1.0}

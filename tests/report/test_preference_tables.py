@@ -149,3 +149,15 @@ def test_the_words_that_a_judge_reads_grow_with_the_systems():
     table = preference_tables.words_read(shown, texts).set_index("systems")
     assert table["a choice among all, 2 orders"].loc[[2, 12]].tolist() == [20, 80]
     assert table["all pairs, both orders"].loc[[2, 3]].tolist() == [20, 60]
+
+
+def test_win_shares_say_who_judged_and_how_many_questions(source):
+    shares = [
+        (f"emodoctor.figure2.{question}", system, "win_share", "all", 0.25, 19, 0)
+        for question in ("emotion", "knowledge")
+        for system in SYSTEMS
+    ]
+    source.values = {"judge_model": "judge"}
+    page = preference_tables.shown_win_shares(frame(shares), source, 19, "how", "They agree").data
+    assert "n = 19 questions. 95 % interval" in page and "0.25 [" in page
+    assert "Scorer: judge. How: how; share of questions won. They agree." in page
