@@ -100,7 +100,7 @@ def export(
     settings, *others = exporting.write(run, profile, to, dict(given))
     print(
         f"wrote {', '.join(path.name for path in (settings, *others))}; "
-        f"train with: llamafactory-cli train {settings}"
+        f"train with: llamafactory-cli train {shlex.quote(str(settings))}"
     )
     return 0
 

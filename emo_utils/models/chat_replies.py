@@ -39,7 +39,8 @@ class ChatReply:
     """A reply as it can be used.
 
     text: the final answer, stripped. fault: why there is none, or empty. cut: whether the reply
-    ended where the tokens did. thought: whether the model thought before it answered.
+    ended where the tokens did. thought: whether the model thought before it answered. called:
+    whether it called a tool, which nobody here answers.
     """
 
     text: str
@@ -47,6 +48,7 @@ class ChatReply:
     cut: bool = False
     thought: bool = False
     finished: bool = True
+    called: bool = False
 
 
 def read(answer: dict) -> ChatReply:
@@ -65,6 +67,7 @@ def read(answer: dict) -> ChatReply:
     written = _text_of(message.get("content"))
     text, thought = final_text(written)
     thought = thought or bool(message.get("reasoning_content") or message.get("reasoning"))
+    called = bool(message.get("tool_calls") or message.get("function_call"))
     cut, fault = ended == "length", ""
     if not text:
         if refused := storable(str(message.get("refusal") or "")).strip():
@@ -75,13 +78,13 @@ def read(answer: dict) -> ChatReply:
             fault = "its tokens ended before the model wrote anything"
         elif ended == "content_filter":
             fault = "the service's content filter took the answer away"
-        elif message.get("tool_calls"):
+        elif called:
             fault = "the model called a tool in place of answering"
         elif thought:
             fault = "the model thought and then wrote no answer"
         else:
             fault = "the reply is empty"
-    return ChatReply(text, fault, cut, thought, ended == "stop")
+    return ChatReply(text, fault, cut, thought, ended == "stop", called)
 
 
 def final_text(written: str) -> tuple[str, bool]:

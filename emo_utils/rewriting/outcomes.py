@@ -56,14 +56,18 @@ def reason_against(
     if reason and reply.cut:
         why = reply.fault or "its tokens ended before the reply did; write less"
         return f"cut off: {why} (--max-tokens is {settings.max_tokens})"
+    if reason and reply.called:
+        return f"tool call: {reply.fault or 'the model called a tool beside its answer'}"
     return f"not the asked-for JSON object ({reply.fault})" if reply.fault else reason
 
 
 def is_final(reply: ChatReply, reason: str, attempt: int, settings: Settings) -> bool:
-    """Whether nothing more is asked for a row: its reply is kept, was the last one allowed, or had
-    no token left for an answer, which another attempt would not have either.
+    """Whether nothing more is asked for a row: its reply is kept, was the last one allowed, or is
+    such as another attempt would give again: without a token left for an answer, or the call of a
+    tool.
     """
-    return not reason or attempt >= settings.attempts or bool(reply.cut and reply.fault)
+    as_before = bool(reply.cut and reply.fault) or reply.called
+    return not reason or attempt >= settings.attempts or as_before
 
 
 # The store
@@ -82,6 +86,7 @@ def kind_of(reason: str) -> str:
     """A reason without what is particular to the row, for counting."""
     for word in (
         "cut off",
+        "tool call",
         "declines",
         "JSON object",
         "not English",

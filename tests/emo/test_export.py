@@ -3,11 +3,13 @@ what they hold is what the notebook trains on.
 """
 
 import json
+import shlex
 
 import pytest
 import yaml
 
 from emo import export
+from emo.cli import main
 from emo.graph import steps
 from emo_utils import project
 from emo_utils.data import dialogues, training_rows
@@ -64,6 +66,18 @@ def refusal(run: str, folder, profile: str = "smoke", **given) -> str:
 
 
 # Settings
+
+
+def test_the_command_that_is_told_can_be_typed_as_it_stands(tiny, tmp_path, capsys):
+    folder = tmp_path / "it's a folder"
+    call = ["export", "03_dpo.eqsr-dpo", "--to", str(folder), "--profile", "smoke"]
+    assert main([*call, "-p", "precision", "fp32"]) == 0
+    command = capsys.readouterr().out.partition("train with: ")[2]
+    assert shlex.split(command) == [
+        "llamafactory-cli",
+        "train",
+        str(folder / "03_dpo.eqsr-dpo.yaml"),
+    ]
 
 
 @pytest.mark.parametrize("run", FROM_BASE)

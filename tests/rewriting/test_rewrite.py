@@ -647,6 +647,34 @@ def test_one_row_that_is_cut_is_paid_for_once(store, tmp_path):
     assert "still thinking (--max-tokens is 700)" in reason
 
 
+TOOL = {
+    "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": None} | TOOL,
+        {"content": None, "function_call": TOOL["tool_calls"][0]["function"]},
+        {"content": "Let me look that up."} | TOOL,
+    ],
+    ids=["tool", "function", "words"],
+)
+def test_a_row_that_is_answered_by_a_tool_call_is_paid_for_once_and_named(store, tmp_path, message):
+    with scripted(GOOD_ER, (200, completion(message))) as (address, asked):
+        settings = Settings("m", address, concurrency=1)
+        report = run([ER, EQSR], settings, store)
+    assert len(asked) == 2 and outcome(report) == {"kept": 1, "set aside": 1}
+    assert report.reasons == {"tool call": 1} and "turned down: tool call 1" in live.summary(report)
+    assert "the model called a tool" in kept([ER, EQSR], settings, store, tmp_path)[1]["reason"]
+
+
+def test_an_answer_with_a_tool_call_beside_it_is_kept(store):
+    with scripted((200, completion({"content": GOOD_ER} | TOOL))) as (address, _):
+        assert outcome(run([ER], Settings("m", address), store)) == {"kept": 1}
+
+
 @pytest.mark.parametrize("field", ["response_format", "seed", "max_tokens"])
 def test_a_service_that_does_not_take_a_field_is_asked_without_it(store, field):
     asked = []
