@@ -3,7 +3,7 @@
 import shlex
 import sys
 
-from emo.graph import cluster, due, steps
+from emo.graph import cluster, due, progress, steps
 from emo_utils.models import registry
 from emo_utils.project import relative
 
@@ -11,6 +11,9 @@ PROFILE = config.get("profile", "embedded")
 STAMPS = relative(due.stamps_dir(PROFILE))
 EMO = f"{shlex.quote(sys.executable)} -m emo"  # the folder of the project may have any name
 STEPS = steps.steps(PROFILE)
+# What a step writes goes to a file of its own, and with --show-logs to the terminal as well.
+LOGS = relative(progress.logs_dir(PROFILE))
+LOGGED = "2>&1 | tee {log:q}" if config.get("show_logs") else "> {log:q} 2>&1"
 
 
 def fetched(step):
@@ -24,10 +27,12 @@ WEIGHTS = sorted({name for step in STEPS for name in fetched(step)})
 rule book:
     input:
         [f"{STAMPS}/{step.run}.done" for step in STEPS],
+    log:
+        f"{LOGS}/pages.log",
     threads: 1
     localrule: True
     shell:
-        "{EMO} pages --profile {PROFILE}"
+        "{EMO} pages --profile {PROFILE} " + LOGGED
 
 
 for weights in WEIGHTS:
@@ -37,6 +42,8 @@ for weights in WEIGHTS:
             f"weights_{weights}"
         output:
             touch(f"{STAMPS}/weights.{weights}-{registry.folder(weights).name[-12:]}"),
+        log:
+            f"{LOGS}/weights.{weights}.log",
         params:
             weights=weights,
         threads: 1
@@ -46,7 +53,7 @@ for weights in WEIGHTS:
         resources:
             mem_mb=min(1000 + 4 * registry.entry(weights).size_mb, 4700),
         shell:
-            "OMP_NUM_THREADS=1 {EMO} fetch {params.weights} --profile {PROFILE}"
+            "OMP_NUM_THREADS=1 {EMO} fetch {params.weights} --profile {PROFILE} " + LOGGED
 
 
 for step in STEPS:
@@ -60,6 +67,8 @@ for step in STEPS:
             ancient([f"{STAMPS}/weights.{name}-{registry.folder(name).name[-12:]}" for name in fetched(step)]),
         output:
             f"{STAMPS}/{step.run}.done",
+        log:
+            f"{LOGS}/{step.run}.log",
         params:
             run=step.run,
         threads: cluster.threads(step, PROFILE)
@@ -68,7 +77,7 @@ for step in STEPS:
         resources:
             **cluster.resources(step, PROFILE),
         shell:
-            "{EMO} step {params.run} --profile {PROFILE}"
+            "{EMO} step {params.run} --profile {PROFILE} " + LOGGED
 
 
 def asked(wildcards, name):
@@ -82,10 +91,12 @@ rule variant:
         lambda w: ancient([f"{STAMPS}/weights.{name}-{registry.folder(name).name[-12:]}" for name in fetched(steps.step(w.run))]),
     output:
         STAMPS + "/{run}@{given}.done",
+    log:
+        LOGS + "/{run}@{given}.log",
     threads: lambda w: cluster.threads(steps.step(w.run), PROFILE)
     resources:
         mem_mb=lambda w: asked(w, "mem_mb"),
         gpu=lambda w: asked(w, "gpu"),
         runtime=lambda w: asked(w, "runtime") or 240,
     shell:
-        "{EMO} step '{wildcards.run}@{wildcards.given}' --profile {PROFILE}"
+        "{EMO} step '{wildcards.run}@{wildcards.given}' --profile {PROFILE} " + LOGGED

@@ -2,25 +2,28 @@
 
 import os
 import shutil
-import subprocess
 import time
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from emo.cli.options import ALL_CORES, Cluster, Cores, Given, Profile, app
+from emo.cli.options import ALL_CORES, Cluster, Cores, Given, Profile, ShowLogs, app
 from emo.cli.runs import KEEP_MEMORY, by_hand, execute
 from emo.graph import cluster as clusters
-from emo.graph import due, fingerprints, steps, sweeps
+from emo.graph import due, fingerprints, progress, steps, sweeps, times
 from emo.site import built
 from emo_utils.experiment import bill, parameters, provenance, results
 from emo_utils.models import fetching, memory, registry
-from emo_utils.project import REFERENCE, ROOT, EmoError, cache_dir, relative
+from emo_utils.project import REFERENCE, EmoError, cache_dir, relative
 
 
 @app.command
 def book(
-    *, profile: Profile = "embedded", cores: Cores = ALL_CORES, cluster: Cluster = None
+    *,
+    profile: Profile = "embedded",
+    cores: Cores = ALL_CORES,
+    cluster: Cluster = None,
+    show_logs: ShowLogs = False,
 ) -> int:
     """Make every step that is not up to date, then the book."""
     stale = any(due.why(s.run, profile) for s in steps.steps(profile))
@@ -29,7 +32,9 @@ def book(
         print(f"everything is up to date ({profile} profile): {page}")
         return 0
     plan(profile=profile, cores=cores)
-    return _snakemake([], profile, cores, cluster)
+    _snakemake([], profile, cores, cluster, show_logs)
+    print(f"the book: {relative(built.HTML / 'index.html')}")
+    return 0
 
 
 @app.command
@@ -70,11 +75,7 @@ def plan(
             "(only an endpoint may have other names)"
         )
     if to_run:
-        time_needed = (
-            f"about {about['minutes']} minutes for everything on 2 cores"
-            if about["minutes"]
-            else "time not measured"
-        )
+        time_needed = _time_needed(profile, cores, about["minutes"])
         print(
             f"  needs    {time_needed}, {about['memory_gb']} GB of memory "
             f"(this machine has {memory.of_machine() / 1e9:.0f}), {cores} cores in use"
@@ -82,6 +83,17 @@ def plan(
     print(f"  cache    {cache_dir()}")
     print("  stop it at any time: the same command goes on where it was", flush=True)
     return 0
+
+
+def _time_needed(profile: str, cores: int, minutes: int) -> str:
+    """What the book takes from here on: by the last runs on this machine, else what its profile
+    says of the whole.
+    """
+    last, runs = times.last(profile), due.to_make([], profile) | {times.PAGES}
+    if runs <= last.keys():
+        left = times.Schedule(runs, profile, cores).seconds({run: last[run] for run in runs})
+        return f"about {progress.roughly(left)} by the last runs on this machine"
+    return f"about {minutes} minutes for everything on 2 cores" if minutes else "time not measured"
 
 
 def _plan_run(notebook: str, given: list[tuple[str, str]]) -> int:
@@ -126,6 +138,7 @@ def make(
     profile: Profile = "embedded",
     cores: Cores = ALL_CORES,
     cluster: Cluster = None,
+    show_logs: ShowLogs = False,
 ) -> int:
     """Make some of the book's runs, with what they need.
 
@@ -134,7 +147,8 @@ def make(
     if not names:
         raise EmoError("say which runs: emo make 03_dpo.eqsr-dpo, or a system such as eqsr-dpo")
     wanted = [steps.making(name).run for name in names]
-    return _snakemake(wanted, profile, cores, cluster)
+    _snakemake(wanted, profile, cores, cluster, show_logs)
+    return 0
 
 
 @app.command
@@ -158,6 +172,7 @@ def sweep(
     profile: Profile = "embedded",
     cores: Cores = ALL_CORES,
     cluster: Cluster = None,
+    show_logs: ShowLogs = False,
 ) -> int:
     """Train the variants of a sweep (sweeps/*.yaml) and compare them; stop and resume at will.
 
@@ -177,7 +192,7 @@ def sweep(
         f"sweep {name} ({profile} profile): {len(variants)} variants, {len(to_train)} to train",
         flush=True,
     )
-    _snakemake(list(variants), profile, cores, cluster)
+    _snakemake(list(variants), profile, cores, cluster, show_logs)
     for variant in variants if keep else ():
         about = results.variant_provenance(profile, variant)
         provenance.refuse_changed_tree(about, f"{variant}, made before, is not kept")
@@ -284,23 +299,30 @@ def _offline(profile: str) -> str:
     return "0" if profile == "paper" else "1"
 
 
-def _snakemake(runs: list[str], profile: str, cores: int, cluster) -> int:
+def _snakemake(runs: list[str], profile: str, cores: int, cluster, show_logs: bool) -> None:
     """Make runs and what they need, here or on a cluster; without runs the whole book."""
     due.prepare(profile, tuple(run for run in runs if "@" in run))
-    targets = [_stamp(run, profile) for run in runs] or ["book"]
-    command = clusters.command(profile, cores, cluster, targets)
+    to_make = due.to_make(runs, profile)
+    targets = [_stamp(run, profile) for run in runs] or [times.PAGES]
+    command = clusters.command(profile, cores, cluster, targets, show_logs)
+    if runs and not to_make:
+        print("everything is up to date")
+        return
     environment = os.environ | KEEP_MEMORY | {"PYTHONWARNINGS": "ignore"}
+    log = None if show_logs else progress.logs_dir(profile) / "make.log"
+    if log:
+        print(f"  logs     {relative(log.parent)} has what each step writes", flush=True)
+    shown = progress.Progress(profile, to_make, 0 if cluster else cores)
     # A process that forks kernels imports for all of them: for one it would only take longer.
-    if cluster or len(due.to_make(runs, profile)) < 2:
-        done = subprocess.run(command, cwd=ROOT, env=environment)
+    if cluster or len(to_make) < 2:
+        status = progress.follow(command, environment, shown, log)
     else:
         from emo import warm
 
         with warm.kernels(environment | {"HF_HUB_OFFLINE": _offline(profile)}) as place:
-            done = subprocess.run(command, cwd=ROOT, env=environment | place)
-    if done.returncode:
+            status = progress.follow(command, environment | place, shown, log)
+    if status:
         raise EmoError(
             "not everything could be made; the cause stands above, next to the name of its step. "
             "The same command goes on from there"
         )
-    return 0

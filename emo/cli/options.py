@@ -31,6 +31,13 @@ Cluster = Annotated[
     Path | None,
     Parameter(help="send the steps to a cluster by this Snakemake profile: profiles/slurm, say"),
 ]
+ShowLogs = Annotated[
+    bool,
+    Parameter(
+        help="show all that Snakemake and the steps write, too, which else goes to their logs",
+        show_default=False,
+    ),
+]
 ALL_CORES = os.cpu_count() or 1
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,10 @@ KEEP_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": "4294967296",
     "MALLOC_TOP_PAD_": "67108864",
 }
+
+# What a kernel says of itself on the terminal, such as that it listens on this machine, helps
+# nobody there; what a cell writes and how it fails stands in the notebook.
+QUIET_KERNEL = ["--IPKernelApp.log_level=CRITICAL"]
 
 
 @app.command(name="run")
@@ -69,7 +74,8 @@ def by_hand(
     print(f"{notebook} -> {relative(target)}", flush=True)
     paths = dict(zip(parameters.OF_PAPERMILL, (parameters.notebook_path(notebook), target)))
     injected = {name: str(paths[name]) for name in inject}
-    execute(notebook, target, checked, **{"progress_bar": True} | options, injected=injected)
+    shown = {"progress_bar": sys.stderr.isatty(), "extra_arguments": QUIET_KERNEL}
+    execute(notebook, target, checked, **shown | options, injected=injected)
     if options.get("prepare_only"):
         print(f"prepared, not run: {relative(target)}")
     else:

@@ -55,15 +55,19 @@ def threads(step: steps.Step, profile: str) -> int:
     return min(step.threads, parameters.load_profile(profile).get("threads", step.threads))
 
 
-def command(profile: str, cores: int, cluster: Path | None, targets: list[str]) -> list[str]:
+def command(
+    profile: str, cores: int, cluster: Path | None, targets: list[str], show_logs: bool = False
+) -> list[str]:
     """The call of Snakemake for some targets: on this machine,
     or on a cluster by a folder with a Snakemake profile.
+
+    show_logs: whether what the steps write goes to the terminal, too, and not only to their logs.
     """
     content = parameters.load_profile(profile)
     call = [
         sys.executable,
         "-m",
-        "snakemake",
+        "emo.graph.events",
         "--snakefile",
         str(ROOT / "Snakefile"),
         "--directory",
@@ -82,13 +86,10 @@ def command(profile: str, cores: int, cluster: Path | None, targets: list[str]) 
         *call,
         "--config",
         f"profile={profile}",
+        *(["show_logs=1"] if show_logs else []),
         "--rerun-triggers",
         "mtime",
         "--rerun-incomplete",
-        "--quiet",
-        "host",
-        "reason",
-        "rules",
         "--nolock",
         *targets,
     ]

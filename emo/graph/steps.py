@@ -30,13 +30,14 @@ PUBLISHED = tuple(
 
 @dataclass(frozen=True)
 class Step:
-    """One run of the book: its notebook, fixed parameters, files read, upstream runs,
-    answers written; cores, memory and seconds, which order the runs. of_records: whether it reads
-    the records of the runs before it, and not only what else they wrote.
+    """One run of the book: its notebook, what it does in a few words, fixed parameters, files read,
+    upstream runs, answers written; cores, memory and seconds, which order the runs. of_records:
+    whether it reads the records of the runs before it, and not only what else they wrote.
     """
 
     run: str
     notebook: str
+    about: str
     fixed: tuple[tuple[str, str], ...] = ()
     files: tuple[Path, ...] = ()
     needs: tuple[str, ...] = ()
@@ -59,6 +60,7 @@ TRAINING = {
     "04_kto": (4150, 140),
     "10_empathy_by_design": (5400, 200),
 }
+METHODS = {"02_sft": "SFT", "03_dpo": "DPO", "04_kto": "KTO"}
 
 
 def _training(
@@ -72,6 +74,7 @@ def _training(
     return Step(
         f"{notebook}.{system}",
         notebook,
+        f"{METHODS[notebook]} on {'er-sft' if needs else 'the base model'}, then answers",
         (("system", system),),
         (*files, DIALOGUES / "test.jsonl"),
         needs,
@@ -120,14 +123,23 @@ STEPS = (
     Step(
         "01_data_rewriting",
         "01_data_rewriting",
+        "a model rewrites questions and answers",
         files=(*ER, *EQSR, DIALOGUES / "test.jsonl"),
         memory_mb=4100,
         seconds=210,
     ),
-    Step("01_two_arms", "01_two_arms", files=_ARMS, memory_mb=4300, seconds=260),
+    Step(
+        "01_two_arms",
+        "01_two_arms",
+        "the two arms of the data, compared",
+        files=_ARMS,
+        memory_mb=4300,
+        seconds=260,
+    ),
     Step(
         "05_emotion_scoring",
         "05_emotion_scoring",
+        "emotion scores of all answers",
         files=(*_SCORED, *kept("validity")),
         needs=_ALL,
         memory_mb=3800,
@@ -136,6 +148,7 @@ STEPS = (
     Step(
         "06_knowledge_scoring",
         "06_knowledge_scoring",
+        "what of the doctor's knowledge the answers keep",
         files=(*_SCORED, *kept("validity")),
         needs=_ALL,
         memory_mb=2300,
@@ -144,6 +157,7 @@ STEPS = (
     Step(
         "07_preference_ablation",
         "07_preference_ablation",
+        "a judge chooses between the systems' answers",
         files=(*_SCORED, *SENTENCES, *kept("validity"), *kept("preference")),
         needs=_ALL,
         memory_mb=4100,
@@ -152,15 +166,23 @@ STEPS = (
     Step(
         "08_qualitative_cases",
         "08_qualitative_cases",
+        "single answers, and their safety flags",
         files=(*_SCORED, *SENTENCES),
         needs=("05_emotion_scoring", "06_knowledge_scoring"),
         memory_mb=1500,
         seconds=90,
     ),
-    Step("09_emplifai", "09_emplifai", files=_JAPANESE, memory_mb=700),
+    Step(
+        "09_emplifai",
+        "09_emplifai",
+        "the Japanese paper's data and tables",
+        files=_JAPANESE,
+        memory_mb=700,
+    ),
     Step(
         "09_emplifai_prediction",
         "09_emplifai_prediction",
+        "28 emotions predicted from dialogues",
         files=(*_JAPANESE, *kept("emplifai_prediction")),
         threads=2,
         memory_mb=4300,
@@ -169,6 +191,7 @@ STEPS = (
     Step(
         "09_emplifai_finetuning.emplifai-sft",
         "09_emplifai_finetuning",
+        "SFT on Japanese dialogues, then answers",
         (("system", "emplifai-sft"),),
         (*_JAPANESE[:2], *kept("emplifai_sft", "emplifai_glosses")),
         answers=("emplifai-base", "emplifai-sft"),
@@ -179,6 +202,7 @@ STEPS = (
     Step(
         "09_emplifai_finetuning.emplifai-sft-seen",
         "09_emplifai_finetuning",
+        "SFT on the test dialogues as well, then answers",
         (("system", "emplifai-sft-seen"),),
         (*_JAPANESE[:2], *kept("emplifai_sft", "emplifai_glosses")),
         answers=("emplifai-sft-seen",),
@@ -189,6 +213,7 @@ STEPS = (
     Step(
         "09_emplifai_judge",
         "09_emplifai_judge",
+        "a judge rates Japanese answers by seven rubrics",
         files=(*_JAPANESE, emplifai.SCREENING_FILE, *kept("emplifai_judge")),
         needs=("09_emplifai_finetuning.emplifai-sft", "09_emplifai_finetuning.emplifai-sft-seen"),
         threads=2,
@@ -198,6 +223,7 @@ STEPS = (
     Step(
         "10_empathy_by_design.ebd-dpo",
         "10_empathy_by_design",
+        "DPO with adapters on answers to caregivers",
         (("system", "ebd-dpo"),),
         _CAREGIVER,
         answers=("ebd-base", "ebd-dpo"),
@@ -207,6 +233,7 @@ STEPS = (
     Step(
         "10_ebd_scores",
         "10_ebd_scores",
+        "meaning, facts and tone of the answers to caregivers",
         files=(*_CAREGIVER[1:], *PUBLISHED, *kept("validity"), *kept("ebd_scores")),
         needs=("10_empathy_by_design.ebd-dpo",),
         threads=2,
@@ -216,6 +243,7 @@ STEPS = (
     Step(
         "10_ebd_open",
         "10_ebd_open",
+        "what Empathy by Design leaves open",
         files=(
             *_CAREGIVER,
             DATA / "caregiver" / "voices.jsonl",
@@ -229,15 +257,23 @@ STEPS = (
     Step(
         "11_judge_validity",
         "11_judge_validity",
+        "how far to trust the scores",
         files=kept("validity"),
         needs=GATED,
         of_records=True,
         memory_mb=1500,
     ),
-    Step("12_sweeps", "12_sweeps", files=kept("sweep_"), memory_mb=1500),
+    Step(
+        "12_sweeps",
+        "12_sweeps",
+        "the kept sweeps, compared",
+        files=kept("sweep_"),
+        memory_mb=1500,
+    ),
     Step(
         "13_bill",
         "13_bill",
+        "what the papers' scale costs",
         files=(
             *(KEPT[name] for name in ("speed", "book_embedded", *bill.KEPT_TRAININGS)),
             *PUBLISHED,

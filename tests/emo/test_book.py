@@ -44,6 +44,17 @@ def test_book_is_built_from_every_run(book):
     assert "download 0 MB" in book.output and f"steps    {RUNS} of {RUNS}" in book.output
     html = book.folder / "_build/html"
     assert (html / "index.html").is_file()
+    # A line when a step begins and one when it ends; nothing of Snakemake, kernels and libraries.
+    told = book.output.partition(" has what each step writes\n")[2].splitlines()
+    run = r"[\w.-]+"
+    shapes = (
+        rf"  {run}: .*\w",
+        rf"\[ ?\d+/\d+\] {run}: (done|fetched|built) in \d.*; .*\w",
+        "the book: _build/html/index.html",
+    )
+    assert not [line for line in told if not any(re.fullmatch(shape, line) for shape in shapes)]
+    assert f"[{RUNS + 1}/{RUNS + 1}] pages: built in" in book.output and "\r" not in book.output
+    assert "Job stats" in (book.folder / "results/smoke/logs/make.log").read_text()
     pages = sorted((html / "book/notebooks").glob("*.html"))
     assert len(pages) == RUNS
     for page in pages:
