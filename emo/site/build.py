@@ -24,6 +24,7 @@ from emo.site import (
     hostile,
     items,
     layout,
+    settling,
 )
 from emo_utils.project import ROOT, EmoError, write_atomic
 
@@ -43,6 +44,7 @@ def build(profile: str) -> Path:
     ledger, longer_runs = claims_page.by_every_source(profile)
     front.write_front(profile, ledger)
     claims_page.write_claims(profile, ledger, longer_runs)
+    settling.write_settling(profile, ledger)
     items.write_items(profile)
     current.write_costs(profile)
     current.write_current(profile)

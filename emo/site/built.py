@@ -25,6 +25,7 @@ def digest(profile: str) -> str:
         ROOT / "pyproject.toml",
         *sorted(DATA.glob("*/README.md")),
         *steps.PUBLISHED,
+        DATA / "published" / "experiments.yaml",
         PROFILES / f"{profile}.yaml",
     ]
     files += [*sorted(DATA.rglob("*.jsonl")), *steps.KEPT.values()]

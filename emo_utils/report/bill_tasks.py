@@ -27,6 +27,7 @@ THINKING = {"gpt": 500, "deepseek": 500}  # tokens that a reasoning model writes
 JAPANESE = 320  # tokens of a Japanese dialogue with what is asked about it
 CAREGIVER_PAIR = 2 * 40 + 360  # tokens of a pair: the question twice, and two answers
 PAIRS, QUESTIONS = 999, 523  # of Empathy by Design, in the files of its code
+OWN_ANSWER = 200  # tokens of an answer of a kept run that does not say how long they were
 NOTEBOOKS = {"sft": "02_sft", "dpo": "03_dpo", "kto": "04_kto"}  # by objective
 # Where EmplifAI's appendix says how long a fine-tuning took: its place among the printed numbers,
 # and which trainings we read it to be of.
@@ -125,6 +126,28 @@ def stated_by_emplifai(
         rows.append({"machine": machine, "computed, GPU hours": computed, "stated": gpus * clock})
     table = pd.DataFrame(rows)
     return table.assign(times=table["stated"] / table["computed, GPU hours"])
+
+
+def computed_trainings(sizes: Sizes, cpu: dict[str, float]) -> list[dict]:
+    """The kept trainings (`bill.kept_trainings`), each with `computed`, what the formula says of it
+    on two cores, in seconds.
+    """
+    trainings = []
+    for kept in bill.kept_trainings():
+        tokens = sizes.trained_row(kept["system"], kept["objective"])
+        trainings.append(kept | {"computed": bill.seconds_on_cores(kept, tokens, OWN_ANSWER, cpu)})
+    return trainings
+
+
+def questions() -> dict[str, int]:
+    """How many items each paper measures its systems on: test questions, or dialogues that are
+    rated.
+    """
+    return {
+        "emodoctor": _rows_of_emodoctor()["test-set"],
+        "emplifai": _of_paper("09_emplifai_judge", "judged_pairs"),
+        "empathy-by-design": QUESTIONS,
+    }
 
 
 def _counts() -> pd.Series:

@@ -6,7 +6,9 @@ import pytest
 from played import home_in, play
 
 from emo_utils.experiment import bill
+from emo_utils.experiment.parameters import declared
 from emo_utils.project import EmoError
+from emo_utils.report import settling
 
 
 @pytest.fixture
@@ -41,6 +43,10 @@ def test_the_upper_figures_are_as_far_off_as_the_worst_check(tmp_path, monkeypat
     expected = of_llm_jp * 989 / 312  # the same formula at another peak
     assert stated["computed, GPU hours"]["A100-40"] == pytest.approx(expected)
     assert played.factor == stated.times.max() > played.checks["times"].max()
+    of_page = settling.whole_bill({name: p.default for name, p in declared("13_bill").items()})
+    assert of_page.factor == played.factor  # what the page of experiments is made from
+    for column in ("GPU hours", "service, $"):
+        assert of_page.lines[column].sum() == pytest.approx(played.total[column])
     assert played.dollars[1] - played.dollars[0] == pytest.approx(
         (played.factor - 1) * played.total["GPU, $"]
     )
