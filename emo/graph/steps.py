@@ -173,6 +173,13 @@ STEPS = (
         seconds=90,
     ),
     Step(
+        "08_printed_answers",
+        "08_printed_answers",
+        "the printed answers of the paper's Table 3 under our scores",
+        files=(*kept("emodoctor_table3"), DATA / "published" / "emodoctor_table3.csv"),
+        memory_mb=1500,
+    ),
+    Step(
         "09_emplifai",
         "09_emplifai",
         "the Japanese paper's data and tables",
