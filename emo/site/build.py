@@ -24,6 +24,7 @@ from emo.site import (
     hostile,
     items,
     layout,
+    other_runs,
     settling,
 )
 from emo_utils.project import ROOT, EmoError, write_atomic
@@ -133,6 +134,8 @@ def place_notebooks(profile: str) -> None:
                 f"the run of {dict(step.fixed)['system']}",
                 notebook.cells[0].source,
             )
+        if table := other_runs.of_chapter(step, profile):
+            notebook.cells.append(nbformat.v4.new_markdown_cell(table))
         target = layout.CHAPTERS / f"{layout.page_name(step)}.ipynb"
         wanted.add(target)
         write_atomic(target, nbformat.writes(notebook))
