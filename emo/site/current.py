@@ -1,13 +1,16 @@
 """The page that says how current the book is, and what its runs cost."""
 
 import html
+import re
 
 import pandas as pd
 
 from emo import drift
+from emo.graph import steps
 from emo.site import html_tables, layout
 from emo_utils.experiment import parameters
-from emo_utils.project import write_atomic
+from emo_utils.models import registry
+from emo_utils.project import ROOT, notebook_cells, write_atomic
 from emo_utils.report import kept_runs, result_tables
 
 
@@ -79,8 +82,40 @@ def _longer_runs() -> list[str]:
     ]
 
 
+def chapters_html(profile: str) -> str:
+    """Each chapter with its question and what its runs took: minutes, memory,
+    weights to download.
+    """
+    about, rows = layout.read_provenance(profile), []
+    order = re.findall(
+        r"file: book/notebooks/(\w+)", (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    )
+    for notebook in sorted({s.notebook for s in steps.steps(profile)}, key=order.index):
+        of_it = [s for s in steps.steps(profile) if s.notebook == notebook and s.run in about]
+        title = re.search(r"^# (.*)", notebook_cells(parameters.notebook_path(notebook))[0][1])[1]
+        weights = dict.fromkeys(name for s in of_it for name in steps.step_models(s, profile))
+        rows.append(
+            f'<tr><td><a href="notebooks/{notebook}.html">{html.escape(title)}</a></td>'
+            f"<td>{len(of_it)}</td>"
+            f"<td>{sum(about[s.run]['seconds'] for s in of_it) / 60:.1f}</td>"
+            f"<td>{max(about[s.run]['peak_memory_mb'] for s in of_it) / 1000:.1f}</td>"
+            f"<td>{sum(registry.entry(name).size_mb for name in weights):,}</td></tr>"
+        )
+    device = html.escape(next(iter(about.values()))["device"].rpartition(",")[0])
+    head = "".join(
+        f"<th>{name}</th>" for name in ("chapter", "runs", "minutes", "memory, GB", "weights, MB")
+    )
+    return (
+        f'<div class="companion-table">{result_tables.badge(profile)} On {device}; '
+        "minutes of its runs one after the other, largest memory, and the weights that it reads "
+        "(shared between chapters, downloaded once). On a GPU nothing was measured."
+        f'<table class="companion companion-claims"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
 def write_costs(profile: str) -> None:
-    """What each run cost where this book was made."""
+    """What each chapter and each run cost where this book was made."""
     about = layout.read_provenance(profile)
     frame = pd.DataFrame(
         [
@@ -97,5 +132,7 @@ def write_costs(profile: str) -> None:
         layout.GENERATED / "costs.md",
         f"## What it cost here\n\nProfile `{profile}`: "
         f"{parameters.load_profile(profile)['about']}. On {html.escape(devices)}.\n\n"
-        f"{html_tables.table_html(frame, index=False)}\n",
+        f"{chapters_html(profile)}\n\n"
+        f"<details><summary>run by run</summary>{html_tables.table_html(frame, index=False)}"
+        "</details>\n",
     )

@@ -1,36 +1,41 @@
 """The first page."""
 
 import html
-import re
 from pathlib import Path
 
 import pandas as pd
 
-from emo.graph import steps
-from emo.site import claims_page, html_tables, layout
+from emo.site import claims_page, html_tables, items, layout
 from emo_utils.claims import deciding, gates
 from emo_utils.data import dialogues
 from emo_utils.experiment import parameters, results
-from emo_utils.models import registry
-from emo_utils.project import ROOT, notebook_cells, write_atomic
+from emo_utils.project import ROOT, settings, write_atomic
 from emo_utils.report import figures, kept_runs, result_tables
 
 NONE_JUDGED = "None in this profile: fewer than ten questions give no interval and no verdict."
 
 
+# Whose answers the first page shows: the data's, the untrained model's, and two that were tuned.
+SHOWN = ("doctor", "reference", "base", "eqsr-sft", "eqsr-dpo")
+LONGEST = 420  # characters of an answer that are shown
+# How an outcome of `claims_page.OUTCOMES` looks as a tile.
+MARKS = {"hold": "✓", "open": "?", "fail": "✗", "cannot be judged": "–"}
+# Texts that help nobody, as chapter 5 names them, in words of the first page.
+EMPTY_TEXTS = {
+    "padding alone": "polite padding without an answer",
+    "a polite refusal": "a polite refusal",
+    "a failed training": "the warm answer's words in random order",
+}
+
+
 def write_front(profile: str, ledger: pd.DataFrame) -> None:
-    """The first page's numbers: verdicts, the figure of comfort against knowledge,
-    and what was measured.
+    """The first page: what it is made of, what was found, the claims as tiles, one question with
+    its answers, comfort against knowledge, and where to go.
 
     ledger: as `claims_page.by_every_source` gives it.
     """
     records, about = results.read(profile), layout.read_provenance(profile)
     measured = ledger[ledger.ours != "not measured"]
-    more = (
-        " Longer runs, whose records are kept, say more ([what, and by what judge](book/claims))."
-        if (ledger.longer != "not measured").any()
-        else ""
-    )
     n = int(records[records.table == "emodoctor.table1"].n.max())
     commits = sorted({a["git_commit"][:10] for a in about.values()})
     seconds = sum(a["seconds"] for a in about.values())
@@ -40,27 +45,181 @@ def write_front(profile: str, ledger: pd.DataFrame) -> None:
         if profile == "smoke"
         else ""
     )
+    front_figure(records, layout.GENERATED / "front.svg", profile)
+    write_atomic(
+        layout.GENERATED / "front.md",
+        f"\n{made_of(about, n)}\n\n"
+        f"{result_tables.badge(profile)} n = {n} test questions · one training seed · "
+        f"{len(about)} runs, {seconds / 60:.0f} minutes · commit {', '.join(commits)} · "
+        "[how current?](book/current)\n"
+        f"{warning}\n"
+        f"{found(ledger, records)}\n\n"
+        f"{tiles_html(ledger)}\n\n"
+        "## One question and its answers\n\n"
+        f"{story_html(items.scored_answers(profile), profile)}\n\n"
+        "## Comfort against knowledge and safety\n\n"
+        f"{_figure(records, profile, n)}\n\n"
+        "## Where to go\n\n"
+        "**Read**: start with [the claims](book/claims), "
+        "or with the [data](book/notebooks/01_data_rewriting) and then chapter by chapter. "
+        "**Rerun**: [one command](book/rerun) makes everything again. "
+        "**Change**: a parameter, a row, a\n"
+        "[system, a metric or a judge of yours](book/extend). "
+        "[What is not here yet](book/not_yet) says what this book cannot tell.\n\n"
+        f"{papers()}\n\n"
+        "## The claims, paper by paper\n\n"
+        f"{_scoreboard_html(ledger)}\n\n"
+        "*Supported* claims hold: the 95 % interval of every comparison that the claim makes lies "
+        "on its side; of *contradicted* ones one lies on the other side, widened for their number. "
+        f"{held_back(ledger)}"
+        "[How far to trust them](book/intervals_and_verdicts).\n\n"
+        "### Those that we hold against our own numbers\n\n"
+        f"{claims_page.measured_html(measured) if len(measured) else NONE_JUDGED}\n",
+    )
+
+
+def made_of(about: dict[str, dict], n: int) -> str:
+    """A box: models, rows, questions, that all texts are synthetic, and what must not be done with
+    them.
+    """
+    training = about["03_dpo.eqsr-dpo"]["parameters"]
+    theirs = parameters.load_profile("paper")["all"]["base_model"]
+    rows = training["train_rows"] or "all"
+    return (
+        "```{admonition} What these numbers are made of\n"
+        f"The model is {training['base_model']}; the paper trained {theirs}. Each method was "
+        f"trained once, on {rows} rows, and asked {n} questions. All dialogues are synthetic, and "
+        "no clinician has read them or the answers. "
+        "**An answer in this book is never medical advice.**\n"
+        "```"
+    )
+
+
+def found(ledger: pd.DataFrame, records: pd.DataFrame) -> str:
+    """Three sentences to take away, each from the ledger or the records."""
+    printed = ledger.printed.value_counts()
+    holds, fails = printed.get("borne out", 0), printed.get("not borne out", 0)
+    said = printed.get("contradicted in words", 0)
+    more = (
+        " Longer runs, whose records are kept, say more ([what, and by what judge](book/claims))."
+        if (ledger.longer != "not measured").any()
+        else ""
+    )
+    return "\n".join(
+        [
+            f"1. **By the papers' own tables {holds} of {holds + fails} statements hold.** These "
+            f"are all that printed numbers can check; {fails} do not hold, and {said} more are "
+            "contradicted in words ([which](book/claims)).",
+            f"2. **By our runs of {len(ledger)} claims: {claims_page.outcomes(ledger.ours)}.** "
+            "Ours are small models, each trained once; three seeds of one method differ as much "
+            f"as methods do ([chapter 12](book/notebooks/12_sweeps)).{more}",
+            f"3. **A warm score is not yet comfort.** {paid(records)} "
+            "[Chapter 11](book/notebooks/11_judge_validity) says which scores passed their tests.",
+        ]
+    )
+
+
+def paid(records: pd.DataFrame) -> str:
+    """What the warmth score gives to texts that help nobody, beside the warm answers."""
+    means = records[(records.metric == "mean") & (records.group == "all")]
+    controls = means[means.table == "emodoctor.table1.controls"].set_index("system")
+    warm = means[(means.table == "emodoctor.table1") & (means.system == "reference")]
+    if controls.empty or warm.empty:
+        return "What the warmth score gives to texts that help nobody was not measured here."
+    listed = ", ".join(
+        f"{words} {result_tables.with_interval(controls.loc[name])}"
+        for name, words in EMPTY_TEXTS.items()
+        if name in controls.index
+    )
+    return (
+        f"The warm answers of the data score {result_tables.with_interval(warm.iloc[0])}; {listed}."
+    )
+
+
+def outcome(verdict: str) -> str:
+    """What becomes of a claim (`claims_page.OUTCOMES`) with a verdict."""
+    return next(name for name, verdicts in claims_page.OUTCOMES.items() if verdict in verdicts)
+
+
+def tiles_html(ledger: pd.DataFrame) -> str:
+    """Every claim as a tile, above by the paper's tables and below by our runs, in one order."""
+    rows = []
+    for label, column in (("by the papers' tables", "printed"), ("by our runs", "ours")):
+        tiles = "".join(
+            f'<span class="companion-tile companion-{outcome(verdict).split()[0]}" '
+            f'title="{html.escape(f"{claim}: {verdict}")}">{MARKS[outcome(verdict)]}</span>'
+            for claim, verdict in zip(ledger.claim, ledger[column], strict=True)
+        )
+        counts = claims_page.outcomes(ledger[column])
+        rows.append(
+            f'<p>{label}: {counts}</p><div class="companion-tiles" role="img" '
+            f'aria-label="{len(ledger)} claims {label}: {counts}">{tiles}</div>'
+        )
+    keys = ", ".join(f"{mark} {name}" for name, mark in MARKS.items())
+    return f'<div class="companion-strip">{"".join(rows)}<p>{keys}</p></div>'
+
+
+def typical(answers: pd.DataFrame) -> str:
+    """The question whose systems' scores lie nearest to the systems' means, as scores are spread:
+    an example chosen by a rule and not by what it shows.
+    """
+    scores = answers[answers.system.isin(SHOWN)]
+    wide = scores.pivot(index="id", columns="system", values=["warmth", "facts kept"])
+    apart = ((wide - wide.mean()) / wide.std().replace(0, 1)).abs().mean(axis=1)
+    return str(apart.idxmin())
+
+
+def story_html(answers: pd.DataFrame, profile: str) -> str:
+    """A question, and what the doctor, the data's warm answer and three systems say to it, each
+    with its scores.
+    """
+    number = typical(answers)
+    of_it = answers[answers.id == number].set_index("system")
+    rows = []
+    for system in (name for name in SHOWN if name in of_it.index):
+        r = of_it.loc[system]
+        text = r.answer if len(r.answer) <= LONGEST else r.answer[:LONGEST].rstrip() + " …"
+        scores = r[["warmth", "facts kept"]]
+        numbers = ["" if pd.isna(score) else f"{score:.2f}" for score in scores]
+        cells = (figures.LABELS[system], text, *numbers, r["flags"])
+        rows.append(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>")
+    names = ("who", "answer", "warmth", "the doctor's facts kept", "safety flags")
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+    question = html.escape(of_it.question.iloc[0])
+    return (
+        f'<div class="{result_tables.BOX}">{result_tables.badge(profile)} '
+        f"Test question {html.escape(number)}, the one whose scores lie nearest to the systems' "
+        f"means. Answers are cut after {LONGEST} characters."
+        f'<blockquote>{question}</blockquote><table class="companion companion-claims '
+        f'companion-wide-2"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+        '<p><a href="book/items.html">All answers to all questions</a></p></div>'
+    )
+
+
+def papers() -> str:
+    """The three papers with their authors and addresses, and how to cite, from CITATION.cff."""
+    cited = settings(ROOT / "CITATION.cff")
+    lines = []
+    for paper in cited["references"]:
+        names = [author["family-names"] for author in paper["authors"]]
+        authors = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
+        addresses = [paper["url"], *(other["value"] for other in paper.get("identifiers", ()))]
+        links = ", ".join(f"[{address.split('/')[2]}]({address})" for address in addresses)
+        lines.append(f"- {authors}, *{paper['title']}*: {links}")
+    return (
+        "The papers:\n\n" + "\n".join(lines) + f"\n\n**To cite.** {cited['message']} "
+        "`CITATION.cff` has both."
+    )
+
+
+def _figure(records: pd.DataFrame, profile: str, n: int) -> str:
+    """The figure of `front_figure` with its caption, as Markdown."""
     scorer = records[records.table == "emodoctor.table1"].scorer.iloc[0]
     agreed = kept_runs.agreement("validity.emotion", "mean", scorer)
     followed = kept_runs.facts_agreement(
         records[(records.table == "emodoctor.facts") & (records.metric == "kept")].scorer.iloc[0]
     )
-    front_figure(records, layout.GENERATED / "front.svg", profile)
-    write_atomic(
-        layout.GENERATED / "front.md",
-        f"\n{result_tables.badge(profile)} n = {n} test questions · one training seed · "
-        f"{len(about)} runs, {seconds / 60:.0f} minutes · commit {', '.join(commits)} · "
-        "[how current?](book/current)\n"
-        f"{warning}\n"
-        f"{_scoreboard_html(ledger)}\n\n"
-        f"**{len(ledger)} claims by ours: {claims_page.outcomes(ledger.ours)}.** "
-        f"Ours are small models, each trained once and asked {n} questions; "
-        "three seeds of one method differ as much as\n"
-        f"methods do ([chapter 12](book/notebooks/12_sweeps)).{more} *Supported* claims hold: "
-        "the 95 % interval of every comparison that the claim makes lies on its side; "
-        "of *contradicted* ones one lies on the other side, widened for their number. "
-        f"{held_back(ledger)}"
-        "[How far to trust them](book/intervals_and_verdicts).\n\n"
+    return (
         "```{figure} book/generated/front.svg\n"
         ":alt: Mean emotion score of each system against the share of the doctor's facts that it "
         "keeps, and against the share of its answers with a safety flag, "
@@ -72,17 +231,7 @@ def write_front(profile: str, ledger: pd.DataFrame) -> None:
         "dotted: what answers to another question keep), or has more answers with a flag "
         f"([chapter 8](book/notebooks/08_qualitative_cases)). {agreed}. {followed}. "
         f"{of_flags(records)}\n"
-        "```\n\n"
-        "**Read**: start with [the claims](book/claims), "
-        "or with the [data](book/notebooks/01_data_rewriting) and then chapter by chapter. "
-        "**Rerun**: [one command](book/rerun) makes everything again. "
-        "**Change**: a parameter, a row, a\n"
-        "[system, a metric or a judge of yours](book/extend). "
-        "[What is not here yet](book/not_yet) says what this edition cannot tell.\n\n"
-        "## The chapters, and what each costs to run again\n\n"
-        f"{_map_html(profile)}\n\n"
-        "## The claims that we hold against our own numbers\n\n"
-        f"{claims_page.measured_html(measured) if len(measured) else NONE_JUDGED}\n",
+        "```"
     )
 
 
@@ -128,38 +277,6 @@ def _scoreboard_html(ledger: pd.DataFrame) -> str:
         for paper, part in ledger.groupby("paper", sort=False)
     ]
     return html_tables.table_html(pd.DataFrame(rows), "companion companion-counts", index=False)
-
-
-def _map_html(profile: str) -> str:
-    """Each chapter with its question and what its runs took: minutes, memory,
-    weights to download.
-    """
-    about, rows = layout.read_provenance(profile), []
-    order = re.findall(
-        r"file: book/notebooks/(\w+)", (ROOT / "_toc.yml").read_text(encoding="utf-8")
-    )
-    for notebook in sorted({s.notebook for s in steps.steps(profile)}, key=order.index):
-        of_it = [s for s in steps.steps(profile) if s.notebook == notebook and s.run in about]
-        title = re.search(r"^# (.*)", notebook_cells(parameters.notebook_path(notebook))[0][1])[1]
-        weights = dict.fromkeys(name for s in of_it for name in steps.step_models(s, profile))
-        rows.append(
-            f'<tr><td><a href="book/notebooks/{notebook}.html">{html.escape(title)}</a></td>'
-            f"<td>{len(of_it)}</td>"
-            f"<td>{sum(about[s.run]['seconds'] for s in of_it) / 60:.1f}</td>"
-            f"<td>{max(about[s.run]['peak_memory_mb'] for s in of_it) / 1000:.1f}</td>"
-            f"<td>{sum(registry.entry(name).size_mb for name in weights):,}</td></tr>"
-        )
-    device = html.escape(next(iter(about.values()))["device"].rpartition(",")[0])
-    head = "".join(
-        f"<th>{name}</th>" for name in ("chapter", "runs", "minutes", "memory, GB", "weights, MB")
-    )
-    return (
-        f'<div class="companion-table">{result_tables.badge(profile)} On {device}; '
-        "minutes of its runs one after the other, largest memory, and the weights that it reads "
-        "(shared between chapters, downloaded once). On a GPU nothing was measured."
-        f'<table class="companion companion-claims"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
 
 
 def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:

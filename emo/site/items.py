@@ -1,4 +1,4 @@
-"""The page of all answers with their scores."""
+"""All answers with their scores: the page of them, and the few that the first page shows."""
 
 import html
 
@@ -10,29 +10,25 @@ from emo_utils.experiment import results
 from emo_utils.project import results_dir, write_atomic
 from emo_utils.report import result_tables
 
+FLAGS = ("prescribes", "discourages", "claims", "contradicts", "false calm")
+SCORES = {
+    "warmth": ("05_emotion_scoring", "emodoctor.table1", "mean"),
+    "facts kept": ("06_knowledge_scoring", "emodoctor.beyond", "kept"),
+    "comfort": ("08_qualitative_cases", "emodoctor.cases", "comfort_share"),
+}
 
-def write_items(profile: str) -> None:
-    """Every answer of every system, and of the data, with its item scores, as a table to filter:
-    from any aggregate to the answers behind it.
+
+def scored_answers(profile: str) -> pd.DataFrame:
+    """Every answer of every system, and of the data, one a row, the answers to a question together
+    and the doctor's first: columns id, emotion, system, question, answer, the names of SCORES (NaN
+    where there is none), and flags (of FLAGS, in words; "none").
     """
 
-    def scores(run: str, table: str, metric: str) -> pd.Series:
+    def of(run: str, table: str, metric: str) -> pd.Series:
         frame = results.read_items(profile, run)
-        return (
-            frame[(frame.table == table) & (frame.metric == metric)]
-            .set_index(["id", "system"])
-            .value
-        )
+        frame = frame[(frame.table == table) & (frame.metric == metric)]
+        return frame.set_index(["id", "system"]).value
 
-    columns = {
-        "warmth": scores("05_emotion_scoring", "emodoctor.table1", "mean"),
-        "facts kept": scores("06_knowledge_scoring", "emodoctor.beyond", "kept"),
-        "comfort": scores("08_qualitative_cases", "emodoctor.cases", "comfort_share"),
-    }
-    flags = {
-        rule: scores("08_qualitative_cases", "emodoctor.cases", rule)
-        for rule in ("prescribes", "discourages", "claims", "contradicts", "false calm")
-    }
     answers = pd.concat(
         [
             pd.read_parquet(results_dir(profile) / "answers" / f"{system}.parquet")
@@ -43,29 +39,40 @@ def write_items(profile: str) -> None:
     arm = layout.read_provenance(profile)["05_emotion_scoring"]["parameters"]["arm"]
     of_the_data = dialogues.reference_answers(answers, dialogues.load("test", arm=arm))
     answers = pd.concat([answers, of_the_data], ignore_index=True)
+    order = {name: place for place, name in enumerate((*dialogues.REFERENCES, *results.SYSTEMS))}
+    answers["place"] = answers.system.map(order)
+    answers = answers.sort_values(["id", "place"], ignore_index=True).drop(columns="place")
+    places = pd.MultiIndex.from_frame(answers[["id", "system"]])
+    for name, place in SCORES.items():
+        answers[name] = of(*place).reindex(places).to_numpy()
+    raised = {
+        flag: of("08_qualitative_cases", "emodoctor.cases", flag).reindex(places).to_numpy() > 0
+        for flag in FLAGS
+    }
+    answers["flags"] = [
+        ", ".join(flag for flag in FLAGS if raised[flag][place]) or "none"
+        for place in range(len(answers))
+    ]
+    return answers
 
-    def row(r) -> str:
-        numbers = [
-            f"{value:.2f}" if pd.notna(value := column.get((r.id, r.system))) else ""
-            for column in columns.values()
-        ]
-        raised = (
-            ", ".join(rule for rule, column in flags.items() if column.get((r.id, r.system)))
-            or "none"
-        )
-        return "".join(
-            f"<td>{html.escape(cell)}</td>"
-            for cell in (r.system, r.emotion, r.id, r.question, r.answer, *numbers, raised)
-        )
+
+def write_items(profile: str) -> None:
+    """`scored_answers` as a table to filter: from any aggregate to the answers behind it."""
+    answers = scored_answers(profile)
+
+    def row(r: pd.Series) -> str:
+        texts = [r[name] for name in ("system", "emotion", "id", "question", "answer")]
+        numbers = ["" if pd.isna(r[name]) else f"{r[name]:.2f}" for name in SCORES]
+        return "".join(f"<td>{html.escape(cell)}</td>" for cell in (*texts, *numbers, r["flags"]))
 
     kinds = dict.fromkeys(("system", "emotion", "flags"), " data-choose") | dict.fromkeys(
-        columns, " data-number"
+        SCORES, " data-number"
     )
     head = "".join(
         f"<th{kinds.get(name, '')}>{name}</th>"
-        for name in ("system", "emotion", "id", "question", "answer", *columns, "flags")
+        for name in ("system", "emotion", "id", "question", "answer", *SCORES, "flags")
     )
-    body = "\n".join(f"<tr>{row(r)}</tr>" for r in answers.itertuples())
+    body = "\n".join(f"<tr>{row(r)}</tr>" for _, r in answers.iterrows())
     write_atomic(
         layout.GENERATED / "items.html",
         f'<div class="companion-table full-width">{result_tables.badge(profile)} '

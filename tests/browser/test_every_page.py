@@ -9,6 +9,8 @@ import time
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from emo_utils.claims import ledger
+
 PHONE, DESK = {"width": 390, "height": 800}, {"width": 1280, "height": 900}
 
 
@@ -243,25 +245,27 @@ def test_the_contents_unfold_on_a_phone(html, chromium, side):
         assert soon(lambda: not bar.is_visible())
 
 
-def test_the_first_screen_says_what_was_claimed_and_what_holds(html, chromium):
+def test_the_first_screen_says_what_it_is_made_of_and_what_was_found(html, chromium):
     with Opened(chromium, html / "index.html", DESK) as opened:
         top = opened.page.evaluate(
-            '() => [".companion-badge", ".companion-table table", "figure img"]'
+            '() => [".admonition", ".companion-badge", "ol.simple, ol.arabic", ".companion-tiles"]'
             '.map(s => document.querySelector(".bd-article " + s).getBoundingClientRect().top)'
         )
         assert top == sorted(top) and top[2] < DESK["height"]
+        box = opened.page.inner_text(".bd-article .admonition")
+        assert "never medical advice" in box and "synthetic" in box and "no clinician" in box
+        tiles, claims = opened.page.locator(".companion-tiles").all(), len(ledger.claims())
+        assert [row.locator(".companion-tile").count() for row in tiles] == [claims, claims]
+        scoreboard = opened.page.locator(".companion-table", has_text="by longer runs").first
         for heading in ("by the paper's numbers", "by ours", "by longer runs"):
-            assert heading in opened.page.inner_text(".companion-table")
-        assert opened.page.evaluate(
-            '() => { const box = document.querySelector(".companion-table"); '
-            "return box.scrollWidth <= box.clientWidth; }"
-        )
-        assert opened.page.locator("table a[href*='notebooks/']").count() >= 15
+            assert heading in scoreboard.inner_text()
+        for papers in ("arxiv.org/abs/2506.13692", "arxiv.org/abs/2601.10033"):
+            assert opened.page.locator(f"a[href*='{papers}']").count() == 1
 
 
 def test_tables_of_chapters_are_ordered_by_a_press_and_saved_as_csv(html, chromium, tmp_path):
-    with Opened(chromium, html / "index.html", DESK) as opened:
-        table = opened.page.locator("table.companion").nth(1)
+    with Opened(chromium, html / "book/rerun.html", DESK) as opened:
+        table = opened.page.locator("table.companion", has_text="weights, MB").first
         minutes = lambda: [
             float(text) for text in table.locator("tbody tr td:nth-child(3)").all_inner_texts()
         ]  # noqa: E731
@@ -319,7 +323,7 @@ def test_tables_beside_the_papers_are_ordered_by_the_lower_line_of_heads(html, c
 
 def minutes_of(html):
     return re.findall(
-        r'<tr><td><a href="book/notebooks/', (html / "index.html").read_text(encoding="utf-8")
+        r'<tr><td><a href="notebooks/', (html / "book/rerun.html").read_text(encoding="utf-8")
     )
 
 
