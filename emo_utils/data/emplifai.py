@@ -196,6 +196,21 @@ def by_pair(rows: list[dict]) -> dict[tuple[str, str], list[dict]]:
     return found
 
 
+def sampled_pairs(by_pair: dict[tuple[str, str], list[dict]], count: int, seed: int) -> list:
+    """`count` of the pairs, drawn at random; by_pair: of the function of that name. Raises EmoError
+    where none would be left for training.
+    """
+    from sklearn.model_selection import train_test_split  # takes a second to import
+
+    if len(by_pair) <= count:
+        raise EmoError(
+            f"the file has {len(by_pair)} pairs of an emotion and a situation; "
+            "'pairs' must leave some of them for training"
+        )
+    _, sampled = train_test_split(list(by_pair), test_size=count, random_state=seed)
+    return sampled
+
+
 def training_rows(rows: list[dict], sampled: list, count: int, with_sampled: bool) -> list[dict]:
     """`count` dialogues to train on: of pairs that were not sampled, taken in turn from each
     emotion; `with_sampled` puts the sampled pairs' own in the place of as many of them.

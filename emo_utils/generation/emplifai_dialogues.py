@@ -4,6 +4,7 @@ import pandas as pd
 
 from emo_utils.data import emplifai
 from emo_utils.generation import answering, prompts
+from emo_utils.training import movement
 
 
 def request(row: dict) -> list[dict]:
@@ -15,6 +16,27 @@ def request(row: dict) -> list[dict]:
     return [{"role": "user", "content": content}]
 
 
+def sft_rows(rows: list[dict]) -> list[dict]:
+    """Prompt and completion of each row, as a trainer reads them: the `request`, and the dialogue
+    in its form of four lines.
+    """
+    return [
+        {
+            "prompt": request(row),
+            "completion": [{"role": "assistant", "content": emplifai.as_lines(row["turns"])}],
+        }
+        for row in rows
+    ]
+
+
+def losses(model, tokenizer, rows: list[dict]) -> list[float]:
+    """Nats a token of the dialogue of each row, for a model that was asked for it."""
+    return [
+        movement.answer_loss(model, tokenizer, request(row), emplifai.as_lines(row["turns"]))
+        for row in rows
+    ]
+
+
 def write(
     model,
     tokenizer,
@@ -23,8 +45,8 @@ def write(
     *,
     max_new_tokens: int,
     temperature: float,
-    batch_size: int,
     seed: int,
+    batch_size: int = 32,
 ) -> pd.DataFrame:
     """One dialogue for the emotion and situation of each row, sampled as `answering.complete` does.
 

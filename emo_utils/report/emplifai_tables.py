@@ -94,6 +94,31 @@ def full_run(name: str, path: Path) -> HTML:
     )
 
 
+def full_runs() -> dict[str, Path]:
+    """The kept full fine-tunings, by system; empty where none was kept."""
+    paths = {name: kept_path(name) for name in ("emplifai-sft", "emplifai-sft-seen")}
+    return {name: path for name, path in paths.items() if path.is_file()}
+
+
+def kept_path(system: str) -> Path:
+    """Where the full fine-tuning of a system is kept."""
+    return kept_runs.REFERENCE / f"{system.replace('-', '_')}.json"
+
+
+def shown_dialogues(paths: list[Path]) -> list[HTML]:
+    """What the models of kept full runs wrote, pair by pair beside the data's own dialogue, with
+    English where there is some.
+    """
+    english, shown = glosses(), []
+    for texts in kept_dialogues(paths):
+        emotion, situation = texts.pop("emotion"), texts.pop("situation")
+        columns = {"asked for": f"{emplifai.JAPANESE[emotion]} ({emotion})\n{situation}"}
+        columns |= {name: with_gloss(text, english) for name, text in texts.items()}
+        source = kept_runs.kept_source(paths[0])
+        shown.append(result_tables.side_by_side_texts(columns, source))
+    return shown
+
+
 def kept_dialogues(paths: list[Path]) -> list[dict[str, str]]:
     """The dialogues that kept runs hold, pair by pair: emotion, situation, `data` (the data's own)
     and each system's text of all runs together.

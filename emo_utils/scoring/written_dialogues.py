@@ -5,12 +5,26 @@ situation (chapter 9.2), and what a run records of it.
 import pandas as pd
 from rapidfuzz.distance import LCSseq
 
+from emo_utils.data import emplifai
+
 
 def likeness(text: str, others: list[str]) -> float:
     """Share of characters in common order with the most similar of other texts: the longest common
     subsequence over the longer one's length, in [0, 1].
     """
     return max(LCSseq.normalized_similarity(text, other) for other in others)
+
+
+def beside_the_data(rows: list[dict], written: dict[str, pd.DataFrame]) -> list[dict[str, str]]:
+    """Situation, emotion, what each system wrote for it, and the data's own dialogue, a dict a row
+    of `emplifai`. written: of `emplifai_dialogues.write`, in the order of the rows.
+    """
+    return [
+        {"situation": row["situation"], "emotion": row["emotion"]}
+        | {system: dialogues.answer[k] for system, dialogues in written.items()}
+        | {"data": emplifai.as_lines(row["turns"])}
+        for k, row in enumerate(rows)
+    ]
 
 
 def add_measures(

@@ -404,3 +404,13 @@ def test_the_chapter_with_nothing_returned_and_with_nothing_to_read(home, tmp_pa
 def test_a_caption_says_where_dialogues_are_from(tmp_path):
     assert emplifai.source_in_words(tmp_path / "mine.csv", "overt") == "the file mine.csv"
     assert emplifai.source_in_words(None, "subtle").startswith("this project's dialogues (arm subt")
+
+
+def test_sampled_pairs_are_drawn_by_the_seed_and_leave_some():
+    by_pair = {("joy", f"s{k}"): [] for k in range(20)}
+    sampled = emplifai.sampled_pairs(by_pair, 5, 42)
+    assert len(set(sampled)) == 5 and set(sampled) <= set(by_pair)
+    assert emplifai.sampled_pairs(by_pair, 5, 42) == sampled
+    assert emplifai.sampled_pairs(by_pair, 5, 43) != sampled
+    with pytest.raises(EmoError, match="has 20 pairs .* must leave some"):
+        emplifai.sampled_pairs(by_pair, 20, 42)

@@ -1,6 +1,7 @@
 """Dialogues that a model writes for pairs of an emotion and a situation."""
 
 import pytest
+import torch
 
 from emo_utils.data import emplifai
 from emo_utils.generation import answering, emplifai_dialogues
@@ -47,3 +48,31 @@ def test_turns_are_there_where_the_form_is_kept(monkeypatch, text, turns):
         "situation",
         "turns",
     ]
+
+
+def test_training_rows_ask_for_the_dialogue_that_they_complete():
+    rows = emplifai.load()[:2]
+    examples = emplifai_dialogues.sft_rows(rows)
+    assert [example["prompt"] for example in examples] == [
+        emplifai_dialogues.request(row) for row in rows
+    ]
+    [message] = examples[1]["completion"]
+    assert message["role"] == "assistant"
+    assert message["content"].count("\n") == 3 and rows[1]["turns"][3] in message["content"]
+
+
+def test_a_dialogue_is_as_unlikely_as_its_tokens_one_by_one(tiny):
+    """The mean over its tokens and the end, against a plain pass over the whole conversation."""
+    model, tokenizer = loading.load("tiny-llama", "float32")
+    row = emplifai.load()[0]
+    [found] = emplifai_dialogues.losses(model, tokenizer, [row])
+    [example] = emplifai_dialogues.sft_rows([row])
+    prompt = tokenizer.apply_chat_template(
+        example["prompt"], add_generation_prompt=True, return_dict=True
+    )["input_ids"]
+    text = example["completion"][0]["content"]
+    answer = tokenizer(text, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+    with torch.inference_mode():
+        chances = model(torch.tensor([prompt + answer])).logits[0].log_softmax(-1)
+    plain = [chances[len(prompt) + k - 1, token].item() for k, token in enumerate(answer)]
+    assert found == pytest.approx(-sum(plain) / len(plain), abs=1e-4)

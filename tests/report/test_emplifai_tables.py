@@ -215,3 +215,19 @@ def test_an_empty_table_is_said_in_words(capsys, kept):
     table = emplifai_tables.by_system_and_group(none)
     assert emplifai_tables.show_or_say(table, run, "A table.", "nothing") is None
     assert capsys.readouterr().out == "nothing\n"
+
+
+def test_the_kept_fine_tunings_are_found_by_system(monkeypatch, tmp_path):
+    assert list(emplifai_tables.full_runs()) == ["emplifai-sft", "emplifai-sft-seen"]
+    assert emplifai_tables.full_runs()["emplifai-sft-seen"].name == "emplifai_sft_seen.json"
+    monkeypatch.setattr(kept_runs, "REFERENCE", tmp_path)
+    assert emplifai_tables.full_runs() == {}
+    assert emplifai_tables.kept_path("emplifai-sft") == tmp_path / "emplifai_sft.json"
+
+
+def test_dialogues_are_shown_with_what_was_asked_for(kept):
+    first, second = (page.data for page in emplifai_tables.shown_dialogues(kept))
+    assert f"{emplifai.JAPANESE['joy']} (joy)\nhere" in first
+    assert all(text in first for text in ("tuned here", "untuned here", "seen here", "data here"))
+    assert "tuned there" in second
+    assert emplifai_tables.shown_dialogues([]) == []

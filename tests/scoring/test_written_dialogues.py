@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from emo_utils.data import emplifai
 from emo_utils.experiment import runs
 from emo_utils.scoring import written_dialogues
 
@@ -43,3 +44,11 @@ def test_each_dialogue_needs_the_pair_that_it_was_written_for():
     written = {"tuned": pd.DataFrame({"answer": ["a", "b"], "complete": True, "turns": [[], []]})}
     with pytest.raises(ValueError, match="shorter"):
         written_dialogues.add_measures(run, written, {"tuned": [1.0, 1.0]}, [["a"]])
+
+
+def test_what_was_written_stands_between_situation_and_data():
+    rows = [{"situation": "s", "emotion": "joy", "turns": list("abcd")}]
+    written = {"tuned": pd.DataFrame({"answer": ["mine", "of another row"]})}
+    [dialogue] = written_dialogues.beside_the_data(rows, written)
+    assert list(dialogue) == ["situation", "emotion", "tuned", "data"]
+    assert dialogue["tuned"] == "mine" and dialogue["data"] == emplifai.as_lines(list("abcd"))
