@@ -228,6 +228,17 @@ STEPS = (
         seconds=300,
     ),
     Step(
+        "09_emplifai_moves",
+        "09_emplifai_moves",
+        files=(
+            *(emplifai.FILE.parent / folder / emplifai.FILE.name for folder in arms.ARMS.values()),
+            _JAPANESE[1],
+            *kept("emplifai_moves"),
+        ),
+        memory_mb=3500,
+        seconds=120,
+    ),
+    Step(
         "10_empathy_by_design.ebd-dpo",
         "10_empathy_by_design",
         "DPO with adapters on answers to caregivers",

@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 
-from emo_utils.data import dialogues, printed_answers
+from emo_utils.data import dialogues, printed_texts
 from emo_utils.models import embeddings
 from emo_utils.scoring import comfort, sentence_marks
 from emo_utils.stats import reliability
@@ -23,7 +23,7 @@ def of_answers(rows: list[dict], sentences: pd.DataFrame, scores: pd.DataFrame) 
     whether it opens with comfort (1 or 0), words, whether it says comfort in so many words (1 or
     0), and whether any sentence has each safety mark (1 or 0).
 
-    rows: of `printed_answers.load`. sentences: of `sentence_marks.of_answers`, system and id those
+    rows: of `printed_texts.answers`. sentences: of `sentence_marks.of_answers`, system and id those
     of the rows. scores: emotion scores, a row an answer in the order of the rows.
     """
     phrases = dialogues.comfort_phrases()
@@ -122,7 +122,7 @@ def with_colours(rows: list[dict], sentences: pd.DataFrame) -> pd.DataFrame:
     colours of its answer are not at hand).
     """
     found = sentences.reset_index(drop=True)
-    for colour in printed_answers.COLOURS.values():
+    for colour in printed_texts.COLOURS.values():
         of_answers = {row["id"]: coloured(row["answer"], row[colour]) for row in rows}
         column = pd.Series([None] * len(found), dtype="boolean")
         for item, part in found.groupby("id"):
@@ -140,7 +140,7 @@ def add_agreement(run, sentences: pd.DataFrame, scorer: str) -> None:
     A sentence without colour may still comfort or inform: the paper colours what its text speaks
     of, so that precision is a lower bound.
     """
-    for mark, colour in printed_answers.COLOURS.items():
+    for mark, colour in printed_texts.COLOURS.items():
         known = sentences.dropna(subset=colour)
         if known.empty:
             print(f"{colour}: the file has no passages in this colour")

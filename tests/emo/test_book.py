@@ -24,7 +24,7 @@ from emo_utils.data.dialogues import REFERENCES
 from emo_utils.experiment.results import SYSTEMS
 from emo_utils.judging.preference import SYSTEMS as COMPARED
 
-RUNS = 25
+RUNS = 26
 
 
 @pytest.fixture(scope="module")
@@ -242,6 +242,7 @@ def test_nothing_changed_runs_nothing(book):
                 "05_emotion_scoring",
                 "07_preference_ablation",
                 "09_emplifai_judge",
+                "09_emplifai_moves",
                 "09_emplifai_prediction",
                 "10_ebd_scores",
                 "10_empathy_by_design.ebd-dpo",
