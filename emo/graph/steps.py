@@ -266,7 +266,7 @@ STEPS = (
             *_CAREGIVER,
             DATA / "caregiver" / "voices.jsonl",
             *_TEST,
-            *kept("ebd_open", "ebd_authors", "ebd_grid", "ebd_shortcuts"),
+            *kept("ebd_open", "ebd_authors", "ebd_scores", "ebd_grid", "ebd_shortcuts"),
         ),
         needs=("10_empathy_by_design.ebd-dpo", "03_dpo.eqsr-dpo", "02_sft.er-sft"),
         memory_mb=3500,
