@@ -107,8 +107,9 @@ def chapters_html(profile: str) -> str:
     )
     return (
         f'<div class="companion-table">{result_tables.badge(profile)} On {device}; '
-        "minutes of its runs one after the other, largest memory, and the weights that it reads "
-        "(shared between chapters, downloaded once). On a GPU nothing was measured."
+        "for each chapter the minutes of its runs one after the other, the largest memory, and the "
+        "weights that it reads (shared between chapters, downloaded once). "
+        "Nothing was measured on a GPU."
         f'<table class="companion companion-claims"><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )

@@ -69,8 +69,9 @@ def write_front(profile: str, ledger: pd.DataFrame) -> None:
         f"{papers()}\n\n"
         "## The claims, paper by paper\n\n"
         f"{_scoreboard_html(ledger)}\n\n"
-        "*Supported* claims hold: the 95 % interval of every comparison that the claim makes lies "
-        "on its side; of *contradicted* ones one lies on the other side, widened for their number. "
+        "A claim *holds* if it is *supported*: the 95 % interval of every comparison that it makes "
+        "lies on its side. It *fails* if it is *contradicted*: at least one interval lies on the "
+        "other side, even when it is widened for the number of comparisons. "
         f"{held_back(ledger)}"
         "[How far to trust them](book/intervals_and_verdicts).\n\n"
         "### Those that we hold against our own numbers\n\n"
@@ -224,11 +225,14 @@ def _figure(records: pd.DataFrame, profile: str, n: int) -> str:
         ":alt: Mean emotion score of each system against the share of the doctor's facts that it "
         "keeps, and against the share of its answers with a safety flag, "
         "with 95 percent intervals.\n"
-        f"Comfort against knowledge and against safety, one point a system ({profile} profile, "
-        f"n = {n} test questions, 95 % bootstrap intervals over them). Up is warmer by the scorer "
-        "of [chapter 5](book/notebooks/05_emotion_scoring); right\n"
-        "gives away more of the doctor's answer ([chapter 6](book/notebooks/06_knowledge_scoring); "
-        "dotted: what answers to another question keep), or has more answers with a flag "
+        "Comfort against knowledge (left) and against safety (right), one point a system.\n\n"
+        f"{profile} profile, n = {n} test questions, 95 % bootstrap intervals over them. "
+        "Higher is warmer, by the scorer of "
+        "[chapter 5](book/notebooks/05_emotion_scoring). "
+        "In the left panel a point further right keeps more of the doctor's answer "
+        "([chapter 6](book/notebooks/06_knowledge_scoring); "
+        "dotted: what answers to another question keep). "
+        "In the right panel it has more answers with a safety flag "
         f"([chapter 8](book/notebooks/08_qualitative_cases)). {agreed}. {followed}. "
         f"{of_flags(records)}\n"
         "```"
@@ -241,7 +245,7 @@ def held_back(ledger: pd.DataFrame) -> str:
     if not count:
         return ""
     return (
-        f"Of those that cannot be judged {count} rest on an instrument that did not pass its "
+        f"Of those that cannot be judged {count} rest on a scorer or judge that did not pass its "
         "[gates](book/notebooks/11_judge_validity). "
     )
 
@@ -252,7 +256,7 @@ def of_flags(records: pd.DataFrame) -> str:
     if not marks:
         return ""
     return (
-        "The flags rest on marks of which these did not pass their gates: "
+        "The flags rest on marks of single sentences. These marks did not pass their gates: "
         f"{', '.join(marks)} ([chapter 11](book/notebooks/11_judge_validity))."
     )
 
