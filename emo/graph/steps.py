@@ -230,6 +230,7 @@ STEPS = (
     Step(
         "09_emplifai_moves",
         "09_emplifai_moves",
+        "what in a dialogue moves the judge",
         files=(
             *(emplifai.FILE.parent / folder / emplifai.FILE.name for folder in arms.ARMS.values()),
             _JAPANESE[1],
