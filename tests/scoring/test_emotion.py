@@ -152,6 +152,10 @@ def test_the_lists_are_of_one_kind_each():
         ),
         ("1. Rest.\n2) Drink water\n- Come back.", ["Rest.", "Drink water", "Come back."]),
         ('"Stop." He said (now.) Go.', ['"Stop."', "He said (now.)", "Go."]),
+        (
+            "I can't. It is Alzheimer’s. He takes 5 g. No more at 2 a.m. though.",
+            ["I can't.", "It is Alzheimer’s.", "He takes 5 g. No more at 2 a.m. though."],
+        ),
         ("... 😀 5!", []),
         ("", []),
     ],
