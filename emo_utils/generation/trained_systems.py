@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from emo_utils.experiment import runs
+from emo_utils.data import dialogues
+from emo_utils.experiment import parameters, runs
 from emo_utils.generation import answering, prompts
 from emo_utils.models import loading
 from emo_utils.project import EmoError, checkpoints_dir
@@ -30,6 +31,19 @@ def start_of(system: str, profile: str) -> str:
     """Registered name of the model that a trained system starts from."""
     about = checkpoint(system, profile) / "companion.json"
     return json.loads(about.read_text(encoding="utf-8"))["base_model"]
+
+
+def of_chapter_3(run, count: int, arm: str) -> tuple[list[dict], pd.DataFrame, dict]:
+    """EmoDoctor's test as chapter 3 asked it: the first `count` rows that were answered, the
+    answers of `base` and `eqsr-dpo` to them, and the sampling (max_new_tokens, temperature).
+    """
+    chosen = {"system": "eqsr-dpo", "profile": run.profile}
+    values = parameters.resolve("03_dpo", chosen, "03_dpo.eqsr-dpo")
+    written = run.answers(("base", "eqsr-dpo"))
+    answered = set(written.id)
+    rows = [row for row in dialogues.load("test", arm=arm) if row["id"] in answered][:count]
+    sampling = {name: values[name] for name in ("max_new_tokens", "temperature")}
+    return rows, written[written.id.isin([row["id"] for row in rows])], sampling
 
 
 def answers(

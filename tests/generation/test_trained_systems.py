@@ -1,10 +1,13 @@
 """Answers of trained systems to questions of any test: which weights, which instructions."""
 
 import json
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from emo_utils import project
+from emo_utils.data import dialogues
 from emo_utils.generation import answering, prompts, trained_systems
 from emo_utils.models import loading
 from emo_utils.project import EmoError
@@ -55,3 +58,15 @@ def test_a_trained_system_answers_with_its_checkpoint(checkpoints, monkeypatch, 
         assert model == ("small", "float32", chain) and tokenizer == "tokenizer"
         assert (rows, name) == (ROWS[:count], system) and task == prompts.text("caregiver_task")
         assert options == sampling | {"batch_size": batch}
+
+
+def test_chapter_3s_test_is_cut_to_the_rows_that_were_answered():
+    known = [row["id"] for row in dialogues.load("test", arm="overt")]
+    of_systems = [
+        {"id": i, "system": system} for system in ("base", "eqsr-dpo") for i in known[4:1:-1]
+    ]
+    run = SimpleNamespace(profile="smoke", answers=lambda systems: pd.DataFrame(of_systems))
+    rows, answers, sampling = trained_systems.of_chapter_3(run, 2, "overt")
+    assert [row["id"] for row in rows] == known[2:4]  # in the order of the test
+    assert len(answers) == 4 and set(answers.id) == set(known[2:4])
+    assert sampling == {"max_new_tokens": 16, "temperature": 0.0}  # the profile's
