@@ -19,7 +19,7 @@ from emo.site import html_tables
 from emo_utils.claims import ledger as claims_ledger
 from emo_utils.experiment import provenance, results
 from emo_utils.project import REFERENCE, ROOT, EmoError, first_line, write_atomic
-from emo_utils.report import figures
+from emo_utils.report import descriptions, figures
 
 _KEY = ["run", "table", "system", "metric", "group", "scorer"]
 _PARTS = {
@@ -408,6 +408,13 @@ def figure(moved: pd.DataFrame, path: Path) -> None:
     )
     axis.invert_yaxis()
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    states = "; ".join(f"{count} {state}" for state, count in known.state.value_counts().items())
+    furthest = known.loc[known.move.abs().idxmax()] if len(known) else None
+    descriptions.describe(
+        drawing,
+        f"{len(known)} numbers of {len(runs)} runs: {states}.",
+        "" if furthest is None else f"Furthest: {furthest.run}, {furthest.move:.1f} half-widths.",
+    )
     figures.save(drawing, path)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from emo_utils.project import NOTEBOOKS, ROOT, notebook_cells
-from emo_utils.report import figures
+from emo_utils.report import descriptions, figures
 
 PROGRAM, CHAPTERS = "emo", "notebooks"
 
@@ -86,6 +86,12 @@ def rooms_figure(path: Path) -> None:
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
     axis.grid(False)
+    most = [np.unravel_index(place, counts.shape) for place in np.argsort(-counts, axis=None)[:3]]
+    listed = (f"{order[row]} from {order[column]}, {counts[row, column]}" for row, column in most)
+    descriptions.describe(
+        figure,
+        f"From top to bottom: {', '.join(order)}. Most names are imported by {'; '.join(listed)}.",
+    )
     figures.save(figure, path)
 
 
@@ -132,4 +138,6 @@ def way_figure(path: Path) -> None:
             axis.annotate("", xy=ends[1], xytext=ends[0], arrowprops={"arrowstyle": "->"})
     axis.set(xlim=(-1.3, 2.6 * (columns - 1) + 1.3), ylim=(-2.7, 0.8))
     axis.axis("off")
+    steps = (f"{what} ({where}) by {module}" for what, where, module in WAY)
+    descriptions.describe(figure, f"{'; '.join(steps)}.")
     figures.save(figure, path)

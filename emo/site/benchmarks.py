@@ -11,7 +11,7 @@ import scipy.stats
 from emo.graph import steps
 from emo.site import html_tables, layout
 from emo_utils.project import REFERENCE, write_atomic
-from emo_utils.report import figures
+from emo_utils.report import descriptions, figures
 
 SPEED = REFERENCE / "speed.json"
 
@@ -276,6 +276,13 @@ def growth_figure(frame: pd.DataFrame, path: Path) -> None:
     axes[1, 0].set_ylabel("memory peak, GB")
     if len(frame):
         axes[0, 0].legend()
+        ends = (part.iloc[[0, -1]] for _, part in frame.groupby(["what", "objective"], sort=False))
+        ways = (
+            f"{last.objective.upper()}, {last.what} x{last.factor}: {first.seconds:.0f} to "
+            f"{last.seconds:.0f} s, {first.memory_mb / 1000:.1f} to {last.memory_mb / 1000:.1f} GB"
+            for first, last in (end.itertuples() for end in ends)
+        )
+        descriptions.describe(figure, f"{'; '.join(ways)}.")
     else:
         figure.clear()
         figure.text(0.5, 0.5, "not measured yet", ha="center")
@@ -344,4 +351,9 @@ def steps_figure(path: Path) -> None:
         xlim=(-0.1, 3.2 * max(columns) + 2.4), ylim=(-max(map(len, columns.values())) - 0.1, 0.1)
     )
     axis.set_axis_off()
+    listed = (
+        f"{depth_of_column + 1}: {', '.join(step.run for step in column)}"
+        for depth_of_column, column in sorted(columns.items())
+    )
+    descriptions.describe(figure, f"The columns from left to right. {'; '.join(listed)}.")
     figures.save(figure, path)

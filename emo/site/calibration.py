@@ -7,7 +7,7 @@ import pandas as pd
 
 from emo.site import html_tables, layout
 from emo_utils.project import REFERENCE, write_atomic
-from emo_utils.report import figures
+from emo_utils.report import descriptions, figures
 
 COVERAGE, VERDICTS = (REFERENCE / f"{name}.json" for name in ("coverage", "verdicts"))
 USED, OTHERS = "#0072B2", ("#D55E00", "#009E73", "#999999")
@@ -92,6 +92,7 @@ def coverage_figure(coverage: pd.DataFrame, path: Path) -> None:
 
     figures.off_screen()
     figure, axes = plt.subplots(2, 3, figsize=(10, 6), layout="constrained", sharey=True)
+    sentences = []
     for axis, (title, what, data, seeds, used) in zip(axes.flat, PANELS, strict=True):
         part = coverage[
             (coverage.what == what) & (coverage.data == data) & (coverage.seeds == seeds)
@@ -111,8 +112,15 @@ def coverage_figure(coverage: pd.DataFrame, path: Path) -> None:
         axis.axhline(0.95, color="black", lw=0.7, ls=":")
         axis.set(title=title, xlabel="items, questions", ylim=(0.6, 1.0))
         axis.legend(fontsize=6.5, loc="lower right")
+        of_used = part[part.method == used].sort_values("n")
+        first, last = of_used.iloc[0], of_used.iloc[-1]
+        sentences.append(
+            f"{title}, {used}: {first.coverage:.1%} at n = {first.n}, {last.coverage:.1%} at "
+            f"n = {last.n}."
+        )
     for axis in axes[:, 0]:
         axis.set_ylabel("intervals that hold the truth")
+    descriptions.describe(figure, *sentences)
     figures.save(figure, path)
 
 
@@ -149,4 +157,12 @@ def verdicts_figure(verdicts: pd.DataFrame, path: Path) -> None:
         xlabel="true difference of DPO to the prompt", ylabel="books in which it is supported"
     )
     right.legend(fontsize=7)
+    worst, share = table.index[part.wrong.argmax()], part.wrong.max()
+    smallest, largest = planted.iloc[planted.difference.argsort().iloc[[0, -1]]].itertuples()
+    descriptions.describe(
+        figure,
+        f"Most wrong verdicts: {share:.1%} of all claims, in the world: {worst}.",
+        f"A difference of {smallest.difference:g} is supported in {smallest.supported:.1%} of "
+        f"books, one of {largest.difference:g} in {largest.supported:.1%}.",
+    )
     figures.save(figure, path)

@@ -10,7 +10,7 @@ from emo_utils.claims import deciding, gates
 from emo_utils.data import dialogues
 from emo_utils.experiment import parameters, results
 from emo_utils.project import ROOT, settings, write_atomic
-from emo_utils.report import figures, kept_runs, result_tables
+from emo_utils.report import descriptions, figures, kept_runs, result_tables
 
 NONE_JUDGED = "None in this profile: fewer than ten questions give no interval and no verdict."
 
@@ -325,4 +325,15 @@ def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
         *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=7
     )
     figure.suptitle(f"{profile} profile", fontsize=9)
+    systems = [system for system in results.SYSTEMS if system in warm.index]
+    measures = {"mean emotion score": warm} | panels
+    descriptions.describe(
+        figure,
+        f"{profile} profile, {descriptions.counted(warm.loc[systems])}. Of the systems:",
+        *(
+            f"{label}, "
+            f"{descriptions.ranked(of_it[of_it.index.isin(systems)].reset_index(), figures.named)}."
+            for label, of_it in measures.items()
+        ),
+    )
     figures.save(figure, path)

@@ -10,6 +10,7 @@ import hashlib
 import os
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import yaml
 from bs4 import BeautifulSoup
@@ -21,6 +22,8 @@ from emo.graph import steps
 from emo.site import layout
 from emo_utils.project import EmoError, sha256_file
 
+SVG = "http://www.w3.org/2000/svg"
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 # Where the hashes of a page's scripts come to stand, once its text is there.
 POLICY_PLACE = "policy-of-this-page"
 
@@ -46,6 +49,7 @@ def setup(app) -> dict[str, bool]:
     app.add_config_value("companion_theme", sha256_file(Path(__file__)), "html")
     app.connect("config-inited", name_repository, priority=900)
     app.connect("doctree-resolved", link_provenance)
+    app.connect("doctree-resolved", describe_images)
     app.connect("html-page-context", launch_the_source, priority=900)
     app.connect("html-page-context", name_toggles, priority=900)
     app.connect("html-page-context", drop_unused_mathjax, priority=900)
@@ -115,6 +119,43 @@ def link_provenance(app, doctree, docname: str) -> None:
         if summaries:
             raw.clear()
             raw += nodes.Text(str(fragment))
+
+
+def describe_images(app, doctree, docname: str) -> None:
+    """Give each image an alternative text: what its page says of it, then what the figure says of
+    itself; where neither says anything, the heading above it and the words on its axes.
+    """
+    for image in doctree.findall(nodes.image):
+        description, axis_words = written_into(Path(app.srcdir) / image["uri"])
+        texts = [text for text in (image.get("alt", ""), description) if text]
+        if not texts:
+            section = image
+            while section and not isinstance(section, nodes.section):
+                section = section.parent
+            texts = [section.next_node(nodes.title).astext() if section else docname]
+            if axis_words:
+                texts.append(f"(figure: {'; '.join(axis_words)})")
+        image["alt"] = " ".join(texts)
+
+
+def written_into(path: Path) -> tuple[str, list[str]]:
+    """The description and the words on the axes that a figure's SVG has at its head
+    (`emo_utils.report.descriptions`); none of any other file.
+    """
+    description, axis_words = "", []
+    if path.suffix != ".svg" or not path.is_file():
+        return description, axis_words
+    try:
+        for _, element in ElementTree.iterparse(path):
+            if element.tag == f"{{{SVG}}}title":
+                description = element.text or ""
+            elif element.tag == f"{{{RDF}}}li":
+                axis_words.append(element.text or "")
+            elif element.tag == f"{{{SVG}}}metadata":
+                break
+    except ElementTree.ParseError:
+        return "", []
+    return description, axis_words
 
 
 def all_buttons(buttons: list[dict]) -> list[dict]:

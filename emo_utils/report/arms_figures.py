@@ -4,6 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from emo_utils.report import descriptions
+
 
 def scores_figure(scores: dict[str, pd.Series], records: pd.DataFrame, seed: int, title: str):
     """One line a kind of text: its scores as points, moved up and down at random, and a bar for the
@@ -21,4 +23,11 @@ def scores_figure(scores: dict[str, pd.Series], records: pd.DataFrame, seed: int
     axis.set_yticks(range(len(scores)), list(scores))
     axis.invert_yaxis()
     axis.set(title=title, xlabel="emotion score in [0, 1]")
+    shown = records[(records.metric == "mean") & records.system.isin(list(scores))]
+    descriptions.describe(
+        figure,
+        "One point a text by its emotion score, a line a kind of text, and a bar for the 95 % "
+        f"interval of the mean; {descriptions.counted(shown)}.",
+        f"Means: {descriptions.listed(shown)}.",
+    )
     return figure

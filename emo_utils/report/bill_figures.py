@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from emo_utils.report import figures
+from emo_utils.report import descriptions, figures
 from emo_utils.report.bill_tables import rounded
 
 
@@ -22,5 +22,13 @@ def hours_by_task(lines: pd.DataFrame, gpu: str):
         xscale="log",
         xlabel=f"hours on one {gpu}, computed (blue: training, orange: reading and writing)",
         xlim=(None, part["GPU hours"].max() * 2),
+    )
+    least, most = part.iloc[0], part.iloc[-1]
+    descriptions.describe(
+        figure,
+        f"Bars of computed hours on one {gpu}, on a logarithmic axis, for {len(part)} tasks, "
+        f"{int(part['GB'].notna().sum())} of them trainings.",
+        f"Longest: {most['item']}, {rounded(most['GPU hours'])}; shortest: {least['item']}, "
+        f"{rounded(least['GPU hours'])}.",
     )
     return figure

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from emo_utils.report import figures
+from emo_utils.report import descriptions, figures
 
 
 def cost_of_comfort(records: pd.DataFrame, kept: dict[str, tuple[float, float, float]]):
@@ -35,4 +35,17 @@ def cost_of_comfort(records: pd.DataFrame, kept: dict[str, tuple[float, float, f
         title="what is kept of the doctor's answer", ylabel="share of tokens", xlabel=comfort
     )
     axes[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
+    drawn = part[part.system.isin(part[part.metric == "comfort_share"].system)]
+    means = {system: value for system, (value, _, _) in kept.items() if system in set(drawn.system)}
+    most, least = max(means, key=means.get), min(means, key=means.get)
+    descriptions.describe(
+        figure,
+        "Points with 95 % intervals both ways, a point a system, in two panels over the share of "
+        f"sentences that comfort; {descriptions.counted(drawn)}.",
+        f"Comfort: {descriptions.extremes(drawn[drawn.metric == 'comfort_share'], figures.named)}.",
+        "Answers with a safety flag: "
+        f"{descriptions.extremes(drawn[drawn.metric == 'any'], figures.named)}.",
+        f"Kept of the doctor's tokens: most {figures.named(most)} {means[most]:.2f}; "
+        f"least {figures.named(least)} {means[least]:.2f}.",
+    )
     return figure

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from emo_utils.data.caregiver import ELSEWHERE, PREFERRED, REJECTED
-from emo_utils.report import figures
+from emo_utils.report import descriptions, figures
 
 COLOURS = {
     "ebd-base": figures.COLOURS["sft"],
@@ -42,3 +42,14 @@ def scores_figure(records: pd.DataFrame, systems: list[str], title: str) -> None
         axis.set(title=label, yticks=range(len(systems)), yticklabels=systems)
     axes[0, 0].invert_yaxis()
     figure.suptitle(title, fontsize=9)
+    shown = records[records.system.isin(systems) & records.metric.isin(list(PANELS))]
+    descriptions.describe(
+        figure,
+        f"{title}: points with 95 % intervals, a line a system or text of the data (grey squares) "
+        f"of {len(systems)}, in {len(PANELS)} panels.",
+        *(
+            f"{label[0].upper()}{label[1:]}: "
+            f"{descriptions.extremes(shown[shown.metric == metric])}."
+            for metric, label in PANELS.items()
+        ),
+    )

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from emo_utils.data.caregiver import ELSEWHERE, REJECTED
-from emo_utils.report import figures
+from emo_utils.report import descriptions, figures
 from emo_utils.report.ebd_open_tables import Shown, fullest, questions_of
 
 COLOURS = {
@@ -36,17 +36,27 @@ def dots(axis, records: pd.DataFrame, names: list[str], rows: str = "group", by:
     axis.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
 
 
+def _by_system(records: pd.DataFrame, before: str = "") -> list[str]:
+    """The groups in which each system is highest and lowest, a sentence a system."""
+    return [
+        f"{before}{system}: {descriptions.extremes(part, by='group')}."
+        for system, part in records.groupby("system", sort=False)
+    ]
+
+
 def precision(answers: pd.DataFrame, profile: str):
     """Each answer: how hard it is to read against what it keeps of the reference.
 
     answers: columns id, system, grade and kept.
     """
     figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    means = []
     for (system, part), marker in zip(answers.groupby("system", sort=False), "osDv"):
         colour, known = COLOURS[system], part.dropna(subset=["grade", "kept"])
         axis.plot(part.grade, part.kept, marker, ms=4, alpha=0.5, color=colour)
         mean = known.grade.mean(), known.kept.mean()
         axis.plot(*mean, marker, ms=11, mec="black", color=colour, label=system)
+        means.append(f"{system} grade {mean[0]:.1f}, {mean[1]:.2f} kept")
     axis.set(
         xlabel="grade level (Flesch-Kincaid)",
         ylabel="share of the reference kept",
@@ -56,6 +66,12 @@ def precision(answers: pd.DataFrame, profile: str):
         ),
     )
     axis.legend(fontsize=8)
+    descriptions.describe(
+        figure,
+        "A point an answer and a large one at the mean of each system: grade level across, share "
+        f"of the reference kept upwards; n = {answers.id.nunique()} questions.",
+        f"Means: {'; '.join(means)}.",
+    )
     return figure
 
 
@@ -76,6 +92,12 @@ def caveats(shown: list[Shown]):
         xlim=(0, None),
     )
     axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    descriptions.describe(
+        figure,
+        "Points with 95 % intervals: the share of the reference kept, a line a kind of sentence "
+        f"({', '.join(names)}), for each system; {descriptions.counted(part)}.",
+        *_by_system(part),
+    )
     return figure
 
 
@@ -93,6 +115,16 @@ def transfer(shown: list[Shown]):
         axis.set(title=f"{metric}, tuned minus untuned")
     axes[-1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure.suptitle(f"{one.name}, {questions_of(part)}", fontsize=9)
+    named = part.assign(pair=part.system + " on " + part.group)
+    descriptions.describe(
+        figure,
+        "Points with 95 % intervals: tuned minus untuned on the same questions, a panel a measure, "
+        f"{questions_of(part)}.",
+        *(
+            f"{metric}: {descriptions.listed(named[named.metric == metric], by='pair')}."
+            for metric in ("warmth", "cosine", "grade")
+        ),
+    )
     return figure
 
 
@@ -115,6 +147,15 @@ def voices(shown: list[Shown]):
         )
     axes[0].invert_yaxis()
     axes[1].legend(fontsize=8)
+    sentences = []
+    for metric in ("warmth", "grade"):
+        sentences += _by_system(part[part.metric == metric], f"{metric}, ")
+    descriptions.describe(
+        figure,
+        "Points with 95 % intervals: a question in another voice minus the original, a line a "
+        f"voice ({', '.join(names)}), in two panels; {descriptions.counted(part)}.",
+        *sentences,
+    )
     return figure
 
 
@@ -136,6 +177,12 @@ def probes(shown: list[Shown]):
     dots(axis, part, list(part.system), rows="system", by="table")
     axis.axvline(0.5, color="black", lw=0.8, ls=":")
     axis.set(title=f"share of {part.n.max()} test pairs, 95 % intervals", xlim=(0, 1.02))
+    descriptions.describe(
+        figure,
+        "Points with 95 % intervals: the share of test pairs in which a rule picks the preferred "
+        f"answer, a line a rule; dotted, chance at 0.5; {descriptions.counted(part)}.",
+        f"{descriptions.listed(part)}.",
+    )
     return figure
 
 
@@ -146,17 +193,27 @@ def shortcuts(records: pd.DataFrame):
     arrangements = ("shorter_chosen", "longer_chosen", "matched", "cut", "length_only")
     names = [name for name in arrangements if name in set(records.pairs_as)]
     figure, axes = plt.subplots(1, 4, figsize=(11, 2.3), sharey=True, layout="constrained")
+    sentences = []
     for axis, metric in zip(axes, ("words", "warmth", "grade", "kl_per_token"), strict=True):
+        means = []
         for y, name in enumerate(names):
             values = records[(records.metric == metric) & (records.pairs_as == name)].value
             axis.plot(values, [y] * len(values), "o", color=OTHER, alpha=0.6)
             axis.plot([values.mean()] * 2, [y - 0.3, y + 0.3], color="black", lw=2)
+            means.append(f"{name} {values.mean():.2f}")
+        sentences.append(f"Mean {metric}: {'; '.join(means)}.")
         axis.set(
             title=metric if metric == "kl_per_token" else f"{metric} of the answers",
             yticks=range(len(names)),
             yticklabels=names,
             ylim=(len(names) - 0.5, -0.5),
         )
+    descriptions.describe(
+        figure,
+        "A dot a training and a line at their mean, a line of dots for each way to arrange the "
+        "pairs, a panel a measure.",
+        *sentences,
+    )
     return figure
 
 
@@ -176,7 +233,23 @@ def grid(records: pd.DataFrame):
         for axis, rank in zip(row, ranks, strict=True):
             _panel(axis, part[part.lora_rank == rank], part.value.min(), part.value.max())
             axis.set(title=f"{metric}, rank {rank}", xlabel="learning_rate", ylabel="beta")
+    descriptions.describe(
+        figure,
+        f"Tables of colours and numbers, beta by learning rate: a row a measure, a panel a rank "
+        f"({', '.join(ranks)}); means over seeds.",
+        *(_cells_in_words(records[records.metric == metric], metric) for metric in metrics),
+    )
     return figure
+
+
+def _cells_in_words(records: pd.DataFrame, metric: str) -> str:
+    """The cells of all panels of a measure with the highest and the lowest mean."""
+    means = records.groupby(["lora_rank", "beta", "learning_rate"]).value.mean()
+    ends = (
+        "{} {:.2f} at rank {}, beta {}, learning rate {}".format(end, means[at], *at)
+        for end, at in (("highest", means.idxmax()), ("lowest", means.idxmin()))
+    )
+    return f"{metric}: {'; '.join(ends)}."
 
 
 def _panel(axis, records: pd.DataFrame, lowest: float, highest: float) -> None:

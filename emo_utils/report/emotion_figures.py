@@ -4,8 +4,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 
-from emo_utils.data import dialogues
-from emo_utils.report import figures
+from emo_utils.data.dialogues import REFERENCES
+from emo_utils.report import descriptions, figures
 
 # What the texts of `paid_figure` are, where the name of the system does not say it.
 PAID = {
@@ -31,6 +31,12 @@ def answers_figure(scores: pd.DataFrame, title: str):
         legend=False,
     )
     axis.set(title=title, xlabel="score in [0, 1]", ylabel="")
+    medians = scores.groupby("system", sort=False)["mean"].median()
+    descriptions.describe(
+        figure,
+        f"One point an answer by its score, a line a system, {len(scores)} answers. Medians:",
+        "; ".join(f"{figures.named(name)} {median:.2f}" for name, median in medians.items()) + ".",
+    )
     return figure
 
 
@@ -46,13 +52,41 @@ def paid_figure(records: pd.DataFrame, label: str):
     figure, axis = plt.subplots(figsize=(8, 0.27 * len(means) + 1), layout="constrained")
     for place, r in enumerate(means.itertuples()):
         control = r.table.endswith("controls")
-        known = control or r.system in dialogues.REFERENCES
+        known = control or r.system in REFERENCES
         colour = "black" if known else figures.colour(r.system)
         marker = "x" if control else "s" if known else "o"
         figures.point(axis, r, place, colour, marker, width=1.5)
-    names = [PAID.get(system) or figures.LABELS.get(system, system) for system in means.system]
+    names = [_paid_name(system) for system in means.system]
     axis.set(yticks=range(len(means)), yticklabels=names, xlabel=label)
+    descriptions.describe(
+        figure,
+        f"Points with 95 % intervals by {label}, a line a system (circles), text of the data "
+        "(squares) or control (crosses), from low to high.",
+        *_paid_in_words(means),
+    )
     return figure
+
+
+def _paid_name(system: str) -> str:
+    return PAID.get(system) or figures.named(system)
+
+
+def _paid_in_words(means: pd.DataFrame) -> list[str]:
+    """The highest and the lowest system, the texts of the data and the controls with their values,
+    and which controls score above every system.
+    """
+    of_controls, of_data = means.table.str.endswith("controls"), means.system.isin(REFERENCES)
+    controls, texts = means[of_controls], means[of_data & ~of_controls]
+    systems = means[~of_controls & ~of_data]
+    counted = descriptions.counted(means)
+    sentences = [f"Systems, {counted}: {descriptions.ranked(systems, _paid_name)}."]
+    if len(texts):
+        sentences.append(f"Texts of the data: {descriptions.listed(texts, _paid_name)}.")
+    if len(controls):
+        above = controls[controls.value > systems.value.max()].system.map(_paid_name)
+        sentences.append(f"Controls: {descriptions.listed(controls, _paid_name)}.")
+        sentences.append(f"Controls above every system: {'; '.join(above) or 'none'}.")
+    return sentences
 
 
 def evaluators_figure(records: pd.DataFrame):
@@ -69,4 +103,14 @@ def evaluators_figure(records: pd.DataFrame):
             xlabel=f"mean score, n = {rows.n.min()} questions",
         )
     axes[0].invert_yaxis()
+    descriptions.describe(
+        figure,
+        "Points with 95 % intervals, a line a system, a panel a scorer, each on an axis of its "
+        "own.",
+        *(
+            f"{group.removeprefix('scorer=')}, {descriptions.counted(rows)}: "
+            f"{descriptions.extremes(rows, figures.named)}."
+            for group, rows in means.groupby("group", sort=False)
+        ),
+    )
     return figure

@@ -9,7 +9,7 @@ import seaborn
 from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
 from scipy.spatial.distance import squareform
 
-from emo_utils.report import figures
+from emo_utils.report import descriptions, figures
 from emo_utils.report.figures import BLUE, GREEN, GREY, ORANGE
 
 SCORES = {
@@ -46,7 +46,29 @@ def floors_figure(records: pd.DataFrame):
         axis.axvline(highest, color="black", ls=":", lw=0.8)
         axis.set(title=title, yticks=range(len(rows)), yticklabels=rows)
     axes[0].invert_yaxis()
+    descriptions.describe(
+        figure,
+        "Points with 95 % intervals, a line a way of reading a label and a floor (squares), a "
+        f"panel a score, {descriptions.counted(part)}; dotted, the highest floor.",
+        *(
+            _readings_in_words(part[part.metric == metric], title)
+            for metric, title in SCORES.items()
+        ),
+    )
     return figure
+
+
+def _readings_in_words(records: pd.DataFrame, title: str) -> str:
+    """The highest and the lowest reading by a score, and how many lie above the highest floor."""
+    floors, readings = records[records.system == "floor"], records[records.system != "floor"]
+    text = f"{title[0].upper()}{title[1:]}: {descriptions.extremes(readings, by='row')}"
+    if len(floors):
+        highest = floors[floors.value == floors.value.max()].head(1)
+        text += (
+            f"; {int((readings.value > floors.value.max()).sum())} of {len(readings)} above the "
+            f"highest {descriptions.listed(highest, by='row')}"
+        )
+    return f"{text}."
 
 
 def similar_side_by_side(similarity: np.ndarray) -> np.ndarray:
@@ -66,11 +88,24 @@ def confusion_figure(probabilities: np.ndarray, names: list[str], order: np.ndar
     """
     names, places = [names[k] for k in order], range(len(order))
     figure, axis = plt.subplots(figsize=(8.4, 7.4), layout="constrained")
-    image = axis.imshow(probabilities[np.ix_(order, order)], cmap="Blues", vmin=0)
+    shown = probabilities[np.ix_(order, order)]
+    image = axis.imshow(shown, cmap="Blues", vmin=0)
     axis.set(title=title, yticks=places, yticklabels=names, xlabel="read as", ylabel="written for")
     axis.set_xticks(places, names, rotation=90)
     axis.grid(False)
     figure.colorbar(image, ax=axis, shrink=0.6, label="mean probability")
+    right = np.diag(shown)
+    others = np.where(np.eye(len(order), dtype=bool), np.nan, shown)
+    surest = np.nanargmax(right)
+    written, read = np.unravel_index(np.nanargmax(others), others.shape)
+    descriptions.describe(
+        figure,
+        f"{title}: a table of colours, a row a label that texts were written for, a column the "
+        f"label that they were read as, {len(order)} of each; similar ones are neighbours.",
+        f"The right label has a probability of {np.nanmean(right):.2f} on average and of "
+        f"{right[surest]:.2f} at most ({names[surest]}); the most probable wrong one is "
+        f"{names[read]} for {names[written]}, {others[written, read]:.2f}.",
+    )
     return figure
 
 
@@ -95,7 +130,39 @@ def change_figure(records: pd.DataFrame, paper: pd.DataFrame, rubrics: dict[str,
     left.invert_yaxis()
     for axis in (left, right):
         axis.legend(fontsize=7)
+    descriptions.describe(
+        figure,
+        f"Ratings from 1 to 5 on {len(rubrics)} rubrics, in two panels. Left, published: an arrow "
+        f"from before to after fine-tuning for each of {len(PUBLISHED)} models.",
+        _published_in_words(paper, rubrics),
+        f"Right, ours, n = {pairs}: points with 95 % intervals for each system.",
+        *_ours_in_words(ours, rubrics),
+    )
     return figure
+
+
+def _published_in_words(paper: pd.DataFrame, rubrics: dict[str, dict]) -> str:
+    """How many published means rose by fine-tuning, and which the most."""
+    gains = {
+        f"{model}, {rubric['english']}": float(paper[metric][f"sft-{model}"])
+        - float(paper[metric][model])
+        for model in PUBLISHED
+        for metric, rubric in rubrics.items()
+    }
+    most = max(gains, key=gains.get)
+    rose = sum(gain > 0 for gain in gains.values())
+    return f"{rose} of {len(gains)} lead up, the longest by {gains[most]:.2f} ({most})."
+
+
+def _ours_in_words(records: pd.DataFrame, rubrics: dict[str, dict]) -> list[str]:
+    """The rubrics on which each system was rated highest and lowest."""
+    return [
+        f"{system}: {descriptions.extremes(part, lambda name: rubrics[name]['english'], 'metric')}."
+        for system, part in records[records.metric.isin(list(rubrics))].groupby(
+            "system", sort=False
+        )
+        if system in OURS
+    ]
 
 
 def _published_changes(axis, paper: pd.DataFrame, metrics: list[str]) -> None:
@@ -129,6 +196,14 @@ def lengths_figure(lengths: pd.DataFrame):
     look = {"size": 2.5, "alpha": 0.5, "legend": False}
     seaborn.stripplot(of_turns, x="characters", y="speaker", hue="speaker", **look, ax=axis)
     axis.set(ylabel="", xlabel="characters of a turn")
+    medians = of_turns.groupby("speaker", sort=False).characters.median()
+    listed = "; ".join(f"{speaker} {median:.0f}" for speaker, median in medians.items())
+    descriptions.describe(
+        figure,
+        f"One point a turn by its number of characters, a line a speaker, {len(of_turns)} turns "
+        f"of {of_turns.characters.min()} to {of_turns.characters.max()} characters. Medians: "
+        f"{listed}.",
+    )
     return figure
 
 
@@ -143,4 +218,13 @@ def ratings_figure(pairs: pd.DataFrame):
     axis.set(title="published means, one point a rubric", xlabel="by the judge", ylabel="by people")
     axis.set(xlim=(1, 5.1), ylim=(1, 5.1))
     axis.legend(fontsize=8)
+    descriptions.describe(
+        figure,
+        f"Published mean ratings, {len(pairs)} points, one a rubric and model "
+        f"({', '.join(pairs.model.unique())}): by the judge across, from {pairs.judge.min():.2f} "
+        f"to {pairs.judge.max():.2f}; by people upwards, from {pairs.human.min():.2f} to "
+        f"{pairs.human.max():.2f}.",
+        f"{int((pairs.human > pairs.judge).sum())} points lie above the dotted diagonal: there "
+        "people rated higher than the judge.",
+    )
     return figure

@@ -6,13 +6,17 @@ from pathlib import Path
 import matplotlib
 import matplotlib.pyplot as plt
 import pandas as pd
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.pylabtools import print_figure
 from matplotlib import font_manager
+from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from emo_utils.data import published_numbers
 from emo_utils.data.dialogues import REFERENCES
 from emo_utils.experiment.results import SYSTEMS
 from emo_utils.project import relative
+from emo_utils.report import descriptions
 
 LABELS = {
     "base": "base",
@@ -35,8 +39,10 @@ COLOURS = {"sft": BLUE, "dpo": ORANGE, "kto": GREEN, "none": GREY}
 
 
 def style() -> None:
-    """The house style of figures: vector graphics, no frame, quiet grid."""
+    """The house style of figures: vector graphics that say what they show, no frame, quiet grid."""
     set_matplotlib_formats("svg")
+    formatters = InteractiveShell.instance().display_formatter.formatters
+    formatters["image/svg+xml"].for_type(Figure, as_svg)
     fonts = Path(importlib.util.find_spec("matplotlib_fontja").origin).with_name(
         "fonts"
     )  # the file alone: importing the package would change all figures
@@ -57,6 +63,11 @@ def style() -> None:
     )
 
 
+def as_svg(figure) -> str:
+    """A figure as a notebook shows it, with its description in it."""
+    return print_figure(figure, fmt="svg", metadata=descriptions.metadata(figure))
+
+
 def off_screen() -> None:
     """The house style for figures that a command saves: no window system is asked for."""
     matplotlib.use("agg")
@@ -64,12 +75,15 @@ def off_screen() -> None:
 
 
 def save(figure, path: Path) -> None:
-    """Write a figure, its folder with it, without the date that would make each file another one;
-    and close it.
-    """
+    """Write a figure as SVG, its folder with it, and close it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
+    figure.savefig(path, metadata=descriptions.metadata(figure))
     plt.close(figure)
+
+
+def named(system: str) -> str:
+    """The name of a system in figures and tables."""
+    return LABELS.get(system, system)
 
 
 def colour(system: str) -> str:
@@ -120,11 +134,37 @@ def intervals_figure(records: pd.DataFrame, table: str, metrics: tuple[str, ...]
         left.set(
             title=f"{metric}: published",
             yticks=range(len(systems)),
-            yticklabels=[LABELS.get(s, s) for s in systems],
+            yticklabels=[named(s) for s in systems],
         )
         right.set(title=f"{metric}: {ours_label}")
         left.invert_yaxis()
+    descriptions.describe(
+        figure,
+        f"Points with 95 % intervals, a line a system, {len(systems)} in all, in two panels for "
+        f"each of {', '.join(metrics)}: published values left, {ours_label} right.",
+        *(_published_in_words(paper[metric].dropna(), metric) for metric in metrics),
+        *(_ours_in_words(ours[ours.metric == metric], metric) for metric in metrics),
+    )
     return figure
+
+
+def _published_in_words(values: pd.Series, metric: str) -> str:
+    """The systems with the highest and the lowest published value of a metric."""
+    return (
+        f"{metric}, published: highest {named(values.idxmax())} {values.max():g}, "
+        f"lowest {named(values.idxmin())} {values.min():g}."
+    )
+
+
+def _ours_in_words(records: pd.DataFrame, metric: str) -> str:
+    """Our highest and lowest system on a metric, and the texts of the data beside them."""
+    systems = records[records.system.isin(SYSTEMS)]
+    texts = records[records.system.isin(REFERENCES)]
+    found = f"{metric}, ours, {descriptions.counted(records)}: "
+    found += descriptions.ranked(systems, named)
+    if len(texts):
+        found += f"; texts of the data: {descriptions.listed(texts, named)}"
+    return f"{found}."
 
 
 def training_figure(log: pd.DataFrame, beta: float = 0.0):
@@ -176,7 +216,23 @@ def training_figure(log: pd.DataFrame, beta: float = 0.0):
         axis.set(title=title, xlabel="optimizer step")
         if len(lines) > 1:
             axis.legend()
+    descriptions.describe(
+        figure,
+        f"Lines over {len(log)} optimizer steps, in {len(panels)} panels; thin: each step, thick: "
+        "mean of five. Here the means of the first and of the last five steps.",
+        *(_ends_in_words(title, lines) for title, lines in panels),
+    )
     return figure
+
+
+def _ends_in_words(title: str, lines: dict[str, tuple]) -> str:
+    """Where each line of a panel begins and ends: means of its first and last five steps."""
+    ways = []
+    for name, (values, _) in lines.items():
+        values = values.dropna()
+        first, last = values.head(5).mean(), values.tail(5).mean()
+        ways.append(f"{name} from {first:.2f} to {last:.2f}".strip())
+    return f"{title[0].upper()}{title[1:]}: {', '.join(ways)}."
 
 
 def saved(run) -> str:

@@ -3,7 +3,8 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from emo_utils.report import figures
+from emo_utils.data.dialogues import REFERENCES
+from emo_utils.report import descriptions, figures
 
 _PANELS = {
     "kept": "kept (share of the doctor's tokens)",
@@ -25,10 +26,23 @@ def facts_figure(records: pd.DataFrame):
         axis.set(
             title=label,
             yticks=range(len(systems)),
-            yticklabels=[figures.LABELS.get(s, s) for s in systems],
+            yticklabels=[figures.named(s) for s in systems],
         )
     another = part[(part.system == "another") & (part.metric == "kept")]
     for value in another.value:
         axes[0].axvline(value, color="black", lw=0.8, ls=":")
     axes[0].invert_yaxis()
+    of_systems = part[~part.system.isin(REFERENCES)]
+    floor = descriptions.listed(another, figures.named)
+    descriptions.describe(
+        figure,
+        "Points with 95 % intervals, a line a system or text of the data, in three panels; "
+        f"{descriptions.counted(part)}. Of the systems:",
+        *(
+            f"{label}, "
+            f"{descriptions.ranked(of_systems[of_systems.metric == metric], figures.named)}."
+            for metric, label in _PANELS.items()
+        ),
+        floor and f"Dotted, what is kept by {floor}.",
+    )
     return figure

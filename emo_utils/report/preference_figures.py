@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from emo_utils.judging import preference
-from emo_utils.report import figures
+from emo_utils.report import descriptions, figures
 
 TITLES = {"knowledge": "most knowledgeable", "emotion": "most reassuring"}
 STRENGTHS = {"strength": (-0.12, "o"), "strength_length_controlled": (0.12, "s")}
@@ -16,6 +16,7 @@ def win_shares(records: pd.DataFrame):
     """
     systems = list(preference.SYSTEMS)
     figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.2), sharey=True, layout="constrained")
+    sentences = []
     for axis, (question, title) in zip(axes, TITLES.items(), strict=True):
         of_panel = records.table == f"emodoctor.figure2.{question}"
         shares = records[of_panel & (records.metric == "win_share")]
@@ -30,8 +31,23 @@ def win_shares(records: pd.DataFrame):
         )
         axis.axvline(1 / len(systems), color="black", lw=0.8, ls=":")
         axis.set(title=title, xlabel="share of questions won")
+        sentences.append(_ranked(title, shares.reset_index()))
     axes[0].invert_yaxis()
+    descriptions.describe(
+        figure,
+        f"Bars with 95 % intervals: the share of questions that each of {len(systems)} systems "
+        f"won, in two panels; dotted at {1 / len(systems):.2f}, a judge that guesses.",
+        *sentences,
+    )
     return figure
+
+
+def _ranked(title: str, records: pd.DataFrame) -> str:
+    """Which system is highest and lowest in a panel."""
+    return (
+        f"{title[0].upper()}{title[1:]}, {descriptions.counted(records)}: "
+        f"{descriptions.ranked(records, figures.named)}."
+    )
 
 
 def tournament(records: pd.DataFrame):
@@ -40,6 +56,7 @@ def tournament(records: pd.DataFrame):
     """
     systems = list(preference.SYSTEMS)
     figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.2), sharey=True, layout="constrained")
+    sentences = []
     for axis, (question, title) in zip(axes, TITLES.items(), strict=True):
         of_panel = records[records.table == f"emodoctor.figure2.tournament.{question}"]
         for metric, (shift, marker) in STRENGTHS.items():
@@ -54,6 +71,13 @@ def tournament(records: pd.DataFrame):
             yticks=range(len(systems)),
             yticklabels=[figures.LABELS[s] for s in systems],
         )
+        sentences.append(_ranked(title, of_panel[of_panel.metric == "strength"]))
     axes[0].invert_yaxis()
     axes[1].legend(fontsize=7)
+    descriptions.describe(
+        figure,
+        f"Points with 95 % intervals: the strength in pairs of each of {len(systems)} systems, in "
+        "log-odds, in two panels, and beside it the strength without the effect of length.",
+        *sentences,
+    )
     return figure

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from emo_utils.report import figures, sweep_tables
+from emo_utils.report import descriptions, figures, sweep_tables
 
 TITLES = {
     "last_margin": "reward margin, last tenth of the steps",
@@ -36,6 +36,21 @@ def measures_figure(records: pd.DataFrame, across: str):
         axis.set_title(TITLES[metric])
     if across != "base":
         axes.flat[len(metrics) - 1].legend(fontsize=7)
+    names = points.base.map(figures.named)
+    if across != "base":
+        names += f" at {across} " + points[across].astype(str)
+    points = points.assign(variant=names)
+    varied = f"{across} ({', '.join(map(str, levels))})"
+    descriptions.describe(
+        figure,
+        f"Points with 95 % intervals, a training each, over {varied}, in {len(metrics)} panels; "
+        "a line joins the means of a system.",
+        *(
+            f"{TITLES[metric][0].upper()}{TITLES[metric][1:]}: "
+            f"{descriptions.extremes(points[points.metric == metric], by='variant')}."
+            for metric in metrics
+        ),
+    )
     return figure
 
 

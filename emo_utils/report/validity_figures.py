@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from emo_utils.report import figures
+from emo_utils.report import descriptions, figures
 
 # A colour for each kind of scorer.
 CONTRAST, DECISION, COUNTS = figures.ORANGE, figures.BLUE, figures.GREY
@@ -37,6 +37,16 @@ def agreement(records: pd.DataFrame, embedding_model: str, groups: tuple[str, ..
         axis.axvline(0.5, color="black", lw=0.8, ls=":")
         axis.set(title=group, xlabel="AUC", yticks=range(len(lines)), yticklabels=lines)
     axes[0][0].invert_yaxis()
+    descriptions.describe(
+        figure,
+        "Points with 95 % intervals: how well each form of the score tells texts to which people "
+        f"gave a label (AUC; dotted, chance at 0.5), {len(lines)} lines, a panel a label.",
+        *(
+            f"{group}, {descriptions.counted(part[part.group == group])}: "
+            f"{descriptions.extremes(part[part.group == group], by='line')}."
+            for group in shown
+        ),
+    )
     return figure
 
 
@@ -52,11 +62,17 @@ def calibration(records: pd.DataFrame, embedding_model: str):
         score=part.group.str.extract(r"score (.*)$")[0].astype(float),
         label=part.group.str.partition(",")[0],
     )
+    sentences = []
     for (who, label), rows in part.groupby(["scorer", "label"]):
         rows = rows.sort_values("score")
         marker, line = ("o", "-") if who == embedding_model else ("s", "--")
         name = f"{who}, {label}"
         axis.plot(rows.score, rows.value, marker=marker, ls=line, ms=4, label=name)
+        low, high = rows.iloc[0], rows.iloc[-1]
+        sentences.append(
+            f"{name}: {low.value:.2f} at a score of {low.score:.2f}, {high.value:.2f} at "
+            f"{high.score:.2f}."
+        )
     axis.plot([0, 1], [0, 1], color="black", lw=0.8, ls=":")
     axis.set(
         xlabel="mean score in a fifth of the scale",
@@ -65,6 +81,12 @@ def calibration(records: pd.DataFrame, embedding_model: str):
         ylim=(0, 1),
     )
     axis.legend(fontsize=7)
+    descriptions.describe(
+        figure,
+        "Lines: the share of texts with the human label over the mean score in each fifth of the "
+        "scale; dotted, the diagonal of a score that is what it says.",
+        *sentences,
+    )
     return figure
 
 
@@ -76,12 +98,14 @@ def statements(records: pd.DataFrame):
     if part.empty:
         return None
     figure, axis = plt.subplots(figsize=(7, 4.4), layout="constrained")
-    kinds = part.group.unique().tolist()
+    kinds, sentences = part.group.unique().tolist(), []
     for step, (form, (name, colour)) in enumerate(STATEMENTS.items(), start=-1):
         rows = part[part.system == form]
         places = [kinds.index(kind) + step * 0.22 for kind in rows.group]
         axis.hlines(places, rows.ci_low, rows.ci_high, color=colour)
         axis.plot(rows.value, places, "o", color=colour, ms=4, label=name)
+        if len(rows):
+            sentences.append(f"{name}: {descriptions.extremes(rows, by='group')}.")
     axis.axvline(0.5, color="black", lw=0.8, ls=":")
     axis.set(
         xlabel="AUC, right statements against wrong ones",
@@ -90,4 +114,11 @@ def statements(records: pd.DataFrame):
     )
     axis.invert_yaxis()
     axis.legend(fontsize=8)
+    descriptions.describe(
+        figure,
+        "Points with 95 % intervals: how well measures tell right statements from wrong ones "
+        f"(AUC; dotted, chance at 0.5), {len(kinds)} kinds of mistakes, "
+        f"{descriptions.counted(part[part.system.isin(list(STATEMENTS))])}.",
+        *sentences,
+    )
     return figure

@@ -73,6 +73,21 @@ def test_book_is_built_from_every_run(book):
     assert "fewer than ten questions give no interval and no verdict" in front
 
 
+def test_every_image_says_what_it_shows_and_not_how_its_file_is_called(book):
+    html, found = book.folder / "_build/html", {}
+    for page in sorted([html / "index.html", *(html / "book").rglob("*.html")]):
+        for image in re.findall(r"<img\b[^>]*>", page.read_text(encoding="utf-8")):
+            found.setdefault(page.stem, []).extend(re.findall(r'\balt="([^"]*)"', image) or [""])
+    assert not {
+        page: poor
+        for page, said in found.items()
+        if (poor := [text for text in said if len(text) < 20 or re.search(r"\.(svg|png)$", text)])
+    }
+    # A figure that says nothing is named after its section; the main ones say what they show.
+    for page in ("05_emotion_scoring", "06_knowledge_scoring", "03_dpo", "11_judge_validity"):
+        assert "(figure:" not in found[page][0] and re.search(r"\d\.\d\d", found[page][0]), page
+
+
 # What the heads of columns of verdicts name: the source of the numbers.
 SOURCES = {
     "by the paper's numbers": "paper",

@@ -7,6 +7,7 @@ import re
 import shutil
 from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from jupyter_book.config import get_default_sphinx_config
 
 from emo.site import assets, build, layout, theme
 from emo_utils.project import NOTEBOOKS, ROOT, EmoError, notebook_cells
+from emo_utils.report import descriptions, figures
 
 PROVENANCE = (
     '<details class="companion-provenance"><summary>{} · commit 0123456789{} · '
@@ -186,6 +188,18 @@ def test_the_extensions_are_those_of_jupyter_book_but_two():
 
 
 CHAPTER = "book/notebooks/02_sft_er-sft"
+# What a figure of a chapter says of itself, with what somebody planted in the data.
+DESCRIPTION = 'Points: "warm" 0.61 & more"><script>document.title="planted"</script>'
+
+
+def drawn(*descriptions_of_it: str, title: str = "") -> dict:
+    """What a cell has put out that shows a figure."""
+    figure, axis = plt.subplots(figsize=(1, 1))
+    axis.set(title=title, xlabel="words")
+    descriptions.describe(figure, *descriptions_of_it)
+    svg = figures.as_svg(figure)
+    plt.close(figure)
+    return nbformat.v4.new_output("display_data", {"image/svg+xml": svg})
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +228,11 @@ def small_book(tmp_path_factory):
     contents = {"format": "jb-book", "root": "index", "parts": [{"chapters": chapters}]}
     (folder / "_toc.yml").write_text(yaml.safe_dump(contents))
     (folder / "index.md").write_text("# A book\n\nAt $0.15 a million these are $13, or $2-$3.\n")
-    (folder / "book" / "formulas.md").write_text("# Formulas\n\n## Squares\n\n$$x^2$$\n")
+    (folder / "book" / "formulas.md").write_text(
+        "# Formulas\n\n## Squares\n\n$$x^2$$\n\n![A square.](a.svg)\n\n![](b.svg)\n"
+    )
+    (folder / "book" / "a.svg").write_text(drawn("Side 2.")["data"]["image/svg+xml"])
+    (folder / "book" / "b.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"></svg>')
     output = nbformat.v4.new_output(
         "display_data",
         {
@@ -226,6 +244,9 @@ def small_book(tmp_path_factory):
     cells = [
         nbformat.v4.new_markdown_cell("# A chapter"),
         nbformat.v4.new_code_cell("1", outputs=[output], execution_count=1),
+        nbformat.v4.new_code_cell("2", outputs=[drawn(DESCRIPTION)], execution_count=2),
+        nbformat.v4.new_markdown_cell("## Lengths of <texts>"),
+        nbformat.v4.new_code_cell("3", outputs=[drawn(title="a < b")], execution_count=3),
     ]
     notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
@@ -357,6 +378,24 @@ def test_a_chapter_leads_to_its_notebook_from_its_buttons_and_its_numbers(small_
         "https://github.com/a/b/blob/0123456789/notebooks/02_sft.ipynb",
     ]
     assert chapter.select_one(".cell_output td").text == "<1"
+
+
+def test_an_image_says_what_its_page_and_its_figure_say_of_it_or_where_it_stands(small_pages):
+    def said(page):
+        return [image["alt"] for image in small_pages[page].select(".bd-article img")]
+
+    assert said(CHAPTER) == [DESCRIPTION, "Lengths of <texts> (figure: a < b; words)"]
+    assert said("book/formulas") == ["A square. Side 2.", "Squares"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no XML", "<svg", '<svg xmlns="a"><title>other</title></svg>']
+)
+def test_an_image_that_is_no_figure_of_ours_says_nothing(tmp_path, text):
+    path = tmp_path / "a.svg"
+    path.write_text(text)
+    for image in (path, tmp_path / "missing.svg", tmp_path, path.rename(tmp_path / "a.png")):
+        assert theme.written_into(image) == ("", [])
 
 
 def test_what_unfolds_the_contents_has_a_name(small_pages):

@@ -63,7 +63,11 @@ def test_every_answer_is_a_point_and_every_system_a_mark_at_its_mean():
             "kept": [0.5, 0.25, 0.5, 0.75, 1.0, 0.5, 0.0, 0.25],
         }
     )
-    [axis] = ebd_open_figures.precision(answers, "embedded").axes
+    figure = ebd_open_figures.precision(answers, "embedded")
+    assert "Means: ebd-base grade 6.0, 0.38 kept; ebd-dpo grade 3.0, 0.50 kept;" in (
+        figure.get_label()
+    )
+    [axis] = figure.axes
     means = [line for line in axis.lines if line.get_markersize() == 11]
     assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in means] == [
         (6, 0.375),
@@ -93,7 +97,10 @@ def test_the_full_run_is_drawn_where_it_was_kept():
         record("ebd.caveats", metric="kept", value=0.25, group="the rest"),
         record("ebd.caveats", metric="change", group="numbers"),
     ]
-    [axis] = ebd_open_figures.caveats([few, shown(rows, "embedded", full=True)]).axes
+    figure = ebd_open_figures.caveats([few, shown(rows, "embedded", full=True)])
+    assert "(numbers, the rest), for each system; n from 8 to 12. " in figure.get_label()
+    assert "highest the rest" not in figure.get_label() and "highest numbers" in figure.get_label()
+    [axis] = figure.axes
     assert points(axis) == [(0.75, 0), (0.25, 1)] and axis.get_xlim()[0] == 0
     assert axis.get_title().startswith("full run:") and "up to 12" in axis.get_title()
     [axis] = ebd_open_figures.caveats([few]).axes
@@ -107,6 +114,8 @@ def test_transfer_has_a_panel_a_measure():
         for group in ("CARE", "DOCTOR")
     ]
     figure = ebd_open_figures.transfer([shown(rows)])
+    assert "warmth: ebd-dpo on CARE 0.50" in figure.get_label()
+    assert "cosine: ebd-dpo on CARE -0.25" in figure.get_label()
     assert [points(axis)[0][0] for axis in figure.axes] == [0.5, -0.25, -2.0]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["CARE", "DOCTOR"]
     assert figure._suptitle.get_text() == "smoke profile, n = 12 of CARE, n = 12 of DOCTOR"
@@ -120,6 +129,7 @@ def test_voices_lie_in_a_line_each_the_untuned_model_above():
         for group in ("original again", "older")
     ]
     figure = ebd_open_figures.voices([shown(rows)])
+    assert "grade, ebd-dpo: all 2 at 0.50." in figure.get_label()
     first, second = figure.axes
     assert points(first) == [(0.25, -0.12), (0.25, 0.88), (0.5, 0.12), (0.5, 1.12)]
     assert first.yaxis_inverted() and second.get_title().startswith("grade: voice minus original")
@@ -133,7 +143,9 @@ def test_probes_have_a_line_each_and_chance_is_marked():
         record("ebd.probes", name, "accuracy", value, n=40)
         for name, value in (("length", 0.75), ("opening sentence", 0.5))
     ]
-    [axis] = ebd_open_figures.probes([shown(rows), shown([], full=True)]).axes
+    figure = ebd_open_figures.probes([shown(rows), shown([], full=True)])
+    assert "n = 40. length 0.75" in figure.get_label()
+    [axis] = figure.axes
     assert points(axis) == [(0.75, 0), (0.5, 1)]
     [chance] = [line for line in axis.lines if line.get_linestyle() == ":"]
     assert list(chance.get_xdata()) == [0.5, 0.5] and "40 test pairs" in axis.get_title()
@@ -147,6 +159,7 @@ def test_shortcuts_have_a_dot_a_seed_and_a_line_at_their_mean():
         for value in values
     ]
     figure = ebd_open_figures.shortcuts(pd.DataFrame(rows))
+    assert "Mean grade: shorter_chosen 5.50; cut 2.00." in figure.get_label()
     axis = figure.axes[0]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["shorter_chosen", "cut"]
     assert [list(line.get_xdata()) for line in axis.lines] == [[5, 6], [5.5, 5.5], [1, 3], [2, 2]]
@@ -168,6 +181,10 @@ def test_a_grid_is_ordered_by_size_and_averaged_over_seeds():
         )
     ]
     figure = ebd_open_figures.grid(pd.DataFrame(rows))
+    assert (
+        "warmth: highest 1.00 at rank 16, beta 0.3, learning rate 0.004; lowest 0.00 at rank 16, "
+        "beta 0.3, learning rate 0.0002."
+    ) in figure.get_label()
     assert len(figure.axes) == 12
     assert [axis.get_title() for axis in figure.axes[:2]] == [
         "test_accuracy, rank 8",

@@ -149,6 +149,15 @@ def test_each_score_has_a_panel_with_values_and_intervals(figure):
     assert [axis.get_title() for axis in figure.axes] == list(ebd_figures.PANELS.values())
 
 
+def test_the_figure_says_which_system_is_highest_and_lowest_by_each_score(figure):
+    assert figure.get_label().startswith("n = 20: points with 95 % intervals")
+    assert "Grade level: no value." in figure.get_label()
+    assert (
+        f"Cosine with the reference: highest {REJECTED} 0.75 [0.65, 0.85]; lowest ebd-base 0.50 "
+        "[0.40, 0.60]."
+    ) in figure.get_label()
+
+
 def test_texts_of_the_data_are_grey_squares(figure):
     *_, base, _, tuned, _, rejected = figure.axes[0].lines
     assert (rejected.get_marker(), rejected.get_color()) == ("s", "#888888")

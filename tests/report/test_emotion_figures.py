@@ -18,7 +18,9 @@ def test_every_answer_is_a_point_in_the_line_of_its_system():
     scores = pd.DataFrame(
         {"system": ["base", "eqsr-dpo", "base"], "mean": [0.25, 0.5, 0.75], "max": 1.0}
     )
-    [axis] = emotion_figures.answers_figure(scores, "a title").axes
+    figure = emotion_figures.answers_figure(scores, "a title")
+    assert "3 answers. Medians: base 0.50; EQ+SR (dpo) 0.50." in figure.get_label()
+    [axis] = figure.axes
     points = [line.get_offsets()[:, 0].tolist() for line in axis.collections]
     assert points == [[0.25, 0.75], [0.5]] and axis.get_title() == "a title"
     assert [label.get_text() for label in axis.get_yticklabels()] == ["base", "eqsr-dpo"]
@@ -32,8 +34,15 @@ def test_two_scorers_have_an_axis_each():
         ("all answers", "encoder and judge", "agreement", "spearman", 0.9, 9),
     ]
     records = pd.DataFrame(rows, columns=["group", "scorer", "system", "metric", "value", "n"])
-    records = records.assign(ci_low=records.value - 0.125, ci_high=records.value + 0.125)
-    left, right = emotion_figures.evaluators_figure(records).axes
+    records = records.assign(
+        ci_low=records.value - 0.125, ci_high=records.value + 0.125, interval="items"
+    )
+    figure = emotion_figures.evaluators_figure(records)
+    assert figure.get_label().endswith(
+        "contrast, n from 4 to 5: highest EQ+SR (dpo) 0.75; lowest base 0.50. "
+        "decision, n = 5: base 0.25."
+    )  # fewer than ten: no interval
+    left, right = figure.axes
     assert (left.get_title(), right.get_title()) == ("contrast: encoder", "decision: judge")
     assert left.get_xlabel() == "mean score, n = 4 questions"
     assert [line.get_xdata()[0] for line in left.lines[1::2]] == [0.5, 0.75]
@@ -51,8 +60,19 @@ def test_what_a_score_pays_for_stands_on_one_axis_from_low_to_high():
         ("emodoctor.facts", "base", "mean", "all", 0.9),
     ]
     records = pd.DataFrame(rows, columns=["table", "system", "metric", "group", "value"])
-    records = records.assign(ci_low=records.value - 0.125, ci_high=records.value + 0.125)
-    [axis] = emotion_figures.paid_figure(records, "mean score").axes
+    records = records.assign(
+        ci_low=records.value - 0.125, ci_high=records.value + 0.125, n=60, interval="items"
+    )
+    figure = emotion_figures.paid_figure(records, "mean score")
+    shuffled = "the warm answer's words shuffled (a failed training)"
+    assert figure.get_label().endswith(
+        "Systems, n = 60: base (untrained) 0.50 [0.38, 0.62]. Texts of the data: the warm answer "
+        f"(reference) 0.25 [0.12, 0.38]. Controls: {shuffled} 0.75 [0.62, 0.88]. "
+        f"Controls above every system: {shuffled}."
+    )
+    calmer = emotion_figures.paid_figure(records.assign(value=0.5), "mean score").get_label()
+    assert calmer.endswith("Controls above every system: none.")
+    [axis] = figure.axes
     assert [label.get_text() for label in axis.get_yticklabels()] == [
         "the warm answer (reference)",
         "base (untrained)",
@@ -73,7 +93,12 @@ def test_every_text_is_a_point_beside_the_interval_of_its_kind():
         ],
         columns=["system", "metric", "ci_low", "ci_high"],
     )
-    [axis] = arms_figures.scores_figure(scores, records, 1, "a title").axes
+    records = records.assign(value=(records.ci_low + records.ci_high) / 2, n=60, interval="items")
+    figure = arms_figures.scores_figure(scores, records, 1, "a title")
+    assert figure.get_label().endswith(
+        "n = 60. Means: overt 0.80 [0.75, 0.85]; doctor 0.15 [0.12, 0.17]."
+    )
+    [axis] = figure.axes
     points, bars = axis.lines[::2], axis.lines[1::2]
     assert [line.get_xdata().tolist() for line in points] == [[0.1, 0.2], [0.7, 0.8, 0.9]]
     assert [list(bar.get_xdata()) for bar in bars] == [[0.125, 0.175], [0.75, 0.85]]

@@ -22,7 +22,9 @@ def closed():
 def records(rows: list[tuple]) -> pd.DataFrame:
     """Rows of table, system, metric, group and value; intervals reach an eighth to both sides."""
     frame = pd.DataFrame(rows, columns=["table", "system", "metric", "group", "value"])
-    return frame.assign(ci_low=frame.value - 0.125, ci_high=frame.value + 0.125)
+    return frame.assign(
+        ci_low=frame.value - 0.125, ci_high=frame.value + 0.125, n=60, interval="items"
+    )
 
 
 def test_a_score_has_an_axis_and_its_highest_floor_a_line():
@@ -35,7 +37,12 @@ def test_a_score_has_an_axis_and_its_highest_floor_a_line():
             ("floor", "best constant word", 0.5),
         )
     ]
-    axes = emplifai_figures.floors_figure(records(rows)).axes
+    figure = emplifai_figures.floors_figure(records(rows))
+    assert (
+        "The right label: model, as it is 0.75 [0.62, 0.88]; 1 of 1 above the highest "
+        "floor, best constant word 0.50 [0.38, 0.62]."
+    ) in figure.get_label()
+    axes = figure.axes
     assert [axis.get_title() for axis in axes] == list(emplifai_figures.SCORES.values())
     for axis in axes:
         intervals, points, [line] = axis.lines[0:6:2], axis.lines[1:6:2], axis.lines[6:]
@@ -63,6 +70,11 @@ def test_a_confusion_stands_in_the_row_of_its_true_label():
     probabilities = np.array([[0.7, 0.2, 0.1], [0.0, 0.9, 0.1], [np.nan] * 3])
     order = np.array([2, 0, 1])
     figure = emplifai_figures.confusion_figure(probabilities, ["a", "b", "c"], order, "a title")
+    assert figure.get_label().startswith("a title: a table of colours")
+    assert figure.get_label().endswith(
+        "The right label has a probability of 0.80 on average and of 0.90 at most (b); "
+        "the most probable wrong one is b for a, 0.20."
+    )
     axis = figure.axes[0]
     shown = np.ma.filled(axis.images[0].get_array(), np.nan)
     assert shown == pytest.approx(probabilities[order][:, order], nan_ok=True)
@@ -83,7 +95,13 @@ def test_changes_are_arrows_and_ratings_points_with_intervals():
         ("emplifai.table4", "data", "fluency", "all", 3.0),
         ("emplifai.table4", "data", "security", "all", 3.5),
     ]
-    left, right = emplifai_figures.change_figure(records(rows), paper, RUBRICS, 12).axes
+    figure = emplifai_figures.change_figure(records(rows), paper, RUBRICS, 12)
+    assert figure.get_label().endswith(
+        "6 of 6 lead up, the longest by 1.00 (llm-jp, fluency). Right, ours, n = 12: points with "
+        "95 % intervals for each system. emplifai-base: fluency 2.00 [1.88, 2.12]. data: highest "
+        "security 3.50 [3.38, 3.62]; lowest fluency 3.00 [2.88, 3.12]."
+    )
+    left, right = figure.axes
     arrows = [(arrow.xyann[0], arrow.xy[0]) for arrow in left.texts]
     assert arrows == [(2 + k / 4, 3 + k / 4) for k in (0, 0, 1, 1, 2, 2)]
     named = [text.get_text() for text in left.get_legend().get_texts()]
@@ -99,7 +117,11 @@ def test_every_turn_is_a_point_in_the_line_of_its_speaker():
     rows = [("朝", "patient 1", 20), ("朝", "supporter 1", 30), ("夜", "patient 1", 25)]
     rows += [("朝", "dialogue", 50)]
     lengths = pd.DataFrame(rows, columns=["situation", "speaker", "characters"])
-    [axis] = emplifai_figures.lengths_figure(lengths).axes
+    figure = emplifai_figures.lengths_figure(lengths)
+    assert figure.get_label().endswith(
+        "3 turns of 20 to 30 characters. Medians: patient 1 22; supporter 1 30."
+    )
+    [axis] = figure.axes
     points = [line.get_offsets()[:, 0].tolist() for line in axis.collections]
     assert points == [[20, 25], [30]] and axis.get_xlabel() == "characters of a turn"
 
@@ -109,7 +131,11 @@ def test_judge_and_people_have_a_point_a_rubric_and_a_shape_a_model():
         [(model, k + 1, k + 2) for model in "abcd" for k in (0, 1)],
         columns=["model", "judge", "human"],
     )
-    [axis] = emplifai_figures.ratings_figure(pairs).axes
+    figure = emplifai_figures.ratings_figure(pairs)
+    assert "8 points, one a rubric and model (a, b, c, d)" in figure.get_label()
+    assert "by the judge across, from 1.00 to 2.00" in figure.get_label()
+    assert "8 points lie above the dotted diagonal" in figure.get_label()
+    [axis] = figure.axes
     *models, diagonal = axis.lines
     assert [line.get_marker() for line in models] == ["o", "s", "^", "D"]
     assert models[0].get_xdata().tolist() == [1, 2] and models[0].get_ydata().tolist() == [2, 3]

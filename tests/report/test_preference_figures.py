@@ -16,6 +16,7 @@ def closed():
 
 def records(table, metric, values, half_width):
     frame = pd.DataFrame({"table": table, "metric": metric, "system": SYSTEMS, "value": values})
+    frame = frame.assign(n=60, interval="items")
     return frame.assign(ci_low=frame.value - half_width, ci_high=frame.value + half_width)
 
 
@@ -28,7 +29,14 @@ def test_every_system_has_a_bar_with_its_interval_in_both_panels():
             records("emodoctor.figure2.emotion", "strength", shares, 0.05),
         ]
     ).sample(frac=1, random_state=1)
-    left, right = preference_figures.win_shares(frame).axes
+    figure = preference_figures.win_shares(frame)
+    highest, lowest = figures.LABELS[SYSTEMS[5]], figures.LABELS[SYSTEMS[3]]
+    assert (
+        f"Most knowledgeable, n = 60: highest {highest} 0.25 [0.20, 0.30]; lowest {lowest} 0.05 "
+        "[0.00, 0.10] (of the highest, its interval overlaps with 3 of 5 others)."
+    ) in figure.get_label()
+    assert "each of 6 systems won, in two panels; dotted at 0.17" in figure.get_label()
+    left, right = figure.axes
     assert [bar.get_width() for bar in left.patches] == shares
     assert [bar.get_width() for bar in right.patches] == shares[::-1]
     [bars] = left.collections
@@ -50,7 +58,13 @@ def test_strengths_stand_beside_those_without_length():
         for question in ("knowledge", "emotion")
         for metric, values in (("strength", raw), ("strength_length_controlled", controlled))
     )
-    left, right = preference_figures.tournament(frame).axes
+    figure = preference_figures.tournament(frame)
+    highest, lowest = figures.LABELS[SYSTEMS[4]], figures.LABELS[SYSTEMS[0]]
+    assert (
+        f"Most reassuring, n = 60: highest {highest} 0.50 [0.38, 0.62]; lowest {lowest} -0.50 "
+        "[-0.62, -0.38]"
+    ) in figure.get_label()
+    left, right = figure.axes
     points = [line for line in left.lines if line.get_marker() in "os" and line.get_marker()]
     drawn = {
         (line.get_marker(), round(float(line.get_ydata()[0]))): float(line.get_xdata()[0])
