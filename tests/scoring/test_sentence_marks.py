@@ -6,6 +6,7 @@ import pytest
 
 from emo_utils.data import dialogues, marked_sentences
 from emo_utils.experiment import runs
+from emo_utils.project import DATA
 from emo_utils.scoring import emotion, sentence_marks
 
 
@@ -132,6 +133,17 @@ def test_marked_sentences_are_complete_and_apart(name):
         assert {row[f"{mark}_second"] for row in test} == {0, 1}, (
             "the sentences that measure have two readers"
         )
+
+
+def test_the_card_says_how_many_sentences_train_and_test_the_marks():
+    card = (DATA / "sentences" / "README.md").read_text(encoding="utf-8")
+    for name in sentence_marks.MARKS:
+        rows = marked_sentences.load(name)
+        train, test = (sum(row["part"] == part for row in rows) for part in ("train", "test"))
+        counts = f"| {len(rows)} | {train} to train on, {test} to test with,"
+        assert f"| `{name}.jsonl` {counts}" in card
+    added = [r for r in marked_sentences.load("comfort_knowledge") if r["id"] > "sentence-600"]
+    assert len(added) == 310 and {row["part"] for row in added} == {"train"}
 
 
 def plain(text: str) -> str:
