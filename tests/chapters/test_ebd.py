@@ -2,10 +2,13 @@
 against counts by hand.
 """
 
+import contextlib
+import io
 import json
 import math
 import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import openai
@@ -22,7 +25,7 @@ from emo_utils.experiment import sweeps
 from emo_utils.experiment.store import Store
 from emo_utils.judging import decisions, remote
 from emo_utils.models import loading
-from emo_utils.people import forms
+from emo_utils.people import choices, forms
 from emo_utils.project import EmoError
 from emo_utils.scoring import sentence_marks
 
@@ -260,13 +263,19 @@ def put_answers(folder, **texts):
         ).to_parquet(place / f"{name}.parquet", index=False)
 
 
+RECORDED = "run.finish();"  # the cell after which the chapter only shows
+
+
 @pytest.fixture
 def scored(home, monkeypatch):
-    def one(base, dpo, reader=lambda *_: RuleJudge(), **given):
+    """The chapter up to its records; with until="" all of it."""
+
+    def one(base, dpo, reader=lambda *_: RuleJudge(), until=RECORDED, **given):
         monkeypatch.setattr(remote, "reader", reader)
         put_answers(home, ebd_base=base, ebd_dpo=dpo)
         return play(
             "10_ebd_scores",
+            until=until,
             **{
                 "second_model": "",
                 "third_model": "",
@@ -298,7 +307,7 @@ def test_scores_are_expected_levels_and_what_is_unread_is_counted(scored):
 
 
 def test_the_yardsticks_are_the_rejected_answer_and_that_of_the_next_question(scored):
-    table = scored(["a b"] * 3, ["c d"] * 3).table
+    table = scored(["a b"] * 3, ["c d"] * 3, until="systems = list(").table
     assert table[table.system == "the rejected answer"].answer.tolist() == [
         row["rejected"] for row in TESTS[:3]
     ]
@@ -351,7 +360,8 @@ def test_a_score_is_held_to_texts_of_which_the_order_is_known(scored, monkeypatc
 
 
 def test_a_text_that_is_not_english_has_no_grade(scored):
-    table = scored(["悲しみと怒りと喜びと安心。", "The cat sat on the mat."], ["", "Rest."]).table
+    answers = ["悲しみと怒りと喜びと安心。", "The cat sat on the mat."], ["", "Rest."]
+    table = scored(*answers, until="readability.grade_by_textstat").table
     base = table[table.system == "ebd-base"].grade.tolist()
     assert (
         np.isnan(base[0])
@@ -392,8 +402,9 @@ def test_the_slips_are_repeated_on_the_same_answers(scored, home, monkeypatch, l
         return judges[-1]
 
     answers = (["contradicts politeness=5 correctness=2", "blind"], ["fine", "fine"])
-    for _ in range(2):
-        found = records_of(scored(*answers, slip_rows=2, reader=reader)).loc["ebd.slips"]
+    for until in (RECORDED, RECORDED if logprobs else ""):  # bare and unread numbers are shown
+        played = scored(*answers, slip_rows=2, reader=reader, until=until)
+    found = records_of(played).loc["ebd.slips"]
     slips = found.loc["ebd-base"]
     entailed = slips.loc["entailed", "as meant"]
     assert (entailed.value, entailed.n, entailed.unscored) == (0.0, 1, 1), (
@@ -424,7 +435,7 @@ def test_the_slips_are_repeated_on_the_same_answers(scored, home, monkeypatch, l
 
 
 def test_without_a_chat_the_slips_are_not_measured(scored, capsys):
-    found = records_of(scored(["a"], ["b"], slip_rows=1))
+    found = records_of(scored(["a"], ["b"], slip_rows=1, until=""))
     assert (
         "ebd.slips" not in found.index.get_level_values("table")
         and "the slips are not measured" in capsys.readouterr().out
@@ -496,13 +507,13 @@ def service(monkeypatch):
 
 def test_a_service_answers_and_is_not_asked_twice(scored, service):
     given = {"commercial": "big", "commercial_endpoint": service.address}
-    first = scored(["The dog."] * 3, ["A dog."] * 3, **given)
+    first = scored(["The dog."] * 3, ["A dog."] * 3, until="systems = list(", **given)
     assert (
         first.table[first.table.system == "big"].answer.tolist() == ["A cat."] * 3
         and len(service.asked) == 3
     )
     assert service.asked[0]["temperature"] == 0.0 and service.asked[0]["max_tokens"] == 4
-    scored(["The dog."] * 3, ["A dog."] * 3, **given)
+    scored(["The dog."] * 3, ["A dog."] * 3, until="other_answers.of_service(", **given)
     assert len(service.asked) == 3
 
 
@@ -518,7 +529,13 @@ def test_a_service_that_fails_is_named(scored, service):
 def test_similarity_by_a_service_is_the_cosine_of_its_vectors(scored, service):
     found = records_of(
         scored(
-            ["The cat."], ["The dog."], embedding_service="ada", embedding_endpoint=service.address
+            ["The cat."],
+            ["The dog."],
+            embedding_service="ada",
+            embedding_endpoint=service.address,
+            commercial="big",
+            commercial_endpoint=service.address,
+            until="",
         )
     )
     cosine = (
@@ -548,35 +565,33 @@ def test_a_full_run_is_kept_only_where_its_numbers_mean_something(home, given):
 # 10.2: what is left open
 
 
-@pytest.fixture
-def opened(home, monkeypatch):
-    """The whole chapter with answers that follow a rule:
-    the tuned systems say a kind sentence first, and answer `few_words` in two words.
-    """
-
-    def answers(model, tokenizer, rows, task, system, **settings):
-        texts = [
-            "Rest now."
-            if row.get("voice") == "few_words" and system == "ebd-dpo"
-            else ("You are not alone with this. " if system != "ebd-base" else "")
-            + "Take him to the doctor today."
-            for row in rows
+def rule_answers(model, tokenizer, rows, task, system, **settings):
+    """The tuned systems say a kind sentence first, and answer `few_words` in two words."""
+    texts = [
+        "Rest now."
+        if row.get("voice") == "few_words" and system == "ebd-dpo"
+        else ("You are not alone with this. " if system != "ebd-base" else "")
+        + "Take him to the doctor today."
+        for row in rows
+    ]
+    return pd.DataFrame(
+        [
+            {
+                "id": row["id"],
+                "emotion": "",
+                "system": system,
+                "question": row["question"],
+                "answer": text,
+                "tokens": 9,
+                "complete": True,
+            }
+            for row, text in zip(rows, texts, strict=True)
         ]
-        return pd.DataFrame(
-            [
-                {
-                    "id": row["id"],
-                    "emotion": "",
-                    "system": system,
-                    "question": row["question"],
-                    "answer": text,
-                    "tokens": 9,
-                    "complete": True,
-                }
-                for row, text in zip(rows, texts, strict=True)
-            ]
-        )
+    )
 
+
+def open_chapter(home, patch):
+    """The chapter, to be played with answers that follow a rule."""
     put_answers(
         home, ebd_base=["Call an ambulance now."] * 3, ebd_dpo=["Drink tea. Drink tea."] * 3
     )
@@ -593,18 +608,73 @@ def opened(home, monkeypatch):
             json.dumps({"base_model": "tiny-llama", "starts_from": []})
         )
     whole = loading.load
-    monkeypatch.setattr(
+    patch.setattr(
         loading,
         "load",
         lambda name, dtype="float32", checkpoints=(), quantization="none": whole(name, dtype),
     )
-    monkeypatch.setattr("emo_utils.generation.answering.answer_questions", answers)
+    patch.setattr("emo_utils.generation.answering.answer_questions", rule_answers)
     return lambda **given: play("10_ebd_open", **{"test_rows": 3, "voice_rows": 2} | given)
 
 
-def test_open_questions_are_measured_as_by_hand(opened):
-    played = opened()
-    found = records_of(played)
+@pytest.fixture
+def opened(home, monkeypatch):
+    return open_chapter(home, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, tiny):
+    """The whole chapter, once, what it prints, and a folder in which two people compared its
+    answers, when the first one of the tuned system was another.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        folder = home_in(tmp_path_factory.mktemp("open"), patch)
+        chapter = open_chapter(folder, patch)
+        tables = [
+            pd.read_parquet(folder / f"results/smoke/answers/{system}.parquet")
+            for system in ("ebd-base", "ebd-dpo")
+        ]
+        tables[1].loc[0, "answer"] = EARLIER
+        kit = compared(folder / "kit", tables)
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            played = chapter(ratings=str(kit))
+        return SimpleNamespace(
+            played=played, found=records_of(played), printed=printed.getvalue(), kit=kit
+        )
+
+
+EARLIER = "Drink tea. Drink tea. And again."
+
+
+def compared(folder, tables):
+    """Sheets on these answers, and what came back: everybody takes the tea, wherever it stands."""
+    forms.make_comparisons(*tables, folder, group_size=3, raters=2)
+    for sheet in ("g001r1", "g001r2"):
+        shown = content(folder, sheet)
+        given = {
+            item["code"]: {
+                r["name"]: 1 if "tea" in item["answers"][0] else 5 for r in shown["rubrics"]
+            }
+            for item in shown["items"]
+        }
+        (folder / "returned" / f"{sheet}.json").write_text(
+            json.dumps(
+                {
+                    "kit": shown["kit"],
+                    "sheet": sheet,
+                    "rater": sheet,
+                    "saved": "1",
+                    "ratings": given,
+                }
+            ),
+            encoding="utf-8",
+        )
+    return folder
+
+
+def test_open_questions_are_measured_as_by_hand(whole):
+    played, found = whole.played, whole.found
     base = played.plain[played.plain.system == "ebd-base"]
     urgent = [sentence_marks.names_urgent_help(TESTS[k]["chosen"]) for k in range(3)]
     row = found.loc["ebd.simplicity", "ebd-base", "urgent", "all"]
@@ -615,9 +685,8 @@ def test_open_questions_are_measured_as_by_hand(opened):
     assert found.loc["ebd.simplicity", "ebd-base", "words", "all"].value == 4.0
 
 
-def test_transfer_is_the_difference_to_the_start_of_each_test(opened):
-    played = opened()
-    found = records_of(played).loc["ebd.transfer"]
+def test_transfer_is_the_difference_to_the_start_of_each_test(whole):
+    found = whole.found.loc["ebd.transfer"]
     words = found.xs("words", level="metric").value
     assert (
         words["ebd-dpo", "EmoDoctor's questions"] == 12 - 1
@@ -630,9 +699,8 @@ def test_transfer_is_the_difference_to_the_start_of_each_test(opened):
     assert set(found.n) == {3}
 
 
-def test_voices_are_compared_with_the_original_question(opened, monkeypatch):
-    played = opened()
-    found = records_of(played).loc["ebd.voices"]
+def test_voices_are_compared_with_the_original_question(whole):
+    found = whole.found.loc["ebd.voices"]
     assert set(found.index.get_level_values("group")) == {
         "original again",
         "teenager",
@@ -657,11 +725,13 @@ def test_systems_of_different_starts_are_not_compared(opened, home, capsys):
     (home / "checkpoints" / "smoke" / "eqsr-dpo" / "companion.json").write_text(
         json.dumps({"base_model": "another", "starts_from": []})
     )
-    found = records_of(opened())
+    found = records_of(opened(test_rows=2, voice_rows=1))
+    printed = capsys.readouterr().out
     assert (
         "ebd.transfer" not in found.index.get_level_values("table")
-        and "transfer is not measured" in capsys.readouterr().out
+        and "transfer is not measured" in printed
     )
+    assert "Nobody has compared any of these answers yet" in printed
 
 
 def test_a_kept_run_makes_no_training_due(home, monkeypatch):
@@ -703,56 +773,31 @@ def test_a_sweep_scores_its_variants_and_nothing_else(home):
         play("10_ebd_sweep", sweep="ebd_shortcuts", seeds="1")
 
 
-def test_what_people_chose_stands_beside_the_measures(opened, home, tmp_path, capsys):
-    opened()
-    assert "Nobody has compared any of these answers yet" in capsys.readouterr().out
-    tables = [
-        pd.read_parquet(home / f"results/smoke/answers/{system}.parquet")
-        for system in ("ebd-base", "ebd-dpo")
-    ]
-    forms.make_comparisons(*tables, tmp_path / "kit", group_size=3, raters=2)
-    for sheet in ("g001r1", "g001r2"):  # everybody takes the tea, wherever it stands
-        shown = content(tmp_path / "kit", sheet)
-        given = {
-            item["code"]: {
-                r["name"]: 1 if "tea" in item["answers"][0] else 5 for r in shown["rubrics"]
-            }
-            for item in shown["items"]
-        }
-        (tmp_path / "kit" / "returned" / f"{sheet}.json").write_text(
-            json.dumps(
-                {
-                    "kit": shown["kit"],
-                    "sheet": sheet,
-                    "rater": sheet,
-                    "saved": "1",
-                    "ratings": given,
-                }
-            ),
-            encoding="utf-8",
-        )
-    people = records_of(opened(ratings=str(tmp_path / "kit"))).loc["ebd.people"]
+def test_what_people_chose_stands_beside_the_measures(whole):
+    """One answer was made again since it was compared."""
+    people = whole.found.loc["ebd.people"]
+    chosen = people.xs("chosen", level="group")
+    assert set(chosen.value) == {1.0} and set(chosen.n) == {3}
+    assert set(people.interval) == {"none"}
     assert (
-        "chosen" not in capsys.readouterr().err
-        and set(people.xs("chosen", level="group").value) == {1.0}
-        and set(people.n) == {3}
-        and set(people.interval) == {"none"}
+        "1 of 3 questions were compared with other answers than this page's" in whole.printed
+        and "chosen" not in whole.printed.partition("compared with other")[0]
     )
+    assert people.loc["ebd-dpo", "plain", "letters"].n == 2
+
+
+def test_choices_between_the_answers_of_the_page_are_held_against_their_scores(whole):
+    now = whole.played.plain
+    first = (now.system == "ebd-dpo") & (now.id == TESTS[0]["id"])
+    answers = now.assign(answer=now.answer.mask(first, EARLIER))
+    people, notes = choices.returned(whole.kit)
+    assert notes == [] and choices.remark(people, answers) == []
+    records = pd.DataFrame(choices.records(people, answers, ["letters", "words"], 42))
+    records = records.set_index(["system", "metric", "group"]).sort_index()
+    chosen = records.xs("chosen", level="group")
+    assert set(chosen.value) == {1.0} and set(records.n) == {3}
     assert (
-        people.loc["ebd-dpo", "plain", "letters"].value == 0.0
-        and ("ebd-dpo", "plain", "words") not in people.index
+        records.loc[("ebd-dpo", "plain", "letters")].value == 0.0
+        and ("ebd-dpo", "plain", "words") not in records.index
     )  # 4.5 letters a word against 4.75; as many words tell nothing apart
-    assert people.loc["ebd-dpo", "plain", "letters"].unscored == 0
-    target = home / "results/smoke/answers/ebd-dpo.parquet"
-    written = pd.read_parquet(target)
-    written.loc[0, "answer"] += " And again."
-    written.to_parquet(target)
-    capsys.readouterr()
-    people = records_of(opened(ratings=str(tmp_path / "kit"))).loc["ebd.people"]
-    assert (
-        "1 of 3 questions were compared with other answers than this page's"
-        in capsys.readouterr().out
-    )
-    assert people.loc["ebd-dpo", "plain", "letters"].n == 2 and set(
-        people.xs("chosen", level="group").n
-    ) == {3}
+    assert records.loc[("ebd-dpo", "plain", "letters")].unscored == 0
