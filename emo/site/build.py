@@ -107,7 +107,8 @@ def run_jupyter_book(folder: Path) -> None:
 
 def place_notebooks(profile: str) -> None:
     """Copy executed notebooks into the book: injected cells removed, code folded where a reader
-    comes for results (`TAUGHT`), a title of its own for each section.
+    comes for results (`TAUGHT`), what was found behind the title, a title of its own for each
+    section.
     """
     layout.CHAPTERS.mkdir(parents=True, exist_ok=True)
     wanted = set()
@@ -134,6 +135,7 @@ def place_notebooks(profile: str) -> None:
                 f"the run of {dict(step.fixed)['system']}",
                 notebook.cells[0].source,
             )
+        finding_first(notebook)
         if table := other_runs.of_chapter(step, profile):
             notebook.cells.append(nbformat.v4.new_markdown_cell(table))
         target = layout.CHAPTERS / f"{layout.page_name(step)}.ipynb"
@@ -141,3 +143,18 @@ def place_notebooks(profile: str) -> None:
         write_atomic(target, nbformat.writes(notebook))
     for old in set(layout.CHAPTERS.glob("*.ipynb")) - wanted:
         old.unlink()
+
+
+def finding_first(notebook: nbformat.NotebookNode) -> None:
+    """Put the cells that show what a chapter found (tag `finding`) behind its first cell: they run
+    where their numbers are there, and a reader sees them before the method.
+    """
+    found = [cell for cell in notebook.cells if "finding" in cell.metadata.get("tags", ())]
+    if not found:
+        return
+    title, *rest = (
+        nbformat.v4.new_markdown_cell("*Shown at the top of this page.*") if cell in found else cell
+        for cell in notebook.cells
+    )
+    heading = nbformat.v4.new_markdown_cell("## What was found")
+    notebook.cells = [title, heading, *found, *rest]

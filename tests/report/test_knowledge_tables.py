@@ -89,7 +89,8 @@ def test_points_stand_where_the_records_say_and_a_line_where_another_answer_does
         "0.50 [0.38, 0.62]; lowest base 0.25 [0.12, 0.38] (of the highest, its interval overlaps "
         "with 1 of 1 others). details added, highest EQ+SR (dpo) 3.00 [2.88, 3.12]; lowest base "
         "2.00 [1.88, 2.12] (of the highest, its interval lies above all others). "
-        "sentences opposed, no value. Dotted, what is kept by another question's warm answer 0.12 [0.00, 0.25]."
+        "sentences opposed, no value. Dotted, what is kept by another question's warm answer "
+        "0.12 [0.00, 0.25]."
     )
     kept, added, opposed = figure.axes
     assert [list(line.get_xdata()) for line in kept.lines] == [
