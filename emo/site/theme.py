@@ -84,22 +84,26 @@ def name_repository(app, config) -> None:
 
 
 def link_provenance(app, doctree, docname: str) -> None:
-    """Put links into each provenance line, seen once it is unfolded: to the notebook as it ran, and
-    to its source at that commit where there is a public repository.
+    """Keep one provenance line of each run on a page, where its first table stands, and put links
+    into it, seen once it is unfolded: to the notebook as it ran, and to its source at that commit
+    where there is a public repository.
     """
     address = repository(Path(app.confdir))
     page_of_run = {step.run: layout.page_name(step) for step in steps.STEPS}
     notebook_of_run = {step.run: step.notebook for step in steps.STEPS}
+    seen = set()
     for raw in doctree.findall(nodes.raw):
         if "companion-provenance" not in raw.astext():
             continue
         fragment = BeautifulSoup(raw.astext(), "html.parser")
-        summaries = [
-            (summary, *summary.get_text().split(" · ")[:2])
-            for summary in fragment.select("details.companion-provenance > summary")
-        ]
-        summaries = [line for line in summaries if line[1] in page_of_run]
-        for summary, run, commit in summaries:
+        for line in fragment.select("details.companion-provenance"):
+            if (whole := str(line)) in seen:
+                line.decompose()
+                continue
+            seen.add(whole)
+            run, *parts = line.summary.get_text().split(" · ")
+            if run not in page_of_run:
+                continue
             executed = f"_sources/book/notebooks/{page_of_run[run]}.ipynb"
             links = fragment.new_tag("p")
             links.append(
@@ -111,14 +115,14 @@ def link_provenance(app, doctree, docname: str) -> None:
                 )
             )
             if address:
-                revision = commit.removeprefix("commit ").split()[0]
+                commit = next(part for part in parts if part.startswith("commit "))
+                revision = commit.split()[1]
                 source = f"{address}/blob/{revision}/notebooks/{notebook_of_run[run]}.ipynb"
                 links.append(" · ")
                 links.append(fragment.new_tag("a", href=source, string="its source at this commit"))
-            summary.insert_after(links)
-        if summaries:
-            raw.clear()
-            raw += nodes.Text(str(fragment))
+            line.summary.insert_after(links)
+        raw.clear()
+        raw += nodes.Text(str(fragment))
 
 
 def describe_images(app, doctree, docname: str) -> None:

@@ -51,7 +51,10 @@ def test_a_provenance_line_leads_to_the_notebook_and_to_its_source_where_a_repos
         theme.link_provenance(app, page, "book/notebooks/a_page")
         return page[0].astext()
 
-    for run, page in (("02_sft.er-sft", "02_sft_er-sft"), ("02_sft.eqsr-sft", "02_sft")):
+    for run, page in (
+        ("02_sft.er-sft", "02_sft_er-sft"),
+        ("02_sft.eqsr-sft · arm overt", "02_sft"),
+    ):
         text = linked(PROVENANCE.format(run, " with local changes"))
         assert re.findall('href="([^"]*)"', text) == [
             f"../../_sources/book/notebooks/{page}.ipynb",
@@ -59,6 +62,20 @@ def test_a_provenance_line_leads_to_the_notebook_and_to_its_source_where_a_repos
         ]
     unknown = PROVENANCE.format("99_other", "")
     assert linked(unknown) == unknown
+
+
+def test_a_page_has_one_provenance_line_of_each_run_at_its_first_table():
+    app = SimpleNamespace(
+        confdir=ROOT, builder=SimpleNamespace(get_target_uri=lambda name: f"{name}.html")
+    )
+    page = new_document("a page")
+    first, other = (PROVENANCE.format(run, "") for run in ("02_sft.er-sft", "99_other"))
+    for table in (f"<p>a</p>{first}", f"<p>b</p>{first}{other}", f"<p>c</p>{first}"):
+        page += nodes.raw("", table, format="html")
+    theme.link_provenance(app, page, "book/notebooks/a_page")
+    kept = [re.findall("<summary>(\\S+)", part.astext()) for part in page]
+    assert kept == [["02_sft.er-sft"], ["99_other"], []]
+    assert all(f"<p>{name}</p>" in part.astext() for name, part in zip("abc", page, strict=True))
 
 
 @pytest.mark.parametrize(
