@@ -100,6 +100,7 @@ _ALL = tuple(step.run for step in TRAININGS)
 # The runs with instruments: chapter 11 shows the gates of all.
 GATED = (
     "05_emotion_scoring",
+    "05_plain_questions",
     "06_knowledge_scoring",
     "07_preference_ablation",
     "08_qualitative_cases",
@@ -144,6 +145,14 @@ STEPS = (
         needs=_ALL,
         memory_mb=3800,
         seconds=370,
+    ),
+    Step(
+        "05_plain_questions",
+        "05_plain_questions",
+        files=_SCORED,
+        needs=FROM_ER,
+        memory_mb=3800,
+        seconds=90,
     ),
     Step(
         "06_knowledge_scoring",

@@ -162,6 +162,7 @@ def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
     """
     chapters = {
         "emodoctor.table1": "05_emotion_scoring",
+        "emodoctor.plain": "05_plain_questions",
         "emodoctor.figure2": "07_preference_ablation",
         "emodoctor.table3": "08_qualitative_cases",
         "emplifai.table4": "09_emplifai_judge",

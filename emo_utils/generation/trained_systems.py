@@ -72,3 +72,29 @@ def answers(
         batch_size=min(len(rows), 64),
         **sampling,
     )
+
+
+def plain_answers(
+    rows: list[dict], *, profile: str, base_model: str, dtype: str, **sampling
+) -> pd.DataFrame:
+    """Answers of the untuned model, without and with the instruction to comfort, and of `er-sft` to
+    test questions without their feeling (EmoDoctor, Section 4.4).
+
+    Raises EmoError where `er-sft` was trained from another model: a difference would be one of
+    models.
+    """
+    if (start := start_of("er-sft", profile)) != base_model:
+        raise EmoError(
+            f"er-sft ({profile} profile) starts from {start}, and parameter 'base_model' is "
+            f"{base_model}: give {start}"
+        )
+    how = {"profile": profile, "base_model": base_model, "dtype": dtype} | sampling
+    plain = dialogues.asked_plainly(rows)
+    return pd.concat(
+        [
+            answers("base", plain, "task", **how),
+            answers("base", plain, "comfort", **how).assign(system="prompt"),
+            answers("er-sft", plain, "task", **how),
+        ],
+        ignore_index=True,
+    )

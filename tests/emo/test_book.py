@@ -24,7 +24,7 @@ from emo_utils.data.dialogues import REFERENCES
 from emo_utils.experiment.results import SYSTEMS
 from emo_utils.judging.preference import SYSTEMS as COMPARED
 
-RUNS = 26
+RUNS = 27
 
 
 @pytest.fixture(scope="module")
@@ -255,6 +255,7 @@ def test_nothing_changed_runs_nothing(book):
                 "01_data_rewriting",
                 "01_two_arms",
                 "05_emotion_scoring",
+                "05_plain_questions",
                 "07_preference_ablation",
                 "09_emplifai_judge",
                 "09_emplifai_moves",
@@ -284,6 +285,7 @@ def test_nothing_changed_runs_nothing(book):
                 "02_sft.er-sft",
                 "02_sft.eqsr-sft",
                 "02_sft.er-eqsr-sft",
+                "05_plain_questions",
                 "03_dpo.eqsr-dpo",
                 "03_dpo.er-eqsr-dpo",
                 "04_kto.eqsr-kto",
