@@ -22,7 +22,6 @@ The table goes into `book/reference/verdicts.json`; the page of intervals and ve
 
 import argparse
 import functools
-import gc
 import time
 
 import numpy as np
@@ -285,7 +284,7 @@ def table(books: int, seed: int = 0) -> list[dict]:
 
 def read_once() -> None:
     """Files that do not change meanwhile, and what follows from the papers' numbers alone, are read
-    and decided once; and what was made so far is no garbage to look through (statsmodels does).
+    and decided once.
     """
     for name in ("claims", "published"):
         setattr(claims_ledger, name, functools.cache(getattr(claims_ledger, name)))
@@ -294,7 +293,6 @@ def read_once() -> None:
         claim["id"]: deciding.printed_verdict(claim, cells) for claim in claims_ledger.claims()
     }
     deciding.printed_verdict = lambda claim, cells: printed[claim["id"]]
-    gc.freeze()
 
 
 def main() -> None:

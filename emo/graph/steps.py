@@ -149,6 +149,7 @@ STEPS = (
     Step(
         "05_plain_questions",
         "05_plain_questions",
+        "the questions without their feeling, answered and scored",
         files=_SCORED,
         needs=FROM_ER,
         memory_mb=3800,

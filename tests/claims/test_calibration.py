@@ -2,7 +2,6 @@
 `benchmarks/verdicts.py`.
 """
 
-import gc
 import importlib.util
 
 import numpy as np
@@ -32,7 +31,6 @@ def files_read_once():
             patch.setattr(module, name, getattr(module, name))
         simulated.read_once()
         yield
-    gc.unfreeze()
 
 
 def books(count: int, *args, seed: int = 0, **options):

@@ -6,7 +6,6 @@ instrument does not tell what it must.
 """
 
 import functools
-import gc
 
 import numpy as np
 import pandas as pd
@@ -89,9 +88,7 @@ def files_read_once():
         for name in ("claims", "published"):
             patch.setattr(ledger, name, functools.cache(getattr(ledger, name)))
         patch.setattr(deciding, "printed_verdict", lambda claim, numbers: ("no number", []))
-        gc.freeze()  # statsmodels looks through all garbage for each correction
         yield
-    gc.unfreeze()
 
 
 def made(means: Means, table: str, rng) -> dict[tuple[str, str], np.ndarray]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from statsmodels.stats.multitest import multipletests
 
 from emo_utils.stats import comparisons, intervals
 
@@ -53,6 +54,8 @@ def test_holm_is_the_closed_test_of_bonferronis():
         for item in range(7)
     ]
     assert comparisons.holm(p_values) == pytest.approx(closed, abs=1e-12)
+    theirs = multipletests(p_values, method="holm")[1]
+    assert comparisons.holm(p_values).tolist() == theirs.tolist()
 
 
 def test_the_detectable_difference_is_found_as_often_as_it_says():
