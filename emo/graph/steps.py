@@ -135,7 +135,7 @@ STEPS = (
         "the two arms of the data, compared",
         files=_ARMS,
         memory_mb=4300,
-        seconds=260,
+        seconds=300,
     ),
     Step(
         "05_emotion_scoring",
@@ -144,7 +144,7 @@ STEPS = (
         files=(*_SCORED, *kept("validity")),
         needs=_ALL,
         memory_mb=3800,
-        seconds=370,
+        seconds=580,
     ),
     Step(
         "05_plain_questions",
@@ -171,7 +171,7 @@ STEPS = (
         files=(*_SCORED, *SENTENCES, *kept("validity"), *kept("preference")),
         needs=_ALL,
         memory_mb=4100,
-        seconds=600,
+        seconds=1800,
     ),
     Step(
         "08_qualitative_cases",
@@ -180,7 +180,7 @@ STEPS = (
         files=(*_SCORED, *SENTENCES),
         needs=("05_emotion_scoring", "06_knowledge_scoring"),
         memory_mb=1500,
-        seconds=90,
+        seconds=240,
     ),
     Step(
         "08_printed_answers",
