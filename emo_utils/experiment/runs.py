@@ -365,8 +365,8 @@ def start(notebook: str, namespace: dict) -> Run:
 
 
 class Beginning:
-    """What a notebook shows first: the run, and in a page one has to unfold them, the parameters
-    that hold and where each value comes from.
+    """What a notebook shows first: the run, the parameters that hold and where each value comes
+    from; on a page of the book one has to unfold them.
     """
 
     def __init__(self, run: Run, given: dict):
@@ -387,6 +387,12 @@ class Beginning:
             if names := [name for name in run.values if of[name] == source]:
                 values = ", ".join(f"{name} = {run.values[name]!r}" for name in names)
                 self.lines.append(f"{source + ':':<9}{values}")
+            if names and source == "profile" and not run.book:
+                self.lines.append(
+                    f"         (profile {run.profile} sets these, whatever the saved cell above "
+                    "says; give yours in a cell of its own below that one, or with -p)"
+                )
+        self.opens = "" if run.book else " open"
 
     def __repr__(self) -> str:
         return "\n".join([self.head, *self.lines])
@@ -394,7 +400,7 @@ class Beginning:
     def _repr_html_(self) -> str:
         lines = html.escape("\n".join(self.lines))
         return (
-            '<details class="companion-run tex2jax_ignore mathjax_ignore">'
+            f'<details class="companion-run tex2jax_ignore mathjax_ignore"{self.opens}>'
             f"<summary>{html.escape(self.head)}</summary><pre>{lines}</pre></details>"
         )
 

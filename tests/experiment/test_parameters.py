@@ -10,7 +10,7 @@ import yaml
 
 from emo.graph import due, steps
 from emo_utils import project
-from emo_utils.experiment import parameters
+from emo_utils.experiment import parameters, runs
 from emo_utils.experiment.parameters import (
     ParameterError,
     declared,
@@ -398,3 +398,15 @@ def test_numbers_can_have_choices_and_keep_their_type():
     assert orders.check(4) == 4 and orders.check("2") == 2
     with pytest.raises(parameters.ParameterError, match="'orders' is 3; it must be one of 1, 2, 4"):
         orders.check(3)
+
+
+def test_a_run_by_hand_says_that_its_profile_stands_before_the_saved_cell():
+    values = parameters.resolve("03_dpo", {"profile": "smoke"})
+    run = runs.Run("03_dpo", values, {"profile": "smoke"})
+    shown = repr(runs.Beginning(run, run.given))
+    assert "profile: base_model = 'tiny-llama'" in shown
+    assert "(profile smoke sets these, whatever the saved cell above says; give yours" in shown
+    run.book = True
+    of_the_book = runs.Beginning(run, run.given)
+    assert "whatever the saved cell" not in repr(of_the_book)
+    assert "<details" in of_the_book._repr_html_() and " open>" not in of_the_book._repr_html_()
