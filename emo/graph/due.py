@@ -29,10 +29,11 @@ def why(run: str, profile: str) -> list[str]:
     ]
     if missing:
         return [f"{missing[0]} is missing"]
-    return _differences(kept, fingerprints.fingerprint(run, profile))
+    return differences(kept, fingerprints.fingerprint(run, profile))
 
 
-def _differences(old: dict, new: dict) -> list[str]:
+def differences(old: dict, new: dict) -> list[str]:
+    """What differs between two fingerprints of a run, in words; only parts of the new one."""
     reasons = []
     for part in new:
         if old.get(part) == new[part]:

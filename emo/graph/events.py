@@ -12,7 +12,8 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 
-DESCRIPTOR = "EMO_EVENTS"  # the environment variable with the number of the file to write to
+from emo.graph.progress import DESCRIPTOR
+
 NAME = "emo"  # what `--logger` calls it
 
 

@@ -12,11 +12,13 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emo.graph import events, steps, times
+from emo.graph import steps, times
 from emo_utils.experiment import results
 from emo_utils.models import registry
 from emo_utils.project import ROOT, relative, results_dir
 
+DESCRIPTOR = "EMO_EVENTS"  # the environment variable with the number of the file to write to
+ENDING = 10  # seconds that Snakemake has to end its steps when somebody stops it
 QUOTED = 15  # lines of a log that are shown where a step failed without a word of ours
 ERASE_LINE, UP, ERASE_BELOW = "\x1b[K", "\x1b[{}A", "\x1b[J"
 
@@ -215,7 +217,7 @@ def follow(command: list[str], environment: dict, progress: Progress, log: Path 
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env=environment | {events.DESCRIPTOR: str(writing)},
+        env=environment | {DESCRIPTOR: str(writing)},
         pass_fds=[writing],
         stdout=told,
         stderr=told,
@@ -235,9 +237,10 @@ def follow(command: list[str], environment: dict, progress: Progress, log: Path 
     except KeyboardInterrupt:
         progress.erase()
         try:
-            process.wait(10)  # it was told as well, and ends its steps first
+            process.wait(ENDING)  # it was told as well, and ends its steps first
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
         raise
     finally:
         os.close(reading)

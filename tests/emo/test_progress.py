@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from emo.graph import events, progress, steps, times
+from emo.graph import progress, steps, times
 from emo_utils.experiment import results
 from emo_utils.models import registry
 from emo_utils.project import ROOT
@@ -243,7 +243,7 @@ def test_what_snakemake_and_the_steps_write_goes_to_the_log(tmp_path, capfd, tol
     written = [json.dumps(event) for event in (planned("book"), started(0, "book"))]
     program = (
         "import os, sys\n"
-        f"told = int(os.environ['{events.DESCRIPTOR}'])\n"
+        f"told = int(os.environ['{progress.DESCRIPTOR}'])\n"
         f"os.write(told, {os.linesep.join(written)!r}.encode())\n"
         "os.write(told, b'\\n')\n"
         "print('a table')\n"
@@ -263,6 +263,29 @@ def test_what_snakemake_and_the_steps_write_goes_to_the_log(tmp_path, capfd, tol
     assert sorted(log.read_text().splitlines()) == ["a table", "a warning"]
     assert "a warning" in follow(3, log)[2]  # no job failed: it is Snakemake's own error
     assert "a table" in follow(0, None)[2]
+
+
+def test_when_somebody_stops_it_what_runs_is_ended_and_no_moving_line_stays(told, monkeypatch):
+    began = []
+
+    class Began(subprocess.Popen):
+        def __init__(self, *given, **options):
+            super().__init__(*given, **options)
+            began.append(self)
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress.subprocess, "Popen", Began)
+    monkeypatch.setattr(progress.select, "select", stopped)
+    monkeypatch.setattr(progress, "ENDING", 0.1)
+    shown = told(RUN, stream=Terminal())
+    shown.take(planned(f"run_{RUN}"))
+    shown.take(started(0, f"run_{RUN}"))
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with pytest.raises(KeyboardInterrupt):
+        progress.follow(command, dict(os.environ), shown, None)
+    assert began[0].wait(5) and not shown.drawn
 
 
 SNAKEFILE = """
@@ -288,7 +311,7 @@ def test_snakemake_says_what_it_plans_begins_ends_and_fails(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "emo.graph.events", "--cores", "1", "book"],
         cwd=tmp_path,
-        env=os.environ | {events.DESCRIPTOR: str(writing), "PYTHONPATH": str(ROOT)},
+        env=os.environ | {progress.DESCRIPTOR: str(writing), "PYTHONPATH": str(ROOT)},
         pass_fds=[writing],
         capture_output=True,
         text=True,
