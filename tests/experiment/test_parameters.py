@@ -388,9 +388,9 @@ def test_what_the_rest_waits_for_longest_goes_first():
     assert [s.notebook for s in order[1:3]] == [
         "04_kto"
     ] * 2  # the longest and largest trainings are not left to end alone
-    # er-sft 115 s, then er-eqsr-kto 140 s, then the preferences 600 s, then the gates of all 15 s.
-    assert due.longest_chain(steps.step("02_sft.er-sft")) == 870
-    assert due.longest_chain(steps.step("08_qualitative_cases")) == 105
+    # er-sft 115 s, er-eqsr-kto 140 s, then the preferences 1800 s, then the gates of all 15 s.
+    assert due.longest_chain(steps.step("02_sft.er-sft")) == 2070
+    assert due.longest_chain(steps.step("08_qualitative_cases")) == 255
 
 
 def test_numbers_can_have_choices_and_keep_their_type():

@@ -725,7 +725,7 @@ def test_a_run_begins_with_its_parameters_and_where_each_comes_from(home, capsys
     run = start("05_emotion_scoring", profile="smoke", extra="<b>x</b>")
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith(f"run {run.name} · profile smoke · by hand: results go to ")
-    sources = {line.partition(":")[0]: line for line in said[2:]}
+    sources = {line.partition(":")[0]: line for line in said[2:] if line[0] != " "}
     assert list(sources) == ["given", "profile", "default"]
     assert "extra = '<b>x</b>'" in sources["given"] and "tiny-llama" in sources["profile"]
     page = runs.Beginning(run, {"profile": "smoke", "extra": "<b>x</b>"})._repr_html_()
