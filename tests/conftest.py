@@ -2,6 +2,7 @@
 and no setting of the user's that changes a run.
 """
 
+import gc
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # the libraries read these once, when they are first imported
@@ -52,6 +53,14 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.stem in SLOW:
             item.add_marker("slow")
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: a trainer looks for garbage in all of it when it begins, half
+    a second each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

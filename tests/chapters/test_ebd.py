@@ -15,7 +15,7 @@ import openai
 import pandas as pd
 import pytest
 from local_server import Local
-from played import home_in, play, records_of
+from played import RECORDED, home_in, play, records_of
 from test_ratings import content
 from trial_sets import PAIRS
 
@@ -261,9 +261,6 @@ def put_answers(folder, **texts):
         pd.DataFrame(
             [answer(text, row, name) for text, row in zip(several, TESTS, strict=False)]
         ).to_parquet(place / f"{name}.parquet", index=False)
-
-
-RECORDED = "run.finish();"  # the cell after which the chapter only shows
 
 
 @pytest.fixture

