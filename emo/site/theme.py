@@ -8,6 +8,7 @@ book/_templates leaves out what the theme's own templates write.
 import base64
 import hashlib
 import os
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -24,6 +25,16 @@ from emo_utils.project import EmoError, sha256_file
 
 SVG = "http://www.w3.org/2000/svg"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+# Kana and kanji; a passage goes on over the punctuation and the numbers between them.
+KANA_OR_KANJI = r"\u3005-\u3007\u3041-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+JAPANESE = re.compile(
+    rf"[「『（【]?\d*[{KANA_OR_KANJI}]"
+    rf"(?:[{KANA_OR_KANJI}・\u3000-\u303f\uff00-\uffef\d…―]|\s+(?=[「『（【]?\d*[{KANA_OR_KANJI}]))*"
+)
+# What says its language itself, or whose text is no place for an element.
+UNMARKED = re.compile(
+    r"""<(script|style|title|textarea|option|text|tspan)\b|<[^>]*\blang=["']?ja\b"""
+)
 # Where the hashes of a page's scripts come to stand, once its text is there.
 POLICY_PLACE = "policy-of-this-page"
 
@@ -50,6 +61,7 @@ def setup(app) -> dict[str, bool]:
     app.connect("config-inited", name_repository, priority=900)
     app.connect("doctree-resolved", link_provenance)
     app.connect("doctree-resolved", describe_images)
+    app.connect("html-page-context", mark_japanese, priority=900)
     app.connect("html-page-context", launch_the_source, priority=900)
     app.connect("html-page-context", name_toggles, priority=900)
     app.connect("html-page-context", drop_unused_mathjax, priority=900)
@@ -160,6 +172,26 @@ def written_into(path: Path) -> tuple[str, list[str]]:
     except ElementTree.ParseError:
         return "", []
     return description, axis_words
+
+
+def mark_japanese(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Say of each Japanese passage in the text of a page that it is Japanese, so that it is read
+    aloud and drawn as such, whatever made it: prose, a table, what a cell has printed.
+    """
+    if "body" in context and JAPANESE.search(context["body"]):
+        context["body"] = with_language(context["body"])
+
+
+def with_language(text: str) -> str:
+    """HTML in which Japanese passages carry lang="ja"; tags and attributes stay as they are."""
+    pieces = re.split(r"(<[^>]*>)", text)
+    for place in range(0, len(pieces), 2):  # the texts between the tags
+        if place and UNMARKED.match(pieces[place - 1]):
+            continue
+        pieces[place] = JAPANESE.sub(
+            lambda found: f'<span lang="ja">{found[0]}</span>', pieces[place]
+        )
+    return "".join(pieces)
 
 
 def all_buttons(buttons: list[dict]) -> list[dict]:

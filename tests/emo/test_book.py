@@ -88,6 +88,17 @@ def test_every_image_says_what_it_shows_and_not_how_its_file_is_called(book):
         assert "(figure:" not in found[page][0] and re.search(r"\d\.\d\d", found[page][0]), page
 
 
+def test_japanese_carries_its_language_on_every_page_that_has_some(book):
+    japanese = re.compile(r"[\u3041-\u30fa\u4e00-\u9fff]")
+    for page in sorted((book.folder / "_build/html/book").rglob("*.html")):
+        text = page.read_text(encoding="utf-8").partition("<article")[2].partition("</article>")[0]
+        if japanese.search(text):
+            article = BeautifulSoup(text, "lxml")
+            for marked in article.select("[lang=ja], script"):
+                marked.decompose()
+            assert not japanese.search(article.get_text()), page.name
+
+
 # What the heads of columns of verdicts name: the source of the numbers.
 SOURCES = {
     "by the paper's numbers": "paper",

@@ -253,13 +253,12 @@ def small_book(tmp_path_factory):
     output = nbformat.v4.new_output(
         "display_data",
         {
-            "text/html": f"<table><tr><td>&lt;1</td></tr></table>{PROVENANCE}".format(
-                "02_sft.er-sft", ""
-            )
+            "text/html": "<table><tr><td>&lt;1</td><td>患者 patient</td></tr></table>"
+            + PROVENANCE.format("02_sft.er-sft", "")
         },
     )
     cells = [
-        nbformat.v4.new_markdown_cell("# A chapter"),
+        nbformat.v4.new_markdown_cell("# A chapter\n\nOf pain (痛みの評価)."),
         nbformat.v4.new_code_cell("1", outputs=[output], execution_count=1),
         nbformat.v4.new_code_cell("2", outputs=[drawn(DESCRIPTION)], execution_count=2),
         nbformat.v4.new_markdown_cell("## Lengths of <texts>"),
@@ -413,6 +412,30 @@ def test_an_image_that_is_no_figure_of_ours_says_nothing(tmp_path, text):
     path.write_text(text)
     for image in (path, tmp_path / "missing.svg", tmp_path, path.rename(tmp_path / "a.png")):
         assert theme.written_into(image) == ("", [])
+
+
+@pytest.mark.parametrize(
+    "text, marked",
+    [
+        ("<p>no other language, 3 ・ 4</p>", None),
+        ("<td>患者 patient</td>", '<td><span lang="ja">患者</span> patient</td>'),
+        (
+            "<pre>「3日前から、痛い。」\n\n大丈夫です… [It hurts]</pre>",
+            '<pre><span lang="ja">「3日前から、痛い。」\n\n大丈夫です…</span> [It hurts]</pre>',
+        ),
+        ('<img alt="患者"><b title="患者">b</b>', None),
+        ("<td lang=ja>患者</td><td lang='ja'>患者</td>", None),
+        ("<script>let a = '患者';</script><svg><text>患者</text></svg>", None),
+        ("患者&lt;b&gt;", '<span lang="ja">患者</span>&lt;b&gt;'),
+    ],
+)
+def test_japanese_passages_carry_their_language(text, marked):
+    assert theme.with_language(text) == (marked or text)
+
+
+def test_japanese_of_prose_and_tables_carries_its_language_on_a_page(small_pages):
+    marked = [passage.text for passage in small_pages[CHAPTER].select("[lang=ja]")]
+    assert marked == ["痛みの評価", "患者"]
 
 
 def test_what_unfolds_the_contents_has_a_name(small_pages):
