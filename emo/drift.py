@@ -409,7 +409,7 @@ def figure(moved: pd.DataFrame, path: Path) -> None:
     axis.invert_yaxis()
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     states = "; ".join(f"{count} {state}" for state, count in known.state.value_counts().items())
-    furthest = known.loc[known.move.abs().idxmax()] if len(known) else None
+    furthest = known.iloc[known.move.abs().argmax()] if len(known) else None
     descriptions.describe(
         drawing,
         f"{len(known)} numbers of {len(runs)} runs: {states}.",

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from emo.graph import steps
+from emo.site import theme
 from emo_utils import project
 from emo_utils.project import NOTEBOOKS, ROOT
 
@@ -131,6 +132,10 @@ def test_the_graph_on_the_page_has_every_run(tmp_path):
     for step in steps.STEPS:
         for part in step.run.split("."):
             assert part in drawn, step.run
+    said = theme.written_into(tmp_path / "steps.svg")[0]
+    columns = [part.rstrip(".").split(", ") for part in re.split(r"; \d: ", said)]
+    assert sum(map(len, columns)) == len(steps.STEPS) and columns[-1] == ["11_judge_validity"]
+    assert "03_dpo.er-eqsr-dpo" in columns[1]
 
 
 def test_readme_commands_exist():

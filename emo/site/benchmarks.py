@@ -240,7 +240,9 @@ def growth_figure(frame: pd.DataFrame, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     figures.off_screen()
-    figure, axes = plt.subplots(2, 2, figsize=(7, 5), sharex="col", layout="constrained")
+    figure, axes = plt.subplots(
+        2, 2, figsize=(figures.WIDTH, 5), sharex="col", layout="constrained"
+    )
     for column, what in enumerate(("rows", "length")):
         for objective, part in (
             frame[frame.what == what].groupby("objective", sort=False) if len(frame) else ()

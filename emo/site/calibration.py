@@ -1,6 +1,7 @@
 """The page on how far intervals and verdicts can be trusted: what two benchmarks kept, drawn."""
 
 import json
+import textwrap
 from pathlib import Path
 
 import pandas as pd
@@ -91,7 +92,8 @@ def coverage_figure(coverage: pd.DataFrame, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     figures.off_screen()
-    figure, axes = plt.subplots(2, 3, figsize=(10, 6), layout="constrained", sharey=True)
+    size = (figures.WIDTH, 8.4)
+    figure, axes = plt.subplots(3, 2, figsize=size, layout="constrained", sharey=True)
     sentences = []
     for axis, (title, what, data, seeds, used) in zip(axes.flat, PANELS, strict=True):
         part = coverage[
@@ -111,7 +113,7 @@ def coverage_figure(coverage: pd.DataFrame, path: Path) -> None:
             )
         axis.axhline(0.95, color="black", lw=0.7, ls=":")
         axis.set(title=title, xlabel="items, questions", ylim=(0.6, 1.0))
-        axis.legend(fontsize=6.5, loc="lower right")
+        axis.legend(loc="lower right")
         of_used = part[part.method == used].sort_values("n")
         first, last = of_used.iloc[0], of_used.iloc[-1]
         sentences.append(
@@ -125,38 +127,42 @@ def coverage_figure(coverage: pd.DataFrame, path: Path) -> None:
 
 
 def verdicts_figure(verdicts: pd.DataFrame, path: Path) -> None:
-    """Left: how often a claim is judged wrongly where no method differs. Right: how often a planted
-    difference is found, beside what was computed.
+    """Above: how often a claim is judged wrongly where no method differs. Below: how often a
+    planted difference is found, beside what was computed.
     """
     import matplotlib.pyplot as plt
 
     figures.off_screen()
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+    size = (figures.WIDTH, 7.5)
+    figure, (above, below) = plt.subplots(2, 1, figsize=size, layout="constrained")
     table = without_difference(verdicts)
     part = verdicts[verdicts.world != "a known difference"]
-    names = [f"{world}\n{n} questions" for world, n in zip(table.index, table.questions)]
+    names = [
+        f"{textwrap.fill(world, 28)}\n{n} questions"
+        for world, n in zip(table.index, table.questions)
+    ]
     for column, label, look in (
         ("wrong", "a claim, on average", "o"),
         ("its wrong", "the worst claim", "s"),
         ("after Holm", "any claim of a book, after Holm", "D"),
     ):
-        left.plot(part[column], range(len(part)), look, label=label)
-    left.axvline(0.05, color="black", lw=0.7, ls=":")
-    left.set(yticks=range(len(part)), yticklabels=names, xlabel="wrong verdicts (dotted: 5 %)")
-    left.set_xlim(left=-0.01)
-    left.invert_yaxis()
-    left.legend(fontsize=7)
+        above.plot(part[column], range(len(part)), look, label=label)
+    above.axvline(0.05, color="black", lw=0.7, ls=":")
+    above.set(yticks=range(len(part)), yticklabels=names, xlabel="wrong verdicts (dotted: 5 %)")
+    above.set_xlim(left=-0.01)
+    above.invert_yaxis()
+    above.legend()
     planted = verdicts[verdicts.world == "a known difference"]
-    right.plot(planted.difference, planted.computed, color="black", label="computed")
-    right.plot(planted.difference, planted.supported, "o", label="supported")
-    right.plot(
+    below.plot(planted.difference, planted.computed, color="black", label="computed")
+    below.plot(planted.difference, planted.supported, "o", label="supported")
+    below.plot(
         planted.difference, planted["supported after Holm"], "D", label="supported after Holm"
     )
-    right.axhline(0.8, color="black", lw=0.7, ls=":")
-    right.set(
+    below.axhline(0.8, color="black", lw=0.7, ls=":")
+    below.set(
         xlabel="true difference of DPO to the prompt", ylabel="books in which it is supported"
     )
-    right.legend(fontsize=7)
+    below.legend()
     worst, share = table.index[part.wrong.argmax()], part.wrong.max()
     smallest, largest = planted.iloc[planted.difference.argsort().iloc[[0, -1]]].itertuples()
     descriptions.describe(

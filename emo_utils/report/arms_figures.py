@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from emo_utils.report import descriptions
+from emo_utils.report import descriptions, figures
 
 
 def scores_figure(scores: dict[str, pd.Series], records: pd.DataFrame, seed: int, title: str):
@@ -13,7 +13,7 @@ def scores_figure(scores: dict[str, pd.Series], records: pd.DataFrame, seed: int
 
     scores: kind -> one score a text; records: with the metric `mean` of each kind.
     """
-    figure, axis = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
+    figure, axis = plt.subplots(figsize=(figures.WIDTH, 3.4), layout="constrained")
     means = records[records.metric == "mean"].set_index("system")
     for place, (kind, values) in enumerate(scores.items()):
         moved = place + np.random.default_rng(seed).uniform(-0.25, 0.25, len(values))

@@ -1,5 +1,7 @@
 """The figure of chapter 13: where the hours go."""
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import pandas as pd
 
@@ -14,14 +16,16 @@ def hours_by_task(lines: pd.DataFrame, gpu: str):
     """
     part = lines[lines["GPU hours"].notna()].sort_values("GPU hours")
     colours = [figures.COLOURS["sft" if trains else "dpo"] for trains in part["GB"].notna()]
-    figure, axis = plt.subplots(figsize=(7.5, 1.0 + 0.24 * len(part)), layout="constrained")
-    axis.barh(part["item"], part["GPU hours"], color=colours)
+    figure, axis = plt.subplots(
+        figsize=(figures.WIDTH, 1.2 + 0.3 * len(part)), layout="constrained"
+    )
+    axis.barh([textwrap.fill(item, 34) for item in part["item"]], part["GPU hours"], color=colours)
     for place, hours in enumerate(part["GPU hours"]):
-        axis.text(hours * 1.05, place, rounded(hours), va="center", fontsize=8)
+        axis.text(hours * 1.05, place, rounded(hours), va="center")
     axis.set(
         xscale="log",
-        xlabel=f"hours on one {gpu}, computed (blue: training, orange: reading and writing)",
-        xlim=(None, part["GPU hours"].max() * 2),
+        xlabel=f"hours on one {gpu}, computed\n(blue: training, orange: reading and writing)",
+        xlim=(None, part["GPU hours"].max() * 4),
     )
     least, most = part.iloc[0], part.iloc[-1]
     descriptions.describe(

@@ -14,7 +14,9 @@ def cost_of_comfort(records: pd.DataFrame, kept: dict[str, tuple[float, float, f
     """
     part = records[records.table.isin(("emodoctor.table3", "emodoctor.safety"))]
     shares = part.set_index(["system", "metric"])
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), sharex=True, layout="constrained")
+    figure, axes = plt.subplots(
+        1, 2, figsize=(figures.WIDTH, 4.6), sharex=True, layout="constrained"
+    )
     for system in part[part.metric == "comfort_share"].system:
         comfort, flagged = shares.loc[system, "comfort_share"], shares.loc[system, "any"]
         of_flags = flagged.value, flagged.ci_low, flagged.ci_high
@@ -29,12 +31,10 @@ def cost_of_comfort(records: pd.DataFrame, kept: dict[str, tuple[float, float, f
                 fmt=figures.marker(system),
                 label=figures.LABELS[system],
             )
-    comfort = "share of sentences that comfort"
+    comfort = "share of sentences\nthat comfort"
     axes[0].set(title="answers with a safety flag", ylabel="share of answers", xlabel=comfort)
-    axes[1].set(
-        title="what is kept of the doctor's answer", ylabel="share of tokens", xlabel=comfort
-    )
-    axes[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
+    axes[1].set(title="kept of the doctor's answer", ylabel="share of tokens", xlabel=comfort)
+    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     drawn = part[part.system.isin(part[part.metric == "comfort_share"].system)]
     means = {system: value for system, (value, _, _) in kept.items() if system in set(drawn.system)}
     most, least = max(means, key=means.get), min(means, key=means.get)

@@ -32,7 +32,7 @@ def metadata(figure) -> dict:
 
 def axis_words(figure) -> list[str]:
     """The titles of a figure and its panels and the names of their axes, each once."""
-    words = [figure.get_suptitle()]
+    words = [part.get_suptitle() for part in (figure, *figure.subfigs)]
     for axis in figure.axes:
         words += [axis.get_title(), axis.get_xlabel(), axis.get_ylabel()]
     return list(dict.fromkeys(" ".join(text.split()) for text in words if text.strip()))
@@ -40,10 +40,10 @@ def axis_words(figure) -> list[str]:
 
 def told(record, digits: int = 2) -> str:
     """The value of a record with its interval; below `intervals.ENOUGH` items the value alone."""
-    value = f"{record.value:.{digits}f}"
+    value = f"{record.value:z.{digits}f}"
     if record.n < intervals.ENOUGH or record.interval == "none":
         return value
-    return f"{value} [{record.ci_low:.{digits}f}, {record.ci_high:.{digits}f}]"
+    return f"{value} [{record.ci_low:z.{digits}f}, {record.ci_high:z.{digits}f}]"
 
 
 def counted(records: pd.DataFrame) -> str:
@@ -84,10 +84,24 @@ def overlaps(records: pd.DataFrame) -> str:
     """How many intervals of others overlap with that of the highest record; nothing is said of
     fewer than two records, nor where one has no interval.
     """
-    if len(records) < 2 or (records.n < intervals.ENOUGH).any():
+    without = (records.n < intervals.ENOUGH) | (records.interval == "none")
+    if len(records) < 2 or without.any():
         return ""
     highest = records.loc[records.value.idxmax()]
     count = int((records.ci_high >= highest.ci_low).sum()) - 1
     if not count:
         return "its interval lies above all others"
     return f"its interval overlaps with {count} of {len(records) - 1} others"
+
+
+def headline(records: pd.DataFrame, what: str, name: Callable[[str], str] = str) -> str:
+    """The title of a figure that says what it found, in two lines: which system is highest, and how
+    far it stands apart from the others.
+    """
+    if records.value.nunique() < 2:
+        return f"{what}: {extremes(records, name)}, {counted(records)}"
+    highest = records.loc[records.value.idxmax()]
+    return (
+        f"{what}: {name(highest.system)} is highest, {told(highest)}, n = {highest.n};\n"
+        f"{overlaps(records) or 'too few to tell systems apart'}"
+    )

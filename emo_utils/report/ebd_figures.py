@@ -1,5 +1,7 @@
 """The figure of the scores of Empathy by Design."""
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import pandas as pd
 
@@ -29,7 +31,7 @@ def scores_figure(records: pd.DataFrame, systems: list[str], title: str) -> None
 
     records: those of the scores, one a system and metric.
     """
-    figure, axes = plt.subplots(2, 3, figsize=(9.5, 5), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(3, 2, figsize=(figures.WIDTH, 7), sharey=True, layout="constrained")
     for axis, (metric, label) in zip(axes.flat, PANELS.items()):
         part = records[records.metric == metric].set_index("system")
         for y, system in enumerate(systems):
@@ -39,7 +41,8 @@ def scores_figure(records: pd.DataFrame, systems: list[str], title: str) -> None
             colour = COLOURS.get(system, figures.COLOURS["kto"])
             marker = "s" if system in (PREFERRED, REJECTED, ELSEWHERE) else "o"
             figures.point(axis, record, y, colour, marker)
-        axis.set(title=label, yticks=range(len(systems)), yticklabels=systems)
+        names = [textwrap.fill(system, 22) for system in systems]
+        axis.set(title=label, yticks=range(len(systems)), yticklabels=names)
     axes[0, 0].invert_yaxis()
     figure.suptitle(title, fontsize=9)
     shown = records[records.system.isin(systems) & records.metric.isin(list(PANELS))]

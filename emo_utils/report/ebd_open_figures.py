@@ -49,7 +49,7 @@ def precision(answers: pd.DataFrame, profile: str):
 
     answers: columns id, system, grade and kept.
     """
-    figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    figure, axis = plt.subplots(figsize=(figures.WIDTH, 3.8), layout="constrained")
     means = []
     for (system, part), marker in zip(answers.groupby("system", sort=False), "osDv"):
         colour, known = COLOURS[system], part.dropna(subset=["grade", "kept"])
@@ -61,11 +61,11 @@ def precision(answers: pd.DataFrame, profile: str):
         xlabel="grade level (Flesch-Kincaid)",
         ylabel="share of the reference kept",
         title=(
-            f"{profile} profile: each answer and the mean of each system, "
+            f"{profile} profile: each answer and the mean of each system,\n"
             f"n = {answers.id.nunique()} questions"
         ),
     )
-    axis.legend(fontsize=8)
+    axis.legend()
     descriptions.describe(
         figure,
         "A point an answer and a large one at the mean of each system: grade level across, share "
@@ -82,16 +82,17 @@ def caveats(shown: list[Shown]):
         return None
     part = one.part("ebd.caveats").query("metric == 'kept'")
     names = list(part.group.unique())
-    figure, axis = plt.subplots(figsize=(9.5, 0.6 * len(names) + 0.6), layout="constrained")
+    height = 0.6 * len(names) + 1
+    figure, axis = plt.subplots(figsize=(figures.WIDTH, height), layout="constrained")
     dots(axis, part, names)
     axis.set(
         title=(
-            f"{one.name}: share of the reference kept, by kind of sentence, "
+            f"{one.name}: share of the reference kept, by kind of sentence,\n"
             f"n up to {part.n.max()} questions"
         ),
         xlim=(0, None),
     )
-    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    figure.legend(loc="outside lower center", ncols=2)
     descriptions.describe(
         figure,
         "Points with 95 % intervals: the share of the reference kept, a line a kind of sentence "
@@ -108,12 +109,15 @@ def transfer(shown: list[Shown]):
         return None
     part = one.part("ebd.transfer")
     names = list(part.group.unique())
-    figure, axes = plt.subplots(1, 3, figsize=(10, 1.9), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(
+        1, 3, figsize=(figures.WIDTH, 2.6), sharey=True, layout="constrained"
+    )
     for axis, metric in zip(axes, ("warmth", "cosine", "grade"), strict=True):
         dots(axis, part[part.metric == metric], names)
         axis.axvline(0, color="black", lw=0.8)
-        axis.set(title=f"{metric}, tuned minus untuned")
-    axes[-1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        axis.set(title=f"{metric},\ntuned minus\nuntuned")
+    drawn = axes[-1].get_legend_handles_labels()
+    figure.legend(*drawn, loc="outside lower center", ncols=2)
     figure.suptitle(f"{one.name}, {questions_of(part)}", fontsize=9)
     named = part.assign(pair=part.system + " on " + part.group)
     descriptions.describe(
@@ -135,18 +139,21 @@ def voices(shown: list[Shown]):
         return None
     part = one.part("ebd.voices")
     names = list(part.group.unique())
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(
+        1, 2, figsize=(figures.WIDTH, 3.6), sharey=True, layout="constrained"
+    )
     figure.suptitle(one.name if one.full else f"{one.name}, this page's run", fontsize=9)
     for axis, metric in zip(axes, ("warmth", "grade"), strict=True):
         _voices_of(axis, part[part.metric == metric], names)
         axis.axvline(0, color="black", lw=0.8)
         axis.set(
-            title=f"{metric}: voice minus original, n = {part.n.max()} questions",
+            title=f"{metric}: voice minus original,\nn = {part.n.max()} questions",
             yticks=range(len(names)),
             yticklabels=names,
         )
     axes[0].invert_yaxis()
-    axes[1].legend(fontsize=8)
+    drawn = axes[1].get_legend_handles_labels()
+    figure.legend(*drawn, loc="outside lower center", ncols=2)
     sentences = []
     for metric in ("warmth", "grade"):
         sentences += _by_system(part[part.metric == metric], f"{metric}, ")
@@ -173,7 +180,7 @@ def probes(shown: list[Shown]):
     part = shown[0].part("ebd.probes")
     if not len(part):
         return None
-    figure, axis = plt.subplots(figsize=(6, 1.9), layout="constrained")
+    figure, axis = plt.subplots(figsize=(figures.WIDTH, 1.9), layout="constrained")
     dots(axis, part, list(part.system), rows="system", by="table")
     axis.axvline(0.5, color="black", lw=0.8, ls=":")
     axis.set(title=f"share of {part.n.max()} test pairs, 95 % intervals", xlim=(0, 1.02))
@@ -192,9 +199,10 @@ def shortcuts(records: pd.DataFrame):
     """
     arrangements = ("shorter_chosen", "longer_chosen", "matched", "cut", "length_only")
     names = [name for name in arrangements if name in set(records.pairs_as)]
-    figure, axes = plt.subplots(1, 4, figsize=(11, 2.3), sharey=True, layout="constrained")
+    size = (figures.WIDTH, 4)
+    figure, axes = plt.subplots(2, 2, figsize=size, sharey=True, layout="constrained")
     sentences = []
-    for axis, metric in zip(axes, ("words", "warmth", "grade", "kl_per_token"), strict=True):
+    for axis, metric in zip(axes.flat, ("words", "warmth", "grade", "kl_per_token"), strict=True):
         means = []
         for y, name in enumerate(names):
             values = records[(records.metric == metric) & (records.pairs_as == name)].value
@@ -224,7 +232,7 @@ def grid(records: pd.DataFrame):
     figure, axes = plt.subplots(
         len(metrics),
         len(ranks),
-        figsize=(4 * len(ranks), 2.4 * len(metrics)),
+        figsize=(figures.WIDTH, 2 * len(metrics)),
         layout="constrained",
         squeeze=False,
     )

@@ -1,5 +1,7 @@
 """Figures of the emotion scores: the answers behind a mean, and two scorers side by side."""
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
@@ -12,13 +14,13 @@ PAID = {
     "base": "base (untrained)",
     "said twice": "the warm answer, said twice",
     "padding alone": "polite padding alone",
-    "a failed training": "the warm answer's words shuffled (a failed training)",
+    "a failed training": "shuffled words (a failed training)",
 }
 
 
 def answers_figure(scores: pd.DataFrame, title: str):
     """One point an answer, one line a system; scores: one row an answer, columns system, mean."""
-    figure, axis = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
+    figure, axis = plt.subplots(figsize=(figures.WIDTH, 3.4), layout="constrained")
     sns.stripplot(
         scores,
         x="mean",
@@ -49,7 +51,9 @@ def paid_figure(records: pd.DataFrame, label: str):
     tables = ("emodoctor.table1", "emodoctor.table1.controls")
     means = records[records.table.isin(tables) & (records.metric == "mean")]
     means = means[means.group == "all"].sort_values("value", kind="stable")
-    figure, axis = plt.subplots(figsize=(8, 0.27 * len(means) + 1), layout="constrained")
+    figure, axis = plt.subplots(
+        figsize=(figures.WIDTH, 0.27 * len(means) + 1), layout="constrained"
+    )
     for place, r in enumerate(means.itertuples()):
         control = r.table.endswith("controls")
         known = control or r.system in REFERENCES
@@ -94,13 +98,15 @@ def evaluators_figure(records: pd.DataFrame):
     `emodoctor.table1.evaluators`.
     """
     means = records[records.metric == "mean"]
-    figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.2), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(
+        1, 2, figsize=(figures.WIDTH, 3.2), sharey=True, layout="constrained"
+    )
     for axis, (group, rows) in zip(axes, means.groupby("group", sort=False), strict=True):
         for r in rows.itertuples():
-            figures.point(axis, r, r.system, figures.colour(r.system))
+            figures.point(axis, r, figures.named(r.system), figures.colour(r.system))
         axis.set(
-            title=f"{group.removeprefix('scorer=')}: {rows.scorer.iloc[0]}",
-            xlabel=f"mean score, n = {rows.n.min()} questions",
+            title=textwrap.fill(f"{group.removeprefix('scorer=')}: {rows.scorer.iloc[0]}", 26),
+            xlabel=f"mean score,\nn = {rows.n.min()} questions",
         )
     axes[0].invert_yaxis()
     descriptions.describe(

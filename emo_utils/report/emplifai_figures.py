@@ -2,6 +2,8 @@
 their floors, which label is taken for which, and ratings before and after fine-tuning.
 """
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -34,7 +36,7 @@ def floors_figure(records: pd.DataFrame):
     part = part.assign(row=part.system + ", " + part.group)
     rows = list(part.row.unique())
     figure, axes = plt.subplots(
-        1, 3, figsize=(9, 0.4 * len(rows) + 1), sharey=True, layout="constrained"
+        1, 3, figsize=(figures.WIDTH, 0.4 * len(rows) + 1.2), sharey=True, layout="constrained"
     )
     for axis, (metric, title) in zip(axes, SCORES.items(), strict=True):
         of_metric = part[part.metric == metric]
@@ -44,7 +46,8 @@ def floors_figure(records: pd.DataFrame):
             figures.point(axis, r, place, colour, marker)
         highest = of_metric[of_metric.system == "floor"].value.max()
         axis.axvline(highest, color="black", ls=":", lw=0.8)
-        axis.set(title=title, yticks=range(len(rows)), yticklabels=rows)
+        names = [textwrap.fill(row, 24) for row in rows]
+        axis.set(title=textwrap.fill(title, 14), yticks=range(len(rows)), yticklabels=names)
     axes[0].invert_yaxis()
     descriptions.describe(
         figure,
@@ -116,12 +119,14 @@ def change_figure(records: pd.DataFrame, paper: pd.DataFrame, rubrics: dict[str,
     records: those of `emplifai.table4`; paper: the printed table, a row a system, a column a
     rubric; rubrics: name -> {"english", "japanese"}; pairs: how many were judged.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True, layout="constrained")
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(figures.WIDTH, 5), sharey=True, layout="constrained"
+    )
     _published_changes(left, paper, list(rubrics))
     ours = records[(records.table == "emplifai.table4") & (records.group == "all")]
     _our_ratings(right, ours.set_index(["system", "metric"]), list(rubrics))
     left.set(
-        title="published: before and after fine-tuning",
+        title="published: before\nand after fine-tuning",
         xlim=(0.9, 5.1),
         yticks=range(len(rubrics)),
         yticklabels=[f"{rubric['english']} {rubric['japanese']}" for rubric in rubrics.values()],
@@ -129,7 +134,7 @@ def change_figure(records: pd.DataFrame, paper: pd.DataFrame, rubrics: dict[str,
     right.set(title=f"ours, n = {pairs}", xlim=(0.9, 5.1))
     left.invert_yaxis()
     for axis in (left, right):
-        axis.legend(fontsize=7)
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1))
     descriptions.describe(
         figure,
         f"Ratings from 1 to 5 on {len(rubrics)} rubrics, in two panels. Left, published: an arrow "
@@ -191,7 +196,7 @@ def lengths_figure(lengths: pd.DataFrame):
     """One point a turn by the number of its characters, one line a speaker; lengths: of
     `emplifai.turn_lengths`.
     """
-    figure, axis = plt.subplots(figsize=(7, 2.6), layout="constrained")
+    figure, axis = plt.subplots(figsize=(figures.WIDTH, 2.6), layout="constrained")
     of_turns = lengths[lengths.speaker != "dialogue"]
     look = {"size": 2.5, "alpha": 0.5, "legend": False}
     seaborn.stripplot(of_turns, x="characters", y="speaker", hue="speaker", **look, ax=axis)

@@ -1,6 +1,7 @@
 """Figures in one style."""
 
 import importlib.util
+import textwrap
 from pathlib import Path
 
 import matplotlib
@@ -34,6 +35,8 @@ LABELS = {
 }
 # Okabe and Ito's colours, told apart by colour-blind readers;
 # one method keeps one colour everywhere.
+# Inches across: on a phone, 390 pixels wide, text of 9 points is then 8 pixels high.
+WIDTH = 5.4
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
 COLOURS = {"sft": BLUE, "dpo": ORANGE, "kto": GREEN, "none": GREY}
 
@@ -55,6 +58,8 @@ def style() -> None:
             "axes.grid": True,
             "grid.alpha": 0.25,
             "font.size": 9,
+            "axes.titlesize": "medium",
+            "figure.titlesize": "medium",
             "figure.dpi": 110,
             "svg.fonttype": "path",
             "legend.frameon": False,
@@ -110,33 +115,31 @@ def point(
 
 def intervals_figure(records: pd.DataFrame, table: str, metrics: tuple[str, ...], ours_label: str):
     """For each metric two panels, each on an axis of its own: the paper's values,
-    and ours with intervals.
+    and ours with intervals; above them what ours say (`descriptions.headline`).
     """
     paper, ours = (
         published_numbers.emodoctor(table),
         records[(records.table == table) & (records.group == "all")],
     )
     systems = [s for s in (*SYSTEMS, *REFERENCES) if s in set(ours.system)]
-    figure, axes = plt.subplots(
-        len(metrics),
-        2,
-        figsize=(8.5, 2.9 * len(metrics)),
-        sharey="row",
-        squeeze=False,
-        layout="constrained",
-    )
-    for (left, right), metric in zip(axes, metrics, strict=True):
-        rows = ours[ours.metric == metric].set_index("system")
+    figure = plt.figure(figsize=(WIDTH, 3.2 * len(metrics)), layout="constrained")
+    parts = figure.subfigures(len(metrics), 1, squeeze=False)[:, 0]
+    for part, metric in zip(parts, metrics, strict=True):
+        left, right = part.subplots(1, 2, sharey=True)
+        of_metric = ours[ours.metric == metric]
+        of_systems = of_metric[of_metric.system.isin(SYSTEMS)]
+        part.suptitle(descriptions.headline(of_systems, metric, named), x=0.01, ha="left")
+        rows = of_metric.set_index("system")
         for place, system in enumerate(systems):
             if system in paper.index:
                 left.plot(paper[metric][system], place, "o", color=colour(system))
             point(right, rows.loc[system], place, colour(system))
         left.set(
-            title=f"{metric}: published",
+            title="published",
             yticks=range(len(systems)),
             yticklabels=[named(s) for s in systems],
         )
-        right.set(title=f"{metric}: {ours_label}")
+        right.set(title=textwrap.fill(ours_label, 20))
         left.invert_yaxis()
     descriptions.describe(
         figure,
@@ -180,14 +183,14 @@ def training_figure(log: pd.DataFrame, beta: float = 0.0):
         rewards = {"chosen": GREEN, "rejected": ORANGE}
         panels.append(
             (
-                "rewards: beta x log-ratio to the reference",
+                "rewards:\nbeta x log-ratio to the reference",
                 {n: (log[f"rewards/{n}"], c) for n, c in rewards.items()}
                 | {"margin": (log["rewards/margins"], dark)},
             )
         )
         panels.append(
             (
-                "log-probability of an answer, change in nats",
+                "log-probability of an answer,\nchange in nats",
                 {n: (log[f"rewards/{n}"] / beta, c) for n, c in rewards.items()},
             )
         )
@@ -195,12 +198,12 @@ def training_figure(log: pd.DataFrame, beta: float = 0.0):
             panels.append(("KL term, nats", {"": (log.kl, BLUE)}))
         else:
             panels.append(
-                ("share of pairs with a positive margin", {"": (log["rewards/accuracies"], BLUE)})
+                ("share of pairs with\na positive margin", {"": (log["rewards/accuracies"], BLUE)})
             )
     figure, axes = plt.subplots(
         -(-len(panels) // 2),
         min(len(panels), 2),
-        figsize=(8.5 if len(panels) > 1 else 5, 2.6 * -(-len(panels) // 2)),
+        figsize=(WIDTH if len(panels) > 1 else 5, 2.4 * -(-len(panels) // 2)),
         squeeze=False,
         layout="constrained",
     )
@@ -218,8 +221,8 @@ def training_figure(log: pd.DataFrame, beta: float = 0.0):
             axis.legend()
     descriptions.describe(
         figure,
-        f"Lines over {len(log)} optimizer steps, in {len(panels)} panels; thin: each step, thick: "
-        "mean of five. Here the means of the first and of the last five steps.",
+        f"Lines over {len(log)} optimizer steps; thin: each step, thick: mean of five. "
+        "Here the means of the first and of the last five steps.",
         *(_ends_in_words(title, lines) for title, lines in panels),
     )
     return figure
@@ -232,7 +235,7 @@ def _ends_in_words(title: str, lines: dict[str, tuple]) -> str:
         values = values.dropna()
         first, last = values.head(5).mean(), values.tail(5).mean()
         ways.append(f"{name} from {first:.2f} to {last:.2f}".strip())
-    return f"{title[0].upper()}{title[1:]}: {', '.join(ways)}."
+    return f"{title[0].upper()}{title[1:]} – {', '.join(ways)}."
 
 
 def saved(run) -> str:

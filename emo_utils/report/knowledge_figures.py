@@ -1,5 +1,7 @@
 """The figure of chapter 6: facts kept, added and opposed."""
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import pandas as pd
 
@@ -19,12 +21,14 @@ def facts_figure(records: pd.DataFrame):
     """
     part = records[records.table == "emodoctor.facts"]
     systems = part.system.unique()
-    figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.2), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(
+        1, 3, figsize=(figures.WIDTH, 3.4), sharey=True, layout="constrained"
+    )
     for axis, (metric, label) in zip(axes, _PANELS.items(), strict=True):
         for place, r in enumerate(part[part.metric == metric].itertuples()):
             figures.point(axis, r, place, figures.colour(r.system))
         axis.set(
-            title=label,
+            title=textwrap.fill(label, 18),
             yticks=range(len(systems)),
             yticklabels=[figures.named(s) for s in systems],
         )

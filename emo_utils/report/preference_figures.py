@@ -15,7 +15,9 @@ def win_shares(records: pd.DataFrame):
     dotted, the share of a judge that guesses.
     """
     systems = list(preference.SYSTEMS)
-    figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.2), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(
+        1, 2, figsize=(figures.WIDTH, 3.2), sharey=True, layout="constrained"
+    )
     sentences = []
     for axis, (question, title) in zip(axes, TITLES.items(), strict=True):
         of_panel = records.table == f"emodoctor.figure2.{question}"
@@ -55,7 +57,9 @@ def tournament(records: pd.DataFrame):
     which the effect of the answers' lengths is taken out.
     """
     systems = list(preference.SYSTEMS)
-    figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.2), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(
+        1, 2, figsize=(figures.WIDTH, 3.2), sharey=True, layout="constrained"
+    )
     sentences = []
     for axis, (question, title) in zip(axes, TITLES.items(), strict=True):
         of_panel = records[records.table == f"emodoctor.figure2.tournament.{question}"]
@@ -73,7 +77,7 @@ def tournament(records: pd.DataFrame):
         )
         sentences.append(_ranked(title, of_panel[of_panel.metric == "strength"]))
     axes[0].invert_yaxis()
-    axes[1].legend(fontsize=7)
+    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     descriptions.describe(
         figure,
         f"Points with 95 % intervals: the strength in pairs of each of {len(systems)} systems, in "

@@ -1,5 +1,7 @@
 """The figure of a sweep: its measures over what was varied."""
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import pandas as pd
 
@@ -27,15 +29,18 @@ def measures_figure(records: pd.DataFrame, across: str):
     if across not in ("base", "init"):
         levels.sort(key=float)
     metrics = [name for name in TITLES if name in set(points.metric)]
-    rows = -(-len(metrics) // 3)
-    figure, axes = plt.subplots(rows, 3, figsize=(8.5, 2.9 * rows), layout="constrained")
+    rows = -(-len(metrics) // 2)
+    figure, axes = plt.subplots(
+        rows, 2, figsize=(figures.WIDTH, 2.7 * rows), squeeze=False, layout="constrained"
+    )
     for axis in axes.flat[len(metrics) :]:
         axis.set_axis_off()
     for axis, metric in zip(axes.flat, metrics):
         _panel(axis, points[points.metric == metric], across, levels)
-        axis.set_title(TITLES[metric])
+        axis.set_title(textwrap.fill(TITLES[metric], 26))
     if across != "base":
-        axes.flat[len(metrics) - 1].legend(fontsize=7)
+        drawn = axes.flat[len(metrics) - 1].get_legend_handles_labels()
+        figure.legend(*drawn, loc="outside lower center", ncols=2)
     names = points.base.map(figures.named)
     if across != "base":
         names += f" at {across} " + points[across].astype(str)

@@ -1,5 +1,7 @@
 """Figures of chapter 11: scores and judges against people."""
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import pandas as pd
 
@@ -24,18 +26,20 @@ def agreement(records: pd.DataFrame, embedding_model: str, groups: tuple[str, ..
     shown = [group for group in groups if group in set(part.group)]
     if not shown:
         return None
-    figure, axes = plt.subplots(
-        1, len(shown), figsize=(9.5, 4.6), sharey=True, squeeze=False, layout="constrained"
-    )
     part = part.assign(line=part.scorer + ": " + part.system)
     lines = list(dict.fromkeys(part.line))
+    names = [textwrap.fill(line, 26) for line in lines]
+    size = (figures.WIDTH, 0.34 * len(lines) + 1)
+    figure, axes = plt.subplots(
+        1, len(shown), figsize=size, sharey=True, squeeze=False, layout="constrained"
+    )
     colours = {"counts": COUNTS, embedding_model: CONTRAST}
     for axis, group in zip(axes[0], shown, strict=True):
         for r in part[part.group == group].itertuples():
             place, colour = lines.index(r.line), colours.get(r.scorer, DECISION)
             figures.point(axis, r, place, colour, width=1.5)
         axis.axvline(0.5, color="black", lw=0.8, ls=":")
-        axis.set(title=group, xlabel="AUC", yticks=range(len(lines)), yticklabels=lines)
+        axis.set(title=group, xlabel="AUC", yticks=range(len(lines)), yticklabels=names)
     axes[0][0].invert_yaxis()
     descriptions.describe(
         figure,
@@ -57,7 +61,7 @@ def calibration(records: pd.DataFrame, embedding_model: str):
     part = records[(records.table == "validity.calibration") & (records.metric == "observed")]
     if part.empty:
         return None
-    figure, axis = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
+    figure, axis = plt.subplots(figsize=(figures.WIDTH, 5.6), layout="constrained")
     part = part.assign(
         score=part.group.str.extract(r"score (.*)$")[0].astype(float),
         label=part.group.str.partition(",")[0],
@@ -80,7 +84,7 @@ def calibration(records: pd.DataFrame, embedding_model: str):
         xlim=(0, 1),
         ylim=(0, 1),
     )
-    axis.legend(fontsize=7)
+    figure.legend(loc="outside lower center")
     descriptions.describe(
         figure,
         "Lines: the share of texts with the human label over the mean score in each fifth of the "
@@ -97,7 +101,7 @@ def statements(records: pd.DataFrame):
     part = records[(records.table == "validity.claims") & (records.metric == "auc")]
     if part.empty:
         return None
-    figure, axis = plt.subplots(figsize=(7, 4.4), layout="constrained")
+    figure, axis = plt.subplots(figsize=(figures.WIDTH, 5), layout="constrained")
     kinds, sentences = part.group.unique().tolist(), []
     for step, (form, (name, colour)) in enumerate(STATEMENTS.items(), start=-1):
         rows = part[part.system == form]
@@ -113,7 +117,7 @@ def statements(records: pd.DataFrame):
         yticklabels=kinds,
     )
     axis.invert_yaxis()
-    axis.legend(fontsize=8)
+    figure.legend(loc="outside lower center", ncols=2)
     descriptions.describe(
         figure,
         "Points with 95 % intervals: how well measures tell right statements from wrong ones "

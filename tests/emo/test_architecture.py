@@ -5,7 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from emo.site import architecture, built
+from emo.site import architecture, built, theme
 from emo_utils.project import ROOT
 
 
@@ -58,6 +58,12 @@ def test_the_figures_are_drawn(tmp_path):
     assert all("<svg" in path.read_text() for path in tmp_path.glob("*.svg"))
     drawn = (tmp_path / "rooms.svg").read_text()
     assert all(name in drawn for name in architecture.room_imports()[0])
+    order, counts = architecture.room_imports()
+    said = theme.written_into(tmp_path / "rooms.svg")[0]
+    assert said.startswith(f"From top to bottom: {', '.join(order)}. Most names are imported by ")
+    row, column = np.unravel_index(counts.argmax(), counts.shape)
+    assert f"imported by {order[row]} from {order[column]}, {counts.max()}; " in said
+    assert "a verdict (claims.yaml) by claims.ledger" in theme.written_into(tmp_path / "way.svg")[0]
 
 
 def test_a_figure_is_the_same_for_the_same_code(tmp_path):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from emo.site import calibration, layout
+from emo.site import calibration, layout, theme
 
 ABOUT = {"device": "a machine", "commit": "c" * 40, "dirty": False, "measured": "2026-11-30"}
 WORLD = {"books": 500, "claims": 32, "worst claim": "er-warms"}
@@ -27,9 +27,9 @@ def page(tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "GENERATED", tmp_path)
     coverage = [
         {"what": what, "data": data, "seeds": seeds, "n": n, "method": method, "coverage": 0.9}
-        for _, what, data, seeds, _ in calibration.PANELS
+        for _, what, data, seeds, used in calibration.PANELS
         for n in (10, 65)
-        for method in ("Student t", "percentile bootstrap")
+        for method in dict.fromkeys((used, "percentile bootstrap"))
     ]
     for name, table, more in (
         ("COVERAGE", coverage, {"repeats": 4000}),
@@ -45,6 +45,12 @@ def page(tmp_path, monkeypatch):
 def test_the_page_has_both_figures_and_says_where_its_numbers_are_from(page):
     for name in ("coverage.svg", "verdicts.svg"):
         assert (page / name).stat().st_size > 5000
+    for name, finding in (
+        ("coverage", "mean, normal scores, Student t: 90.0% at n = 10, 90.0% at n = 65."),
+        ("verdicts", "30.0% of all claims, in the world: trainings differ, methods do not, one"),
+        ("verdicts", "A difference of 0.02 is supported in 10.0% of books"),
+    ):
+        assert finding in theme.written_into(page / f"{name}.svg")[0]
     text = (page / "calibration.md").read_text()
     assert "made 2026-11-30, commit cccccccccc, 500 a row" in text and "4,000 samples" in text
 

@@ -8,6 +8,7 @@ import pytest
 
 from emo import cli, drift
 from emo.graph import steps
+from emo.site import theme
 from emo_utils import project
 from emo_utils.claims import ledger as claims_ledger
 from emo_utils.experiment import parameters, results
@@ -304,6 +305,9 @@ def test_texts_of_records_are_escaped(before, tmp_path):
     )
     drift.figure(found, tmp_path / "drift.svg")
     assert (tmp_path / "drift.svg").stat().st_size > 2000
+    said = theme.written_into(tmp_path / "drift.svg")[0]
+    assert said.startswith(f"{found.move.notna().sum()} numbers of ")
+    assert f"Furthest: {SCORING}, " in said
 
 
 def test_the_command_keeps_compares_and_says_what_is_a_fault(before, tmp_path, monkeypatch, capsys):

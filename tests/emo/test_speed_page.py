@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from emo.site import benchmarks, hostile, layout
+from emo.site import benchmarks, hostile, layout, theme
 from emo_utils.project import ROOT, notebook_cells
 
 ABOUT = {
@@ -198,6 +198,11 @@ def test_every_table_says_where_and_when(written):
     for name in set(benchmarks.SPEED_TABLES) - set(KEPT):
         missing = "Not run: no GPU was at hand." if name == "gpu" else "Not measured yet."
         assert written[name] == missing + "\n"
+
+
+def test_the_figure_of_growth_says_how_far_seconds_and_memory_grew(written):
+    said = theme.written_into(layout.GENERATED / "growth.svg")[0]
+    assert said.startswith("SFT, rows x4: 2 to 8 s, 2.0 to 2.0 GB; SFT, length x4: 2 to 8 s")
 
 
 def test_the_other_tables(written):

@@ -29,8 +29,10 @@ WHO_SCORES = {
     ("emo_utils/scoring/planted_mistakes.py", "reader"),
     ("notebooks/01_two_arms.ipynb", "judge"),
     ("notebooks/05_emotion_scoring.ipynb", "first"),
+    ("notebooks/05_plain_questions.ipynb", "scored"),
     ("notebooks/07_preference_ablation.ipynb", "reader"),
     ("notebooks/09_emplifai_judge.ipynb", "judge"),
+    ("notebooks/09_emplifai_moves.ipynb", "judge"),
 }
 # How the words of a signature are looked at, where a variable holds them.
 HELD_IN = {"signature", "signatures", "how"}

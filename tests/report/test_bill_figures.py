@@ -67,7 +67,11 @@ def test_tasks_stand_by_hours_and_trainings_in_their_colour():
             "GB": [math.nan, 16.0, math.nan],
         }
     )
-    [axis] = bill_figures.hours_by_task(lines, "L40S").axes
+    figure = bill_figures.hours_by_task(lines, "L40S")
+    assert figure.get_label().endswith(
+        "for 2 tasks, 1 of them trainings. Longest: long, 8; shortest: short, 0.5."
+    )
+    [axis] = figure.axes
     assert [bar.get_width() for bar in axis.patches] == [0.5, 8.0]
     colours = [matplotlib.colors.to_hex(bar.get_facecolor()).upper() for bar in axis.patches]
     assert colours == [figures.COLOURS["sft"], figures.COLOURS["dpo"]]

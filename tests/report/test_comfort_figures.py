@@ -29,7 +29,7 @@ def test_a_system_is_a_point_in_each_panel_with_both_intervals():
     assert up.get_segments()[0][:, 1] == pytest.approx([0.25, 0.625])
     assert [c[0].get_marker() for c in flagged.containers] == ["o", "s"]
     assert flagged.containers[1][0].get_color() == figures.colour("er-eqsr-kto")
-    texts = [text.get_text() for text in of_doctor.get_legend().get_texts()]
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["base", "ER, then EQ+SR (kto)"]
     assert figure.get_label().endswith(
         "n = 60. Comfort: highest ER, then EQ+SR (kto) 0.50 [0.38, 0.75]; lowest base 0.25 "

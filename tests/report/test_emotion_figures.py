@@ -44,7 +44,7 @@ def test_two_scorers_have_an_axis_each():
     )  # fewer than ten: no interval
     left, right = figure.axes
     assert (left.get_title(), right.get_title()) == ("contrast: encoder", "decision: judge")
-    assert left.get_xlabel() == "mean score, n = 4 questions"
+    assert left.get_xlabel() == "mean score,\nn = 4 questions"
     assert [line.get_xdata()[0] for line in left.lines[1::2]] == [0.5, 0.75]
     assert list(left.lines[0].get_xdata()) == [0.375, 0.625]
     assert left.lines[3].get_color() == figures.colour("eqsr-dpo") and len(right.lines) == 2
@@ -64,7 +64,7 @@ def test_what_a_score_pays_for_stands_on_one_axis_from_low_to_high():
         ci_low=records.value - 0.125, ci_high=records.value + 0.125, n=60, interval="items"
     )
     figure = emotion_figures.paid_figure(records, "mean score")
-    shuffled = "the warm answer's words shuffled (a failed training)"
+    shuffled = "shuffled words (a failed training)"
     assert figure.get_label().endswith(
         "Systems, n = 60: base (untrained) 0.50 [0.38, 0.62]. Texts of the data: the warm answer "
         f"(reference) 0.25 [0.12, 0.38]. Controls: {shuffled} 0.75 [0.62, 0.88]. "
@@ -76,7 +76,7 @@ def test_what_a_score_pays_for_stands_on_one_axis_from_low_to_high():
     assert [label.get_text() for label in axis.get_yticklabels()] == [
         "the warm answer (reference)",
         "base (untrained)",
-        "the warm answer's words shuffled (a failed training)",
+        "shuffled words (a failed training)",
     ]
     points = [(line.get_xdata()[0], line.get_marker()) for line in axis.lines[1::2]]
     assert points == [(0.25, "s"), (0.5, "o"), (0.75, "x")]

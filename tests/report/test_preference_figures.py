@@ -73,7 +73,7 @@ def test_strengths_stand_beside_those_without_length():
     assert drawn == {("o", k): raw[k] for k in range(6)} | {("s", k): 0.0 for k in range(6)}
     bars = [line.get_xdata() for line in left.lines if len(line.get_xdata()) == 2][:6]
     assert [list(bar) for bar in bars] == [[value - 0.125, value + 0.125] for value in raw]
-    assert [text.get_text() for text in right.get_legend().get_texts()] == [
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "strength",
         "strength length controlled",
     ]

@@ -125,8 +125,18 @@ def test_a_line_joins_what_differs_in_one_thing_alone(records):
 
 def test_the_figure_has_a_panel_a_measure(records):
     figure = sweep_figures.measures_figure(records, "beta")
-    titles = [axis.get_title() for axis in figure.axes]
-    assert titles == ["reward margin, last tenth of the steps", "margin / beta, nats", titles[2]]
+    said = figure.get_label()
+    assert "over beta (0.05, 0.1), in 3 panels" in said
+    assert (
+        "Warmth (chapter 5's scorer): highest EQ+SR (dpo) at beta 0.1 0.75 [0.62, 0.88]; " in said
+    )
+    titles = [axis.get_title().replace("\n", " ") for axis in figure.axes]
+    assert titles == [
+        "reward margin, last tenth of the steps",
+        "margin / beta, nats",
+        titles[2],
+        "",
+    ]
     warm = figure.axes[2]
     assert [label.get_text() for label in warm.get_xticklabels()] == ["0.05", "0.1"]
     dpo, kto = warm.containers
@@ -136,11 +146,14 @@ def test_the_figure_has_a_panel_a_measure(records):
     means = [line for line in warm.lines if line.get_linestyle() == "-"]
     assert [line.get_ydata().tolist() for line in means] == [[0.25, 0.625], [0.375]]
     assert kto.lines[0].get_color() == figures.colour("eqsr-kto")
-    assert [text.get_text() for text in warm.get_legend().get_texts()] == [
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "EQ+SR (dpo)",
         "EQ+SR (kto)",
     ]
     by_system = sweep_figures.measures_figure(records, "base")
-    assert [axis.get_title() for axis in by_system.axes] == [titles[0], titles[2], ""]
-    assert by_system.axes[0].get_legend() is None
+    assert [axis.get_title().replace("\n", " ") for axis in by_system.axes] == [
+        titles[0],
+        titles[2],
+    ]
+    assert not by_system.legends
     plt.close("all")

@@ -141,17 +141,26 @@ def test_what_was_not_measured_is_said(kept, name):
 def test_figures_stand_where_the_numbers_are(kept):
     figure = validity_figures.agreement(kept[0], "encoder", ("reassurance", "feelings", "caring"))
     first, second = figure.axes
+    assert (
+        "reassurance, n from 40 to 60: highest encoder: mean 0.75 [0.62, 0.88]; lowest"
+        in figure.get_label()
+    )
     assert (first.get_title(), second.get_title()) == ("reassurance", "caring")
     points = [line for line in first.lines if line.get_marker() == "o"]
     assert [(p.get_xdata()[0], p.get_ydata()[0], p.get_color()) for p in points] == [
         (0.75, 0, validity_figures.CONTRAST),
         (0.5, 1, validity_figures.COUNTS),
     ]
-    [axis] = validity_figures.calibration(kept[0], "encoder").axes
+    figure = validity_figures.calibration(kept[0], "encoder")
+    assert figure.get_label().endswith("chat, caring: 0.25 at a score of 0.10, 0.75 at 0.90.")
+    [axis] = figure.axes
     assert axis.lines[0].get_xdata().tolist() == [0.1, 0.9]
     assert axis.lines[0].get_ydata().tolist() == [0.25, 0.75]
     assert axis.lines[0].get_label() == "chat, caring"
-    [axis] = validity_figures.statements(kept[0]).axes
+    figure = validity_figures.statements(kept[0])
+    assert "2 kinds of mistakes" in figure.get_label()
+    assert "checker, taught: all 0.88 [0.75, 1.00]." in figure.get_label()
+    [axis] = figure.axes
     rules, chat, checker, _ = axis.lines
     assert rules.get_xdata().tolist() == [0.5, 0.75] and checker.get_xdata().tolist() == [0.875]
     assert chat.get_ydata().tolist() == [1.0] and rules.get_ydata().tolist() == [-0.22, 0.78]

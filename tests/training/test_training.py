@@ -936,7 +936,7 @@ def test_what_is_saved_loads_elsewhere(trained, notebook):
 def test_the_figure_has_the_panels_of_its_method(trained, notebook, panels):
     log, beta = trained[notebook].log, trained[notebook].run.values.get("beta", 0.0)
     figure = figures.training_figure(log, beta)
-    titles = [axis.get_title() for axis in figure.axes]
+    titles = [axis.get_title().replace("\n", " ") for axis in figure.axes]
     assert len(titles) == len(panels) and all(
         title.startswith(start) for title, start in zip(titles, panels)
     )
