@@ -6,6 +6,7 @@ import itertools
 import json
 import random
 import re
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -39,10 +40,20 @@ def dialogues(count: int = 12, systems=SYSTEMS) -> list[dict]:
     ]
 
 
+@pytest.fixture(scope="module")
+def handed_out(tmp_path_factory):
+    """Sheets on twelve dialogues of three systems, and on two systems' answers, as they were made;
+    tests work on copies.
+    """
+    folder = tmp_path_factory.mktemp("kits")
+    forms.make_sheets(dialogues(), folder / "kit", group_size=6, raters=2)
+    forms.make_comparisons(answers("old"), answers("new"), folder / "pairs", group_size=6, raters=2)
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path):
-    forms.make_sheets(dialogues(), tmp_path / "kit", group_size=6, raters=2)
-    return tmp_path / "kit"
+def folder(handed_out, tmp_path):
+    return shutil.copytree(handed_out / "kit", tmp_path / "kit")
 
 
 def key(folder) -> dict:
@@ -617,11 +628,8 @@ def answers(system: str, count: int = 12, **changes) -> pd.DataFrame:
 
 
 @pytest.fixture
-def pairs(tmp_path):
-    forms.make_comparisons(
-        answers("old"), answers("new"), tmp_path / "pairs", group_size=6, raters=2
-    )
-    return tmp_path / "pairs"
+def pairs(handed_out, tmp_path):
+    return shutil.copytree(handed_out / "pairs", tmp_path / "pairs")
 
 
 def choose(folder, rule, left_out=()) -> None:
