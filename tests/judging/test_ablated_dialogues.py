@@ -68,4 +68,5 @@ def test_effects_are_differences_dialogue_by_dialogue(table):
     assert found["advice", "mean"].value == pytest.approx(0)
     assert (found["length", "security"].n, found["length", "security"].unscored) == (43, 1)
     assert found["length", "mean"].n == 43 and found["length", "harmlessness"].n == 44
-    assert found["validation throughout", "characters"].value > 50
+    # The arm with validation throughout is the longer one, which its rating has to be held against.
+    assert found["validation throughout", "characters"].ci_low > 0
