@@ -51,7 +51,7 @@ def test_a_score_has_an_axis_and_its_highest_floor_a_line():
         assert [point.get_marker() for point in points] == ["o", "s", "s"]
         assert list(intervals[0].get_xdata()) == [0.625, 0.875]
         assert set(line.get_xdata()) == {0.5}
-    names = [label.get_text() for label in axes[0].get_yticklabels()]
+    names = [label.get_text().replace("\n", " ") for label in axes[0].get_yticklabels()]
     assert names == ["model, as it is", "floor, random label", "floor, best constant word"]
 
 
