@@ -2,9 +2,11 @@
 parameters, without the seconds that a kernel takes.
 """
 
+import functools
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -27,6 +29,19 @@ RECORDED = "run.finish();"  # the cell after which a chapter only shows
 START = {"profile": "smoke", "precision": "fp32", "test_rows": 2, "max_new_tokens": 4}
 
 
+@functools.cache
+def cut_dialogues() -> dict[Path, str]:
+    """The files of dialogues, their texts cut: path in their folder -> text, read once."""
+    folder, files = NOTEBOOKS.parent / "data" / "dialogues", {}
+    for path in folder.rglob("*.jsonl"):
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        cut = [
+            {k: v[: 40 + len(v) % 17] if k in TEXTS else v for k, v in row.items()} for row in rows
+        ]
+        files[path.relative_to(folder)] = "".join(json.dumps(row) + "\n" for row in cut)
+    return files
+
+
 def home_in(folder, patch):
     """A project in `folder`, with results, checkpoints, package files and dialogues of its own;
     the dialogues are cut.
@@ -42,14 +57,8 @@ def home_in(folder, patch):
     (folder / "data" / "published").symlink_to(source / "data" / "published")
     shutil.copy(source / "data" / "dialogues" / "explicit_comfort.txt", copies)
     (copies / "overt").mkdir()
-    for path in (source / "data" / "dialogues").rglob("*.jsonl"):
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        cut = [
-            {k: v[: 40 + len(v) % 17] if k in TEXTS else v for k, v in row.items()} for row in rows
-        ]
-        (copies / path.relative_to(source / "data" / "dialogues")).write_text(
-            "".join(json.dumps(row) + "\n" for row in cut), encoding="utf-8"
-        )
+    for path, text in cut_dialogues().items():
+        (copies / path).write_text(text, encoding="utf-8")
     moved = {
         s.run: replace(s, files=tuple(folder / p.relative_to(source) for p in s.files))
         for s in STEPS
