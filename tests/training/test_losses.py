@@ -333,7 +333,7 @@ def test_kto_loss_is_the_trainers(rows, tmp_path, reference, rank, precompute):
         trainer.model.load_state_dict(start, strict=False)
         shift(trainer, seed)
         if learned:  # answers of all kinds become likelier, so the KL term is above zero
-            learn(trainer, [(e["prompt"], e["completion"]) for e in examples])
+            learn(trainer, [(e["prompt"], e["completion"]) for e in examples[:4]])
         theirs = trainer.compute_loss(trainer.model, batch_of(trainer, 4))
         ours, kl = our_kto(trainer, examples[:4], reference)
         assert ours.item() == pytest.approx(theirs.item(), abs=CLOSE), f"KL {kl}"
