@@ -216,6 +216,8 @@ def test_factual_scores_against_counts(played):
 
 def test_the_taught_checker_is_kept_and_another_run_uses_it(home, trial, played, monkeypatch):
     saved = played.run.folder / f"{played.run.name}.checker"
+    monkeypatch.setattr(scorers_against_people, "add_emotion", lambda *_: None)
+    monkeypatch.setattr(scorers_against_people, "add_facts", lambda *_: played.talks)
     monkeypatch.setattr(taught_checker, "teach", lambda *_: pytest.fail("it is taught already"))
     again = play(
         "11_judge_validity",
@@ -285,7 +287,9 @@ def test_statements_that_trained_nothing_are_scored_by_kind(played):
     ) and alarms.n.sum() == len(held)
 
 
-def test_without_a_checker_the_statements_are_scored_all_the_same(home, trial):
+def test_without_a_checker_the_statements_are_scored_all_the_same(home, trial, played, monkeypatch):
+    monkeypatch.setattr(scorers_against_people, "add_emotion", lambda *_: None)
+    monkeypatch.setattr(scorers_against_people, "add_facts", lambda *_: played.talks)
     names = play(
         "11_judge_validity",
         trial_data=str(trial),
@@ -311,22 +315,14 @@ def test_planted_mistakes_have_records(played):
     assert set(opposites.index) == {"added", "opposed", "kept", "rougeL", "decision"}
 
 
-def test_a_file_of_ones_own_is_scored_by_rank_correlation(home, tmp_path):
-    rows = pd.DataFrame(
-        {"text": [f"Word {'and word ' * k}end." for k in range(6)], "label": [1, 2, 2.5, 3, 4, 7]}
+@pytest.fixture(scope="module")
+def of_ones_own(home):
+    """The whole chapter on two files of one's own: labelled texts, and pairs of answers."""
+    texts = [f"Word {'and word ' * k}end." for k in range(6)]
+    pd.DataFrame({"text": texts, "label": [1, 2, 2.5, 3, 4, 7]}).to_csv(
+        home / "own.csv", index=False
     )
-    rows.to_csv(tmp_path / "own.csv", index=False)
-    records = records_of(play("11_judge_validity", labelled=str(tmp_path / "own.csv"), **SMALL))
-    own = records[records.group == "own"].set_index("system")
-    assert (
-        set(own.metric) == {"spearman"}
-        and own.value["words (floor)"] == pytest.approx(1.0)
-        and own.n["words (floor)"] == 6
-    )
-
-
-def test_a_file_of_pairs_of_ones_own_is_judged_in_both_orders(home, tmp_path):
-    rows = pd.DataFrame(
+    pairs = pd.DataFrame(
         {
             "input": ["Name a fruit.", "Name a tool.", "Say hello."],
             "output_1": ["Pear", "Cloud", "Hello"],
@@ -334,10 +330,25 @@ def test_a_file_of_pairs_of_ones_own_is_judged_in_both_orders(home, tmp_path):
             "label": [1, 2, 1],
         }
     )
-    rows.to_csv(tmp_path / "pairs.csv", index=False)
-    records = records_of(
-        play("11_judge_validity", labelled_pairs=str(tmp_path / "pairs.csv"), **SMALL)
+    pairs.to_csv(home / "pairs.csv", index=False)
+    given = {"labelled": str(home / "own.csv"), "labelled_pairs": str(home / "pairs.csv")}
+    for name, path in given.items():  # each alone is enough to measure
+        assert play("11_judge_validity", until="measured :=", **{name: path}, **SMALL).measured
+    return records_of(play("11_judge_validity", **given, **SMALL))
+
+
+def test_a_file_of_ones_own_is_scored_by_rank_correlation(of_ones_own):
+    of_texts = of_ones_own[of_ones_own.table != "validity.judge"]
+    own = of_texts[of_texts.group == "own"].set_index("system")
+    assert (
+        set(own.metric) == {"spearman"}
+        and own.value["words (floor)"] == pytest.approx(1.0)
+        and own.n["words (floor)"] == 6
     )
+
+
+def test_a_file_of_pairs_of_ones_own_is_judged_in_both_orders(of_ones_own):
+    records = of_ones_own
     own = records[(records.table == "validity.judge") & (records.group == "own")].set_index(
         ["system", "metric"]
     )
