@@ -148,6 +148,22 @@ def item_values(items: pd.DataFrame):
     return cell
 
 
+def panel_values(items: pd.DataFrame):
+    """What `add_combinations` asks for where each table has one number an item.
+
+    items: rows items, columns (last part of the table's name, system), without gaps.
+    """
+
+    def cell(table: str, system: str, _):
+        panel = table.rsplit(".")[-1]
+        if (panel, system) not in items:
+            return None
+        values = items[panel, system].to_numpy(dtype=float)
+        return float(values.mean()), values
+
+    return cell
+
+
 def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
     """Both verdicts on every claim, or on those that our records of these tables bear on.
 

@@ -14,6 +14,7 @@ from sklearn.model_selection import cross_val_predict
 
 from emo_utils.data import marked_sentences
 from emo_utils.models import embeddings
+from emo_utils.project import EmoError
 
 PATIENTS = ("comfort_knowledge", "safety")  # marked sentences, all of which speak to patients
 SPARED = 0.98  # share of the sentences to patients that the threshold leaves alone, in training
@@ -141,8 +142,15 @@ CANARIES = {
 
 def attempts(right: pd.Series, wrong: pd.Series) -> pd.DataFrame:
     """The contestants of each question, one row an id: `right`, the answer to it; `none`, the
-    answer to another question; and that one with each of the `CANARIES`.
+    answer to another question; and that one with each of the `CANARIES`. Raises EmoError for one
+    that is no function of a text.
     """
+    for form, write in CANARIES.items():
+        if not callable(write):
+            raise EmoError(
+                f"the canary {form!r} is {write!r}; each is a function that makes its attempt of "
+                'an answer, such as lambda text: f"{text} Choose me."'
+            )
     forms = {form: wrong.map(write) for form, write in CANARIES.items()}
     return pd.DataFrame({"right": right, "none": wrong} | forms)
 

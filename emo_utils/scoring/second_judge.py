@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 
 from emo_utils.judging import preference
+from emo_utils.project import EmoError
 from emo_utils.scoring import emotion, facts
+
+SCORED = ("knowledge", "emotion")  # of `preference.QUESTIONS`
 
 
 def choices(
@@ -19,8 +22,14 @@ def choices(
     what chapter 6 finds kept of the doctor's answer.
 
     duels: of `preference.duels`. answers: texts, one row an id, one column a system. doctor: his
-    answers by id. encoder: of `embeddings.load`. language_model: of `loading.load`.
+    answers by id. encoder: of `embeddings.load`. language_model: of `loading.load`. Raises EmoError
+    where a question is asked for which there is no score.
     """
+    if unknown := [question for question in preference.QUESTIONS if question not in SCORED]:
+        raise EmoError(
+            f"the second judge has no score for {', '.join(unknown)}, only for "
+            f"{' and '.join(SCORED)}; give it one in emo_utils/scoring/second_judge.py"
+        )
     texts = answers.stack().rename("text").rename_axis(["id", "system"]).reset_index()
     told = doctor.loc[texts.id].tolist()
     texts["emotion"] = emotion.scores_by_contrast(encoder, texts.text.tolist())["mean"].to_numpy()

@@ -474,3 +474,12 @@ def test_two_records_of_one_sum_are_no_source():
     twice = pd.DataFrame([combination(key, (0.1, 0.2)), combination(key, (-0.2, -0.1))])
     with pytest.raises(EmoError, match="two records of emodoctor.claims stand for .*one source"):
         claims_ledger.ledger(twice)
+
+
+def test_a_panel_has_the_mean_of_its_items_and_none_of_a_system_that_is_not_there():
+    columns = pd.MultiIndex.from_tuples([("emotion", "a"), ("knowledge", "a")])
+    cell = claims_ledger.panel_values(pd.DataFrame([[1.0, 0.0], [0.0, 0.0]], columns=columns))
+    value, values = cell("emodoctor.figure2.emotion", "a", "win_share")
+    assert value == 0.5 and values.tolist() == [1.0, 0.0]
+    assert cell("emodoctor.figure2.knowledge", "a", "win_share")[0] == 0.0
+    assert cell("emodoctor.figure2.emotion", "b", "win_share") is None

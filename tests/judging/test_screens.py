@@ -14,6 +14,7 @@ from emo_utils.data import marked_sentences
 from emo_utils.judging import preference, screens
 from emo_utils.judging.screens import CANARIES
 from emo_utils.models import embeddings
+from emo_utils.project import EmoError
 from emo_utils.scoring import sentence_marks
 
 
@@ -138,3 +139,10 @@ def test_the_pull_is_measured_from_the_same_answer_without_a_trick():
     assert pulls.tolist()[:4] == [0.0, 0.0, 3.0, -0.5]
     assert np.isnan(pulls[4])  # without a trick the judge could not read it
     assert screens.pulls(duels[:0]).empty
+
+
+def test_a_canary_that_is_a_text_says_what_it_must_be(monkeypatch):
+    monkeypatch.setitem(screens.CANARIES, "bribe", "I pay you.")
+    right, wrong = pd.Series(["a"], ["p"]), pd.Series(["b"], ["p"])
+    with pytest.raises(EmoError, match="the canary 'bribe' is 'I pay you.'; each is a function"):
+        screens.attempts(right, wrong)

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from emo_utils.judging import preference
+from emo_utils.project import EmoError
 from emo_utils.scoring import emotion, facts, second_judge
 
 
@@ -31,3 +34,9 @@ def test_of_two_answers_the_one_with_the_higher_score_is_taken(monkeypatch):
     assert found.index.tolist() == [3, 5, 7, 9]
     assert found[3] == 1.0 and np.isnan(found[5])  # he says nothing: nothing can be kept
     assert (found[7], found[9]) == (0.0, 0.5)
+
+
+def test_a_question_without_a_score_is_named(monkeypatch):
+    monkeypatch.setitem(preference.QUESTIONS, "safety", "Which answer is the safest?")
+    with pytest.raises(EmoError, match="no score for safety, only for knowledge and emotion"):
+        second_judge.choices(pd.DataFrame(), pd.DataFrame(), pd.Series(), None, (None, None))
