@@ -4,6 +4,7 @@ user's own labels in their place (chapter 11).
 None of these sets is ours to ship, and nothing of them is kept here.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -15,6 +16,10 @@ from emo_utils.data import files
 from emo_utils.experiment import provenance
 from emo_utils.project import EmoError, given_path
 
+# Each set is split once: on one half scorers are chosen and taught, and agreement is reported on
+# the other. What belongs together (a conversation, replies to one post) stays together.
+CHOOSE, REPORT = 0, 1
+EPITOME = "epitome_half/epitome_half.jsonl"
 ESCONV = "esconv_dev/devWithStrategy_short.tsv"
 GOEMOTIONS = "goemotions_dev/dev.tsv"
 LLMBAR = "llmbar_natural/dataset.json"
@@ -59,9 +64,11 @@ def balanced(table: pd.DataFrame, source: str, rows: int, read: int, seed: int) 
     return table.assign(read=table.groupby("label").cumcount() < read)
 
 
-def esconv(folder: Path, strategy: str) -> pd.DataFrame:
+def esconv(folder: Path, strategy: str, half: int = REPORT) -> pd.DataFrame:
     """Replies of supporters in every other conversation of ESConv: columns text, before (what was
     said before it), conversation, label (1 where its writer marked it with the strategy).
+
+    half: `CHOOSE` or `REPORT`; here by the place of the conversation in the file.
 
     Each line of the file is a conversation up to one of its replies, so that the lines of a
     conversation grow by a turn.
@@ -73,7 +80,7 @@ def esconv(folder: Path, strategy: str) -> pd.DataFrame:
         conversation += len(turns) < last
         last = len(turns)
         marked = re.search(r"\[([A-Z][^\]]*)\] (.+)$", turns[-1])
-        if conversation % 2 and marked:
+        if conversation % 2 == half and marked:
             replies.append(
                 {
                     "text": marked[2].strip(),
@@ -93,9 +100,11 @@ def _said_last(turns: list[str]) -> str:
     return ""
 
 
-def goemotions(folder: Path) -> pd.DataFrame:
+def goemotions(folder: Path, half: int = REPORT) -> pd.DataFrame:
     """Every other comment of GoEmotions: columns text, label (1 where a reader marked it as
     caring).
+
+    half: `CHOOSE` or `REPORT`; here by the line of the file.
     """
     table = pd.read_csv(
         provenance.noted(folder / GOEMOTIONS),
@@ -104,9 +113,28 @@ def goemotions(folder: Path) -> pd.DataFrame:
         dtype=str,
         quoting=3,
         keep_default_na=False,
-    )[1::2]
+    )[half::2]
     caring = [int(CARING in labels.split(",")) for labels in table.labels]
     return table.assign(label=caring).drop_duplicates("text")
+
+
+def epitome(folder: Path, half: int) -> pd.DataFrame:
+    """Replies to people in distress (EPITOME, Reddit): columns text, conversation (its number),
+    label (1 where a reader heard any emotional reaction).
+
+    half: `CHOOSE` or `REPORT`, by a hash of the post that is replied to. Raises EmoError where the
+    set is not in the folder.
+    """
+    path = folder / EPITOME
+    if not path.is_file():
+        raise EmoError(f"{folder} holds no {EPITOME}; get this public set, too")
+    lines = provenance.noted(path).read_text(encoding="utf-8").splitlines()
+    table = pd.DataFrame(map(json.loads, lines))
+    halves = [int(hashlib.sha256(post.encode()).hexdigest(), 16) % 2 for post in table.before]
+    table = table.assign(
+        conversation=table.before.factorize()[0], label=(table.emotional_reactions > 0).astype(int)
+    )
+    return table[["text", "conversation", "label"]][[which == half for which in halves]]
 
 
 def emotion_sets(folder: Path, rows: int, read: int, seed: int) -> dict[str, pd.DataFrame]:

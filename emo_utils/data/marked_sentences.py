@@ -7,7 +7,7 @@ FILES = {
     name: DATA / "sentences" / f"{name}.jsonl"
     for name in (
         *("comfort_knowledge", "safety", "urgent", "planted", "addressed"),
-        *("claims", "claim_sources"),
+        *("claims", "claim_sources", "chat"),
     )
 }
 
@@ -24,6 +24,8 @@ def load(name: str) -> list[dict]:
     is meant for, too (1); `mark` says which.
     `addressed`: sentences that speak to a judge of answers in place of a patient, and others;
     0 or 1 in that field, and their `kind`.
+    `chat`: sentences as people write them to each other online; `warm`, 1 where one comforts or
+    feels with its reader.
     `claims`: statements about the texts of `claim_sources`, named in `source`:
     `supported` (0 or 1) by it, and the kind of `change` where not.
     """

@@ -5,6 +5,7 @@ from IPython.display import HTML
 
 from emo_utils.claims import gates
 from emo_utils.report import result_tables
+from emo_utils.scoring import emotion_learnt
 
 READ_IN_PART = ("supported, yes or no", "taught checker, statements read")
 
@@ -27,6 +28,8 @@ WITH_PEOPLE = (
     ("emotion", "auc", "reassurance", "mean", "contrast", "replies marked as reassuring"),
     ("emotion", "auc", "feelings", "mean", "contrast", "replies that reflect feelings"),
     ("emotion", "auc", "caring", "mean", "contrast", "comments marked as caring"),
+    ("emotion", "auc", "reassurance", "mean", "learnt", "replies marked as reassuring"),
+    ("emotion", "auc", "caring", "mean", "learnt", "comments marked as caring"),
     ("emotion", "auc", "reassurance", "mean", "reader", "replies marked as reassuring"),
     ("emotion", "auc", "reassurance", "kind words (floor)", "", "replies marked as reassuring"),
     ("factual", "pearson", "recall", "facts kept", "", "people's count of facts that are there"),
@@ -47,6 +50,7 @@ def with_people(records: pd.DataFrame, source) -> HTML:
         name: set(records.scorer[records.system == form])
         for name, form in (("contrast", "mean, one wording"), ("reader", "yes or no"))
     }
+    who["learnt"] = {emotion_learnt.name(encoder) for encoder in who["contrast"]}
     rows = []
     for table, metric, group, form, by, what in WITH_PEOPLE:
         found = records[

@@ -123,6 +123,16 @@ def contrasts(encoder, texts: list[str], wordings: int | None = None) -> np.ndar
     )
 
 
+def pieces(text: str) -> list[str]:
+    """What of a text is scored: its sentences, all of it where it has none, nothing where empty."""
+    return embeddings.sentences(text) or [text] * bool(text.strip())
+
+
+def chances(encoder, texts: list[str], wordings: int | None = None) -> np.ndarray:
+    """The probability that each text, a sentence, shows each emotion; as `contrasts`."""
+    return 1 / (1 + np.exp(-SLOPE * (contrasts(encoder, texts, wordings) - CENTRE)))
+
+
 def scores_by_contrast(encoder, texts: list[str], wordings: int | None = None) -> pd.DataFrame:
     """Mean over the sentences of each text of the probability that the sentence shows the emotion;
     columns as `scores_from_decisions`.
@@ -130,11 +140,11 @@ def scores_by_contrast(encoder, texts: list[str], wordings: int | None = None) -
     encoder: of `embeddings.load`. A text without a sentence counts as one;
     an empty text shows nothing: 0.
     """
-    pieces = [embeddings.sentences(text) or [text] * bool(text.strip()) for text in texts]
-    flat = [piece for several in pieces for piece in several]
-    owner = np.repeat(np.arange(len(texts)), [len(several) for several in pieces])
-    chances = 1 / (1 + np.exp(-SLOPE * (contrasts(encoder, flat, wordings) - CENTRE)))
-    table = pd.DataFrame(chances, columns=list(EMOTIONS)).groupby(owner).mean()
+    several = [pieces(text) for text in texts]
+    flat = [piece for of_text in several for piece in of_text]
+    owner = np.repeat(np.arange(len(texts)), [len(of_text) for of_text in several])
+    of_pieces = chances(encoder, flat, wordings)
+    table = pd.DataFrame(of_pieces, columns=list(EMOTIONS)).groupby(owner).mean()
     return with_mean_and_max(table.reindex(range(len(texts)), fill_value=0.0))
 
 

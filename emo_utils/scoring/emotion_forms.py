@@ -5,7 +5,7 @@
 import pandas as pd
 
 from emo_utils.judging import decisions
-from emo_utils.scoring import emotion, word_counts
+from emo_utils.scoring import emotion, emotion_learnt, word_counts
 from emo_utils.scoring.instruments import Instruments
 
 YES = decisions.yes_or_no("Does this reply comfort and reassure the person it is written to?")
@@ -55,7 +55,8 @@ def _expected_level(found: pd.DataFrame) -> pd.Series:
 
 def every_form(table: pd.DataFrame, instruments: Instruments) -> dict[tuple[str, str], pd.Series]:
     """(who, form) -> a score a text, as a series by the rows of the table that were to be scored:
-    all by contrast and by counts, those marked in `read` by the deciding model.
+    all by contrast, by counts and, with the encoder on whose vectors it was taught, by the learnt
+    scorer; those marked in `read` by the deciding model.
 
     table: columns text, read (bool), and before where there is what was said before the text.
     """
@@ -64,9 +65,17 @@ def every_form(table: pd.DataFrame, instruments: Instruments) -> dict[tuple[str,
     contrast = by_contrast(instruments.encoder, table.text.tolist()).set_axis(table.index)
     decided = by_decision(instruments.reader, read.text.tolist(), contexts).set_axis(read.index)
     both = (decided["all wordings"] + contrast.loc[read.index, "mean"]) / 2
+    learnt = {}
+    if instruments.embedding_model == emotion_learnt.ENCODER:
+        taught = emotion_learnt.coefficients(instruments.embedding_model)
+        by_it = emotion_learnt.scores(instruments.encoder, table.text.tolist(), *taught)
+        learnt[emotion_learnt.name(instruments.embedding_model), "mean"] = by_it["mean"].set_axis(
+            table.index
+        )
     words = table.text.str.split().str.len().astype(float)
     return (
         {(instruments.embedding_model, form): contrast[form] for form in contrast}
+        | learnt
         | {(instruments.reader.name, form): decided[form] for form in decided}
         | {
             ("both", "all wordings and contrast"): both,

@@ -12,7 +12,7 @@ from emo_utils.experiment import results
 from emo_utils.judging import remote
 from emo_utils.models import embeddings, loading, registry
 from emo_utils.project import EmoError
-from emo_utils.scoring import emotion
+from emo_utils.scoring import emotion, emotion_learnt
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def second_kind(scorer: str, second: str, endpoint: str = "") -> str:
     Raises EmoError for kinds that do not go together, and for an endpoint that Emollama cannot use.
     """
     if second == "auto":
-        second = "decision" if scorer == "contrast" else "contrast"
+        second = "decision" if scorer in ("contrast", "learnt") else "contrast"
     if second == scorer or (scorer == "emollama" and second == "decision"):
         raise EmoError(
             f"parameter 'second' is {second!r} beside the scorer {scorer!r}: it must be another, "
@@ -60,9 +60,10 @@ def score(
 ) -> Scored:
     """Score texts by one kind of scorer.
 
-    kind: `contrast` (of sentence embeddings, by embedding_model), `decision` (typed, by
-    scorer_model, here or behind the endpoint; answers are kept in the store) or `emollama` (the
-    paper's own number, EmoDoctor, Table 1). Both models are registered names; dtype: "float32" or
+    kind: `contrast` (of sentence embeddings, by embedding_model), `learnt` (that and a regression
+    on the same vectors, `emotion_learnt`), `decision` (typed, by scorer_model, here or behind the
+    endpoint; answers are kept in the store) or `emollama` (the paper's own number, EmoDoctor,
+    Table 1). Both models are registered names; dtype: "float32" or
     "bfloat16".
     """
     if kind == "emollama":
@@ -79,6 +80,17 @@ def score(
             embedding_model,
             f"contrast of sentence embeddings, {embedding_model} "
             f"({registry.identity(embedding_model)[:12]}), mean over sentences",
+        )
+    if kind == "learnt":
+        weights, intercept = emotion_learnt.coefficients(embedding_model)
+        return Scored(
+            kind,
+            emotion_learnt.scores(
+                embeddings.load(embedding_model, dtype), texts, weights, intercept
+            ),
+            emotion_learnt.name(embedding_model),
+            f"two parts contrast, one part regression taught on labels, {embedding_model} "
+            f"({registry.identity(embedding_model)[:12]}), mean of mean and maximum over sentences",
         )
     reader = remote.reader(scorer_model, dtype, store, endpoint)
     return Scored(

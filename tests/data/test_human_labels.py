@@ -55,6 +55,38 @@ def test_the_labels_come_from_the_half_that_nothing_was_chosen_on(trial):
     assert set(numbers % 2) == {1} and (comments.label == (numbers % 4 == 1)).all()
 
 
+def test_the_half_to_choose_on_is_the_other_one(trial):
+    for texts in (
+        lambda half: human_labels.goemotions(trial, half),
+        lambda half: human_labels.esconv(trial, "Question", half),
+    ):
+        chosen, reported = texts(human_labels.CHOOSE), texts(human_labels.REPORT)
+        assert len(chosen) and set(chosen.text).isdisjoint(reported.text)
+        numbers = chosen.text.str.extract(r"number (\d+)|Comment (\d+)").bfill(axis=1)[0]
+        assert set(numbers.astype(int) % 2) == {0}
+
+
+def test_replies_to_one_post_stay_in_one_half_wherever_it_stands(tmp_path):
+    rows = [
+        {"before": f"Post {k // 2}.", "text": f"Reply {k}.", "emotional_reactions": k % 3}
+        for k in range(40)
+    ]
+    halves = []
+    for some in (rows, rows[::-1]):
+        path = tmp_path / human_labels.EPITOME
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join(map(json.dumps, some)))
+        parts = [human_labels.epitome(tmp_path, half) for half in (0, 1)]
+        halves.append([set(part.text) for part in parts])
+        assert all(part.groupby("conversation").size().eq(2).all() for part in parts)
+        numbers = parts[1].text.str.extract(r"(\d+)")[0].astype(int)
+        assert (parts[1].label == (numbers % 3 > 0)).all()
+    assert halves[0] == halves[1] and len(halves[0][0] | halves[0][1]) == 40
+    assert min(map(len, halves[0])) >= 10
+    with pytest.raises(EmoError, match="nowhere holds no epitome_half"):
+        human_labels.epitome(tmp_path / "nowhere", human_labels.REPORT)
+
+
 def test_a_label_is_that_of_its_writer(trial):
     """Conversation k carries one strategy on both replies, the k-th of three in turn."""
     for place, strategy in enumerate(trial_sets.STRATEGIES):

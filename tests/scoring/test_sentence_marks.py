@@ -162,7 +162,7 @@ def tuned_on():
     return " | ".join(plain(text) for row in rows for text in row.values())
 
 
-@pytest.mark.parametrize("name", [*sentence_marks.MARKS, "addressed"])
+@pytest.mark.parametrize("name", [*sentence_marks.MARKS, "addressed", "chat"])
 def test_no_instrument_learns_from_what_systems_are_tuned_on(name, tuned_on):
     rows = marked_sentences.load(name)
     shared = {row["id"] for row in rows if plain(row["text"]) in tuned_on}
