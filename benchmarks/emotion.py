@@ -1,12 +1,12 @@
 """Ways to score emotion, against people's labels and on texts of which it is known what they are:
 
-    .venv/bin/python benchmarks/emotion.py --trial-data FOLDER [--learn]
+    .venv/bin/python benchmarks/emotion.py --trial-data FOLDER [--learn | --keep]
 
 Each way was chosen, and its regression taught, on the half `human_labels.CHOOSE` of three public
-sets (EPITOME, ESConv, GoEmotions); what is printed is of the other half, and stands in an appendix
-of chapter 11. `--learn` writes the coefficients of the scorer `learnt` and ends; only GoEmotions'
-labels (Apache-2.0) and this project's own sentences teach them. Reading the sentences takes ten
-minutes on two cores.
+sets (EPITOME, ESConv, GoEmotions); what is printed is of the other half. `--keep` puts it where an
+appendix of chapter 11 reads it. `--learn` writes the coefficients of the scorer `learnt` and ends;
+only GoEmotions' labels (Apache-2.0) and this project's own sentences teach them. Reading the
+sentences takes ten minutes on two cores.
 """
 
 import argparse
@@ -20,10 +20,11 @@ from emo_utils.data import dialogues, human_labels, marked_sentences
 from emo_utils.models import embeddings
 from emo_utils.models.precision import choose_precision
 from emo_utils.project import given_path, write_atomic
+from emo_utils.report import emotion_ways
 from emo_utils.scoring import comfort, emotion, emotion_controls, emotion_learnt, word_counts
 from emo_utils.stats import intervals, label_agreement
 
-SEED = 42
+SEED, DRAWS = 42, 1000
 TODAY = "contrast, mean (the default)"
 REASSURES, REFLECTS = "Affirmation and Reassurance", "Reflection of feelings"
 
@@ -135,7 +136,7 @@ def against_people(scorers: dict, sets: dict[str, pd.DataFrame]) -> list[dict]:
     for name, table in sets.items():
         texts, label = table.text.tolist(), table.label.to_numpy()
         units = table.conversation.to_numpy()
-        today, samples = scorers[TODAY](texts), intervals.resample_units(units, SEED, 1000)
+        today, samples = scorers[TODAY](texts), intervals.resample_units(units, SEED, DRAWS)
         of_today = [label_agreement.agreement(today[some], label[some]) for some in samples]
         for way, scorer in scorers.items():
             score = scorer(texts)
@@ -202,6 +203,7 @@ def main() -> None:
     parser.add_argument(
         "--learn", action="store_true", help="write the learnt coefficients and end"
     )
+    parser.add_argument("--keep", action="store_true", help="keep the table for chapter 11")
     options = parser.parse_args()
     folder = given_path(options.trial_data)
     encoder = embeddings.load(emotion_learnt.ENCODER, choose_precision().dtype)
@@ -230,6 +232,10 @@ def main() -> None:
             f"{row['value']:.3f} [{row['ci_low']:.3f}, {row['ci_high']:.3f}]",
             flush=True,
         )
+    if options.keep:
+        import clock  # beside this file; it imports transformers
+
+        clock.keep_table(emotion_ways.KEPT, rows, draws=DRAWS)
 
 
 if __name__ == "__main__":

@@ -291,7 +291,7 @@ STEPS = (
         "11_judge_validity",
         "11_judge_validity",
         "how far to trust the scores",
-        files=kept("validity"),
+        files=kept("validity", "emotion_ways"),
         needs=GATED,
         of_records=True,
         memory_mb=1500,
