@@ -86,13 +86,13 @@ def made_of(about: dict[str, dict], n: int) -> str:
     training = about["03_dpo.eqsr-dpo"]["parameters"]
     theirs = parameters.load_profile("paper")["all"]["base_model"]
     rows = training["train_rows"] or "all"
+    model, paper = html.escape(training["base_model"]), html.escape(theirs)
     return (
-        "```{admonition} What these numbers are made of\n"
-        f"The model is {training['base_model']}; the paper trained {theirs}. Each method was "
-        f"trained once, on {rows} rows, and asked {n} questions. All dialogues are synthetic, and "
-        "no clinician has read them or the answers. "
-        "**An answer in this book is never medical advice.**\n"
-        "```"
+        '<div class="companion-box"><p><strong>What these numbers are made of.</strong> '
+        f"The model is {model}; the paper trained {paper}. Each method was trained once, on "
+        f"{rows} rows, and asked {n} questions. All dialogues are synthetic, and no clinician has "
+        "read them or the answers. <strong>An answer in this book is never medical advice."
+        "</strong></p></div>"
     )
 
 
