@@ -248,7 +248,8 @@ def test_the_contents_unfold_on_a_phone(html, chromium, side):
 def test_the_first_screen_says_what_it_is_made_of_and_what_was_found(html, chromium):
     with Opened(chromium, html / "index.html", DESK) as opened:
         top = opened.page.evaluate(
-            '() => [".companion-box", ".companion-badge", "ol.simple, ol.arabic", ".companion-tiles"]'
+            '() => [".companion-box", ".companion-badge", "ol.simple, ol.arabic", '
+            '".companion-tiles"]'
             '.map(s => document.querySelector(".bd-article " + s).getBoundingClientRect().top)'
         )
         assert top == sorted(top) and top[2] < DESK["height"]
