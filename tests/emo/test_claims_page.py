@@ -59,7 +59,8 @@ def test_the_claims_page_shows_the_verdicts_of_the_ledger(ledger, tmp_path, monk
     heads = [head.get_text() for head in table.select("thead th")]
     rows = [[cell.get_text() for cell in row.find_all("td")] for row in table.select("tbody tr")]
     shown = pd.DataFrame(rows, columns=heads)
-    assert shown["here"].tolist() == claims_ledger.marked(ledger).tolist()
+    here = map(claims_page.with_reason, claims_ledger.marked(ledger), ledger.why)
+    assert shown["here"].tolist() == list(here)
     of_longer = [
         claims_page.with_reason(marked, why) if verdict != "not measured" else ""
         for verdict, marked, why in zip(ledger.longer, ledger.longer_marked, ledger.longer_why)
