@@ -1,5 +1,6 @@
 """Under which terms everything comes that the book stands on: packages, weights, data."""
 
+import json
 import re
 from importlib import metadata
 
@@ -9,6 +10,8 @@ import yaml
 from emo_utils.models import registry
 from emo_utils.project import DATA, ROOT
 
+# Coefficients that this project ships, and names what taught them.
+LEARNT = ROOT / "emo_utils" / "scoring" / "emotion_learnt.json"
 # Terms under which a package may be used and passed on with this project; a package that offers
 # several needs one of them.
 OPEN = re.compile(
@@ -100,6 +103,9 @@ def table() -> pd.DataFrame:
         )
         for w in registry.REGISTRY.values()
     ]
+    learnt = json.loads(LEARNT.read_text(encoding="utf-8"))["about"]
+    taught = f"coefficients of the scorer learnt, taught on {learnt['taught on']}"
+    rows.append(("weights", LEARNT.stem, "in this repository", learnt["licence"], taught))
     for card in sorted(DATA.glob("*/README.md")):
         text = card.read_text(encoding="utf-8")
         head = yaml.safe_load(text.split("---")[1]) if text.startswith("---") else {}

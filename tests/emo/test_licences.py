@@ -47,8 +47,7 @@ def test_what_the_project_asks_for_itself_has_its_reason():
 
 def test_weights_and_data_have_terms():
     table = licences.table()
-    assert (
-        list(table[table.kind == "weights"].name) == list(registry.REGISTRY)
-        and (table[table.kind == "weights"].licence != "").all()
-    )
+    weights = table[table.kind == "weights"]
+    assert list(weights.name) == [*registry.REGISTRY, "emotion_learnt"]
+    assert (weights.licence != "").all() and "GoEmotions" in weights["for"].iloc[-1]
     assert set(table[table.kind == "data"].licence) == {"cc-by-4.0"}
