@@ -429,7 +429,7 @@ def test_a_changed_run_and_a_lost_result_rerun_with_what_depends_on_them(book):
             ),
             ".",
         ),
-        (("emo", "run", "13_bill", "-p", "seed", "7", "-p", "profile", "smoke"), "."),
+        (("emo", "run", "09_emplifai_moves", "-p", "seed", "7", "-p", "profile", "smoke"), "."),
     ],
 )
 def test_a_run_by_hand_leaves_the_book_as_it_was(book, command, cwd):
@@ -452,7 +452,7 @@ def test_a_run_by_hand_leaves_the_book_as_it_was(book, command, cwd):
     given = {
         "03_dpo.eqsr-dpo.smoke.beta=0.2": ("beta", 0.2),
         "09_emplifai.smoke.seed=7": ("seed", 7),
-        "13_bill.smoke.seed=7": ("seed", 7),
+        "09_emplifai_moves.smoke.seed=7": ("seed", 7),
     }
     name, value = given[path.stem]
     kept = json.loads(path.read_text())
