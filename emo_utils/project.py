@@ -21,7 +21,7 @@ NOTEBOOKS = ROOT / "notebooks"
 DATA = ROOT / "data"
 PROFILES = ROOT / "profiles"
 REFERENCE = ROOT / "book" / "reference"  # records that are kept, and what was measured once
-PROFILE_NAMES = ("smoke", "embedded", "paper")
+PROFILE_NAMES = ("smoke", "embedded", "overnight", "overnight-small", "paper")
 
 
 class EmoError(Exception):

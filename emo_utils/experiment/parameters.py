@@ -161,7 +161,9 @@ def declared(notebook: str) -> dict[str, Parameter]:
 
 
 def load_profile(name: str) -> dict:
-    """A profile file: `about`, `minutes`, `memory_gb`, `all`, and values by notebook and by run."""
+    """A profile file: `about`, `minutes`, `memory_gb`, `all`, and values by notebook and by run;
+    with `extends` upon those of another profile.
+    """
     if name not in PROFILE_NAMES:
         raise ParameterError(
             f"there is no profile '{name}'{nearest(name, PROFILE_NAMES)}; "
@@ -169,6 +171,14 @@ def load_profile(name: str) -> dict:
         )
     found = settings(path := PROFILES / f"{name}.yaml", "about", "minutes", "memory_gb")
     values, names = found.get("values") or {}, {p.stem for p in NOTEBOOKS.glob("*.ipynb")}
+    parent = found.pop("extends", None)
+    if parent is not None and (
+        parent not in PROFILE_NAMES or "extends" in settings(PROFILES / f"{parent}.yaml")
+    ):
+        raise ParameterError(
+            f"{relative(path)}: 'extends: {parent}' names no profile that stands by itself"
+            f"{nearest(str(parent), PROFILE_NAMES)}"
+        )
     if not isinstance(values, dict) or (
         odd := [
             key
@@ -190,7 +200,16 @@ def load_profile(name: str) -> dict:
             f"{relative(path)} sets values for '{strange[0]}', "
             f"which is no notebook and no run{nearest(strange[0], names)}"
         )
-    return found
+    return found if parent is None else _extended(load_profile(parent), found)
+
+
+def _extended(parent: dict, found: dict) -> dict:
+    """A profile upon another: what it sets itself counts, parameter by parameter."""
+    values = parent.get("values") or {}
+    for key, part in (found.get("values") or {}).items():
+        values[key] = (values.get(key) or {}) | (part or {})
+    whole = (parent.get("all") or {}) | (found.get("all") or {})
+    return parent | found | {"all": whole, "values": values}
 
 
 def profile_values(profile: str, notebook: str, run: str = "") -> dict:

@@ -718,7 +718,7 @@ NAMES = {
     ("run", "03_dpo", "-p", "beta", ""): "is no float",
     ("run", "03_dpo", "-p", "batch_size", "1.5"): "is no int",
     ("run", "03_dpo", "-p", "batch_size", "9" * 30): "it must be in",
-    ("run", "03_dpo", "-p", "profile", "huge"): "one of smoke, embedded, paper",
+    ("run", "03_dpo", "-p", "profile", "huge"): "one of smoke, embedded, overnight, overnight-small, paper",
     ("run", "03_dpo", "-p", "precision", "fp8"): "did you mean 'fp32'",
     ("run", "03_dpo", "-p", "system", "zzz"): "one of eqsr-dpo",
     ("run", "03_dpo", "-p", "beta"): "requires 2 positional arguments",

@@ -15,7 +15,7 @@ from emo.graph import cluster, steps
 from emo_utils.experiment import bill, parameters
 from emo_utils.models import registry
 from emo_utils.models.precision import choose_precision
-from emo_utils.project import PROFILES, EmoError
+from emo_utils.project import PROFILE_NAMES, PROFILES, EmoError
 from emo_utils.training import recipe
 
 
@@ -82,7 +82,7 @@ def test_what_means_nothing_is_named(asking, given, message):
     assert "profiles/embedded.yaml" in str(error.value) and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("profile", ["smoke", "embedded", "paper"])
+@pytest.mark.parametrize("profile", PROFILE_NAMES)
 def test_every_step_of_every_profile_asks_for_something_sensible(profile):
     for step in steps.steps(profile):
         asked = cluster.resources(step, profile)
@@ -93,7 +93,7 @@ def test_every_step_of_every_profile_asks_for_something_sensible(profile):
         assert profile != "paper" or loads or "gpu" not in asked, step.run
 
 
-@pytest.mark.parametrize("profile", ["embedded", "paper"])
+@pytest.mark.parametrize("profile", [name for name in PROFILE_NAMES if name != "smoke"])
 def test_trainings_of_a_profile_divide_their_batches_and_start_from_known_weights(
     profile, tmp_path
 ):

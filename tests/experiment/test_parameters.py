@@ -246,7 +246,8 @@ def test_a_profile_gives_every_run_values_that_fit(profile, step):
 @pytest.mark.parametrize("profile", project.PROFILE_NAMES)
 def test_a_profile_sets_nothing_that_no_run_has(profile):
     content = yaml.safe_load((project.PROFILES / f"{profile}.yaml").read_text())
-    assert set(content) - {"cap_memory", "gpus", "launch", "resources", "threads"} == {
+    content = {"values": {}} | content
+    assert set(content) - {"cap_memory", "gpus", "extends", "launch", "resources", "threads"} == {
         "about",
         "minutes",
         "memory_gb",
@@ -260,6 +261,24 @@ def test_a_profile_sets_nothing_that_no_run_has(profile):
         assert set(values) <= set(declared(key.split(".")[0])), key
 
 
+def test_a_profile_upon_another_changes_what_it_names_and_keeps_the_rest():
+    small, whole = (parameters.load_profile(n) for n in ("overnight-small", "overnight"))
+    assert small["all"] == whole["all"] | {"base_model": "Qwen2.5-Coder-0.5B-Instruct"}
+    assert small["about"] != whole["about"] and "extends" not in small
+    for notebook in ("07_preference_ablation", "10_ebd_scores"):
+        one, other = (resolve(notebook, {"profile": n}) for n in ("overnight-small", "overnight"))
+        assert one | {"profile": "overnight"} == other
+
+
+@pytest.mark.parametrize("parent", ["overnight-small", "overnite", 7])
+def test_a_profile_stands_only_upon_one_that_stands_by_itself(parent, monkeypatch):
+    content = {"about": "", "minutes": 0, "memory_gb": 1, "all": {}, "extends": parent}
+    given = {"overnight": content, "overnight-small": content}
+    monkeypatch.setattr(parameters, "settings", lambda path, *_: dict(given[path.stem]))
+    with pytest.raises(ParameterError, match=rf"overnight.yaml: 'extends: {parent}' names no"):
+        parameters.load_profile("overnight")
+
+
 def test_the_default_profile_is_what_the_cells_show():
     for step in steps.STEPS:
         shown = {name: p.default for name, p in declared(step.notebook).items()}
@@ -267,7 +286,7 @@ def test_the_default_profile_is_what_the_cells_show():
 
 
 def test_an_unknown_profile_is_answered_with_the_nearest():
-    with pytest.raises(ParameterError, match="no profile 'ember'.*smoke, embedded, paper"):
+    with pytest.raises(ParameterError, match="no profile 'ember'.*smoke, embedded, overnight, overnight-small, paper"):
         parameters.load_profile("ember")
 
 
