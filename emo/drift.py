@@ -108,7 +108,14 @@ def keep(profile: str) -> Path:
         )
     for name, run in runs.items():
         provenance.refuse_changed_tree(run, f"the records of {name} are not kept")
-    # A line a record, so that a difference of two such files can be read.
+    write_atomic(reference(profile), text_of(runs))
+    return reference(profile)
+
+
+def text_of(runs: dict[str, dict], about: dict | None = None) -> str:
+    """Runs as a file keeps them, behind what is said about them: a line a record, so that a
+    difference of two such files can be read.
+    """
     lines = [
         json.dumps(name)
         + ": "
@@ -118,8 +125,10 @@ def keep(profile: str) -> Path:
         )
         for name, run in runs.items()
     ]
-    write_atomic(reference(profile), '{"runs": {\n ' + ",\n ".join(lines) + "}}\n")
-    return reference(profile)
+    said = "".join(
+        f"{json.dumps(name)}: {json.dumps(it)},\n " for name, it in (about or {}).items()
+    )
+    return f'{{{said}"runs": {{\n ' + ",\n ".join(lines) + "}}\n"
 
 
 def causes(run: str, before: dict[str, dict], now: dict[str, dict]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Upkeep of the book: drift against kept records, releases."""
+"""Upkeep of the book: drift against kept records, the edition, releases."""
 
 from pathlib import Path
 from typing import Annotated
@@ -47,6 +47,37 @@ def print_drift(
             f"{r.before:.4g} [{r.low:.4g}, {r.high:.4g}] -> {r.now:.4g}"
         )
     return 1 if len(drift.unexplained(moved)) else 0
+
+
+@app.command(name="edition")
+def print_edition(
+    *,
+    keep: Annotated[
+        bool,
+        Parameter(
+            help="put what the profile's runs have so far into book/edition, and end",
+            show_default=False,
+        ),
+    ] = False,
+    profile: Profile = "overnight",
+) -> int:
+    """Say what the edition holds: the kept runs of models of the papers' size, unit by unit."""
+    from emo import edition
+
+    if keep:
+        for path in edition.keep(profile):
+            print(f"kept {relative(path)}  {path.stat().st_size / 1e6:.2f} MB")
+        return 0
+    for name, unit in edition.states().items():
+        if isinstance(unit, str):
+            print(f"{name}: {unit}")
+            continue
+        print(
+            f"{name}: {unit.model}, {len(unit.runs)} runs, {len(unit.records)} records, "
+            f"{unit.hours:.1f} h, at most {unit.memory_gb:.1f} GB, "
+            f"commit {', '.join(unit.commits)}"
+        )
+    return 0
 
 
 @app.command(name="release")

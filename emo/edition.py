@@ -1,0 +1,157 @@
+"""The edition: what the maintainers ran with models of the papers' size, kept with the book.
+
+A unit is one profile's runs: one model, one arm, all rows. Of each unit there are the records with
+what they depend on, and compressed the answers and item scores behind them, so that nothing which
+reads the edition needs weights.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from emo import drift
+from emo.graph import steps
+from emo_utils.experiment import provenance, results
+from emo_utils.project import (
+    ROOT,
+    EmoError,
+    first_line,
+    relative,
+    results_dir,
+    sha256_file,
+    write_atomic,
+)
+
+FOLDER = ROOT / "book" / "edition"
+UNITS = ("overnight", "overnight-small")  # the first one that has a table is the one that is shown
+LARGEST = 15_000_000  # bytes of all units together
+RECORDS = "records.json"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit that is kept: its runs as `drift.read` gives them, and all their records with a column
+    `run`.
+    """
+
+    name: str
+    runs: dict[str, dict]
+    records: pd.DataFrame
+
+    @property
+    def model(self) -> str:
+        """The model that its trainings started from, or those that its runs name."""
+        named = {run["fingerprint"]["parameters"].get("base_model") for run in self.runs.values()}
+        return ", ".join(sorted(named - {None})) or "no model"
+
+    @property
+    def commits(self) -> list[str]:
+        return sorted({run["git_commit"][:10] for run in self.runs.values()})
+
+    @property
+    def hours(self) -> float:
+        return sum(run["seconds"] for run in self.runs.values()) / 3600
+
+    @property
+    def memory_gb(self) -> float:
+        return max(run["peak_memory_mb"] for run in self.runs.values()) / 1000
+
+
+def keep(profile: str) -> list[Path]:
+    """Put what a unit has so far into the edition: every run of the book that has a result.
+
+    Raises EmoError where there is none, where one was made from a changed tree, and where the
+    edition would grow above `LARGEST`; what was kept before then stays.
+    """
+    if profile not in UNITS:
+        raise EmoError(
+            f"the {profile} profile is no unit of the edition; units: {', '.join(UNITS)}"
+        )
+    runs = drift.snapshot(profile)
+    if not runs:
+        raise EmoError(
+            f"no run of the {profile} profile has a result; "
+            f"make them with: emo make 06_knowledge_scoring --profile {profile}"
+        )
+    for name, run in runs.items():
+        provenance.refuse_changed_tree(run, f"the records of {name} are not kept")
+    sources = _tables(profile, runs)
+    size = sum(path.stat().st_size for path in sources.values()) + sum(
+        path.stat().st_size
+        for path in FOLDER.rglob("*.parquet")
+        if path.relative_to(FOLDER).parts[0] != profile
+    )
+    if size > LARGEST:
+        raise EmoError(
+            f"the edition would have {size / 1e6:.1f} MB of answers and item scores, "
+            f"and {LARGEST / 1e6:.0f} MB is what a repository should carry; nothing was kept"
+        )
+    target = FOLDER / profile
+    for name, path in sources.items():
+        copy = target / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        beside = copy.with_name(f"{copy.name}.new")
+        shutil.copyfile(path, beside)
+        beside.replace(copy)
+    about = {
+        "unit": profile,
+        "files": {name: sha256_file(target / name) for name in sorted(sources)},
+    }
+    write_atomic(target / RECORDS, drift.text_of(runs, about))
+    for path in target.rglob("*.parquet"):
+        if path.relative_to(target).as_posix() not in sources:
+            path.unlink()
+    return [target / RECORDS, *(target / name for name in sorted(sources))]
+
+
+def _tables(profile: str, runs: dict[str, dict]) -> dict[str, Path]:
+    """Answers and item scores of a profile's runs, by their name in the edition."""
+    folder, found = results_dir(profile), {}
+    for step in (s for s in steps.steps(profile) if s.run in runs):
+        names = [f"{step.run}.items.parquet", *(f"answers/{name}.parquet" for name in step.answers)]
+        found |= {name: folder / name for name in names if (folder / name).is_file()}
+    return found
+
+
+def read(name: str) -> Unit:
+    """A unit that is kept; raises EmoError, in one line, where it is not there or not whole."""
+    target = FOLDER / name
+    path = target / RECORDS
+    if not path.is_file():
+        raise EmoError(f"{relative(path)} is not there: the unit {name} has not been kept")
+    remedy = f"get it back with: git checkout -- {relative(target)}"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        unit, files = content["unit"], dict(content["files"])
+        runs = drift.read(path)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, EmoError) as error:
+        raise EmoError(f"{relative(path)} is not whole ({first_line(error)}); {remedy}") from None
+    if unit != name:
+        raise EmoError(f"{relative(path)} is of the unit {unit!r} and not of {name}; {remedy}")
+    for file, digest in files.items():
+        if not (target / file).is_file() or sha256_file(target / file) != digest:
+            raise EmoError(
+                f"{relative(target / file)} is missing or is not what was kept with {RECORDS}; "
+                f"{remedy}"
+            )
+    records = [r | {"run": run} for run, kept in runs.items() for r in kept["records"]]
+    return Unit(name, runs, results.frame(records))
+
+
+def states() -> dict[str, Unit | str]:
+    """Each unit, or in one line why it cannot be shown."""
+    found: dict[str, Unit | str] = {}
+    for name in UNITS:
+        try:
+            found[name] = read(name)
+        except EmoError as error:
+            found[name] = str(error)
+    return found
+
+
+def shown() -> Unit | None:
+    """The unit whose numbers the book shows as the edition's: the first that can be read."""
+    return next((unit for unit in states().values() if isinstance(unit, Unit)), None)
