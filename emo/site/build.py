@@ -20,6 +20,7 @@ from emo.site import (
     claims_page,
     current,
     data_page,
+    edition_page,
     front,
     hostile,
     items,
@@ -47,6 +48,7 @@ def build(profile: str) -> Path:
     claims_page.write_claims(profile, ledger, longer_runs)
     settling.write_settling(profile, ledger)
     items.write_items(profile)
+    edition_page.write_edition()
     current.write_costs(profile)
     current.write_current(profile)
     claims_page.write_records(profile)
@@ -136,6 +138,8 @@ def place_notebooks(profile: str) -> None:
                 notebook.cells[0].source,
             )
         finding_first(notebook)
+        if block := edition_page.of_chapter(step, profile):
+            notebook.cells.insert(_behind_findings(notebook), nbformat.v4.new_markdown_cell(block))
         if table := other_runs.of_chapter(step, profile):
             notebook.cells.append(nbformat.v4.new_markdown_cell(table))
         target = layout.CHAPTERS / f"{layout.page_name(step)}.ipynb"
@@ -143,6 +147,12 @@ def place_notebooks(profile: str) -> None:
         write_atomic(target, nbformat.writes(notebook))
     for old in set(layout.CHAPTERS.glob("*.ipynb")) - wanted:
         old.unlink()
+
+
+def _behind_findings(notebook: nbformat.NotebookNode) -> int:
+    """The place behind the title and what was found."""
+    found = ["finding" in cell.metadata.get("tags", ()) for cell in notebook.cells]
+    return len(found) - found[::-1].index(True) if True in found else 1
 
 
 def finding_first(notebook: nbformat.NotebookNode) -> None:

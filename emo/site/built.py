@@ -2,6 +2,7 @@
 
 import os
 
+from emo import edition
 from emo.graph import steps
 from emo_utils.project import DATA, PROFILES, ROOT, relative, results_dir, sha256_file, sha256_json
 
@@ -29,6 +30,7 @@ def digest(profile: str) -> str:
         PROFILES / f"{profile}.yaml",
     ]
     files += [*sorted(DATA.rglob("*.jsonl")), *steps.KEPT.values()]
+    files += sorted(edition.FOLDER.rglob(edition.RECORDS))
     files += sorted(results_dir(profile).glob("*.json")) + sorted(
         (results_dir(profile) / "notebooks").glob("*.ipynb")
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from emo import edition
 from emo.graph import steps
 from emo.site import hostile, html_tables, layout
 from emo_utils.claims import chance
@@ -39,7 +40,7 @@ def write_records(profile: str) -> None:
 
 
 HEADS = (
-    *("paper", "place", "claim", "printed numbers", "here", "corrected", "longer run"),
+    *("paper", "place", "claim", "printed numbers", "edition", "here", "corrected", "longer run"),
     *("by chance", "evidence"),
 )
 PAPERS = {
@@ -93,19 +94,31 @@ OUTCOMES = {
 
 
 def by_every_source(profile: str) -> tuple[pd.DataFrame, str]:
-    """The ledger by the records of a profile (`ours`, `ours_evidence`) and by those of longer runs
-    (`longer`, `longer_marked`, `longer_why`, `longer_evidence`), and what those runs were, in
-    words: what every page shows.
+    """The ledger by the records of a profile (`ours`, `ours_evidence`), by those of the edition
+    (`edition`, `edition_marked`, `edition_corrected`, `edition_why`, `edition_evidence`; nothing is
+    measured where no unit is kept) and by those of longer runs (`longer` and so on), and what those
+    runs were, in words: what every page shows.
     """
     longer, runs = longer_runs()
+    unit = edition.shown()
+    of_edition = claims_ledger.ledger(unit.records if unit else results.frame([]))
     ledger = claims_ledger.ledger(results.read(profile))
-    of_longer = {
-        "longer": longer.ours,
-        "longer_marked": claims_ledger.marked(longer),
-        "longer_why": longer.why,
-        "longer_evidence": longer.ours_evidence,
-    }
-    return ledger.assign(**of_longer), runs
+    return with_source(with_source(ledger, of_edition, "edition"), longer, "longer"), runs
+
+
+def with_source(ledger: pd.DataFrame, other: pd.DataFrame, name: str) -> pd.DataFrame:
+    """A ledger with the verdicts of the same claims by another source's records, in columns that
+    begin with its name.
+    """
+    return ledger.assign(
+        **{
+            name: other.ours,
+            f"{name}_marked": claims_ledger.marked(other),
+            f"{name}_corrected": other.corrected,
+            f"{name}_why": other.why,
+            f"{name}_evidence": other.ours_evidence,
+        }
+    )
 
 
 def counted(verdicts: pd.Series, meanings: Iterable[str]) -> str:
@@ -184,20 +197,22 @@ def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
     rows, chances = [], by_chance()
     here, corrected = claims_ledger.marked(ledger), claims_ledger.corrected_in_words(ledger)
     for r in ledger.itertuples():
-        known = r.longer != "not measured"
+        known, in_edition = r.longer != "not measured", r.edition != "not measured"
         cells = [
             PAPERS[r.paper],
             r.place,
             r.claim + (f" ({r.note})" if r.note else ""),
             r.printed,
+            with_reason(r.edition_marked, r.edition_why) if in_edition else "",
             with_reason(here[r.Index], r.why),
             corrected[r.Index],
             with_reason(r.longer_marked, r.longer_why) if known else "",
             shown_chance(chances[r.id]),
         ]
-        links = where(r.tables) if known or r.ours != "not measured" else ""
+        links = where(r.tables) if known or in_edition or r.ours != "not measured" else ""
         evidence = (
             comparisons_html("printed", r.printed_evidence)
+            + (comparisons_html("edition", r.edition_evidence) if in_edition else "")
             + comparisons_html("here", r.ours_evidence)
             + (comparisons_html("longer run", r.longer_evidence) if known else "")
         )
@@ -205,12 +220,8 @@ def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
             "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
             + f"<td>{evidence}{links}</td>"
         )
-    head = "".join(
-        "<th"
-        f"{' data-choose' if name in ('paper', 'printed numbers', 'here', 'longer run') else ''}"
-        f">{name}</th>"
-        for name in HEADS
-    )
+    chosen = ("paper", "printed numbers", "edition", "here", "longer run")
+    head = "".join(f"<th{' data-choose' if name in chosen else ''}>{name}</th>" for name in HEADS)
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
     table = (
         f'<div class="companion-table full-width">{result_tables.badge(profile)}'
@@ -235,6 +246,7 @@ def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
                 f"by our records {counted(ledger.ours, claims_ledger.OURS)}, "
                 "and corrected for the number of claims "
                 f"{counted(ledger.corrected, claims_ledger.OURS)}."
+                + in_edition_words(ledger)
                 + (
                     f" *Longer run*: by kept records of more rows than this profile has "
                     f"{counted(ledger.longer, claims_ledger.OURS)}: {runs}."
@@ -253,6 +265,16 @@ def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
                 "",
             ]
         ),
+    )
+
+
+def in_edition_words(ledger: pd.DataFrame) -> str:
+    """How many claims have each verdict by the edition's records; empty where none is kept."""
+    if (ledger.edition == "not measured").all():
+        return ""
+    return (
+        f" *Edition*: {counted(ledger.edition, claims_ledger.OURS)}, and corrected for the number "
+        f"of claims {counted(ledger.edition_corrected, claims_ledger.OURS)}."
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from emo import edition
 from emo.site import claims_page, html_tables, items, layout
 from emo_utils.claims import deciding, gates
 from emo_utils.data import dialogues
@@ -48,7 +49,7 @@ def write_front(profile: str, ledger: pd.DataFrame) -> None:
     front_figure(records, layout.GENERATED / "front.svg", profile)
     write_atomic(
         layout.GENERATED / "front.md",
-        f"\n{made_of(about, n)}\n\n"
+        f"\n{made_of(about, n, edition.shown())}\n\n"
         f"{result_tables.badge(profile)} n = {n} test questions · one training seed · "
         f"{len(about)} runs, {seconds / 60:.0f} minutes · commit {', '.join(commits)} · "
         "[how current?](book/current)\n"
@@ -79,7 +80,7 @@ def write_front(profile: str, ledger: pd.DataFrame) -> None:
     )
 
 
-def made_of(about: dict[str, dict], n: int) -> str:
+def made_of(about: dict[str, dict], n: int, unit: edition.Unit | None = None) -> str:
     """A box: models, rows, questions, that all texts are synthetic, and what must not be done with
     them.
     """
@@ -87,10 +88,12 @@ def made_of(about: dict[str, dict], n: int) -> str:
     theirs = parameters.load_profile("paper")["all"]["base_model"]
     rows = training["train_rows"] or "all"
     model, paper = html.escape(training["base_model"]), html.escape(theirs)
+    of_edition = f"The edition trained {html.escape(unit.model)} on all rows. " if unit else ""
     return (
         '<div class="companion-box"><p><strong>What these numbers are made of.</strong> '
         f"The model is {model}; the paper trained {paper}. Each method was trained once, on "
-        f"{rows} rows, and asked {n} questions. All dialogues are synthetic, and no clinician has "
+        f"{rows} rows, and asked {n} questions. {of_edition}"
+        "All dialogues are synthetic, and no clinician has "
         "read them or the answers. <strong>An answer in this book is never medical advice."
         "</strong></p></div>"
     )
@@ -106,13 +109,19 @@ def found(ledger: pd.DataFrame, records: pd.DataFrame) -> str:
         if (ledger.longer != "not measured").any()
         else ""
     )
+    count, run = len(ledger), claims_page.outcomes(ledger.ours)
+    ours = f"**By our runs of {count} claims: {run}.** Ours are small models."
+    if (ledger.edition != "not measured").any():
+        ours = (
+            f"**By our [edition](book/edition) of {count} claims: "
+            f"{claims_page.outcomes(ledger.edition)}.** This run is the same in miniature: {run}."
+        )
     return "\n".join(
         [
             f"1. **By the papers' own tables {holds} of {holds + fails} statements hold.** These "
             f"are all that printed numbers can check; {fails} do not hold, and {said} more are "
             "contradicted in words ([which](book/claims)).",
-            f"2. **By our runs of {len(ledger)} claims: {claims_page.outcomes(ledger.ours)}.** "
-            "Ours are small models, each trained once; three seeds of one method differ as much "
+            f"2. {ours} Each model was trained once; three seeds of one method differ as much "
             f"as methods do ([chapter 12](book/notebooks/12_sweeps)).{more}",
             f"3. **A warm score is not yet comfort.** {paid(records)} "
             "[Chapter 11](book/notebooks/11_judge_validity) says which scores passed their tests.",
@@ -143,9 +152,17 @@ def outcome(verdict: str) -> str:
 
 
 def tiles_html(ledger: pd.DataFrame) -> str:
-    """Every claim as a tile, above by the paper's tables and below by our runs, in one order."""
-    rows = []
-    for label, column in (("by the papers' tables", "printed"), ("by our runs", "ours")):
+    """Every claim as a tile in one order: by the papers' tables, by the edition where one is kept,
+    and by this profile's runs.
+    """
+    rows, ways = [], {"by the papers' tables": "printed", "by our runs": "ours"}
+    if (ledger.edition != "not measured").any():
+        ways = {
+            "by the papers' tables": "printed",
+            "by the edition": "edition",
+            "by this run, the same in miniature": "ours",
+        }
+    for label, column in ways.items():
         tiles = "".join(
             f'<span class="companion-tile companion-{outcome(verdict).split()[0]}" '
             f'title="{html.escape(f"{claim}: {verdict}")}">{MARKS[outcome(verdict)]}</span>'
@@ -262,11 +279,12 @@ def of_flags(records: pd.DataFrame) -> str:
 
 def _scoreboard_html(ledger: pd.DataFrame) -> str:
     """How many claims of each paper hold, are open, fail and cannot be judged: by the paper's
-    numbers, by this profile's and by those of longer runs that are kept.
+    numbers, by the edition's, by this profile's and by those of longer runs that are kept.
     """
     ways = {
         "by the paper's numbers": "printed",
-        "by ours": "ours",
+        "by the edition": "edition",
+        "by this run": "ours",
         "by longer runs": "longer",
     }
     rows = [

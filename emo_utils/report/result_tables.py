@@ -20,22 +20,30 @@ CHECKPOINT = (
 )
 
 
-def side_by_side(records: pd.DataFrame, table: str, digits: int = 2) -> pd.DataFrame:
-    """A table with the paper's value and ours with its interval under each metric;
-    our extra systems follow.
+def side_by_side(
+    records: pd.DataFrame, table: str, digits: int = 2, edition: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """A table with the paper's value, where it printed one, and ours with its interval under each
+    metric; our extra systems follow. edition: records of larger models, shown between the two.
     """
-    paper, ours = (
-        published_numbers.emodoctor(table, printed=True),
-        records[(records.table == table) & (records.group == "all")],
-    )
-    systems = [*paper.index, *dict.fromkeys(s for s in ours.system if s not in paper.index)]
-    found = {(r.system, r.metric): r for r in ours.itertuples()}
+    paper = published_numbers.emodoctor(table, printed=True)
+    sources = {"ours": records} if edition is None else {"edition": edition, "this run": records}
+    parts = [
+        part[(part.table == table) & (part.group == "all")].itertuples()
+        for part in sources.values()
+    ]
+    found = [{(r.system, r.metric): r for r in part} for part in parts]
+    measured = [key for part in found for key in part]
+    systems = list(dict.fromkeys([*paper.index, *(system for system, _ in measured)]))
     columns = {}
-    for metric in paper.columns:
-        columns[metric, "paper"] = [paper[metric][s] if s in paper.index else "" for s in systems]
-        columns[metric, "ours"] = [
-            with_interval(found[s, metric], digits) if (s, metric) in found else "" for s in systems
-        ]
+    for metric in paper.columns if len(paper) else dict.fromkeys(metric for _, metric in measured):
+        if metric in paper.columns:
+            columns[metric, "paper"] = [paper[metric].get(system, "") for system in systems]
+        for source, part in zip(sources, found):
+            columns[metric, source] = [
+                with_interval(part[s, metric], digits) if (s, metric) in part else ""
+                for s in systems
+            ]
     frame = pd.DataFrame(columns, index=[figures.LABELS.get(s, s) for s in systems])
     frame.columns = pd.MultiIndex.from_tuples(columns)
     return frame

@@ -15,16 +15,14 @@ from emo_utils.experiment import results
 
 @pytest.fixture(scope="module")
 def ledger() -> pd.DataFrame:
-    """By the kept records of the embedded book, and by those of longer runs."""
-    runs = drift.read(drift.reference("embedded")).values()
-    records = results.frame([record for run in runs for record in run["records"]])
-    longer = claims_page.longer_runs()[0]
-    return claims_ledger.ledger(records).assign(
-        longer=longer.ours,
-        longer_marked=claims_ledger.marked(longer),
-        longer_why=longer.why,
-        longer_evidence=longer.ours_evidence,
+    """By the kept records of the embedded book, chapter 5 of it as an edition, and longer runs."""
+    runs = drift.read(drift.reference("embedded"))
+    records = results.frame([record for run in runs.values() for record in run["records"]])
+    of_edition = results.frame(runs["05_emotion_scoring"]["records"])
+    ledger = claims_page.with_source(
+        claims_ledger.ledger(records), claims_ledger.ledger(of_edition), "edition"
     )
+    return claims_page.with_source(ledger, claims_page.longer_runs()[0], "longer")
 
 
 def test_a_count_leaves_no_verdict_out():
@@ -61,6 +59,12 @@ def test_the_claims_page_shows_the_verdicts_of_the_ledger(ledger, tmp_path, monk
     shown = pd.DataFrame(rows, columns=heads)
     here = map(claims_page.with_reason, claims_ledger.marked(ledger), ledger.why)
     assert shown["here"].tolist() == list(here)
+    of_edition = map(claims_page.with_reason, ledger.edition_marked, ledger.edition_why)
+    known = ledger.edition != "not measured"
+    assert shown["edition"].tolist() == [
+        said if there else "" for said, there in zip(of_edition, known)
+    ]
+    assert 0 < known.sum() < len(ledger)
     of_longer = [
         claims_page.with_reason(marked, why) if verdict != "not measured" else ""
         for verdict, marked, why in zip(ledger.longer, ledger.longer_marked, ledger.longer_why)
@@ -71,6 +75,22 @@ def test_the_claims_page_shows_the_verdicts_of_the_ledger(ledger, tmp_path, monk
     chances = claims_page.by_chance()
     assert shown["by chance"].tolist() == [claims_page.shown_chance(chances[c]) for c in ledger.id]
     assert f"here: {claims_ledger.tally(ledger.ours_evidence[0])}" in shown.evidence[0]
+
+
+def test_the_tiles_and_the_headline_are_the_editions_where_one_is_kept(ledger):
+    rows = BeautifulSoup(front.tiles_html(ledger), "html.parser").select(".companion-tiles")
+    labels = [row["aria-label"] for row in rows]
+    assert [label.split(": ")[0].split(" claims ")[1] for label in labels] == [
+        "by the papers' tables",
+        "by the edition",
+        "by this run, the same in miniature",
+    ]
+    assert labels[1].endswith(claims_page.outcomes(ledger.edition))
+    said = front.found(ledger, results.frame([]))
+    assert f"{claims_page.outcomes(ledger.edition)}.** This run is the same in miniature" in said
+    without = ledger.assign(edition="not measured")
+    assert len(BeautifulSoup(front.tiles_html(without), "html.parser").select("[role=img]")) == 2
+    assert "edition" not in front.found(without, results.frame([]))
 
 
 def gate(rule: str, group: str, metric: str, low: float, high: float) -> dict:
@@ -118,16 +138,12 @@ def test_claims_of_chapters_7_and_8_are_held_back_on_every_page(with_gates, tmp_
     ]
     assert len(of_7_and_8) == 5 and set(of_7_and_8.ours) == {"cannot be decided here"}
     assert of_7_and_8.corrected.eq("cannot be decided here").all() and of_7_and_8.p.isna().all()
-    ledger = ledger.assign(
-        longer=ledger.ours,
-        longer_marked=claims_ledger.marked(ledger),
-        longer_why=ledger.why,
-        longer_evidence=ledger.ours_evidence,
-    )
+    for source in ("edition", "longer"):
+        ledger = claims_page.with_source(ledger, ledger, source)
     held = "cannot be decided here (failed on win_share: the judge prefers the warm answer"
     monkeypatch.setattr(layout, "GENERATED", tmp_path)
     claims_page.write_claims("embedded", ledger, "a run")
-    assert (tmp_path / "claims.md").read_text(encoding="utf-8").count(held) == 6  # here and longer
+    assert (tmp_path / "claims.md").read_text(encoding="utf-8").count(held) == 9  # three sources
     measured = claims_page.measured_html(ledger[ledger.ours != "not measured"])
     assert measured.count("failed on win_share: the judge prefers the warm answer") == 3
     count = (ledger.ours == "cannot be decided here").sum()
