@@ -16,7 +16,7 @@ from emo import drift
 from emo.graph import steps
 from emo_utils.experiment import provenance, results
 from emo_utils.project import (
-    ROOT,
+    EDITION,
     EmoError,
     first_line,
     relative,
@@ -25,7 +25,6 @@ from emo_utils.project import (
     write_atomic,
 )
 
-FOLDER = ROOT / "book" / "edition"
 UNITS = ("overnight", "overnight-small")  # the first one that has a table is the one that is shown
 LARGEST = 15_000_000  # bytes of all units together
 RECORDS = "records.json"
@@ -81,15 +80,15 @@ def keep(profile: str) -> list[Path]:
     sources = _tables(profile, runs)
     size = sum(path.stat().st_size for path in sources.values()) + sum(
         path.stat().st_size
-        for path in FOLDER.rglob("*.parquet")
-        if path.relative_to(FOLDER).parts[0] != profile
+        for path in EDITION.rglob("*.parquet")
+        if path.relative_to(EDITION).parts[0] != profile
     )
     if size > LARGEST:
         raise EmoError(
             f"the edition would have {size / 1e6:.1f} MB of answers and item scores, "
             f"and {LARGEST / 1e6:.0f} MB is what a repository should carry; nothing was kept"
         )
-    target = FOLDER / profile
+    target = EDITION / profile
     for name, path in sources.items():
         copy = target / name
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +117,7 @@ def _tables(profile: str, runs: dict[str, dict]) -> dict[str, Path]:
 
 def read(name: str) -> Unit:
     """A unit that is kept; raises EmoError, in one line, where it is not there or not whole."""
-    target = FOLDER / name
+    target = EDITION / name
     path = target / RECORDS
     if not path.is_file():
         raise EmoError(f"{relative(path)} is not there: the unit {name} has not been kept")

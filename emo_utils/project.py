@@ -21,6 +21,7 @@ NOTEBOOKS = ROOT / "notebooks"
 DATA = ROOT / "data"
 PROFILES = ROOT / "profiles"
 REFERENCE = ROOT / "book" / "reference"  # records that are kept, and what was measured once
+EDITION = ROOT / "book" / "edition"  # kept runs of larger models (emo.edition)
 PROFILE_NAMES = ("smoke", "embedded", "overnight", "overnight-small", "paper")
 
 

@@ -2,9 +2,17 @@
 
 import os
 
-from emo import edition
 from emo.graph import steps
-from emo_utils.project import DATA, PROFILES, ROOT, relative, results_dir, sha256_file, sha256_json
+from emo_utils.project import (
+    DATA,
+    EDITION,
+    PROFILES,
+    ROOT,
+    relative,
+    results_dir,
+    sha256_file,
+    sha256_json,
+)
 
 HTML = ROOT / "_build" / "html"
 BUILT_FROM = HTML / ".built-from"
@@ -30,7 +38,7 @@ def digest(profile: str) -> str:
         PROFILES / f"{profile}.yaml",
     ]
     files += [*sorted(DATA.rglob("*.jsonl")), *steps.KEPT.values()]
-    files += sorted(edition.FOLDER.rglob(edition.RECORDS))
+    files += sorted(EDITION.glob("*/records.json"))
     files += sorted(results_dir(profile).glob("*.json")) + sorted(
         (results_dir(profile) / "notebooks").glob("*.ipynb")
     )

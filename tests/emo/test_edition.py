@@ -56,15 +56,14 @@ def unit(tmp_path, monkeypatch):
     (results / f"{SCORING}.json").write_text(a_result([record(0.5), record(0.2, system="base")]))
     pd.DataFrame({"answer": ["Rest."]}).to_parquet(results / "answers" / "eqsr-dpo.parquet")
     pd.DataFrame({"score": [0.5]}).to_parquet(results / f"{SCORING}.items.parquet")
-    monkeypatch.setattr(edition, "FOLDER", tmp_path / "book" / "edition")
-    for module in (edition, project):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(edition, "EDITION", tmp_path / "book" / "edition")
+    monkeypatch.setattr(project, "ROOT", tmp_path)
     return results
 
 
 def test_a_unit_is_read_as_it_was_kept(unit, capsys):
     kept = edition.keep("overnight-small")
-    names = {path.relative_to(edition.FOLDER / "overnight-small").as_posix() for path in kept}
+    names = {path.relative_to(edition.EDITION / "overnight-small").as_posix() for path in kept}
     assert names == {"records.json", f"{SCORING}.items.parquet", "answers/eqsr-dpo.parquet"}
     found = edition.shown()
     assert (found.name, found.model, found.commits) == ("overnight-small", "a-model", ["c" * 10])
@@ -85,7 +84,7 @@ def test_keeping_again_takes_away_what_is_no_more(unit):
     edition.keep("overnight-small")
     (unit / "answers" / "eqsr-dpo.parquet").unlink()
     edition.keep("overnight-small")
-    assert not list(edition.FOLDER.rglob("eqsr-dpo.parquet"))
+    assert not list(edition.EDITION.rglob("eqsr-dpo.parquet"))
     assert len(edition.read("overnight-small").runs) == 2
 
 
@@ -150,7 +149,7 @@ def _no_items(folder):
 )
 def test_a_unit_that_is_not_whole_is_named_in_a_line_with_its_remedy(unit, harm, said):
     edition.keep("overnight-small")
-    harm(edition.FOLDER / "overnight-small")
+    harm(edition.EDITION / "overnight-small")
     found = edition.states()["overnight-small"]
     assert said in found and "\n" not in found and "git checkout -- book/edition" in found
     assert edition.shown() is None

@@ -12,7 +12,7 @@ from emo_utils.project import ROOT, settings
 def verdicts(printed: list[str], ours: list[str]) -> pd.DataFrame:
     names = [f"claim <{number}>" for number in range(len(ours))]
     return pd.DataFrame({"claim": names, "printed": printed, "ours": ours}).assign(
-        longer="not measured"
+        edition="not measured", longer="not measured"
     )
 
 
