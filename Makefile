@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
-	@echo "PROFILE=smoke|embedded|overnight|overnight-small|paper chooses the scale of make book (default: embedded)"
+	@echo "PROFILE=smoke|embedded|overnight|overnight-small|overnight-tiny|paper chooses the scale of make book (default: embedded)"
 
 # setuptools, which builds some packages here, takes what stands in braces in the folder's path for a variable of the
 # environment: each gets one that is itself.

@@ -25,7 +25,11 @@ from emo_utils.project import (
     write_atomic,
 )
 
-UNITS = ("overnight", "overnight-small")  # the first one that has a table is the one that is shown
+UNITS = (
+    "overnight",
+    "overnight-small",
+    "overnight-tiny",
+)  # the first one that has a table is the one that is shown
 LARGEST = 15_000_000  # bytes of all units together
 RECORDS = "records.json"
 

@@ -22,7 +22,14 @@ DATA = ROOT / "data"
 PROFILES = ROOT / "profiles"
 REFERENCE = ROOT / "book" / "reference"  # records that are kept, and what was measured once
 EDITION = ROOT / "book" / "edition"  # kept runs of larger models (emo.edition)
-PROFILE_NAMES = ("smoke", "embedded", "overnight", "overnight-small", "paper")
+PROFILE_NAMES = (
+    "smoke",
+    "embedded",
+    "overnight",
+    "overnight-small",
+    "overnight-tiny",
+    "paper",
+)
 
 
 class EmoError(Exception):

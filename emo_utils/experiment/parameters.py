@@ -1,12 +1,14 @@
 """The parameters of a notebook: declared in its first code cell, checked before anything runs.
 
-A line of the cell is `name: type = default  # domain meaning`, where the domain is `{a, b}`, an
-interval such as `(0, 10]`, or absent for free text. The cell is the only declaration: papermill's
-`--help-notebook`, the checks, the profiles and the documentation read it.
+A line of the cell is `name: type = default  # domain meaning`, where the domain is `{a, b}` (`{a*}`
+stands for the profiles whose names begin so), an interval such as `(0, 10]`, or absent for free
+text. The cell is the only declaration: papermill's `--help-notebook`, the checks, the profiles and
+the documentation read it.
 """
 
 import ast
 import difflib
+import fnmatch
 import json
 import os
 import re
@@ -152,7 +154,13 @@ def declared(notebook: str) -> dict[str, Parameter]:
         name, kind, default, meaning = match.groups()
         choices, interval = (), None
         if inside := _CHOICES.match(meaning):
-            choices = tuple(part.strip() for part in inside[1].split(","))
+            choices = tuple(
+                name
+                for part in inside[1].split(",")
+                for name in (
+                    fnmatch.filter(PROFILE_NAMES, part.strip()) if "*" in part else [part.strip()]
+                )
+            )
         elif inside := _INTERVAL.match(meaning):
             interval = (inside[1], float(inside[2]), float(inside[3]), inside[4])
         meaning = meaning[inside.end() :] if inside else meaning
