@@ -165,10 +165,10 @@ def printed_verdict(claim: dict, cells: dict[tuple[str, str, str], Decimal]) -> 
 
 
 def our_verdict(
-    claim: dict, sums: dict[str, tuple], records: pd.DataFrame
+    claim: dict, sums: dict[str, tuple], outcomes: dict[tuple[str, str, str], str]
 ) -> tuple[str, list, str]:
     """The verdict by our `sums_of_cells` (see OURS), the comparisons, and why it is held back or
-    what it is of, by the gates among the records (empty: nothing to say).
+    what it is of, by the gates' outcomes (`gates.recorded`; empty: nothing to say).
 
     A claim whose instrument did not pass is neither supported nor contradicted; one that only
     lacks the gates that limit what a score measures is decided of that.
@@ -184,7 +184,7 @@ def our_verdict(
     )
     if held is None and any(seen is None for _, seen, _ in evidence):
         return "not measured", evidence, ""
-    barriers, limits = gates.closed([comparison for comparison, _, _ in evidence], records)
+    barriers, limits = gates.closed([comparison for comparison, _, _ in evidence], outcomes)
     if barriers:
         return HELD_BACK, evidence, "; ".join(barriers)
     verdict = {True: "supported", False: "contradicted", None: "undecided"}[held]

@@ -470,19 +470,23 @@ def warning(records: pd.DataFrame, table: str) -> str:
     return f"Not to be relied on, by their gates: {listed}"
 
 
-def closed(comparisons, records: pd.DataFrame) -> tuple[list[str], list[str]]:
+def recorded(records: pd.DataFrame) -> dict[tuple[str, str, str], str]:
+    """Each gate's outcome among the records: (table, metric, name of the rule) -> `outcome`."""
+    return {
+        (r.group, r.metric, r.system): outcome(r)
+        for r in records[records.table == TABLE].itertuples()
+    }
+
+
+def closed(comparisons, outcomes: dict[tuple[str, str, str], str]) -> tuple[list[str], list[str]]:
     """Of the comparisons that a claim makes: the gates that are not passed, in words, and what the
     scores measure where only gates that limit them are not. One that is `NEEDED` and that no record
-    has is not passed.
+    has is not passed. outcomes: as `recorded` gives them.
     """
     compared = {
         (table, metric, comparison.operator): None
         for comparison in comparisons
         for _, table, _, metric in comparison.terms
-    }
-    recorded = {
-        (r.group, r.metric, r.system): outcome(r)
-        for r in records[records.table == TABLE].itertuples()
     }
     needed = {
         (table, metric, name): MISSING
@@ -491,7 +495,7 @@ def closed(comparisons, records: pd.DataFrame) -> tuple[list[str], list[str]]:
     }
     barriers: dict[tuple[str, str], list[str]] = {}  # what was said of which rule -> metrics
     limits = []
-    for (table, metric, name), said in (needed | recorded).items():
+    for (table, metric, name), said in (needed | outcomes).items():
         rule = RULES[name]
         concerned = any(
             (table, metric) == (of_table, of_metric) and rule.operator in ("", operator)

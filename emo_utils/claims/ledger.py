@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from emo_utils.claims import deciding, predicates
+from emo_utils.claims import deciding, gates, predicates
 from emo_utils.claims.deciding import TABLE
 from emo_utils.data import published_numbers
 from emo_utils.experiment import provenance, results
@@ -186,13 +186,14 @@ def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
             "a verdict rests on the records of one source, so give those of one run of each chapter"
         )
     cells, sums, rows = deciding.printed_cells(published()), deciding.sums_of_cells(records), []
+    outcomes = gates.recorded(records)
     for claim in claims():
         asked = [c for test in claim["tests"]["ours"] or () for c in test.comparisons]
         deciding.take_older(sums, asked)
         touched = {table for c in asked for _, table, _, _ in c.terms}
         (printed, first), (ours, second, why) = (
             deciding.printed_verdict(claim, cells),
-            deciding.our_verdict(claim, sums, records),
+            deciding.our_verdict(claim, sums, outcomes),
         )
         decided = ours not in ("not measured", deciding.HELD_BACK)
         rows.append(

@@ -33,7 +33,9 @@ def claim(predicate):
 
 def verdict(predicate, *rows):
     records = pd.DataFrame(rows, columns=FIELDS)
-    return deciding.our_verdict(claim(predicate), deciding.sums_of_cells(records), records)
+    return deciding.our_verdict(
+        claim(predicate), deciding.sums_of_cells(records), gates.recorded(records)
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,9 @@ def test_a_needed_gate_without_a_record_is_not_passed():
 
     def found(rows):
         records = pd.DataFrame([*BETTER, *rows], columns=FIELDS)
-        return deciding.our_verdict({"tests": tests}, deciding.sums_of_cells(records), records)
+        return deciding.our_verdict(
+            {"tests": tests}, deciding.sums_of_cells(records), gates.recorded(records)
+        )
 
     assert found(passed)[::2] == ("supported", "")
     said, _, why = found([])

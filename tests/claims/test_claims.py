@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from emo_utils.claims import deciding, predicates
+from emo_utils.claims import deciding, gates, predicates
 from emo_utils.claims import ledger as claims_ledger
 from emo_utils.experiment.results import SYSTEMS
 from emo_utils.project import EmoError
@@ -356,7 +356,9 @@ def test_the_verdict_on_our_records_says_what_is_missing():
         ]
         columns = ["table", "system", "value", "ci_low", "ci_high"]
         records = pd.DataFrame(rows, columns=columns)
-        return deciding.our_verdict(claim, deciding.sums_of_cells(records), records)[0]
+        return deciding.our_verdict(
+            claim, deciding.sums_of_cells(records), gates.recorded(records)
+        )[0]
 
     above, below, across = (0.1, 0.2), (-0.3, -0.2), (-0.1, 0.1)
     assert verdict([above] * 4) == "supported"
