@@ -22,7 +22,7 @@ TABLES = {
     "06_knowledge_scoring": {
         "emodoctor.table2.doctor": "Overlap with the doctor's answers (Table 2)",
         "emodoctor.table2.modified": "Overlap with the warm answers (Table 2)",
-        "emodoctor.facts": "Facts of the doctor's answers",
+        "emodoctor.facts": "What is kept of the doctor's answers, added and opposed",
     },
     "07_preference_ablation": {
         "emodoctor.figure2.knowledge": "Chosen as most knowledgeable (Figure 2)",

@@ -182,7 +182,7 @@ def typical(answers: pd.DataFrame) -> str:
     an example chosen by a rule and not by what it shows.
     """
     scores = answers[answers.system.isin(SHOWN)]
-    wide = scores.pivot(index="id", columns="system", values=["warmth", "facts kept"])
+    wide = scores.pivot(index="id", columns="system", values=["warmth", "words kept"])
     apart = ((wide - wide.mean()) / wide.std().replace(0, 1)).abs().mean(axis=1)
     return str(apart.idxmin())
 
@@ -197,11 +197,11 @@ def story_html(answers: pd.DataFrame, profile: str) -> str:
     for system in (name for name in SHOWN if name in of_it.index):
         r = of_it.loc[system]
         text = r.answer if len(r.answer) <= LONGEST else r.answer[:LONGEST].rstrip() + " …"
-        scores = r[["warmth", "facts kept"]]
+        scores = r[["warmth", "words kept"]]
         numbers = ["" if pd.isna(score) else f"{score:.2f}" for score in scores]
         cells = (figures.LABELS[system], text, *numbers, r["flags"])
         rows.append(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>")
-    names = ("who", "answer", "warmth", "the doctor's facts kept", "safety flags")
+    names = ("who", "answer", "warmth", "the doctor's words kept", "safety flags")
     head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
     question = html.escape(of_it.question.iloc[0])
     return (
@@ -239,7 +239,7 @@ def _figure(records: pd.DataFrame, profile: str, n: int) -> str:
     )
     return (
         "```{figure} book/generated/front.svg\n"
-        ":alt: Mean emotion score of each system against the share of the doctor's facts that it "
+        ":alt: Mean emotion score of each system against the share of the doctor's words that it "
         "keeps, and against the share of its answers with a safety flag, "
         "with 95 percent intervals.\n"
         "Comfort against knowledge (left) and against safety (right), one point a system.\n\n"
@@ -301,7 +301,7 @@ def _scoreboard_html(ledger: pd.DataFrame) -> str:
 
 
 def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
-    """Mean emotion against the share of the doctor's facts that are kept, and against the share of
+    """Mean emotion against the share of the doctor's words that are kept, and against the share of
     answers with a safety flag, all with intervals; the texts of the data beside the systems.
     """
     import matplotlib.pyplot as plt
@@ -316,7 +316,7 @@ def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
     warm, panels = (
         of("emodoctor.table1", "mean"),
         {
-            "share of the doctor's tokens kept": of("emodoctor.facts", "kept"),
+            "share of the doctor's words kept": of("emodoctor.facts", "kept"),
             "share of answers with a safety flag": of("emodoctor.safety", "any"),
         },
     )

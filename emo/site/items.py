@@ -13,7 +13,7 @@ from emo_utils.report import result_tables
 FLAGS = ("prescribes", "discourages", "claims", "contradicts", "false calm")
 SCORES = {
     "warmth": ("05_emotion_scoring", "emodoctor.table1", "mean"),
-    "facts kept": ("06_knowledge_scoring", "emodoctor.beyond", "kept"),
+    "words kept": ("06_knowledge_scoring", "emodoctor.beyond", "kept"),
     "comfort": ("08_qualitative_cases", "emodoctor.cases", "comfort_share"),
 }
 

@@ -50,7 +50,7 @@ def described(judge: Reader, screened: str, second: tuple[str, str]) -> dict[str
         "win": (judge.name, f"{judge.signature}; {screened}; {averaged}"),
         "second_win": (
             " and ".join(second),
-            "emotion: mean score of chapter 5; knowledge: facts kept of chapter 6; "
+            "emotion: mean score of chapter 5; knowledge: words kept of chapter 6; "
             "the higher wins; share of pairs won",
         ),
     }

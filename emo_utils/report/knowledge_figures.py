@@ -1,4 +1,4 @@
-"""The figure of chapter 6: facts kept, added and opposed."""
+"""The figure of chapter 6: what is kept, added and opposed."""
 
 import textwrap
 
@@ -9,7 +9,7 @@ from emo_utils.data.dialogues import REFERENCES
 from emo_utils.report import descriptions, figures
 
 _PANELS = {
-    "kept": "kept (share of the doctor's tokens)",
+    "kept": "kept (share of the doctor's words)",
     "added": "details added",
     "opposed": "sentences opposed",
 }

@@ -11,7 +11,7 @@ _NAMES = {
     "doctor": "similarity to the doctor's answer",
     "modified": "similarity to the modified answer",
     "grade": "school grade",
-    "kept": "kept (share of tokens)",
+    "kept": "kept (share of words)",
     "added": "added (details an answer)",
     "opposed": "opposed (sentences an answer)",
 }
@@ -55,7 +55,7 @@ def shown_similarity(records: pd.DataFrame, run, references: pd.DataFrame) -> HT
 
 
 def shown_facts(records: pd.DataFrame, run) -> HTML:
-    """Facts kept, added and opposed of every system, and how far the measures follow people."""
+    """What every system keeps, adds and opposes, and how far the measures follow people."""
     grid, caption = beyond_words(records, "emodoctor.facts")
     agreed = kept_runs.facts_agreement(run.values["reader_model"])
     return result_tables.show(grid, run, f"{caption}. {above_another(records)}. {agreed}.")
@@ -66,7 +66,7 @@ def shown_scale(records: pd.DataFrame, run) -> HTML:
     return result_tables.show(
         on_scale(records),
         run,
-        "Facts kept, from an answer to another question (0) to the warm answer of the data (1). "
+        "Words kept, from an answer to another question (0) to the warm answer of the data (1). "
         f"{result_tables.CHECKPOINT}.",
     )
 

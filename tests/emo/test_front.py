@@ -80,7 +80,7 @@ def test_every_verdict_has_a_tile():
 def answers(warmth: dict[str, float]) -> pd.DataFrame:
     rows = [
         {"id": number, "system": system, "question": "Is <b> it?", "answer": "word " * 100}
-        | {"warmth": value, "facts kept": 0.5, "flags": "prescribes"}
+        | {"warmth": value, "words kept": 0.5, "flags": "prescribes"}
         for number, value in warmth.items()
         for system in front.SHOWN
     ]
