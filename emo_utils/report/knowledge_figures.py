@@ -9,7 +9,7 @@ from emo_utils.data.dialogues import REFERENCES
 from emo_utils.report import descriptions, figures
 
 _PANELS = {
-    "kept": "kept (share of the doctor's words)",
+    "kept": "kept (share of the doctor's tokens)",
     "added": "details added",
     "opposed": "sentences opposed",
 }

@@ -11,7 +11,7 @@ _NAMES = {
     "doctor": "similarity to the doctor's answer",
     "modified": "similarity to the modified answer",
     "grade": "school grade",
-    "kept": "kept (share of words)",
+    "kept": "kept (share of tokens)",
     "added": "added (details an answer)",
     "opposed": "opposed (sentences an answer)",
 }
