@@ -83,18 +83,20 @@ def each(name: str, dtype: str, chains: dict[str, list[Path]]):
 
     The weights are those that `load` gives for the chain: each adapter's alpha / rank x B A is
     added in fp32, and the sum rounded to `dtype` once. A chain with a whole model is loaded as
-    such. A model is only good until the next one is asked for.
+    such. A model is only good until the next one is asked for. Memory holds the base twice where
+    there are adapters: as it is stored (as fp32 where `dtype` is that), and in `dtype`.
     """
     import copy
 
     import torch
 
-    base, tokenizer = load(name, "float32")
+    held = dtype if dtype == "float32" else _stored(note(name))
+    base, tokenizer = load(name, held)
     for checkpoint in dict.fromkeys(itertools.chain.from_iterable(chains.values())):
         checks.check(checkpoint, name, registry.folder(name))
     model = (
         base
-        if dtype == "float32" and not any(chains.values())
+        if dtype == held and not any(chains.values())
         else copy.deepcopy(base).to(getattr(torch, dtype))
     )
     for key, chain in chains.items():
@@ -110,6 +112,11 @@ def each(name: str, dtype: str, chains: dict[str, list[Path]]):
         with torch.no_grad():
             for layer in changed:
                 model.get_submodule(layer).weight.copy_(base.get_submodule(layer).weight)
+
+
+def _stored(folder: Path) -> str:
+    """The number format in which a folder holds its weights."""
+    return json.loads((folder / "config.json").read_text(encoding="utf-8")).get("dtype", "float32")
 
 
 def _with_adapters(base, chain: list[Path]):

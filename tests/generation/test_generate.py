@@ -170,9 +170,22 @@ def make_chain(folder, seeds: dict[str, int]):
         model.save_pretrained(folder / name)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_systems_from_one_base_have_the_weights_of_each_loaded_alone(tiny, tmp_path, dtype):
-    """A chain of none, of one, of two, of a whole model, and of none again."""
+@pytest.mark.parametrize(
+    "stored, dtype",
+    [("float32", "float32"), ("float32", "bfloat16"), ("bfloat16", "bfloat16")],
+)
+def test_systems_from_one_base_have_the_weights_of_each_loaded_alone(
+    tiny, tmp_path, monkeypatch, stored, dtype
+):
+    """A chain of none, of one, of two, of a whole model, and of none again; nothing is held in a
+    wider format than it is stored or computed in.
+    """
+    if stored == "bfloat16":
+        folder = tmp_path / "stored"
+        model, tokenizer = loading.load("tiny-llama", stored)
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        monkeypatch.setattr(loading, "note", lambda name: folder)
     make_chain(tmp_path, {"first": 1, "second": 2})
     loading.load("tiny-llama", "float32", [tmp_path / "first"])[0].save_pretrained(
         tmp_path / "whole"
@@ -184,15 +197,20 @@ def test_systems_from_one_base_have_the_weights_of_each_loaded_alone(tiny, tmp_p
         "whole": [tmp_path / "whole"],
         "again": [],
     }
+    load, formats = loading.load, []
+    monkeypatch.setattr(
+        loading, "load", lambda name, *how: formats.append(how[0]) or load(name, *how)
+    )
     seen, kept = [], set()
     for key, model, _ in loading.each("tiny-llama", dtype, chains):
-        alone = loading.load("tiny-llama", dtype, chains[key])[0].state_dict()
+        alone = load("tiny-llama", dtype, chains[key])[0].state_dict()
         assert all(
             torch.equal(weight, alone[name]) for name, weight in model.state_dict().items()
         ), key
         seen.append(key)
         kept |= {id(model)} if key != "whole" else set()
     assert seen == list(chains) and len(kept) == 1, "one model object served all adapters"
+    assert formats == [stored, dtype]  # the base, and the whole model
 
 
 def test_ask_answers_with_every_system_that_is_asked_for(tiny, capsys, monkeypatch):
