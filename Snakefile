@@ -73,7 +73,7 @@ for step in STEPS:
             run=step.run,
         threads: cluster.threads(step, PROFILE)
         # Two runs at a time: what the rest waits for longest goes first, so that none is left to end alone.
-        priority: due.longest_chain(step)
+        priority: due.longest_chain(step, STEPS)
         resources:
             **cluster.resources(step, PROFILE),
         shell:
@@ -87,7 +87,7 @@ def asked(wildcards, name):
 rule variant:
     input:
         lambda w: f"{STAMPS}/{w.run}@{w.given}.fingerprint",
-        lambda w: [f"{STAMPS}/{name}.done" for name in steps.step(f"{w.run}@{w.given}").needs],
+        lambda w: [f"{STAMPS}/{name}.done" for name in steps.needs(steps.step(f"{w.run}@{w.given}"), PROFILE)],
         lambda w: ancient([f"{STAMPS}/weights.{name}-{registry.folder(name).name[-12:]}" for name in fetched(steps.step(w.run))]),
     output:
         STAMPS + "/{run}@{given}.done",

@@ -60,9 +60,7 @@ def ask(
         )
     settings = parameters.resolve("02_sft", {"profile": profile})
     chains = {
-        name: []
-        if name in ("base", "prompt")
-        else runs.Run("02_sft", settings | {"init": name}, {}).start_checkpoints()
+        name: [] if name in results.UNTUNED else runs.checkpoints_of(name, profile)
         for name in systems or results.SYSTEMS
     }
     print(

@@ -89,7 +89,7 @@ def to_make(runs: list[str], profile: str) -> set[str]:
 
     def is_due(run: str) -> bool:
         if run not in found:
-            before = [is_due(name) for name in steps.step(run).needs]
+            before = [is_due(name) for name in steps.needs(steps.step(run), profile)]
             found[run] = any(before) or bool(why(run, profile))
         return found[run]
 
@@ -98,10 +98,10 @@ def to_make(runs: list[str], profile: str) -> set[str]:
     return {run for run, due in found.items() if due}
 
 
-def longest_chain(s: steps.Step) -> int:
-    """Seconds from the start of a step to the end of the last that waits for it:
-    what has the longest chain before it goes first.
+def longest_chain(s: steps.Step, all_steps: tuple[steps.Step, ...]) -> int:
+    """Seconds from the start of a step to the end of the last that waits for it, of all steps of a
+    profile: what has the longest chain before it goes first.
     """
     return s.seconds + max(
-        (longest_chain(other) for other in steps.STEPS if s.run in other.needs), default=0
+        (longest_chain(other, all_steps) for other in all_steps if s.run in other.needs), default=0
     )

@@ -44,7 +44,9 @@ def fingerprint(run: str, profile: str) -> dict:
             return results.records_digest(name, profile)
         return results.result_digest(name, profile, folder)
 
-    return static_fingerprint(run, profile) | {"upstream": {n: digest(n) for n in s.needs}}
+    return static_fingerprint(run, profile) | {
+        "upstream": {n: digest(n) for n in steps.needs(s, profile)}
+    }
 
 
 def environment(run: str, profile: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emo_utils.data import arms, caregiver, dialogues, emplifai, marked_sentences
-from emo_utils.experiment import bill, parameters, sweeps
+from emo_utils.experiment import bill, parameters, results, sweeps
 from emo_utils.models import registry
 from emo_utils.project import DATA, PROFILES, REFERENCE, EmoError
 
@@ -32,7 +32,8 @@ PUBLISHED = tuple(
 class Step:
     """One run of the book: its notebook, what it does in a few words, fixed parameters, files read,
     upstream runs, answers written; cores, memory and seconds, which order the runs. of_records:
-    whether it reads the records of the runs before it, and not only what else they wrote.
+    whether it reads the records of the runs before it, and not only what else they wrote. asks:
+    whether it asks the systems of its parameter `systems`, and needs what makes them (`needs`).
     """
 
     run: str
@@ -46,6 +47,7 @@ class Step:
     memory_mb: int = 3000
     seconds: int = 15
     of_records: bool = False
+    asks: bool = False
 
     @property
     def trains(self) -> bool:
@@ -156,8 +158,10 @@ STEPS = (
         "the questions without their feeling, answered and scored",
         files=_SCORED,
         needs=FROM_ER,
+        answers=("plain-questions",),
         memory_mb=3800,
         seconds=90,
+        asks=True,
     ),
     Step(
         "06_knowledge_scoring",
@@ -318,9 +322,11 @@ STEPS = (
 
 
 def steps(profile: str) -> tuple[Step, ...]:
-    """The steps of a profile (all profiles share the graph; they differ in parameters)."""
+    """The steps of a profile with what each needs there (`needs`): profiles share the runs and
+    differ in parameters.
+    """
     parameters.load_profile(profile)
-    return STEPS
+    return tuple(replace(s, needs=needs(s, profile)) if s.asks else s for s in STEPS)
 
 
 def step(run: str) -> Step:
@@ -360,6 +366,16 @@ def values(s: Step, profile: str) -> dict:
     return parameters.resolve(
         s.notebook, dict(s.fixed) | {"profile": profile}, s.run.partition("@")[0]
     )
+
+
+def needs(s: Step, profile: str) -> tuple[str, ...]:
+    """The runs before a step under a profile: those that it always reads, and where it asks systems
+    those that make them.
+    """
+    if not s.asks:
+        return s.needs
+    makers = (making(name).run for name in results.systems_named(values(s, profile)["systems"]))
+    return tuple(dict.fromkeys((*s.needs, *makers)))
 
 
 def files(s: Step, profile: str) -> tuple[Path, ...]:

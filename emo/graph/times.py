@@ -55,8 +55,9 @@ class Schedule:
             "gpu": content.get("gpus", 1),
         }
         of_runs = {run: steps.step(run) for run in runs if run != PAGES}
-        order = sorted(of_runs, key=lambda run: -due.longest_chain(of_runs[run]))
-        self.needs = {run: set(of_runs[run].needs) for run in order}
+        of_profile = steps.steps(profile)
+        order = sorted(of_runs, key=lambda run: -due.longest_chain(of_runs[run], of_profile))
+        self.needs = {run: set(steps.needs(of_runs[run], profile)) for run in order}
         self.asked = {}
         for run, step in of_runs.items():
             asked = cluster.resources(step, profile) | {"cores": cluster.threads(step, profile)}

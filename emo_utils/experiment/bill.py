@@ -38,7 +38,11 @@ OBJECTIVES = {
     "10_empathy_by_design": "dpo",
 }
 # Parameters in billions of what the kept trainings start from.
-_STARTS = {"SmolLM2-135M-Instruct": 0.1345, "Qwen2.5-Coder-0.5B-Instruct": 0.494}
+_STARTS = {
+    "SmolLM2-135M-Instruct": 0.1345,
+    "Qwen2.5-Coder-0.5B-Instruct": 0.494,
+    "Qwen2.5-Coder-1.5B-Instruct": 1.544,
+}
 # How many systems answer in a run: er-sft's lets the untuned model answer in two ways besides, that
 # of chapter 10 once.
 _ANSWERING = {"er-sft": 3, "ebd-dpo": 2}

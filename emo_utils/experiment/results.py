@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from emo_utils.experiment import sweeps
+from emo_utils.experiment.parameters import nearest
 from emo_utils.project import EmoError, results_dir, sha256_json
 
 if TYPE_CHECKING:
@@ -66,6 +67,26 @@ SYSTEMS = (
     "er-eqsr-dpo",
     "er-eqsr-kto",
 )
+UNTUNED = SYSTEMS[:2]
+
+
+def systems_named(names: str) -> tuple[str, ...]:
+    """The systems that a parameter `systems` names, between blanks or commas: each once, in the
+    order of the paper's tables. Raises EmoError for one that is not there, and where the untuned
+    model is not among them.
+    """
+    asked = names.replace(",", " ").split()
+    if strange := [name for name in asked if name not in SYSTEMS]:
+        raise EmoError(
+            f"parameter 'systems': there is no system '{strange[0]}'"
+            f"{nearest(strange[0], SYSTEMS)}; there are: {', '.join(SYSTEMS)}"
+        )
+    if "base" not in asked:
+        raise EmoError(
+            f"parameter 'systems' is {names!r}; "
+            "name base as well, which the gates and the other systems are compared with"
+        )
+    return tuple(name for name in SYSTEMS if name in asked)
 
 
 # What a number is. A share is of items that each are 0 or 1; the mean of shares that items have,

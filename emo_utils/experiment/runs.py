@@ -114,30 +114,17 @@ class Run:
         if init == "base":
             return []
         trained = results.SYSTEMS[2:]
-        path = checkpoints_dir(self.profile) / init if init in trained else given_path(init)
-        if init not in trained and not path.is_dir():
+        if init in trained:
+            return checkpoints_of(init, self.profile)
+        path = given_path(init)
+        if not path.is_dir():
             raise EmoError(
                 f"parameter 'init' is {init!r}: "
                 f"no trained system{parameters.nearest(init, trained)} and no folder; "
                 f"it must be base, one of {', '.join(trained)}, or a checkpoint's folder"
             )
-        try:
-            before = json.loads((path / "companion.json").read_text(encoding="utf-8"))[
-                "starts_from"
-            ]
-        except (OSError, KeyError, ValueError):
-            make = (
-                f"; make it with: {make_command(init, self.profile)}"
-                if init in trained
-                else ": that folder does not say what it starts from (companion.json)"
-            )
-            raise EmoError(
-                f"the checkpoint of {init} ({self.profile} profile) is missing{make}"
-            ) from None
-        chain = [*(ROOT / name for name in before), path]
-        if lost := [relative(folder) for folder in chain if not folder.is_dir()]:
-            raise EmoError(f"{init} starts from {lost[0]}, which is missing; train both again")
-        return chain
+        unknown = ": that folder does not say what it starts from (companion.json)"
+        return _chain(path, init, self.profile, unknown)
 
     def answers(self, systems=results.SYSTEMS) -> pd.DataFrame:
         """The kept answers of the systems in this profile, one row a system and test question, and
@@ -423,6 +410,29 @@ def adhoc_name(notebook: str, values: dict, given: dict) -> str:
         return name
     # A file's name has at most 255 bytes, and a character of other scripts takes up to four.
     return f"{name.encode()[:100].decode(errors='ignore')}.{sha256_json(given)[:12]}"
+
+
+def checkpoints_of(system: str, profile: str) -> list[Path]:
+    """The checkpoints that make up a trained system of a profile, in order of application: its own
+    behind those that its training started from. Raises EmoError where one is missing, with the
+    command that makes it.
+    """
+    remedy = f"; make it with: {make_command(system, profile)}"
+    return _chain(checkpoints_dir(profile) / system, system, profile, remedy)
+
+
+def _chain(path: Path, name: str, profile: str, remedy: str) -> list[Path]:
+    """A checkpoint's folder behind those that it says it starts from (`model_cards.save`); name,
+    remedy: what the error for a missing one says.
+    """
+    try:
+        about = json.loads((path / "companion.json").read_text(encoding="utf-8"))
+        chain = [*(ROOT / folder for folder in about["starts_from"]), path]
+    except (OSError, KeyError, ValueError):
+        raise EmoError(f"the checkpoint of {name} ({profile} profile) is missing{remedy}") from None
+    if lost := [relative(folder) for folder in chain if not folder.is_dir()]:
+        raise EmoError(f"{name} starts from {lost[0]}, which is missing; train both again")
+    return chain
 
 
 def make_command(system: str, profile: str) -> str:

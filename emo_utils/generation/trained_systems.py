@@ -8,28 +8,25 @@ from pathlib import Path
 import pandas as pd
 
 from emo_utils.data import dialogues
-from emo_utils.experiment import parameters, runs
+from emo_utils.experiment import parameters, results, runs
 from emo_utils.generation import answering, prompts
 from emo_utils.models import loading
-from emo_utils.project import EmoError, checkpoints_dir
+from emo_utils.project import EmoError
 
-UNTUNED = ("base", "ebd-base")
+UNTUNED = (*results.UNTUNED, "ebd-base")
+MOST = 64  # questions at once
 
 
-def checkpoint(system: str, profile: str) -> Path:
-    """Folder of a trained system; a missing one raises EmoError with the command that makes it."""
-    path = checkpoints_dir(profile) / system
-    if not path.is_dir():
-        raise EmoError(
-            f"the checkpoint of {system} ({profile} profile) is missing; "
-            f"make it with: {runs.make_command(system, profile)}"
-        )
-    return path
+def chain(system: str, profile: str) -> list[Path]:
+    """The checkpoints that make up a system, in order of application, none of an untuned one; a
+    missing one raises EmoError with the command that makes it.
+    """
+    return [] if system in UNTUNED else runs.checkpoints_of(system, profile)
 
 
 def start_of(system: str, profile: str) -> str:
     """Registered name of the model that a trained system starts from."""
-    about = checkpoint(system, profile) / "companion.json"
+    about = chain(system, profile)[-1] / "companion.json"
     return json.loads(about.read_text(encoding="utf-8"))["base_model"]
 
 
@@ -56,45 +53,60 @@ def answers(
     dtype: str,
     **sampling,
 ) -> pd.DataFrame:
-    """Answers of a system, trained or untuned, to questions of whatever test, at most 64 at once.
+    """Answers of a system, trained or untuned, to questions of whatever test.
 
     rows: id and question each. task: file of prompt_texts with the system's instructions. sampling:
-    max_new_tokens, temperature and seed. Columns as `answering.answer_questions`.
+    max_new_tokens, temperature, seed and engine. Columns as `answering.answer_questions`.
     """
-    chain = [] if system in UNTUNED else [checkpoint(system, profile)]
-    model, tokenizer = loading.load(base_model, dtype, chain)
+    model, tokenizer = loading.load(base_model, dtype, chain(system, profile))
     return answering.answer_questions(
         model,
         tokenizer,
         rows,
         prompts.text(task),
         system,
-        batch_size=min(len(rows), 64),
+        batch_size=min(len(rows), MOST),
         **sampling,
     )
 
 
 def plain_answers(
-    rows: list[dict], *, profile: str, base_model: str, dtype: str, **sampling
+    rows: list[dict],
+    systems: tuple[str, ...],
+    *,
+    profile: str,
+    base_model: str,
+    dtype: str,
+    **sampling,
 ) -> pd.DataFrame:
-    """Answers of the untuned model, without and with the instruction to comfort, and of `er-sft` to
-    test questions without their feeling (EmoDoctor, Section 4.4).
+    """Answers of some of the nine systems to test questions without their feeling (EmoDoctor,
+    Section 4.4), each with the instruction under which it answered them with it. The base model is
+    loaded once, and adapters are put on it in turn.
 
-    Raises EmoError where `er-sft` was trained from another model: a difference would be one of
+    systems: of `results.SYSTEMS`. Otherwise as `answers`. Raises EmoError where the checkpoint of
+    one is missing, and where one was trained from another model: a difference would be one of
     models.
     """
-    if (start := start_of("er-sft", profile)) != base_model:
-        raise EmoError(
-            f"er-sft ({profile} profile) starts from {start}, and parameter 'base_model' is "
-            f"{base_model}: give {start}"
-        )
-    how = {"profile": profile, "base_model": base_model, "dtype": dtype} | sampling
+    chains = {name: chain(name, profile) for name in systems}
+    for name in (name for name, folders in chains.items() if folders):
+        if (start := start_of(name, profile)) != base_model:
+            raise EmoError(
+                f"{name} ({profile} profile) starts from {start}, and parameter 'base_model' is "
+                f"{base_model}: give {start}"
+            )
     plain = dialogues.asked_plainly(rows)
     return pd.concat(
         [
-            answers("base", plain, "task", **how),
-            answers("base", plain, "comfort", **how).assign(system="prompt"),
-            answers("er-sft", plain, "task", **how),
+            answering.answer_questions(
+                model,
+                tokenizer,
+                plain,
+                prompts.text("comfort" if name == "prompt" else "task"),
+                name,
+                batch_size=min(len(plain), MOST),
+                **sampling,
+            )
+            for name, model, tokenizer in loading.each(base_model, dtype, chains)
         ],
         ignore_index=True,
     )

@@ -1,4 +1,6 @@
-"""Figures of the emotion scores: the answers behind a mean, and two scorers side by side."""
+"""Figures of the emotion scores: the answers behind a mean, two scorers side by side, and plain
+questions beside emotional ones.
+"""
 
 import textwrap
 
@@ -8,6 +10,7 @@ import seaborn as sns
 
 from emo_utils.data.dialogues import REFERENCES
 from emo_utils.report import descriptions, figures
+from emo_utils.scoring import emotion_records
 
 # What the texts of `paid_figure` are, where the name of the system does not say it.
 PAID = {
@@ -118,5 +121,52 @@ def evaluators_figure(records: pd.DataFrame):
             f"{descriptions.extremes(rows, figures.named)}."
             for group, rows in means.groupby("group", sort=False)
         ),
+    )
+    return figure
+
+
+def plain_figure(records: pd.DataFrame, label: str):
+    """The mean score of each system on plain questions (filled) and on the same questions with
+    their feeling (open), and of the doctor's and the warm answer (squares), with their intervals.
+
+    records: of chapter 5.1. label: of the axis.
+    """
+    means = records[records.metric == "mean"]
+    plain, emotional = (
+        means[means.table == table].set_index("system", drop=False)
+        for table in (emotion_records.PLAIN, emotion_records.EMOTIONAL)
+    )
+    texts = plain[plain.system.isin(("doctor", "reference"))]
+    systems = plain.loc[list(emotional.system)]
+    order = [*systems.system, *texts.system]
+    figure, axis = plt.subplots(
+        figsize=(figures.WIDTH, 0.4 * len(order) + 1.4), layout="constrained"
+    )
+    for place, system in enumerate(order):
+        if system in texts.index:
+            figures.point(axis, texts.loc[system], place, "black", "s", width=1.5)
+            continue
+        colour = figures.colour(system)
+        figures.point(axis, systems.loc[system], place - 0.13, colour, width=1.5)
+        figures.point(
+            axis, emotional.loc[system], place + 0.13, colour, width=1.5, markerfacecolor="white"
+        )
+    title = descriptions.headline(systems, "plain questions", figures.named)
+    axis.set(yticks=range(len(order)), yticklabels=map(figures.named, order), xlabel=label)
+    figure.suptitle(title, x=0.01, ha="left")
+    axis.invert_yaxis()
+    keys = {"plain question": figures.GREY, "emotional question": "white"}
+    for name, inside in keys.items():
+        axis.plot([], [], "o", color=figures.GREY, markerfacecolor=inside, label=name)
+    figure.legend(loc="outside lower center", ncols=2)
+    descriptions.describe(
+        figure,
+        f"Points with 95 % intervals by {label}, a line a system: filled on plain questions, open "
+        "on the same questions with their feeling; squares: texts of the data.",
+        f"Plain questions, {descriptions.counted(systems)}: "
+        f"{descriptions.listed(systems, figures.named)}.",
+        f"Emotional questions, {descriptions.counted(emotional)}: "
+        f"{descriptions.listed(emotional, figures.named)}.",
+        f"Texts of the data: {descriptions.listed(texts, figures.named)}." if len(texts) else "",
     )
     return figure

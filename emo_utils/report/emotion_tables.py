@@ -1,8 +1,11 @@
-"""Tables of emotion scores (chapter 5): paired differences, and scores by the patient's emotion."""
+"""Tables of emotion scores (chapters 5 and 5.1): paired differences, scores by the patient's
+emotion, and plain questions beside emotional ones.
+"""
 
 import pandas as pd
 
 from emo_utils.report import result_tables
+from emo_utils.scoring import emotion_records
 
 
 def differences(records: pd.DataFrame) -> pd.DataFrame:
@@ -38,3 +41,25 @@ def by_emotion(records: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     felt = records[(records.table == "emodoctor.table1") & records.group.str.startswith("emotion=")]
     cells = felt.assign(emotion=felt.group.str.removeprefix("emotion="))
     return cells.pivot(index="system", columns="emotion", values="value").round(2), felt.n.min()
+
+
+def plain_beside_emotional(records: pd.DataFrame) -> pd.DataFrame:
+    """The mean score of each system on plain questions and on the same questions with their
+    feeling, and the difference; texts of the data have a score in the first column only.
+
+    records: of chapter 5.1.
+    """
+    columns = {
+        emotion_records.PLAIN: "plain question",
+        emotion_records.EMOTIONAL: "emotional question",
+        f"{emotion_records.PLAIN}.less_emotional": "difference",
+    }
+    means = records[(records.metric == "mean") & records.table.isin(columns)]
+    cells = {
+        heading: {
+            r.system: result_tables.cell(r, sign="+" if heading == "difference" else "")
+            for r in means[means.table == table].itertuples()
+        }
+        for table, heading in columns.items()
+    }
+    return pd.DataFrame(cells).fillna("")

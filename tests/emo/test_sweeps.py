@@ -11,7 +11,7 @@ import yaml
 from played import START, as_a_step, home_in, play
 
 from emo.cli import main
-from emo.graph import fingerprints, steps, sweeps
+from emo.graph import due, fingerprints, steps, sweeps
 from emo_utils import project
 from emo_utils.experiment import parameters, results
 from emo_utils.experiment import sweeps as sweep_files
@@ -90,6 +90,37 @@ def test_a_mistake_in_a_variants_name_is_answered(name, message):
 def test_a_variant_needs_the_run_that_makes_its_start(run, needs):
     assert steps.step(run).needs == needs
     assert set(fingerprints.fingerprint(run, "smoke")["upstream"]) == set(needs)
+
+
+@pytest.mark.parametrize(
+    "profile, needs",
+    [
+        ("embedded", ("02_sft.er-sft",)),
+        ("smoke", ("02_sft.er-sft", "03_dpo.eqsr-dpo", "03_dpo.er-eqsr-dpo")),
+        ("overnight", {step.run for step in steps.TRAININGS}),
+        ("overnight-small", {step.run for step in steps.TRAININGS}),
+    ],
+)
+def test_plain_questions_need_what_makes_the_systems_that_a_profile_asks(profile, needs):
+    run = "05_plain_questions"
+    of_profile = {step.run: step.needs for step in steps.steps(profile)}
+    found = steps.needs(steps.step(run), profile)
+    assert (
+        type(needs)(found) == needs and of_profile[run] == found and len(set(found)) == len(found)
+    )
+    assert set(fingerprints.fingerprint(run, profile)["upstream"]) == set(needs)
+    others = [step for step in steps.STEPS if step.run != run]
+    assert [of_profile[step.run] for step in others] == [step.needs for step in others]
+
+
+def test_a_variant_that_asks_more_systems_needs_what_makes_them(tmp_path, monkeypatch):
+    run = "05_plain_questions@systems=base eqsr-kto"
+    assert steps.needs(steps.step(run), "embedded") == ("02_sft.er-sft", "04_kto.eqsr-kto")
+    monkeypatch.setattr(results, "results_dir", lambda profile: tmp_path)
+    assert due.to_make([run], "embedded") == {run, "02_sft.er-sft", "04_kto.eqsr-kto"}
+    wrong = steps.step("05_plain_questions@systems=base eqsr-kot")
+    with pytest.raises(EmoError, match="no system 'eqsr-kot'; did you mean 'eqsr-kto'"):
+        steps.needs(wrong, "embedded")
 
 
 def test_records_of_other_runs_are_what_chapter_11_reads(tmp_path, monkeypatch):

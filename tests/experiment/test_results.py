@@ -522,6 +522,25 @@ def test_missing_answers_name_the_command_that_makes_them(home, system, made_by,
     assert names_a_real_run(error.value, profile) == made_by
 
 
+def test_systems_are_named_in_any_order_and_each_counts_once():
+    assert results.systems_named("er-sft base, prompt,base") == ("base", "prompt", "er-sft")
+    assert results.systems_named(" ".join(results.SYSTEMS)) == results.SYSTEMS
+
+
+@pytest.mark.parametrize(
+    "names, message",
+    [
+        ("base eqsr-dop", "no system 'eqsr-dop'; did you mean 'eqsr-dpo'.*there are: base, prompt"),
+        ("er-sft", "is 'er-sft'; name base as well"),
+        (" ", "is ' '; name base as well"),
+    ],
+)
+def test_systems_that_cannot_be_asked_are_said_in_one_line(names, message):
+    with pytest.raises(EmoError, match=f"parameter 'systems'.*{message}") as error:
+        results.systems_named(names)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("profile", ["embedded", "smoke"])
 def test_a_missing_checkpoint_names_the_command_that_makes_it(home, profile):
     run = start("03_dpo", profile=profile, system="er-eqsr-dpo")
@@ -536,6 +555,19 @@ def test_a_missing_checkpoint_names_the_command_that_makes_it(home, profile):
     (folder / "README.md").touch()
     (folder / "companion.json").write_text('{"starts_from": []}')
     assert run.start_checkpoints() == [folder]
+
+
+def test_a_child_is_put_behind_what_it_started_from(home):
+    folder = home / "checkpoints" / "smoke"
+    for name, before in (("er-sft", []), ("er-eqsr-dpo", ["checkpoints/smoke/er-sft"])):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "companion.json").write_text(json.dumps({"starts_from": before}))
+    chain = [folder / "er-sft", folder / "er-eqsr-dpo"]
+    assert runs.checkpoints_of("er-eqsr-dpo", "smoke") == chain
+    assert start("04_kto", profile="smoke", init="er-eqsr-dpo").start_checkpoints() == chain
+    (folder / "er-sft").rename(folder / "gone")
+    with pytest.raises(EmoError, match="er-eqsr-dpo starts from .*er-sft, which is missing"):
+        runs.checkpoints_of("er-eqsr-dpo", "smoke")
 
 
 def test_missing_item_scores_name_the_command_that_makes_them(home):

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emo_utils.report import arms_figures, emotion_figures, figures
+from emo_utils.report import arms_figures, emotion_figures, emotion_tables, figures
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +81,64 @@ def test_what_a_score_pays_for_stands_on_one_axis_from_low_to_high():
     points = [(line.get_xdata()[0], line.get_marker()) for line in axis.lines[1::2]]
     assert points == [(0.25, "s"), (0.5, "o"), (0.75, "x")]
     assert list(axis.lines[0].get_xdata()) == [0.125, 0.375]
+
+
+def plain_records() -> pd.DataFrame:
+    """Two systems on plain and on emotional questions, and texts of the data, as chapter 5.1 has
+    them.
+    """
+    rows = [
+        ("emodoctor.plain", "base", "mean", 0.5),
+        ("emodoctor.plain", "er-sft", "mean", 0.75),
+        ("emodoctor.plain", "doctor", "mean", 0.25),
+        ("emodoctor.plain", "another", "mean", 0.875),
+        ("emodoctor.plain", "base", "max", 0.9),
+        ("emodoctor.plain.emotional", "base", "mean", 0.625),
+        ("emodoctor.plain.emotional", "er-sft", "mean", 0.875),
+        ("emodoctor.plain.less_emotional", "er-sft", "mean", -0.125),
+    ]
+    records = pd.DataFrame(rows, columns=["table", "system", "metric", "value"])
+    return records.assign(
+        ci_low=records.value - 0.0625,
+        ci_high=records.value + 0.0625,
+        n=20,
+        unscored=0,
+        interval="items",
+    )
+
+
+def test_plain_questions_stand_beside_emotional_ones():
+    figure = emotion_figures.plain_figure(plain_records(), "mean score")
+    [axis] = figure.axes
+    names = [label.get_text() for label in axis.get_yticklabels()]
+    assert names == ["base", "ER (sft)", "the doctor's answer"]
+    points = [
+        (line.get_xdata()[0], line.get_marker(), line.get_markerfacecolor() == "white")
+        for line in axis.lines[1::2][:5]
+    ]
+    assert points == [
+        (0.5, "o", False),
+        (0.625, "o", True),
+        (0.75, "o", False),
+        (0.875, "o", True),
+        (0.25, "s", False),
+    ]
+    assert figure.get_suptitle().startswith("plain questions: ER (sft) is highest, 0.75 [0.69")
+    assert figure.get_label().endswith(
+        "Emotional questions, n = 20: base 0.62 [0.56, 0.69]; ER (sft) 0.88 [0.81, 0.94]. "
+        "Texts of the data: the doctor's answer 0.25 [0.19, 0.31]."
+    )
+
+
+def test_plain_questions_and_emotional_ones_are_columns_of_one_table():
+    table = emotion_tables.plain_beside_emotional(plain_records())
+    assert list(table.index) == ["base", "er-sft", "doctor", "another"]
+    assert table.loc["er-sft"].tolist() == [
+        "0.75 [0.69, 0.81]",
+        "0.88 [0.81, 0.94]",
+        "-0.12 [-0.19, -0.06]",
+    ]
+    assert table.loc["doctor"].tolist() == ["0.25 [0.19, 0.31]", "", ""]
 
 
 def test_every_text_is_a_point_beside_the_interval_of_its_kind():
