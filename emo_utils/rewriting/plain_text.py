@@ -2,6 +2,7 @@
 of web pages, numbers and units written in one way.
 """
 
+import functools
 import html
 import re
 
@@ -76,6 +77,7 @@ def _characters(match: re.Match) -> str:
         return match.group()
 
 
+@functools.lru_cache(maxsize=256)  # a source is compared with each try at it, and checked each time
 def comparable(text: str) -> str:
     """A text for the comparison of facts: without links, numbers and units in one spelling.
 

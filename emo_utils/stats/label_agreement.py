@@ -21,18 +21,22 @@ def agreement_interval(
     scores, labels, units, seed: int, resamples: int = 1000
 ) -> tuple[float, float, float]:
     """`agreement` and its 95 % interval; whole units are resampled, and samples with fewer than
-    three different labels (two, where there are no more) are left out.
+    three different labels (two, where there are no more) are left out. NaN below
+    `intervals.ENOUGH` units.
 
     scores, labels, units: one an item, without gaps.
     """
     scores, labels = np.asarray(scores, dtype=float), np.asarray(labels, dtype=float)
+    value, count = agreement(scores, labels), len(set(units))
+    if count < intervals.ENOUGH:
+        return value, *intervals.NO_INTERVAL
     enough = min(len(set(labels)), 3)
     draws = [
         agreement(scores[rows], labels[rows])
         for rows in intervals.resample_units(units, seed, resamples)
         if len(set(labels[rows])) >= enough
     ]
-    return agreement(scores, labels), *intervals.interval(draws, len(set(units)))
+    return value, *intervals.interval(draws, count)
 
 
 def pearson(scores, labels) -> float:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from peft import LoraConfig
 
 from emo_utils.models.precision import Precision
 from emo_utils.project import EmoError
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
 
 LORA_ALPHA_PER_RANK = 2  # alpha = 2 x rank, the common choice; the paper does not mention adapters
 
@@ -21,6 +24,8 @@ def lora(rank: int) -> LoraConfig | None:
     """
     if not rank:
         return None
+    from peft import LoraConfig  # takes seconds, and constants and `shared` need none of it
+
     return LoraConfig(
         r=rank,
         lora_alpha=LORA_ALPHA_PER_RANK * rank,
