@@ -53,8 +53,8 @@ plan: $(BIN)/.installed  ## say what make book would do, download and take
 test: $(BIN)/.installed  ## all tests but those of the night: units, the whole graph and book in the smoke profile, real SmolLM2 weights
 	@$(BIN)/python -m pytest -q -m "not night" --durations=5 --ignore=tests/browser -n 2 --dist loadfile --no-loadscope-reorder
 
-test-fast: $(BIN)/.installed  ## the tests that train, start and build nothing: under two minutes
-	@$(BIN)/python -m pytest -q -m "not slow and not night" --ignore=tests/browser -n 2
+test-fast: $(BIN)/.installed  ## the tests that train, start and build nothing: about a minute
+	@$(BIN)/python -m pytest -q -m "not slow and not night" --ignore=tests/browser -n 2 --dist loadfile
 
 test-browser: $(BIN)/.installed  ## the tests that open built pages in Chromium (needs the package chromium)
 	@$(BIN)/python -m pytest -q -m "not night" -n 2 --dist worksteal tests/browser

@@ -1,6 +1,7 @@
 """The rooms of the packages: what may import what, read from the code."""
 
 import ast
+import functools
 import graphlib
 
 import pytest
@@ -43,9 +44,12 @@ def imported(source: str) -> set[str]:
     return named & set(MODULES)
 
 
-IMPORTS = {
-    name: imported(path.read_text(encoding="utf-8")) - {name} for name, path in MODULES.items()
-}
+@functools.cache
+def imports() -> dict[str, set[str]]:
+    """Each module of the two packages -> those that it imports."""
+    return {
+        name: imported(path.read_text(encoding="utf-8")) - {name} for name, path in MODULES.items()
+    }
 
 
 def room(module: str) -> str:
@@ -60,13 +64,13 @@ def test_every_room_has_its_place():
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("emo_utils.")])
 def test_a_room_imports_only_rooms_before_it(module):
-    for other in IMPORTS[module]:
+    for other in imports()[module]:
         assert other.startswith("emo_utils."), f"{module} imports {other}: the program is above it"
         assert ROOMS.index(room(other)) <= ROOMS.index(room(module)), f"{module} imports {other}"
 
 
 def test_no_module_imports_itself_by_way_of_others():
-    order = graphlib.TopologicalSorter(IMPORTS).static_order()
+    order = graphlib.TopologicalSorter(imports()).static_order()
     assert set(order) == set(MODULES)  # CycleError names the modules of a circle
 
 

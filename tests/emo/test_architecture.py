@@ -9,8 +9,21 @@ from emo.site import architecture, built, theme
 from emo_utils.project import ROOT
 
 
-def test_the_rooms_stand_so_that_imports_run_one_way():
-    order, counts = architecture.room_imports()
+@pytest.fixture(scope="module")
+def counted():
+    return architecture.room_imports()
+
+
+@pytest.fixture(scope="module")
+def rooms(tmp_path_factory):
+    """The figure of the rooms, drawn once."""
+    path = tmp_path_factory.mktemp("figures") / "rooms.svg"
+    architecture.rooms_figure(path)
+    return path
+
+
+def test_the_rooms_stand_so_that_imports_run_one_way(counted):
+    order, counts = counted
     rooms = {path.parent.name for path in (ROOT / "emo_utils").glob("*/__init__.py")}
     assert set(order) == rooms | {"project", "emo", "notebooks"}
     assert not np.tril(counts).any()  # nothing on the diagonal or below it
@@ -52,24 +65,22 @@ def test_each_step_of_the_way_is_a_module(module):
     assert importlib.util.find_spec(name)
 
 
-def test_the_figures_are_drawn(tmp_path):
-    architecture.rooms_figure(tmp_path / "rooms.svg")
+def test_the_figures_are_drawn(rooms, counted, tmp_path):
     architecture.way_figure(tmp_path / "way.svg")
-    assert all("<svg" in path.read_text() for path in tmp_path.glob("*.svg"))
-    drawn = (tmp_path / "rooms.svg").read_text()
-    assert all(name in drawn for name in architecture.room_imports()[0])
-    order, counts = architecture.room_imports()
-    said = theme.written_into(tmp_path / "rooms.svg")[0]
+    assert all("<svg" in path.read_text() for path in (rooms, tmp_path / "way.svg"))
+    order, counts = counted
+    drawn = rooms.read_text()
+    assert all(name in drawn for name in order)
+    said = theme.written_into(rooms)[0]
     assert said.startswith(f"From top to bottom: {', '.join(order)}. Most names are imported by ")
     row, column = np.unravel_index(counts.argmax(), counts.shape)
     assert f"imported by {order[row]} from {order[column]}, {counts.max()}; " in said
     assert "a verdict (claims.yaml) by claims.ledger" in theme.written_into(tmp_path / "way.svg")[0]
 
 
-def test_a_figure_is_the_same_for_the_same_code(tmp_path):
-    for name in ("first.svg", "second.svg"):
-        architecture.rooms_figure(tmp_path / name)
-    assert (tmp_path / "first.svg").read_bytes() == (tmp_path / "second.svg").read_bytes()
+def test_a_figure_is_the_same_for_the_same_code(rooms, tmp_path):
+    architecture.rooms_figure(tmp_path / "again.svg")
+    assert rooms.read_bytes() == (tmp_path / "again.svg").read_bytes()
 
 
 def test_pages_are_made_again_where_the_code_that_they_show_changed(monkeypatch):

@@ -298,24 +298,21 @@ def test_tables_that_cannot_be_compared(tmp_path, capsys, case):
     assert not (tmp_path / "kit" / "key.json").exists()  # no half-made kit
 
 
+@pytest.fixture(scope="module")
+def made_kit(tmp_path_factory):
+    """A folder with two files of answers and the forms made of them; its tests change copies."""
+    folder = tmp_path_factory.mktemp("forms")
+    ANSWERS.to_csv(folder / "a.csv", index=False)
+    ANSWERS.assign(answer=ANSWERS.answer + " or not").to_csv(folder / "b.csv", index=False)
+    tables = [str(folder / name) for name in ("a.csv", "b.csv")]
+    assert cli.main(["comparison-sheets", *tables, "--to", str(folder / "kit")]) == 0
+    (folder / "kit" / "returned").mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture
-def kit(tmp_path, capsys):
-    ANSWERS.to_csv(tmp_path / "a.csv", index=False)
-    ANSWERS.assign(answer=ANSWERS.answer + " or not").to_csv(tmp_path / "b.csv", index=False)
-    assert (
-        cli.main(
-            [
-                "comparison-sheets",
-                str(tmp_path / "a.csv"),
-                str(tmp_path / "b.csv"),
-                "--to",
-                str(tmp_path / "kit"),
-            ]
-        )
-        == 0
-    )
-    capsys.readouterr()
-    (tmp_path / "kit" / "returned").mkdir(exist_ok=True)
+def kit(made_kit, tmp_path):
+    shutil.copytree(made_kit, tmp_path, dirs_exist_ok=True)
     return tmp_path / "kit"
 
 

@@ -23,7 +23,8 @@ BOOKS = [
 
 
 @pytest.fixture
-def page(tmp_path, monkeypatch):
+def kept(tmp_path, monkeypatch):
+    """The two benchmarks' records in a folder of their own, which the page goes to."""
     monkeypatch.setattr(layout, "GENERATED", tmp_path)
     coverage = [
         {"what": what, "data": data, "seeds": seeds, "n": n, "method": method, "coverage": 0.9}
@@ -38,24 +39,24 @@ def page(tmp_path, monkeypatch):
         path = tmp_path / f"{name}.json"
         path.write_text(json.dumps({"about": ABOUT | more, "table": table}))
         monkeypatch.setattr(calibration, name, path)
-    calibration.write_calibration()
     return tmp_path
 
 
-def test_the_page_has_both_figures_and_says_where_its_numbers_are_from(page):
+def test_the_page_has_both_figures_and_says_where_its_numbers_are_from(kept):
+    calibration.write_calibration()
     for name in ("coverage.svg", "verdicts.svg"):
-        assert (page / name).stat().st_size > 5000
+        assert (kept / name).stat().st_size > 5000
     for name, finding in (
         ("coverage", "mean, normal scores, Student t: 90.0% at n = 10, 90.0% at n = 65."),
         ("verdicts", "30.0% of all claims, in the world: trainings differ, methods do not, one"),
         ("verdicts", "A difference of 0.02 is supported in 10.0% of books"),
     ):
-        assert finding in theme.written_into(page / f"{name}.svg")[0]
-    text = (page / "calibration.md").read_text()
+        assert finding in theme.written_into(kept / f"{name}.svg")[0]
+    text = (kept / "calibration.md").read_text()
     assert "made 2026-11-30, commit cccccccccc, 500 a row" in text and "4,000 samples" in text
 
 
-def test_the_table_says_how_often_verdicts_were_wrong_where_no_method_differs(page):
+def test_the_table_says_how_often_verdicts_were_wrong_where_no_method_differs(kept):
     table = calibration.without_difference(calibration.read(calibration.VERDICTS)[0])
     assert table.index.tolist() == [
         "nothing differs",
@@ -64,10 +65,10 @@ def test_the_table_says_how_often_verdicts_were_wrong_where_no_method_differs(pa
     assert table.iloc[0].tolist() == [20, "2.0%", "4.0% (er-warms)", "40.0%", "3.0%"]
 
 
-def test_without_a_kept_record_the_page_says_so(page, monkeypatch):
-    monkeypatch.setattr(calibration, "VERDICTS", page / "none.json")
+def test_without_a_kept_record_the_page_says_so(kept, monkeypatch):
+    monkeypatch.setattr(calibration, "VERDICTS", kept / "none.json")
     calibration.write_calibration()
-    assert (page / "calibration.md").read_text() == "Not measured yet.\n"
+    assert (kept / "calibration.md").read_text() == "Not measured yet.\n"
 
 
 def test_what_the_kept_record_says_is_what_the_page_says():

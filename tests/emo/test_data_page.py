@@ -20,25 +20,27 @@ FILES = {
 }
 
 
-@pytest.fixture
-def written(tmp_path, monkeypatch):
-    """A function that writes the generated parts and gives them by name."""
-    monkeypatch.setattr(layout, "GENERATED", tmp_path)
-    monkeypatch.setattr(provenance, "FILES_READ", {})
-
-    def write() -> dict[str, str]:
+def written(folder) -> dict[str, str]:
+    """The generated parts by name, written into a folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "GENERATED", folder)
+        patch.setattr(provenance, "FILES_READ", {})
         data_page.write_data()
-        return {name: (tmp_path / f"{name}.md").read_text("utf-8") for name in FILES}
+    return {name: (folder / f"{name}.md").read_text("utf-8") for name in FILES}
 
-    return write
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """Those of the data as they are."""
+    return written(tmp_path_factory.mktemp("data"))
 
 
 def cells(text: str) -> list[str]:
     return [html.unescape(cell) for cell in re.findall("<td[^>]*>([^<]*)</td>", text)]
 
 
-def test_every_row_is_shown_whole(written):
-    for name, text in written().items():
+def test_every_row_is_shown_whole(parts):
+    for name, text in parts.items():
         shown = set(cells(text))
         for row in (row for file in FILES[name] for row in read(file)):
             assert any(cell.startswith(f"{row['id']} · ") for cell in shown), row["id"]
@@ -50,8 +52,8 @@ def test_every_row_is_shown_whole(written):
             assert len(texts) >= 3 and set(texts) <= shown, row["id"]
 
 
-def test_japanese_is_marked_and_its_gloss_stands_beside_it(written):
-    text = written()["data_japanese"]
+def test_japanese_is_marked_and_its_gloss_stands_beside_it(parts):
+    text = parts["data_japanese"]
     row = read(emplifai.FILE)[0]
     named = f"{row['id']} · {row['emotion']} · subtle"
     wanted = [named, row["gloss"], row["situation"], *row["turns"]]
@@ -68,8 +70,7 @@ def test_japanese_is_marked_and_its_gloss_stands_beside_it(written):
     )
 
 
-def test_counts_and_lengths_are_those_of_the_files(written):
-    parts = written()
+def test_counts_and_lengths_are_those_of_the_files(parts):
     rows = [row for file in FILES["data_dialogues"] for row in read(file)]
     assert parts["data_dialogues"].startswith(
         f"{len(rows)} rows from {len({row['specialty'] for row in rows})} specialties."
@@ -89,7 +90,7 @@ def test_counts_and_lengths_are_those_of_the_files(written):
     )
 
 
-def test_text_of_a_row_is_never_markup(written, tmp_path, monkeypatch):
+def test_text_of_a_row_is_never_markup(tmp_path, monkeypatch):
     lines = caregiver.FILES["test"].read_text("utf-8").splitlines()
     row = read(caregiver.FILES["test"])[0]
     file = tmp_path / "copy.jsonl"
@@ -102,13 +103,13 @@ def test_text_of_a_row_is_never_markup(written, tmp_path, monkeypatch):
         encoding="utf-8",
     )
     monkeypatch.setattr(caregiver, "FILES", caregiver.FILES | {"test": file})
-    text = written()["data_caregiver"]
+    text = written(tmp_path)["data_caregiver"]
     assert "<script>" not in text and "&lt;script&gt;alert(1)&lt;/script&gt; &amp; ` $x$" in text
 
 
-def test_no_blank_line_ends_a_table_early(written):
+def test_no_blank_line_ends_a_table_early(parts):
     """A blank line inside a table would make the rest of it Markdown."""
-    for text in written().values():
+    for text in parts.values():
         for block in text.split("\n\n"):
             assert block.count("<div") == block.count("</div>") and block.count(
                 "<table"

@@ -157,18 +157,29 @@ KEPT = {
 }
 
 
-@pytest.fixture
-def written(tmp_path, monkeypatch):
-    monkeypatch.setattr(layout, "GENERATED", tmp_path)
-    monkeypatch.setattr(benchmarks, "SPEED", tmp_path / "speed.json")
-    (tmp_path / "speed.json").write_text(
-        json.dumps({name: {"about": ABOUT, "table": table} for name, table in KEPT.items()})
-    )
-    benchmarks.write_speed()
+def texts(folder) -> dict[str, str]:
     return {
-        name: (tmp_path / f"speed_{name.replace(' ', '_')}.md").read_text()
+        name: (folder / f"speed_{name.replace(' ', '_')}.md").read_text()
         for name in benchmarks.SPEED_TABLES
     }
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The parts of the page, written once out of the small tables."""
+    folder = tmp_path_factory.mktemp("speed")
+    kept = {name: {"about": ABOUT, "table": table} for name, table in KEPT.items()}
+    (folder / "speed.json").write_text(json.dumps(kept))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "GENERATED", folder)
+        patch.setattr(benchmarks, "SPEED", folder / "speed.json")
+        benchmarks.write_speed()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def written(folder):
+    return texts(folder)
 
 
 def cells(text: str) -> list[list[str]]:
@@ -200,8 +211,8 @@ def test_every_table_says_where_and_when(written):
         assert written[name] == missing + "\n"
 
 
-def test_the_figure_of_growth_says_how_far_seconds_and_memory_grew(written):
-    said = theme.written_into(layout.GENERATED / "growth.svg")[0]
+def test_the_figure_of_growth_says_how_far_seconds_and_memory_grew(folder):
+    said = theme.written_into(folder / "growth.svg")[0]
     assert said.startswith("SFT, rows x4: 2 to 8 s, 2.0 to 2.0 GB; SFT, length x4: 2 to 8 s")
 
 
@@ -234,14 +245,15 @@ def test_the_other_tables(written):
     assert cells(written["determinism"])[0][3:] == ["20", "0", "3", "0.01", "loss of er-sft"]
 
 
-def test_growth_is_drawn_and_nothing_measured_is_no_error(written, tmp_path, monkeypatch):
-    assert (tmp_path / "growth.svg").stat().st_size > 5000
+def test_growth_is_drawn_and_nothing_measured_is_no_error(folder, tmp_path, monkeypatch):
+    assert (folder / "growth.svg").stat().st_size > 5000
+    monkeypatch.setattr(layout, "GENERATED", tmp_path)
     monkeypatch.setattr(benchmarks, "SPEED", tmp_path / "none.json")
     benchmarks.write_speed()
-    assert {
-        (tmp_path / f"speed_{name.replace(' ', '_')}.md").read_text()
-        for name in benchmarks.SPEED_TABLES
-    } == {"Not measured yet.\n", "Not run: no GPU was at hand.\n"}
+    assert set(texts(tmp_path).values()) == {
+        "Not measured yet.\n",
+        "Not run: no GPU was at hand.\n",
+    }
 
 
 def test_the_growth_of_a_step_is_the_exponent_between_its_last_two_sizes(written):

@@ -1,5 +1,7 @@
 """What people chose, as records, against the tables of agreement and by hand."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,10 +13,10 @@ from emo_utils.project import EmoError
 MEASURES = ["length", "same"]
 
 
-@pytest.fixture
-def kit(tmp_path):
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory):
     """Everybody likes the new answers but to the question 0."""
-    folder = tmp_path / "pairs"
+    folder = tmp_path_factory.mktemp("pairs") / "pairs"
     forms.make_comparisons(answers("old"), answers("new"), folder, group_size=6, raters=2)
     choose(folder, lambda number, *more: likes("new" if number else "old")(number, *more))
     return folder
@@ -32,6 +34,7 @@ def test_nobody_has_chosen_without_a_folder(kit, tmp_path):
     assert nobody.empty and notes == []
     people, notes = choices.returned(kit)
     assert people.equals(rating_kit.read_back(kit)[0]) and notes == []
+    kit = shutil.copytree(kit, tmp_path / "pairs")
     (kit / "returned" / "g001r1.json").write_text("no form", encoding="utf-8")
     _, notes = choices.returned(kit)
     assert "g001r1.json" in notes[0] and "1 of 4 sheets have not come back" in notes[1]

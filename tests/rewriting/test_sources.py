@@ -478,7 +478,7 @@ def test_leftovers_of_web_pages_are_cleaned(tmp_path):
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_file_is_not_held_in_memory(tmp_path, suffix):
-    count = 12_000
+    count = 6_000
     path = write(
         tmp_path / f"x{suffix}",
         [{"question": f"{i} " + "q" * 700, "answer": f"{i} " + "a" * 700} for i in range(count)],
@@ -496,7 +496,7 @@ def test_a_file_is_not_held_in_memory(tmp_path, suffix):
     finally:
         tracemalloc.stop()
     assert seen == count
-    assert peak < 3e6 and arrow < 8e6  # the texts alone are 17 MB
+    assert peak < 1.5e6 and arrow < 6e6  # the texts alone are 8.4 MB
 
 
 def test_rows_and_tasks_come_one_by_one(tmp_path):

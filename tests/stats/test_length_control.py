@@ -40,8 +40,12 @@ def test_the_interval_is_that_of_regressions_on_samples_of_whole_pairs(ratings):
     found = length_control.at_mean_length_intervals(
         ratings.rating, ratings.system, ratings.log, ratings.id, seed=3
     )
-    draws = [
-        regression(ratings.iloc[rows])["b"] for rows in intervals.resample_units(ratings.id, 3)
+    second = (ratings.system == "b").to_numpy(dtype=float)
+    design = np.column_stack([1 - second, second, ratings.log])
+    rating = ratings.rating.to_numpy()
+    draws = [  # by the normal equations, which take a hundredth of the time of statsmodels
+        np.linalg.solve(design[rows].T @ design[rows], design[rows].T @ rating[rows])[1]
+        for rows in intervals.resample_units(ratings.id, 3)
     ]
     assert found["b"][1:] == pytest.approx(intervals.interval(draws, 30))
 

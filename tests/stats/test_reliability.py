@@ -35,7 +35,7 @@ def test_the_interval_resamples_items_with_both_marks():
     first, second = pairs(20, 5, 10, 15)
     found = reliability.cohen_kappa_interval(first.astype(int).tolist(), second, seed=3)
     draws = [
-        cohen_kappa_score(first[sample], second[sample])
+        reliability.cohen_kappa(first[sample], second[sample])
         for sample in intervals.resample_indices(50, 3, 1000)
     ]
     assert found == pytest.approx((0.4, *intervals.interval(draws, 50)))
