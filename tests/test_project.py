@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from emo.graph import steps
-from emo.site import theme
+from emo.site import layout, theme
 from emo_utils import project
 from emo_utils.project import NOTEBOOKS, ROOT
 
@@ -155,12 +155,42 @@ def test_notebooks_are_clean_and_begin_with_their_title(path):
     assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
 
 
-def test_toc_lists_a_page_for_every_run():
-    from emo.site import layout
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+PARTS = {part["caption"]: part["chapters"] for part in TOC["parts"]}
 
-    toc = (ROOT / "_toc.yml").read_text()
-    listed = set(re.findall(r"book/notebooks/(\S+)", toc))
-    assert listed == {layout.page_name(step) for step in steps.STEPS}
+
+def files(entries: list[dict]) -> list[str]:
+    """The pages of a part of the contents, in order, with those below them."""
+    return [
+        page for entry in entries for page in (entry["file"], *files(entry.get("sections", [])))
+    ]
+
+
+def test_each_page_stands_once_in_the_contents_but_those_of_other_runs():
+    """Those are built nevertheless, and linked: `test_theme`, `test_other_runs`."""
+    listed = [page for chapters in PARTS.values() for page in files(chapters)]
+    pages = {f"book/{path.stem}" for path in (ROOT / "book").glob("*.md")}
+    runs = {f"book/notebooks/{layout.page_name(step)}" for step in steps.STEPS}
+    assert sorted([*listed, *theme.OTHER_RUNS]) == sorted(pages | runs)
+    assert {f"book/notebooks/{step.notebook}" for step in steps.STEPS} <= set(listed)
+    for page, notebook in theme.OTHER_RUNS.items():
+        assert page.startswith(f"book/notebooks/{notebook}_")
+
+
+def test_readers_have_about_fifteen_pages_in_the_order_of_the_chapters_before_the_developers():
+    *readers, developers = PARTS
+    assert developers == "For developers" and len(PARTS[developers]) == 1
+    assert sum(len(PARTS[caption]) for caption in readers) <= 16
+    for caption in readers:
+        numbers = re.findall(r"book/notebooks/(\d\d)_", " ".join(files(PARTS[caption])))
+        assert numbers == sorted(numbers), caption
+
+
+def test_the_index_for_developers_names_each_of_their_pages_in_their_order():
+    [index] = PARTS["For developers"]
+    text = (ROOT / f"{index['file']}.md").read_text()
+    named = re.findall(r"^- \*\*\[[^]]+\]\(([\w/]+)\)\*\*: \w.*", text, re.MULTILINE)
+    assert [f"book/{name}" for name in named] == files(index["sections"])
 
 
 def test_help_lists_every_target():

@@ -12,14 +12,11 @@ from emo_utils.project import write_atomic
 
 
 def write_models() -> None:
-    """The registry as a table."""
-    rows = ["| name | for | licence | download | sha256 or hub id |", "|---|---|---|---|---|"]
+    """The registry as a table; licences and purposes stand in the list of terms below it."""
+    rows = ["| name | what to know | download | sha256 or hub id |", "|---|---|---|---|"]
     for w in registry.REGISTRY.values():
         pin = f"`{w.sha256}`" if w.sha256 else f"`{w.hub}`" if w.hub else "built on the spot"
-        rows.append(
-            f"| {w.name} | {w.purpose}{'; ' + w.note if w.note else ''} | {w.licence} | "
-            f"{w.size_mb} MB | {pin} |"
-        )
+        rows.append(f"| {w.name} | {w.note} | {w.size_mb} MB | {pin} |")
     write_atomic(layout.GENERATED / "models.md", "\n".join(rows) + "\n")
 
 

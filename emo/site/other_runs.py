@@ -1,4 +1,6 @@
-"""The runs of a chapter side by side: one of them is its page, the others have pages below it."""
+"""The runs of a chapter side by side: one of them is its page, the others have pages to which only
+the chapter's last table leads (`emo.site.theme.OTHER_RUNS`).
+"""
 
 import json
 
@@ -16,7 +18,7 @@ TABLES = ("emodoctor.training", "emplifai.finetuning")
 def of_chapter(step: steps.Step, profile: str) -> str:
     """Markdown at the end of a chapter whose notebook the book runs more than once: what each run
     recorded of its training, from its records, with links to the others' pages. Empty for a
-    notebook that is run once, and for the pages below a chapter.
+    notebook that is run once, and for the pages of the other runs.
     """
     runs = [other for other in steps.steps(profile) if other.notebook == step.notebook]
     if len(runs) == 1 or layout.page_name(step) != step.notebook:
@@ -45,6 +47,6 @@ def of_chapter(step: steps.Step, profile: str) -> str:
     )
     return (
         "## All runs of this chapter\n\n"
-        f"This page shows one of {len(runs)} runs of the same notebook. The others have pages of "
-        f"their own: {pages}.\n\n{shown.data}\n"
+        f"This page shows one of {len(runs)} runs of the same notebook. The others have pages that "
+        f"stand in no contents: {pages}.\n\n{shown.data}\n"
     )

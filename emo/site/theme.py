@@ -46,6 +46,12 @@ MODE_SCRIPT = (
 )
 # Where a chapter of a repository that is public at GitHub can be opened by anyone.
 HUBS = {"binderhub_url": "https://mybinder.org", "colab_url": "https://colab.research.google.com"}
+# The page of each run that is not its chapter's first -> the chapter's page, which lies beside it.
+OTHER_RUNS = {
+    f"book/notebooks/{layout.page_name(step)}": step.notebook
+    for step in steps.STEPS
+    if layout.page_name(step) != step.notebook
+}
 SEARCH_SCRIPT = (
     "// Activate the search field on page load "
     'let searchInput = document.querySelector("form.bd-search input"); '
@@ -59,6 +65,8 @@ def setup(app) -> dict[str, bool]:
     # Sphinx makes all pages anew where a setting changed; of the code of an extension it knows not.
     app.add_config_value("companion_theme", sha256_file(Path(__file__)), "html")
     app.connect("config-inited", name_repository, priority=900)
+    app.connect("config-inited", build_other_runs, priority=950)  # after the contents were read
+    app.connect("doctree-read", lead_from_another_run)
     app.connect("doctree-resolved", link_provenance)
     app.connect("doctree-resolved", describe_images)
     app.connect("html-page-context", mark_japanese, priority=900)
@@ -93,6 +101,32 @@ def name_repository(app, config) -> None:
     options["repository_branch"] = os.environ.get("EMO_BRANCH", "main")
     named = {name: at for name, at in options.get("launch_buttons", {}).items() if at}
     options["launch_buttons"] = HUBS | named
+
+
+def build_other_runs(app, config) -> None:
+    """Build the pages of a chapter's other runs, too: they stand in no contents, and what stands in
+    none is excluded (`only_build_toc_files`).
+    """
+    other = {f"{page}.ipynb" for page in OTHER_RUNS}
+    config.exclude_patterns = [path for path in config.exclude_patterns if path not in other]
+
+
+def lead_from_another_run(app, doctree) -> None:
+    """Tell Sphinx that the page of another run stands in no contents, and the reader, below its
+    title, which chapter it belongs to.
+    """
+    page = app.env.docname
+    if page not in OTHER_RUNS:
+        return
+    app.env.metadata[page]["orphan"] = True
+    chapter = nodes.reference("", "its chapter", refuri=f"{OTHER_RUNS[page]}.html")
+    line = nodes.paragraph(
+        "",
+        "Another run of the same notebook; ",
+        chapter,
+        nodes.Text(" explains it and compares all runs."),
+    )
+    doctree.next_node(nodes.title).parent.insert(1, line)
 
 
 def link_provenance(app, doctree, docname: str) -> None:

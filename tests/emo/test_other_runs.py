@@ -4,7 +4,7 @@ import json
 import re
 
 from emo.graph import steps
-from emo.site import other_runs
+from emo.site import other_runs, theme
 
 
 def record(run: str, metric: str, value: float, **fields) -> dict:
@@ -35,6 +35,20 @@ def test_a_chapter_that_is_run_twice_shows_both_runs_and_leads_to_the_other(tmp_
     assert "last loss" in text
 
 
-def test_a_chapter_that_is_run_once_and_a_page_below_one_show_nothing():
+def test_every_page_that_stands_in_no_contents_is_led_to(tmp_path, monkeypatch):
+    for step in steps.STEPS:
+        found = {"records": [record(step.run, "last_loss", 1.0)], "provenance": {}}
+        (tmp_path / f"{step.run}.json").write_text(json.dumps(found))
+    monkeypatch.setattr(other_runs, "results_dir", lambda profile: tmp_path)
+    monkeypatch.setattr(other_runs.result_tables, "provenance_line", lambda run: run.name)
+    led_to = {
+        (f"book/notebooks/{page}", step.notebook)
+        for step in steps.STEPS
+        for page in re.findall(r"\]\((\S+)\)", other_runs.of_chapter(step, "smoke"))
+    }
+    assert led_to == set(theme.OTHER_RUNS.items())
+
+
+def test_a_chapter_that_is_run_once_and_the_page_of_another_run_show_nothing():
     for run in ("05_emotion_scoring", "03_dpo.er-eqsr-dpo"):
         assert other_runs.of_chapter(steps.step(run), "smoke") == ""

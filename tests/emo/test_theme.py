@@ -204,7 +204,8 @@ def test_the_extensions_are_those_of_jupyter_book_but_two():
     }
 
 
-CHAPTER = "book/notebooks/02_sft_er-sft"
+CHAPTER = "book/notebooks/02_sft"
+OTHER_RUN = "book/notebooks/02_sft_er-sft"
 # What a figure of a chapter says of itself, with what somebody planted in the data.
 DESCRIPTION = 'Points: "warm" 0.61 & more"><script>document.title="planted"</script>'
 
@@ -254,7 +255,7 @@ def small_book(tmp_path_factory):
         "display_data",
         {
             "text/html": "<table><tr><td>&lt;1</td><td>患者 patient</td></tr></table>"
-            + PROVENANCE.format("02_sft.er-sft", "")
+            + PROVENANCE.format("02_sft.eqsr-sft", "")
         },
     )
     cells = [
@@ -268,7 +269,9 @@ def small_book(tmp_path_factory):
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     (folder / "book" / "notebooks").mkdir()
-    nbformat.write(notebook, folder / f"{CHAPTER}.ipynb")
+    for page in (CHAPTER, OTHER_RUN):
+        nbformat.write(notebook, folder / f"{page}.ipynb")
+    (folder / "book" / "notebooks" / "of_no_run.md").write_text("# In no contents\n")
     build.run_jupyter_book(folder)
     return folder
 
@@ -312,7 +315,9 @@ def test_a_page_loads_the_scripts_that_it_uses(small_book, small_pages):
         "book/formulas": {"tex-svg.js"},
         "search": {"searchtools.js", "language_data.js", "searchindex.js"},
     }
-    assert set(small_pages) == {"index", "book/formulas", CHAPTER, "genindex", "search"}
+    assert set(small_pages) == {
+        *("index", "book/formulas", CHAPTER, OTHER_RUN, "genindex", "search")
+    }
     for name, page in small_pages.items():
         assert loaded(page) == ON_EVERY_PAGE | more.get(name, set()), name
     left = {path.name for path in (small_book / "_build" / "html" / "_static").rglob("*")}
@@ -441,6 +446,21 @@ def test_japanese_of_prose_and_tables_carries_its_language_on_a_page(small_pages
 def test_what_unfolds_the_contents_has_a_name(small_pages):
     [unfolds] = small_pages["index"].select("nav.bd-docs-nav summary")
     assert unfolds["aria-label"] == "pages below this one"
+
+
+def test_another_run_stands_in_no_contents_and_leads_to_its_chapter(small_pages):
+    page = small_pages[OTHER_RUN]
+    below_the_title = page.select_one("article h1").find_next_sibling("p")
+    assert [link["href"] for link in below_the_title.select("a")] == ["02_sft.html"]
+    assert not page.select(".prev-next-area a")
+    assert small_pages[CHAPTER].select(".prev-next-area a.left-prev")
+    contents = {
+        link["href"]
+        for page in small_pages.values()
+        for link in page.select("nav.bd-docs-nav a, .prev-next-area a")
+    }
+    assert f"{CHAPTER}.html" in contents
+    assert not [address for address in contents if "er-sft" in address]
 
 
 def test_a_book_with_a_script_in_a_page_is_not_built(small_pages, small_book):
