@@ -183,6 +183,15 @@ def with_four_turns(rows: list[dict]) -> list[dict]:
     return [row for row in rows if len(row["turns"]) == 4 and all(row["turns"])]
 
 
+def saying_their_label(rows: list[dict]) -> list[dict]:
+    """The dialogues in which a supporter says the very word of their label, in Japanese; rows as of
+    `with_four_turns`, their emotions those of `EMOTIONS`.
+    """
+    return [
+        row for row in rows if any(JAPANESE[row["emotion"]] in turn for turn in row["turns"][1::2])
+    ]
+
+
 def pair_of(row: dict) -> tuple[str, str]:
     """Emotion and situation of a dialogue: what a model is asked to write for (EmplifAI, 5)."""
     return row["emotion"], row["situation"]

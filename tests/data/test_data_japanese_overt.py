@@ -162,6 +162,7 @@ def test_the_card_says_what_the_file_holds(arms):
         f"label of Table 1 stands in a supporter's turn of {named['overt']} of the 224 dialogues "
         f"({named['subtle']} in `subtle`)"
     ) in text
+    assert named == {arm: len(emplifai.saying_their_label(rows)) for arm, rows in arms.items()}
     length = {arm: round(mean(map(len, said[arm]))) for arm in said}
     assert (
         f"{length['overt']} characters a supporter's turn on average against {length['subtle']}"

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from emo_utils.experiment import sweeps
-from emo_utils.report import figures, sweep_figures, sweep_tables
+from emo_utils.report import figures, kept_runs, sweep_figures, sweep_tables
 
 LAST = "margin, last tenth of the steps"
 DPO, KTO = "03_dpo.eqsr-dpo@beta=", "04_kto.eqsr-kto@beta="
@@ -157,3 +157,48 @@ def test_the_figure_has_a_panel_a_measure(records):
     ]
     assert not by_system.legends
     plt.close("all")
+
+
+# What chapters 2 to 5 say of the sweeps that are kept, whose numbers chapter 12 shows.
+
+
+def kept(name: str) -> pd.DataFrame:
+    """The measures of a kept sweep, a row a variant."""
+    records = kept_runs.kept(kept_runs.REFERENCE / f"sweep_{name}.json")
+    measures = records[records.group == "all"].pivot(index="system", columns="metric")["value"]
+    return measures.rename(index=lambda variant: variant.partition(".")[2])
+
+
+def test_where_a_training_starts_changes_what_chapters_3_and_4_say():
+    readings = kept("readings")
+    for system in ("eqsr-dpo", "eqsr-kto"):
+        base, tuned = (readings.loc[f"{system}@init={init}"] for init in ("base", "eqsr-sft"))
+        assert base.test_accuracy == tuned.test_accuracy == 1
+        assert tuned.repeated < base.repeated / 2 and base.gain_per_token > 0.1
+        if system == "eqsr-dpo":
+            assert tuned.complete < base.complete and tuned.gain_per_token < -0.05
+        else:
+            assert abs(tuned.gain_per_token) < 0.05
+
+
+def test_step_sizes_and_ranks_are_those_that_chapters_2_to_4_name():
+    step_sizes = kept("tuning").filter(like="eqsr-dpo", axis=0)
+    largest = "eqsr-dpo@learning_rate=0.001,"
+    assert step_sizes.validation_loss.idxmin().startswith(largest)
+    assert step_sizes.repeated.idxmin().startswith(largest) and step_sizes.complete.max() < 0.5
+    ranks = kept("adapters")
+    ranks = ranks[~ranks.index.str.contains("epochs")]
+    for system in ("eqsr-sft", "eqsr-dpo"):
+        best = ranks.filter(like=system, axis=0).validation_loss.idxmin()
+        assert best.startswith(f"{system}@lora_rank=64")
+    assert ranks.filter(like="eqsr-kto@lora_rank=64", axis=0).validation_margin.item() < 0
+    assert kept("beta").loc["eqsr-kto@beta=0.5,seed=42"].final_margin < 0
+
+
+def test_seeds_of_dpo_spread_as_far_as_chapter_5_says():
+    records = kept_runs.kept(kept_runs.REFERENCE / "sweep_seeds.json")
+    spread = sweep_tables.seeds_table(records).set_index(["training", "metric"])
+    dpo = spread.loc["03_dpo.eqsr-dpo@", "warmth"]
+    assert dpo.seeds == 3 and dpo.over_seeds > 0.75 * dpo.over_questions
+    over_both = records[(records.group == "all seeds") & (records.metric == "warmth")]
+    assert len(over_both) == 3 and over_both.ci_low.max() < over_both.ci_high.min()
