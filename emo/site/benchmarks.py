@@ -32,7 +32,8 @@ def write_speed() -> None:
                 f"commit {about['commit'][:10]}{' with local changes' if about['dirty'] else ''}."
             )
             note = f"<p>{html.escape(note)}</p>"
-            text = html_tables.table_html(frame, index=False, note=note) + "\n"
+            words = f"{IN_WORDS[name](frame)}\n\n" if name in IN_WORDS else ""
+            text = words + html_tables.table_html(frame, index=False, note=note) + "\n"
         else:
             text = UNMEASURED.get(name, "Not measured yet.") + "\n"
         write_atomic(layout.GENERATED / f"speed_{name.replace(' ', '_')}.md", text)
@@ -206,6 +207,21 @@ def _hundredfold(frame: pd.DataFrame) -> pd.DataFrame:
     ]
 
 
+def _hundredfold_in_words(shown: pd.DataFrame) -> str:
+    """Which steps grow faster than their data, and which takes most memory at the largest size;
+    shown: of `_hundredfold`.
+    """
+    faster = shown[pd.to_numeric(shown["growth"], errors="coerce") > 1]
+    named = ", ".join(f"{r.step} {r.growth}" for r in faster.itertuples())
+    size = [column for column in shown if column.startswith("MB, x")][-1]
+    memory = pd.to_numeric(shown[size], errors="coerce")
+    return (
+        f"Steps with an exponent above 1: {len(faster)} of {len(shown)}"
+        f"{f' ({named})' if named else ''}. Most memory at {size.partition('x')[2]} times the "
+        f"data: {memory.max() / 1000:.1f} GB, of {shown.step[memory.idxmax()]}."
+    )
+
+
 SPEED_TABLES = {
     "comparison": _comparison,
     "long rows": _comparison,
@@ -228,6 +244,9 @@ SPEED_TABLES = {
     "papermill": _as_kept,
     "books": _books,
 }
+
+
+IN_WORDS = {"hundredfold": _hundredfold_in_words}  # stands above the table
 
 
 UNMEASURED = {"gpu": "Not run: no GPU was at hand."}

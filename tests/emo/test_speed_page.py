@@ -3,6 +3,7 @@
 import importlib.util
 import json
 
+import pandas as pd
 import pytest
 
 from emo.site import benchmarks, hostile, layout, theme
@@ -254,6 +255,25 @@ def test_growth_is_drawn_and_nothing_measured_is_no_error(folder, tmp_path, monk
         "Not measured yet.\n",
         "Not run: no GPU was at hand.\n",
     }
+
+
+def test_what_grows_faster_than_its_data_and_what_needs_most_memory_stand_above_the_table(written):
+    assert written["hundredfold"].startswith(
+        "Steps with an exponent above 1: 0 of 2. "
+        "Most memory at 100 times the data: 0.4 GB, of 06.\n\n<"
+    )
+    frame = pd.DataFrame(
+        {
+            "step": ["a", "b"],
+            "MB, x10": ["900", "90"],
+            "MB, x50": ["1250", ""],
+            "growth": ["1.20", ""],
+        }
+    )
+    assert benchmarks.IN_WORDS["hundredfold"](frame) == (
+        "Steps with an exponent above 1: 1 of 2 (a 1.20). Most memory at 50 times the data: "
+        "1.2 GB, of a."
+    )
 
 
 def test_the_growth_of_a_step_is_the_exponent_between_its_last_two_sizes(written):
