@@ -9,7 +9,7 @@ import pandas as pd
 
 from emo import edition
 from emo.graph import steps
-from emo.site import html_tables, layout
+from emo.site import html_tables, layout, series
 from emo_utils.claims import ledger as claims_ledger
 from emo_utils.experiment import results
 from emo_utils.project import write_atomic
@@ -131,6 +131,7 @@ def write_edition() -> None:
                 html_tables.table_html(pd.DataFrame(units).fillna(""), index=False),
                 "## How they are trained",
                 html_tables.table_html(pd.DataFrame(values), index=False),
+                series.section(layout.GENERATED / "series.svg"),
                 "",
             ]
         ),
