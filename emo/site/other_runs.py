@@ -47,6 +47,6 @@ def of_chapter(step: steps.Step, profile: str) -> str:
     )
     return (
         "## All runs of this chapter\n\n"
-        f"This page shows one of {len(runs)} runs of the same notebook. The others have pages that "
-        f"stand in no contents: {pages}.\n\n{shown.data}\n"
+        f"This page shows one of {len(runs)} runs of the same notebook. The others have pages of "
+        f"their own: {pages}.\n\n{shown.data}\n"
     )
