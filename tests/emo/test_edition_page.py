@@ -72,9 +72,10 @@ def test_without_an_edition_the_pages_are_built_without_it(monkeypatch):
 def test_the_page_says_what_is_kept_and_what_was_not_reached(kept, tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "GENERATED", tmp_path)
     edition_page.write_edition()
-    units, values = BeautifulSoup((tmp_path / "edition.md").read_text(), "html.parser").select(
-        "table"
-    )
+    page = BeautifulSoup((tmp_path / "edition.md").read_text(), "html.parser")
+    units, values, by_source = page.select("table")
+    heads = [head.get_text() for head in by_source.select("thead th")]
+    assert heads[2:] == ["SmolLM2-135M-Instruct, 25 rows", "overnight-small"]
     rows = [[cell.get_text() for cell in row.select("td")] for row in units.select("tbody tr")]
     assert rows[0][:2] == ["overnight", "Qwen2.5-Coder-1.5B-Instruct"]
     assert rows[0][3].startswith("no: book/edition/overnight/records.json is not there")
