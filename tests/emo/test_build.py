@@ -9,7 +9,7 @@ from emo_utils.project import NOTEBOOKS
 
 # Chapters whose reader comes for results.
 OF_RESULTS = (
-    *("05_emotion_scoring", "06_knowledge_scoring", "07_preference_ablation"),
+    *("05_emotion_scoring", "05_plain_questions", "06_knowledge_scoring", "07_preference_ablation"),
     *("08_qualitative_cases", "09_emplifai_prediction", "09_emplifai_judge", "10_ebd_scores"),
 )
 
