@@ -62,6 +62,15 @@ def pairs_of(path: Path) -> list[dict]:
     return table[texts].assign(id=ids).to_dict("records")
 
 
+def training_pairs(given: Path | None, arm: str) -> tuple[list[dict], str]:
+    """The pairs to train on and where they are from, in words: those of a user's file, or where
+    none is given the shipped ones of an arm.
+    """
+    if given:
+        return pairs_of(given), f"the file {given.name}"
+    return load("train", arm), f"data/caregiver, arm {arm}"
+
+
 def as_dialogue(pair: dict) -> dict:
     """A pair under the names that the trainings have for question, warm and plain answer."""
     return {

@@ -100,6 +100,23 @@ class Run:
         name = self.checkpoint.name if self.book else adhoc_name(self.notebook, self.values, given)
         return self.checkpoint.parent / f".{name}.unfinished"
 
+    def require(self, **needed: str) -> None:
+        """Refuse a parameter that was set without the one that it needs: `make_rows="make_with"`.
+
+        Raises ParameterError, which says what the missing one is; also for `keep` in the smoke
+        profile, whose numbers mean nothing.
+        """
+        known = parameters.declared(self.notebook)
+        for name, other in needed.items():
+            if self.values[name] and not self.values[other]:
+                raise parameters.ParameterError(
+                    f"parameter '{name}' needs '{other}', {known[other].meaning}"
+                )
+        if self.values.get("keep") and self.profile == "smoke":
+            raise parameters.ParameterError(
+                "parameter 'keep' is for a profile whose numbers mean something"
+            )
+
     def start_checkpoints(self) -> list[Path]:
         """The checkpoints that this run starts from, in order of application;
         none for the base model.

@@ -5,6 +5,8 @@ predictions move.
 import pandas as pd
 import torch
 
+from emo_utils.data import training_rows
+
 
 def answer_logits(
     model, tokenizer, messages: list[dict], answer: str, ended: bool = False
@@ -22,6 +24,17 @@ def answer_logits(
         logits = model(torch.tensor([prompt + ids], device=model.device)).logits
     before_each = logits[0, len(prompt) - 1 : -1].float()
     return before_each, torch.tensor(ids, device=model.device)
+
+
+def warm_answers(rows: list[dict], system_prompt: str) -> list[tuple[list[dict], str]]:
+    """What `cost` reads of dialogues: the question as chat messages, and its warm answer.
+
+    rows: with question and soothing_response.
+    """
+    return [
+        (training_rows.messages(system_prompt, row["question"]), row["soothing_response"])
+        for row in rows
+    ]
 
 
 def cost(plain, small, tokenizer, answered: list[tuple[list[dict], str]]) -> pd.DataFrame:

@@ -41,11 +41,12 @@ def scores_figure(records: pd.DataFrame, systems: list[str], title: str) -> None
             colour = COLOURS.get(system, figures.COLOURS["kto"])
             marker = "s" if system in (PREFERRED, REJECTED, ELSEWHERE) else "o"
             figures.point(axis, record, y, colour, marker)
-        names = [textwrap.fill(system, 22) for system in systems]
+        names = [textwrap.fill(figures.named(system), 22) for system in systems]
         axis.set(title=label, yticks=range(len(systems)), yticklabels=names)
     axes[0, 0].invert_yaxis()
     figure.suptitle(title, fontsize=9)
     shown = records[records.system.isin(systems) & records.metric.isin(list(PANELS))]
+    shown = figures.labelled(shown)
     descriptions.describe(
         figure,
         f"{title}: points with 95 % intervals, a line a system or text of the data (grey squares) "

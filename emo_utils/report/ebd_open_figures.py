@@ -31,7 +31,7 @@ def dots(axis, records: pd.DataFrame, names: list[str], rows: str = "group", by:
             name = getattr(r, rows)
             y = names.index(name) + offset
             colour = COLOURS.get(one, OTHER)
-            label = one if name == names[0] else None
+            label = figures.named(one) if name == names[0] else None
             figures.point(axis, r, y, colour, ms=5, label=label)
     axis.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
 
@@ -39,7 +39,7 @@ def dots(axis, records: pd.DataFrame, names: list[str], rows: str = "group", by:
 def _by_system(records: pd.DataFrame, before: str = "") -> list[str]:
     """The groups in which each system is highest and lowest, a sentence a system."""
     return [
-        f"{before}{system}: {descriptions.extremes(part, by='group')}."
+        f"{before}{figures.named(system)}: {descriptions.extremes(part, by='group')}."
         for system, part in records.groupby("system", sort=False)
     ]
 
@@ -55,8 +55,8 @@ def precision(answers: pd.DataFrame, profile: str):
         colour, known = COLOURS[system], part.dropna(subset=["grade", "kept"])
         axis.plot(part.grade, part.kept, marker, ms=4, alpha=0.5, color=colour)
         mean = known.grade.mean(), known.kept.mean()
-        axis.plot(*mean, marker, ms=11, mec="black", color=colour, label=system)
-        means.append(f"{system} grade {mean[0]:.1f}, {mean[1]:.2f} kept")
+        axis.plot(*mean, marker, ms=11, mec="black", color=colour, label=figures.named(system))
+        means.append(f"{figures.named(system)} grade {mean[0]:.1f}, {mean[1]:.2f} kept")
     axis.set(
         xlabel="grade level (Flesch-Kincaid)",
         ylabel="share of the reference kept",
@@ -119,7 +119,7 @@ def transfer(shown: list[Shown]):
     drawn = axes[-1].get_legend_handles_labels()
     figure.legend(*drawn, loc="outside lower center", ncols=2)
     figure.suptitle(f"{one.name}, {questions_of(part)}", fontsize=9)
-    named = part.assign(pair=part.system + " on " + part.group)
+    named = part.assign(pair=part.system.map(figures.named) + " on " + part.group)
     descriptions.describe(
         figure,
         "Points with 95 % intervals: tuned minus untuned on the same questions, a panel a measure, "
@@ -171,7 +171,7 @@ def _voices_of(axis, records: pd.DataFrame, names: list[str]) -> None:
     for k, system in enumerate(("ebd-base", "ebd-dpo")):
         for r in records[records.system == system].itertuples():
             y = names.index(r.group) + 0.24 * (k - 0.5)
-            label = system if r.group == names[0] else None
+            label = figures.named(system) if r.group == names[0] else None
             figures.point(axis, r, y, COLOURS[system], label=label)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 from IPython.display import HTML
 
-from emo_utils.report import kept_runs, result_tables, sweep_tables
+from emo_utils.report import figures, kept_runs, result_tables, sweep_tables
 from emo_utils.stats.intervals import ENOUGH
 
 KEPT, AUTHORS = (kept_runs.REFERENCE / name for name in ("ebd_open.json", "ebd_authors.json"))
@@ -57,7 +57,7 @@ def simplicity(shown: list[Shown]) -> list[HTML]:
     return [
         _html(
             one,
-            result_tables.grid(part),
+            result_tables.grid(figures.labelled(part)),
             "Grade level, letters a word, words, warmth, cosine with the reference, "
             "share of the reference kept, and of its calls for help at once; "
             f"no interval under {ENOUGH} answers; n = {part.n.max()}.",
@@ -71,7 +71,7 @@ def caveats(shown: list[Shown]) -> list[HTML]:
     tables = []
     for one, part in _with(shown, "ebd.caveats"):
         named = part.assign(
-            which=part.system.where(part.metric == "kept", "change by training"),
+            which=part.system.map(figures.named).where(part.metric == "kept", "change by training"),
             group=[f"{r.group} (n = {r.n})" for r in part.itertuples()],
             unscored=0,  # n stands above
         )
@@ -93,12 +93,17 @@ def questions_of(part: pd.DataFrame) -> str:
     return ", ".join(f"n = {n} of {name}" for name, n in largest.items())
 
 
+def _named(part: pd.DataFrame, between: str) -> pd.DataFrame:
+    """The records with a column `answers`: the system's name and the group."""
+    return part.assign(answers=part.system.map(figures.named) + between + part.group)
+
+
 def transfer(shown: list[Shown]) -> list[HTML]:
     """Both trainings on both tests, less the untuned model; a table a run."""
     return [
         _html(
             one,
-            result_tables.grid(part.assign(answers=part.system + " on " + part.group), "answers"),
+            result_tables.grid(_named(part, " on "), "answers"),
             f"Tuned minus untuned on the same questions, {questions_of(part)}; "
             f"no interval under {ENOUGH}.",
         )
@@ -111,7 +116,7 @@ def voices(shown: list[Shown]) -> list[HTML]:
     return [
         _html(
             one,
-            result_tables.grid(part.assign(answers=part.system + ", " + part.group), "answers"),
+            result_tables.grid(_named(part, ", "), "answers"),
             "Answers to a question in another voice minus answers to the original, "
             f"n = {part.n.max()} questions. "
             f"95 % intervals over questions from {ENOUGH} on, "
@@ -144,7 +149,8 @@ def people(shown: list[Shown], choices: pd.DataFrame) -> HTML:
     return result_tables.show(
         result_tables.grid(part, "metric", "group"),
         shown[0].origin,
-        f"{choices.system.iloc[0]} against {choices.against.iloc[0]}: "
+        f"{figures.named(choices.system.iloc[0])} against "
+        f"{figures.named(choices.against.iloc[0])}: "
         "share of questions in which people chose it; agreement between raters; "
         "how often the chosen answer has the higher score "
         "(0.5 is chance; where the lower one is chosen, under 0.5). "
@@ -230,6 +236,7 @@ def authors() -> HTML | None:
     return result_tables.show(
         part[["table", "metric", "cell", "n"]],
         kept_runs.kept_source(AUTHORS),
-        f"{records.system.iloc[0]}: the pairs, and a training on them. {result_tables.CHECKPOINT}.",
+        f"{figures.named(records.system.iloc[0])}: the pairs, and a training on them. "
+        f"{result_tables.CHECKPOINT}.",
         index=False,
     )

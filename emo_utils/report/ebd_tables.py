@@ -7,7 +7,7 @@ from IPython.display import HTML
 
 from emo_utils.claims import caregiver_records, ledger
 from emo_utils.judging import caregiver_questions
-from emo_utils.report import kept_runs, result_tables
+from emo_utils.report import figures, kept_runs, result_tables
 from emo_utils.stats import intervals
 
 CLAIMED = tuple(caregiver_records.CLAIMED)  # the tables that claims rest on
@@ -18,9 +18,32 @@ def listed(
     records: pd.DataFrame, table: str, columns: tuple[str, ...], digits: int = 3
 ) -> pd.DataFrame:
     """The records of a table, one a line: these columns, the value with its interval, n."""
-    part = records[records.table == table]
+    part = figures.labelled(records[records.table == table])
     cells = [result_tables.cell(record, digits) for record in part.itertuples()]
     return part.assign(value=cells)[[*columns, "value", "n"]]
+
+
+def shown_pair(pairs: list[dict], run) -> HTML | None:
+    """The first of the pairs that are trained on, for reading; a printed line where the run's pairs
+    are of a file that was given, which may not be passed on.
+    """
+    if run.values["pairs_file"]:
+        print("pairs of a file that was given are not shown")
+        return None
+    fields = {"question": "prompt", "preferred": "chosen", "rejected": "rejected"}
+    texts = {name: pairs[0][field] for name, field in fields.items()}
+    return result_tables.side_by_side_texts(texts, run)
+
+
+def shown_first(written: dict[str, pd.DataFrame], run) -> HTML:
+    """The first question with the answer of each system, for reading.
+
+    written: system -> its answers (columns question, answer), all to the same questions.
+    """
+    firsts = {system: answers.iloc[0] for system, answers in written.items()}
+    question = next(iter(firsts.values())).question
+    answers = {figures.named(system): first.answer for system, first in firsts.items()}
+    return result_tables.side_by_side_texts({"question": question} | answers, run)
 
 
 def shown_pairs(run, source: str, count: int) -> HTML:
@@ -101,7 +124,8 @@ def shown_gains(run, systems: tuple[str, str], note: str) -> HTML | None:
     if changes.empty:
         print("too few questions for a difference")
         return None
-    caption = f"{' minus '.join(systems)}, question by question. {note}."
+    names = map(figures.named, systems)
+    caption = f"{' minus '.join(names)}, question by question. {note}."
     return result_tables.show(changes, run, caption, index=False)
 
 
@@ -152,7 +176,8 @@ def shown_answers(
     shown = []
     for pair in pairs:
         own = answers[answers.id == pair["id"]].set_index("system").answer
-        columns = {"question": pair["prompt"]} | {system: own[system] for system in systems}
+        columns = {"question": pair["prompt"]}
+        columns |= {figures.named(system): own[system] for system in systems}
         columns["preferred in the data"] = pair["chosen"]
         shown.append(result_tables.side_by_side_texts(columns, run))
     return shown
@@ -160,7 +185,7 @@ def shown_answers(
 
 def scores(records: pd.DataFrame, tables: tuple[str, ...]) -> pd.DataFrame:
     """A row a system, a column a score."""
-    return result_tables.grid(records[records.table.isin(tables)])
+    return result_tables.grid(figures.labelled(records[records.table.isin(tables)]))
 
 
 def checks(records: pd.DataFrame) -> pd.DataFrame:
@@ -195,7 +220,7 @@ def gains(records: pd.DataFrame) -> pd.DataFrame:
 
 def slips(records: pd.DataFrame) -> pd.DataFrame:
     """Each score as meant and as a slip computes it, untuned beside tuned."""
-    part = records[records.table == "ebd.slips"]
+    part = figures.labelled(records[records.table == "ebd.slips"])
     return result_tables.grid(
         part.assign(row=part.metric + ", " + part.group), rows="row", columns="system"
     )

@@ -32,6 +32,8 @@ LABELS = {
     "doctor": "the doctor's answer",
     "reference": "the warm answer (reference)",
     "another": "another question's warm answer",
+    "ebd-base": "caregivers (base)",
+    "ebd-dpo": "caregivers (dpo)",
 }
 # Okabe and Ito's colours, told apart by colour-blind readers;
 # one method keeps one colour everywhere.
@@ -89,6 +91,11 @@ def save(figure, path: Path) -> None:
 def named(system: str) -> str:
     """The name of a system in figures and tables."""
     return LABELS.get(system, system)
+
+
+def labelled(records: pd.DataFrame) -> pd.DataFrame:
+    """The records with the names of their systems as figures and tables show them."""
+    return records.assign(system=records.system.map(named))
 
 
 def colour(system: str) -> str:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 
 from emo_utils.experiment import code, provenance, results
-from emo_utils.project import REFERENCE, ROOT, sha256_file, write_atomic
+from emo_utils.project import REFERENCE, ROOT, given_path, sha256_file, write_atomic
 
 VALIDITY, PREFERENCE = (REFERENCE / name for name in ("validity.json", "preference.json"))
 
@@ -28,6 +28,17 @@ def keep(run, name: str, *, parameters: dict | None = None, **more) -> Path:
     path = REFERENCE / f"{name}.json"
     write_atomic(path, json.dumps(content | more, indent=1, ensure_ascii=False) + "\n")
     return path
+
+
+def keep_where_asked(run, name: str, *files: str) -> Path | None:
+    """`keep` where the run's parameter of that name asks for it, else nothing.
+
+    files: parameters that name a file of the user's, of which the name alone is kept.
+    """
+    if not run.values["keep"]:
+        return None
+    names = {each: given_path(run.values[each]).name for each in files}
+    return keep(run, name, parameters=names)
 
 
 def kept(path: Path) -> pd.DataFrame:

@@ -83,7 +83,7 @@ def test_no_pair_within_a_tenth_says_so(home, tmp_path):
 def test_a_run_on_shipped_pairs_or_in_smoke_is_not_kept(home, pairs_file):
     for given in ({"profile": "embedded"}, {"pairs_file": pairs_file}):
         with pytest.raises(EmoError, match="parameter 'keep'"):
-            play("10_empathy_by_design", keep=True, until="if keep", **given)
+            play("10_empathy_by_design", keep=True, until="run.require", **given)
     with pytest.raises(EmoError, match="'make_rows' needs 'make_with'"):
         play("10_empathy_by_design", make_rows=1)
 

@@ -29,6 +29,20 @@ def test_a_users_pairs_are_read_from_any_table(tmp_path, suffix):
     ]
 
 
+def test_pairs_to_train_on_are_the_given_ones_or_those_of_the_arm(tmp_path):
+    path = tmp_path / "mine.jsonl"
+    path.write_text(json.dumps(PAIR) + "\n", encoding="utf-8")
+    assert caregiver.training_pairs(path, "subtle") == (
+        [PAIR | {"id": "row-1"}],
+        "the file mine.jsonl",
+    )
+    pairs, source = caregiver.training_pairs(None, "subtle")
+    assert (pairs, source) == (
+        caregiver.load("train", "subtle"),
+        "data/caregiver, arm subtle",
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -423,6 +423,26 @@ def test_numbers_can_have_choices_and_keep_their_type():
         orders.check(3)
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"make_rows": 2}, "'make_rows' needs 'make_with', a service's name of the model"),
+        ({"keep": True, "profile": "embedded"}, "'keep' needs 'pairs_file', pairs"),
+        ({"keep": True, "pairs_file": "x.csv"}, "'keep' is for a profile whose numbers mean"),
+        ({"make_rows": 2, "make_with": "big"}, ""),
+        ({"keep": True, "pairs_file": "x.csv", "profile": "embedded"}, ""),
+    ],
+)
+def test_a_parameter_that_needs_another_is_refused_without_it(given, says):
+    values = parameters.resolve("10_empathy_by_design", {"profile": "smoke"} | given)
+    run = runs.Run("10_empathy_by_design", values, given)
+    if not says:
+        run.require(make_rows="make_with", keep="pairs_file")
+        return
+    with pytest.raises(parameters.ParameterError, match=says):
+        run.require(make_rows="make_with", keep="pairs_file")
+
+
 def test_a_run_by_hand_says_that_its_profile_stands_before_the_saved_cell():
     values = parameters.resolve("03_dpo", {"profile": "smoke"})
     run = runs.Run("03_dpo", values, {"profile": "smoke"})

@@ -58,6 +58,13 @@ def test_the_same_weights_cost_nothing(models):
     assert list(four_bits.cost(plain, plain, tokenizer, [])) == list(found)
 
 
+def test_what_is_read_is_the_warm_answer_behind_its_question():
+    rows = [{"question": "What now?", "soothing_response": "Rest, dear.", "answer": "Rest."}]
+    [(messages, answer)] = four_bits.warm_answers(rows, "Be kind.")
+    assert answer == "Rest, dear." and messages[-1]["content"] == "What now?"
+    assert "Be kind." in messages[0]["content"]
+
+
 def test_costs_are_recorded_as_means_over_answers():
     run = runs.Run("10_empathy_by_design", {"profile": "smoke", "seed": 42}, {})
     costs = pd.DataFrame({"nats_plain": [1.0, 2.0], "nats_more": [0.25, 0.5]})

@@ -9,8 +9,10 @@ import pytest
 from test_ebd_open_tables import record
 
 from emo_utils.data.caregiver import ELSEWHERE, REJECTED
-from emo_utils.report import ebd_open_figures
+from emo_utils.report import ebd_open_figures, figures
 from emo_utils.report.ebd_open_tables import Shown
+
+BASE, TUNED = figures.LABELS["ebd-base"], figures.LABELS["ebd-dpo"]
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +52,7 @@ def test_dots_of_two_systems_stand_beside_each_other():
         (0.75, pytest.approx(1.175)),
     ]
     assert bars(axis) == [[0.0, 0.5]] * 2 + [[0.5, 1.0]] * 2
-    assert axis.get_legend_handles_labels()[1] == ["ebd-base", "ebd-dpo"]
+    assert axis.get_legend_handles_labels()[1] == [BASE, TUNED]
     assert axis.get_ylim() == (1.5, -0.5)
 
 
@@ -64,7 +66,7 @@ def test_every_answer_is_a_point_and_every_system_a_mark_at_its_mean():
         }
     )
     figure = ebd_open_figures.precision(answers, "embedded")
-    assert "Means: ebd-base grade 6.0, 0.38 kept; ebd-dpo grade 3.0, 0.50 kept;" in (
+    assert f"Means: {BASE} grade 6.0, 0.38 kept; {TUNED} grade 3.0, 0.50 kept;" in (
         figure.get_label()
     )
     [axis] = figure.axes
@@ -77,9 +79,8 @@ def test_every_answer_is_a_point_and_every_system_a_mark_at_its_mean():
     ]
     clouds = [line for line in axis.lines if line.get_markersize() == 4]
     assert clouds[0].get_xdata().tolist() == [4, 8] and len(clouds) == 4
-    assert [text.get_text() for text in axis.get_legend().get_texts()] == list(
-        dict.fromkeys(answers.system)
-    )
+    drawn = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert drawn == [BASE, TUNED, REJECTED, ELSEWHERE]
     assert "n = 2 questions" in axis.get_title() and "embedded profile" in axis.get_title()
 
 
@@ -114,8 +115,8 @@ def test_transfer_has_a_panel_a_measure():
         for group in ("CARE", "DOCTOR")
     ]
     figure = ebd_open_figures.transfer([shown(rows)])
-    assert "warmth: ebd-dpo on CARE 0.50" in figure.get_label()
-    assert "cosine: ebd-dpo on CARE -0.25" in figure.get_label()
+    assert f"warmth: {TUNED} on CARE 0.50" in figure.get_label()
+    assert f"cosine: {TUNED} on CARE -0.25" in figure.get_label()
     assert [points(axis)[0][0] for axis in figure.axes] == [0.5, -0.25, -2.0]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["CARE", "DOCTOR"]
     assert figure._suptitle.get_text() == "smoke profile, n = 12 of CARE, n = 12 of DOCTOR"
@@ -129,7 +130,7 @@ def test_voices_lie_in_a_line_each_the_untuned_model_above():
         for group in ("original again", "older")
     ]
     figure = ebd_open_figures.voices([shown(rows)])
-    assert "grade, ebd-dpo: all 2 at 0.50." in figure.get_label()
+    assert f"grade, {TUNED}: all 2 at 0.50." in figure.get_label()
     first, second = figure.axes
     assert points(first) == [(0.25, -0.12), (0.25, 0.88), (0.5, 0.12), (0.5, 1.12)]
     assert first.yaxis_inverted() and second.get_title().startswith("grade: voice minus original")

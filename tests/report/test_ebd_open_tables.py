@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from emo_utils.report import ebd_open_tables, kept_runs, result_tables
+from emo_utils.report import ebd_open_tables, figures, kept_runs, result_tables
 from emo_utils.stats.intervals import ENOUGH
+
+BASE, TUNED = figures.LABELS["ebd-base"], figures.LABELS["ebd-dpo"]
 
 
 def record(table, system="ebd-base", metric="warmth", value=0.5, group="all", **changes):
@@ -68,11 +70,11 @@ def runs():
 
 def test_each_run_has_a_table_of_its_own(calls, runs):
     own, full = ebd_open_tables.simplicity(runs)
-    assert own.frame.loc["ebd-base"].to_dict() == {
+    assert own.frame.loc[BASE].to_dict() == {
         "warmth": "0.50 (n = 3)",
         "urgent": "0.50 (n = 2, 1 unscored)",
     }
-    assert full.frame.loc["ebd-base", "warmth"] == "0.50 [0.25, 0.75]"
+    assert full.frame.loc[BASE, "warmth"] == "0.50 [0.25, 0.75]"
     assert (own.origin, full.origin) == (runs[0].origin, runs[1].origin)
     assert own.caption.endswith(f"answers; n = 3. {result_tables.CHECKPOINT}.")
     assert full.caption == "Full run. " + own.caption.replace("n = 3", "n = 12")
@@ -90,8 +92,8 @@ def test_a_run_without_such_records_has_no_table(calls, runs):
 def test_a_kind_of_sentence_says_how_many_questions_have_it(calls, runs):
     [table] = ebd_open_tables.caveats(runs)
     assert table.frame["numbers (n = 12)"].to_dict() == {
-        "ebd-base": "0.25 [0.00, 0.50]",
-        "ebd-dpo": "0.75 [0.50, 1.00]",
+        BASE: "0.25 [0.00, 0.50]",
+        TUNED: "0.75 [0.50, 1.00]",
         "change by training": "0.50 [0.25, 0.75]",
     }
     assert "not corrected for the 3 cells" in table.caption
@@ -101,7 +103,7 @@ def test_transfer_and_voices_have_a_row_for_what_was_asked(calls, runs):
     [moved], [voices] = ebd_open_tables.transfer(runs), ebd_open_tables.voices(runs)
     assert list(moved.frame.index) == ["a on CARE", "a on DOCTOR", "b on CARE", "b on DOCTOR"]
     assert f"n = 12 of CARE, n = 9 of DOCTOR; no interval under {ENOUGH}." in moved.caption
-    assert list(voices.frame.index) == ["ebd-base, original again", "ebd-base, older"]
+    assert list(voices.frame.index) == [f"{BASE}, original again", f"{BASE}, older"]
     assert "n = 12 questions" in voices.caption and "for the 2 cells" in voices.caption
 
 

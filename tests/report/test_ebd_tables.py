@@ -6,7 +6,9 @@ import pytest
 
 from emo_utils.data.caregiver import ELSEWHERE, REJECTED
 from emo_utils.experiment import results
-from emo_utils.report import ebd_figures, ebd_tables, kept_runs
+from emo_utils.report import ebd_figures, ebd_tables, figures, kept_runs
+
+BASE, TUNED = figures.LABELS["ebd-base"], figures.LABELS["ebd-dpo"]
 
 
 def record(table, system, metric, value, group="all", n=20, **more):
@@ -56,18 +58,18 @@ SCORES = ("ebd.semantic", "ebd.factual", "ebd.human")
 
 def test_scores_are_a_row_a_system():
     shown = ebd_tables.scores(RECORDS, SCORES)
-    assert list(shown.index) == ["ebd-base", "ebd-dpo", REJECTED]
+    assert list(shown.index) == [BASE, TUNED, REJECTED]
     assert list(shown) == ["cosine", "correctness"]
-    assert shown.loc["ebd-base", "cosine"] == "0.50 [0.40, 0.60]"
-    assert shown.loc["ebd-dpo", "correctness"] == "3.50 [3.40, 3.60] (n = 18, 2 unscored)"
+    assert shown.loc[BASE, "cosine"] == "0.50 [0.40, 0.60]"
+    assert shown.loc[TUNED, "correctness"] == "3.50 [3.40, 3.60] (n = 18, 2 unscored)"
     assert pd.isna(shown.loc[REJECTED, "correctness"])
 
 
 def test_a_list_shows_each_record_of_its_table():
     shown = ebd_tables.listed(RECORDS, "ebd.semantic", ("system",))
     assert shown.to_numpy().tolist() == [
-        ["ebd-base", "0.500 [0.400, 0.600]", 20],
-        ["ebd-dpo", "0.625 [0.525, 0.725]", 20],
+        [BASE, "0.500 [0.400, 0.600]", 20],
+        [TUNED, "0.625 [0.525, 0.725]", 20],
         [REJECTED, "0.750 [0.650, 0.850]", 20],
     ]
 
@@ -87,9 +89,9 @@ def test_checks_name_the_text_that_must_be_higher():
 def test_slips_stand_beside_what_was_meant():
     shown = ebd_tables.slips(RECORDS)
     assert list(shown.index) == ["entailed, as meant", "entailed, sought"]
-    assert list(shown) == ["ebd-base", "ebd-dpo"]
-    assert shown.loc["entailed, sought", "ebd-base"] == "1.00"
-    assert pd.isna(shown.loc["entailed, sought", "ebd-dpo"])
+    assert list(shown) == [BASE, TUNED]
+    assert shown.loc["entailed, sought", BASE] == "1.00"
+    assert pd.isna(shown.loc["entailed, sought", TUNED])
 
 
 def test_the_note_names_the_judge_of_the_records():
@@ -147,13 +149,15 @@ def test_each_score_has_a_panel_with_values_and_intervals(figure):
     assert [line.get_ydata()[0] for line in cosine.lines] == [0, 0, 1, 1, 2, 2]
     assert len(correctness.lines) == 4 and not any(axis.lines for axis in rest)
     assert [axis.get_title() for axis in figure.axes] == list(ebd_figures.PANELS.values())
+    named = [text.get_text().replace("\n", " ") for text in cosine.get_yticklabels()]
+    assert named == [BASE, TUNED, REJECTED]
 
 
 def test_the_figure_says_which_system_is_highest_and_lowest_by_each_score(figure):
     assert figure.get_label().startswith("n = 20: points with 95 % intervals")
     assert "Grade level: no value." in figure.get_label()
     assert (
-        f"Cosine with the reference: highest {REJECTED} 0.75 [0.65, 0.85]; lowest ebd-base 0.50 "
+        f"Cosine with the reference: highest {REJECTED} 0.75 [0.65, 0.85]; lowest {BASE} 0.50 "
         "[0.40, 0.60]."
     ) in figure.get_label()
 
@@ -196,7 +200,7 @@ def test_a_run_shows_its_scores_with_the_words_of_their_captions(run):
     checks = ebd_tables.shown_checks(run).data
     assert "no interval under 10 questions. Judge: a judge." in checks and ELSEWHERE in checks
     gains = ebd_tables.shown_gains(run, ("ebd-dpo", "ebd-base"), "The note").data
-    assert "ebd-dpo minus ebd-base, question by question. The note." in gains
+    assert f"{TUNED} minus {BASE}, question by question. The note." in gains
     slips = ebd_tables.shown_slips(run, "BARE; ").data
     assert "n = 20 questions. BARE; Asked: a judge." in slips
     claims = ebd_tables.shown_claims(run, "The note").data
@@ -223,3 +227,25 @@ def test_answers_are_shown_between_question_and_preferred_answer(run):
     [page] = ebd_tables.shown_answers(pairs, answers, ("ebd-base", "ebd-dpo"), run)
     places = [page.data.index(text) for text in ("Why?", "first", "second", "&lt;warm&gt;")]
     assert places == sorted(places) and "third" not in page.data
+    assert f"<th>{BASE}</th><th>{TUNED}</th>" in page.data and "ebd-" not in page.data
+
+
+def test_the_first_pair_is_shown_but_of_a_file_that_was_given(run, capsys):
+    pairs = [{"prompt": "Why?", "chosen": "<warm>", "rejected": "cold"}, {"prompt": "And now?"}]
+    run.values = {"pairs_file": ""}
+    page = ebd_tables.shown_pair(pairs, run).data
+    assert "<th>question</th><th>preferred</th><th>rejected</th>" in page
+    assert "<td>Why?</td><td>&lt;warm&gt;</td><td>cold</td>" in page and "And now?" not in page
+    run.values = {"pairs_file": "theirs.jsonl"}
+    assert ebd_tables.shown_pair(pairs, run) is None
+    assert capsys.readouterr().out == "pairs of a file that was given are not shown\n"
+
+
+def test_the_first_answers_stand_under_the_names_of_their_systems(run):
+    written = {
+        system: pd.DataFrame({"question": ["Why?", "How?"], "answer": [first, "later"]})
+        for system, first in (("ebd-base", "short"), ("ebd-dpo", "a < b"))
+    }
+    page = ebd_tables.shown_first(written, run).data
+    assert f"<th>question</th><th>{BASE}</th><th>{TUNED}</th>" in page
+    assert "<td>Why?</td><td>short</td><td>a &lt; b</td>" in page and "later" not in page

@@ -44,6 +44,17 @@ def test_a_run_of_a_commit_is_kept_and_nothing_has_changed_since(folder):
     assert (row["kept as"], row["commit"], row["changed since"]) == ("mine", "c" * 10, "nothing")
 
 
+def test_a_run_is_kept_where_that_was_asked_with_the_names_of_its_files(folder):
+    run = finished(folder)
+    run.values = {"keep": False, "pairs_file": "/home/me/mine.csv", "seed": 1}
+    assert kept_runs.keep_where_asked(run, "mine", "pairs_file") is None
+    assert not (folder / "mine.json").exists()
+    run.values["keep"] = True
+    about = json.loads(kept_runs.keep_where_asked(run, "mine", "pairs_file").read_text())
+    expected = {"keep": True, "pairs_file": "mine.csv", "seed": 1}
+    assert about["provenance"]["parameters"] == expected
+
+
 @pytest.mark.parametrize(("dirty", "says"), [(True, "differ from"), (None, "no git checkout")])
 def test_a_run_of_a_changed_tree_is_not_kept(folder, dirty, says):
     with pytest.raises(EmoError, match=f"x is not kept: .*{says}.*commit the changes"):
