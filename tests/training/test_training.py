@@ -837,7 +837,7 @@ def trained(tmp_path_factory, tiny):
     with pytest.MonkeyPatch.context() as patch:
         home_in(tmp_path_factory.mktemp("trained"), patch)
         yield {
-            notebook: play(notebook, train_rows=24 if notebook == "04_kto" else 48)
+            notebook: play(notebook, batch_size=2, train_rows=12 if notebook == "04_kto" else 24)
             for notebook in METHODS
         }
 
@@ -1105,11 +1105,15 @@ def test_four_bits_without_adapters_or_without_the_package_are_refused(home, mon
 # A notebook whose cells are changed and run again
 
 
-def test_a_trainer_that_changed_does_not_go_on(home, capsys):
+def test_a_trainer_that_changed_does_not_go_on_and_one_that_divides_its_batches_does(home, capsys):
     """Another loss, or other rows, in the same run: the checkpoints are those of neither."""
     names = stopped("03_dpo", 3, **LONG)
     folder = fitting.scratch(names.run)
     assert list(folder.glob("checkpoint-*"))
+    fitting._forget_another_training(names.trainer, names.run)
+    assert list(folder.glob("checkpoint-*")) and "begins anew" not in capsys.readouterr().out
+    names.trainer.args.per_device_train_batch_size = 1
+    names.trainer.args.gradient_accumulation_steps = 4
     fitting._forget_another_training(names.trainer, names.run)
     assert list(folder.glob("checkpoint-*")) and "begins anew" not in capsys.readouterr().out
     names.trainer.args.beta = 0.5
@@ -1119,15 +1123,6 @@ def test_a_trainer_that_changed_does_not_go_on(home, capsys):
     names.trainer.train_dataset = names.trainer.train_dataset.select(range(2))
     fitting._forget_another_training(names.trainer, names.run)
     assert not list(folder.glob("checkpoint-*"))
-
-
-def test_how_a_batch_is_divided_does_not_make_another_training(home):
-    names = stopped("03_dpo", 3, **LONG)
-    folder = fitting.scratch(names.run)
-    names.trainer.args.per_device_train_batch_size = 1
-    names.trainer.args.gradient_accumulation_steps = 4
-    fitting._forget_another_training(names.trainer, names.run)
-    assert list(folder.glob("checkpoint-*"))
 
 
 def test_a_parameter_that_a_cell_changed_stops_before_it_is_recorded(home):
