@@ -80,17 +80,13 @@ def test_a_metric_prints_means_with_intervals(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "results/embedded/answers"
     folder.mkdir(parents=True)
     answers = ["Why?", "No.", "Yes.", "When?"] * 3
-    pd.DataFrame({"answer": answers}).to_parquet(folder / "base.parquet")
+    parts = [pd.DataFrame({"system": name, "answer": answers}) for name in ("base", "prompt")]
+    pd.concat(parts).to_parquet(folder / "plain-questions.parquet")  # a file may have several
     ran("my_metric.py")
     mean, low, high = intervals.mean_interval([1.0, 0, 0, 1] * 3)
-    assert capsys.readouterr().out.split() == [
-        "base",
-        f"{mean:.2f}",
-        f"[{low:.2f},",
-        f"{high:.2f}],",
-        "n",
-        "=",
-        "12",
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["plain-questions", name, f"{mean:.2f}", f"[{low:.2f},", f"{high:.2f}],", "n", "=", "12"]
+        for name in ("base", "prompt")
     ]
 
 
