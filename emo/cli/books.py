@@ -301,10 +301,10 @@ def _offline(profile: str) -> str:
 
 def _snakemake(runs: list[str], profile: str, cores: int, cluster, show_logs: bool) -> None:
     """Make runs and what they need, here or on a cluster; without runs the whole book."""
-    due.prepare(profile, tuple(run for run in runs if "@" in run))
-    to_make = due.to_make(runs, profile)
     targets = [_stamp(run, profile) for run in runs] or [times.PAGES]
     command = clusters.command(profile, cores, cluster, targets, show_logs)
+    due.prepare(profile, tuple(run for run in runs if "@" in run))
+    to_make = due.to_make(runs, profile)
     if runs and not to_make:
         print("everything is up to date")
         return
