@@ -271,6 +271,22 @@ def pages(*, profile: Profile = "embedded") -> int:
 
 
 @app.command
+def read() -> int:
+    """Build the book to read without running anything: the chapters' words, the papers' own
+    numbers, and the records that the repository keeps. Needs no model and no torch.
+    """
+    from emo.site import build, kept_book
+
+    page, profile = relative(built.HTML / "index.html"), kept_book.PROFILE
+    if built.is_current(profile):
+        print(f"the book with the numbers of this machine is there: {page}")
+        return 0
+    build.build(profile, kept=True)
+    print(f"the book, with kept numbers: {page}")
+    return 0
+
+
+@app.command
 def check_pages() -> int:
     """Say how large the built book is, and which of its links lead nowhere; ends with 1 where one
     does, or where it is too large to be published.

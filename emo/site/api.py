@@ -1,6 +1,7 @@
 """The page on the package: every module of `emo_utils`, room by room, by its docstrings."""
 
 import ast
+from importlib.util import find_spec
 
 from emo.site import layout
 from emo_utils.project import ROOT, write_atomic
@@ -18,6 +19,20 @@ def write_api() -> None:
                 lines += [f"### {room.name}.{module.stem}"]
                 lines += _automodule(f"emo_utils.{room.name}.{module.stem}")
     write_atomic(layout.GENERATED / "api.md", "\n".join(lines) + "\n")
+
+
+def not_installed() -> list[str]:
+    """Libraries that the package imports and this environment lacks, as that of `make read` does:
+    Sphinx reads the docstrings without them.
+    """
+    named = set()
+    for path in (ROOT / "emo_utils").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                named |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                named.add(node.module.partition(".")[0])
+    return sorted(name for name in named if find_spec(name) is None)
 
 
 def _automodule(name: str) -> list[str]:

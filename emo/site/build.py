@@ -1,14 +1,13 @@
 """The book: executed notebooks and pages put together and built by Jupyter Book."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 
-from emo import licences
+from emo import drift, licences
 from emo.graph import due, steps
 from emo.site import (
     api,
@@ -24,34 +23,48 @@ from emo.site import (
     front,
     hostile,
     items,
+    kept_book,
     layout,
     other_runs,
     settling,
 )
+from emo_utils.experiment import results
 from emo_utils.project import ROOT, EmoError, write_atomic
 
 TAUGHT = ("02", "03", "04")  # chapters whose lesson is their code; of the others it is folded
 
 
-def build(profile: str) -> Path:
+def build(profile: str, kept: bool = False) -> Path:
     """Assemble the sources of the book from a profile's results and build the HTML;
     nothing is done when nothing changed.
+
+    kept: from the kept book in place of results, with no run.
 
     Returns the folder of the HTML. Raises EmoError with the end of Jupyter Book's output when it
     warns of anything.
     """
-    if built.is_current(profile):
+    if built.is_current(profile, kept):
         return built.HTML
-    place_notebooks(profile)
-    ledger, longer_runs = claims_page.by_every_source(profile)
-    front.write_front(profile, ledger)
-    claims_page.write_claims(profile, ledger, longer_runs)
-    settling.write_settling(profile, ledger)
-    items.write_items(profile)
+    if kept:
+        about = kept_book.read()
+        records, note = kept_book.records(about), kept_book.note(about)
+        kept_book.place_chapters(about)
+        kept_book.write_items()
+        story = kept_book.STORY
+    else:
+        about, records, note = layout.read_provenance(profile), results.read(profile), ""
+        place_notebooks(profile)
+        answers = items.scored_answers(profile)
+        items.write_items(profile, answers)
+        story = front.story_html(answers, profile)
+    ledger, longer_runs = claims_page.by_every_source(records)
+    front.write_front(profile, records, about, ledger, story, note)
+    claims_page.write_claims(profile, ledger, longer_runs, note)
+    settling.write_settling(profile, records, about, ledger, note)
     edition_page.write_edition()
-    current.write_costs(profile)
-    current.write_current(profile)
-    claims_page.write_records(profile)
+    current.write_costs(profile, about, note)
+    current.write_current(profile, about if kept else drift.snapshot(profile), note)
+    claims_page.write_records(profile, records)
     benchmarks.write_speed()
     calibration.write_calibration()
     hostile.write_attacks()
@@ -75,7 +88,7 @@ def build(profile: str) -> Path:
     assets.place_icons()
     built.BUILT_FROM.unlink(missing_ok=True)
     run_jupyter_book(ROOT)
-    built.BUILT_FROM.write_text(built.digest(profile))
+    built.BUILT_FROM.write_text(built.digest(profile, kept))
     return built.HTML
 
 
@@ -113,7 +126,7 @@ def place_notebooks(profile: str) -> None:
     section.
     """
     layout.CHAPTERS.mkdir(parents=True, exist_ok=True)
-    wanted = set()
+    records, wanted = results.read(profile), set()
     for step in steps.steps(profile):
         source = due.executed_path(step.run, profile)
         if not source.is_file():
@@ -130,15 +143,9 @@ def place_notebooks(profile: str) -> None:
                 tags.append("hide-input")
             cell.metadata.pop("papermill", None)
         notebook.metadata.pop("papermill", None)
-        if layout.page_name(step) != step.notebook:
-            notebook.cells[0].source = re.sub(
-                r"^# .*",
-                f"# {step.notebook[:2].lstrip('0')} continued: "
-                f"the run of {dict(step.fixed)['system']}",
-                notebook.cells[0].source,
-            )
+        layout.name_section(notebook, step)
         finding_first(notebook)
-        if block := edition_page.of_chapter(step, profile):
+        if block := edition_page.of_chapter(step, profile, records):
             notebook.cells.insert(_behind_findings(notebook), nbformat.v4.new_markdown_cell(block))
         if table := other_runs.of_chapter(step, profile):
             notebook.cells.append(nbformat.v4.new_markdown_cell(table))

@@ -18,9 +18,11 @@ HTML = ROOT / "_build" / "html"
 BUILT_FROM = HTML / ".built-from"
 
 
-def digest(profile: str) -> str:
+def digest(profile: str, kept: bool = False) -> str:
     """Hash over everything that the pages are made from: results, executed notebooks, prose,
     configuration, the code of pages, and the package, whose docstrings are pages.
+
+    kept: whether they are made from the kept book (`kept_book`) and not from results here.
     """
     files = [ROOT / name for name in ("_config.yml", "_toc.yml", "index.md", "requirements.lock")]
     files += (ROOT / "book").glob("*.md")
@@ -39,19 +41,20 @@ def digest(profile: str) -> str:
     ]
     files += [*sorted(DATA.rglob("*.jsonl")), *steps.KEPT.values()]
     files += sorted(EDITION.glob("*/records.json"))
-    files += sorted(results_dir(profile).glob("*.json")) + sorted(
-        (results_dir(profile) / "notebooks").glob("*.ipynb")
-    )
+    if not kept:
+        files += sorted(results_dir(profile).glob("*.json"))
+        files += sorted((results_dir(profile) / "notebooks").glob("*.ipynb"))
+    source = f"the kept book, {profile}" if kept else profile
     places = [os.environ.get(name, "") for name in ("EMO_REPOSITORY", "EMO_BRANCH")]
     return sha256_json(
-        [profile, places, {relative(p): sha256_file(p) for p in files if p.is_file()}]
+        [source, places, {relative(p): sha256_file(p) for p in files if p.is_file()}]
     )
 
 
-def is_current(profile: str) -> bool:
+def is_current(profile: str, kept: bool = False) -> bool:
     """Whether the built HTML is the one that the present sources and results give."""
     return (
         BUILT_FROM.is_file()
         and (HTML / "index.html").is_file()
-        and BUILT_FROM.read_text() == digest(profile)
+        and BUILT_FROM.read_text() == digest(profile, kept)
     )

@@ -19,15 +19,17 @@ from emo_utils.project import write_atomic
 from emo_utils.report import result_tables
 
 
-def write_records(profile: str) -> None:
+def write_records(profile: str, records: pd.DataFrame) -> None:
     """The records of each run as a CSV file beside the pages:
     what a reader of a figure takes away as its data.
 
     Cells that a spreadsheet would compute are made text.
+
+    records: as `results.read` gives them.
     """
     folder = layout.GENERATED / "static" / "records"
     shutil.rmtree(folder, ignore_errors=True)
-    frame = results.read(profile)
+    frame = records.copy()
     for text in frame.select_dtypes("object"):
         frame[text] = frame[text].map(
             lambda cell: f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" else cell
@@ -93,16 +95,16 @@ OUTCOMES = {
 }
 
 
-def by_every_source(profile: str) -> tuple[pd.DataFrame, str]:
-    """The ledger by the records of a profile (`ours`, `ours_evidence`), by those of the edition
+def by_every_source(records: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The ledger by the records of a book (`ours`, `ours_evidence`), by those of the edition
     (`edition`, `edition_marked`, `edition_corrected`, `edition_why`, `edition_evidence`; nothing is
     measured where no unit is kept) and by those of longer runs (`longer` and so on), and what those
-    runs were, in words: what every page shows.
+    runs were, in words: what every page shows. records: as `results.read` gives them.
     """
     longer, runs = longer_runs()
     unit = edition.shown()
     of_edition = claims_ledger.ledger(unit.records if unit else results.frame([]))
-    ledger = claims_ledger.ledger(results.read(profile))
+    ledger = claims_ledger.ledger(records)
     return with_source(with_source(ledger, of_edition, "edition"), longer, "longer"), runs
 
 
@@ -167,11 +169,11 @@ def measured_html(measured: pd.DataFrame) -> str:
     return html_tables.table_html(shown, "companion companion-claims", index=False)
 
 
-def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
+def write_claims(profile: str, ledger: pd.DataFrame, runs: str, note: str = "") -> None:
     """The scoreboard: every claim with its verdicts and the comparisons behind them, and what the
     papers' numbers do not bear out.
 
-    ledger, runs: as `by_every_source` gives them.
+    ledger, runs: as `by_every_source` gives them. note: what stands above all of it.
     """
     chapters = {
         "emodoctor.table1": "05_emotion_scoring",
@@ -241,6 +243,7 @@ def write_claims(profile: str, ledger: pd.DataFrame, runs: str) -> None:
         layout.GENERATED / "claims.md",
         "\n\n".join(
             [
+                *([note] if note else []),
                 f"{len(ledger)} claims: "
                 f"by the papers' own numbers {counted(ledger.printed, claims_ledger.PRINTED)}; "
                 f"by our records {counted(ledger.ours, claims_ledger.OURS)}, "

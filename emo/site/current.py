@@ -14,11 +14,14 @@ from emo_utils.project import ROOT, notebook_cells, write_atomic
 from emo_utils.report import kept_runs, result_tables
 
 
-def write_current(profile: str) -> None:
+def write_current(profile: str, now: dict[str, dict], note: str = "") -> None:
     """What the page "How current is this?" shows: the last run's record,
     and what moved since the records that were kept.
+
+    now: what `drift.snapshot` gives. note: what stands above all of it, where that is the kept
+    book, since which nothing can have moved.
     """
-    now, kept = drift.snapshot(profile), drift.reference(profile)
+    kept = drift.reference(profile)
     commits = sorted(
         {
             run["git_commit"][:10] + (" with local changes" if run["dirty"] else "")
@@ -33,14 +36,17 @@ def write_current(profile: str) -> None:
         f"{name} {version}" for name, version in next(iter(now.values()))["versions"].items()
     )
     parts = [
+        *([note] if note else []),
         (
             f"{result_tables.badge(profile)} The newest of {len(now)} runs began on "
             f"{newest[:16].replace('T', ' at ')} UTC, "
             f"from {'commit' if len(commits) == 1 else 'commits'} {', '.join(commits)}; "
             f"all of them took {seconds / 60:.0f} minutes, counted one after the other. {versions}."
-        )
+        ),
     ]
-    if kept.is_file():
+    if note:
+        parts.append("## What moved\n\nNothing was run here, so nothing can have moved.")
+    elif kept.is_file():
         moved = drift.compare(before := drift.read(kept), now)
         drift.figure(moved, layout.GENERATED / "drift.svg")
         then = sorted({run["git_commit"][:10] for run in before.values()})
@@ -82,11 +88,11 @@ def _longer_runs() -> list[str]:
     ]
 
 
-def chapters_html(profile: str) -> str:
+def chapters_html(profile: str, about: dict[str, dict]) -> str:
     """Each chapter with its question and what its runs took: minutes, memory,
-    weights to download.
+    weights to download. about: the provenance of each run; a chapter that has none says so.
     """
-    about, rows = layout.read_provenance(profile), []
+    rows = []
     order = re.findall(
         r"file: book/notebooks/(\w+)", (ROOT / "_toc.yml").read_text(encoding="utf-8")
     )
@@ -94,12 +100,19 @@ def chapters_html(profile: str) -> str:
         of_it = [s for s in steps.steps(profile) if s.notebook == notebook and s.run in about]
         title = re.search(r"^# (.*)", notebook_cells(parameters.notebook_path(notebook))[0][1])[1]
         weights = dict.fromkeys(name for s in of_it for name in steps.step_models(s, profile))
+        cells = (
+            (
+                f"{len(of_it)}",
+                f"{sum(about[s.run]['seconds'] for s in of_it) / 60:.1f}",
+                f"{max(about[s.run]['peak_memory_mb'] for s in of_it) / 1000:.1f}",
+                f"{sum(registry.entry(name).size_mb for name in weights):,}",
+            )
+            if of_it
+            else ("none kept", "", "", "")
+        )
         rows.append(
             f'<tr><td><a href="notebooks/{notebook}.html">{html.escape(title)}</a></td>'
-            f"<td>{len(of_it)}</td>"
-            f"<td>{sum(about[s.run]['seconds'] for s in of_it) / 60:.1f}</td>"
-            f"<td>{max(about[s.run]['peak_memory_mb'] for s in of_it) / 1000:.1f}</td>"
-            f"<td>{sum(registry.entry(name).size_mb for name in weights):,}</td></tr>"
+            f"{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
         )
     device = html.escape(next(iter(about.values()))["device"].rpartition(",")[0])
     head = "".join(
@@ -115,9 +128,11 @@ def chapters_html(profile: str) -> str:
     )
 
 
-def write_costs(profile: str) -> None:
-    """What each chapter and each run cost where this book was made."""
-    about = layout.read_provenance(profile)
+def write_costs(profile: str, about: dict[str, dict], note: str = "") -> None:
+    """What each chapter and each run cost where this book was made.
+
+    about: the provenance of each run. note: what stands above all of it.
+    """
     frame = pd.DataFrame(
         [
             {
@@ -131,9 +146,9 @@ def write_costs(profile: str) -> None:
     devices = " and ".join(sorted({run["device"] for run in about.values()}))
     write_atomic(
         layout.GENERATED / "costs.md",
-        f"## What it cost here\n\nProfile `{profile}`: "
+        f"## What it cost here\n\n{note}\n\nProfile `{profile}`: "
         f"{parameters.load_profile(profile)['about']}. On {html.escape(devices)}.\n\n"
-        f"{chapters_html(profile)}\n\n"
+        f"{chapters_html(profile, about)}\n\n"
         f"<details><summary>run by run</summary>{html_tables.table_html(frame, index=False)}"
         "</details>\n",
     )

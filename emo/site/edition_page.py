@@ -11,7 +11,6 @@ from emo import edition
 from emo.graph import steps
 from emo.site import html_tables, layout, series
 from emo_utils.claims import ledger as claims_ledger
-from emo_utils.experiment import results
 from emo_utils.project import write_atomic
 from emo_utils.report import result_tables
 
@@ -34,17 +33,18 @@ TRAININGS = ("02_sft.eqsr-sft", "03_dpo.eqsr-dpo", "04_kto.eqsr-kto")
 REGISTERED = ("learning_rate", "epochs", "batch_size", "lora_rank", "train_rows", "seed")
 
 
-def of_chapter(step: steps.Step, profile: str) -> str:
+def of_chapter(step: steps.Step, profile: str, records: pd.DataFrame) -> str:
     """Markdown behind what a chapter found: the same tables by the edition, and its verdicts; empty
     for a chapter that the edition has no run of, or where no unit is kept.
+
+    records: this book's, as `results.read` gives them.
     """
     unit = edition.shown()
     wanted = TABLES.get(step.run, {})
     if unit is None or step.run not in unit.runs or profile == unit.name:
         return ""
     theirs = unit.records[unit.records.run == step.run]
-    here = results.read(profile)
-    here = here[here.run == step.run]
+    here = records[records.run == step.run]
     parts = [f"## In the edition\n\n{made_of(unit)} Its numbers stand beside those of this run."]
     parts += [
         table_html(here, theirs, table, what, unit, profile)

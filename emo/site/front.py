@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from emo import edition
-from emo.site import claims_page, html_tables, items, layout
+from emo.site import claims_page, html_tables, layout
 from emo_utils.claims import deciding, gates
 from emo_utils.data import dialogues
 from emo_utils.experiment import parameters, results
@@ -29,13 +29,21 @@ EMPTY_TEXTS = {
 }
 
 
-def write_front(profile: str, ledger: pd.DataFrame) -> None:
+def write_front(
+    profile: str,
+    records: pd.DataFrame,
+    about: dict[str, dict],
+    ledger: pd.DataFrame,
+    story: str,
+    note: str = "",
+) -> None:
     """The first page: what it is made of, what was found, the claims as tiles, one question with
     its answers, comfort against knowledge, and where to go.
 
-    ledger: as `claims_page.by_every_source` gives it.
+    records: as `results.read` gives them. about: the provenance of each run. ledger: as
+    `claims_page.by_every_source` gives it. story: HTML of one question with its answers
+    (`story_html`). note: what stands above all of it.
     """
-    records, about = results.read(profile), layout.read_provenance(profile)
     measured = ledger[ledger.ours != "not measured"]
     n = int(records[records.table == "emodoctor.table1"].n.max())
     commits = sorted({a["git_commit"][:10] for a in about.values()})
@@ -49,7 +57,7 @@ def write_front(profile: str, ledger: pd.DataFrame) -> None:
     front_figure(records, layout.GENERATED / "front.svg", profile)
     write_atomic(
         layout.GENERATED / "front.md",
-        f"\n{made_of(about, n, edition.shown())}\n\n"
+        f"\n{note}\n\n{made_of(about, n, edition.shown())}\n\n"
         f"{result_tables.badge(profile)} n = {n} test questions · one training seed · "
         f"{len(about)} runs, {seconds / 60:.0f} minutes · commit {', '.join(commits)} · "
         "[how current?](book/current)\n"
@@ -57,7 +65,7 @@ def write_front(profile: str, ledger: pd.DataFrame) -> None:
         f"{found(ledger, records)}\n\n"
         f"{tiles_html(ledger)}\n\n"
         "## One question and its answers\n\n"
-        f"{story_html(items.scored_answers(profile), profile)}\n\n"
+        f"{story}\n\n"
         "## Comfort against knowledge and safety\n\n"
         f"{_figure(records, profile, n)}\n\n"
         "## Where to go\n\n"

@@ -56,9 +56,8 @@ def scored_answers(profile: str) -> pd.DataFrame:
     return answers
 
 
-def write_items(profile: str) -> None:
+def write_items(profile: str, answers: pd.DataFrame) -> None:
     """`scored_answers` as a table to filter: from any aggregate to the answers behind it."""
-    answers = scored_answers(profile)
 
     def row(r: pd.Series) -> str:
         texts = [r[name] for name in ("system", "emotion", "id", "question", "answer")]

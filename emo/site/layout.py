@@ -1,6 +1,7 @@
 """Where the pages lie."""
 
 import json
+import re
 
 from emo.graph import steps
 from emo_utils.project import ROOT, results_dir
@@ -24,6 +25,14 @@ def page_name(step: steps.Step) -> str:
         if FIRST_RUN.get(step.notebook, step.run) == step.run
         else step.run.replace(".", "_")
     )
+
+
+def name_section(notebook, step: steps.Step) -> None:
+    """Give a notebook (nbformat) whose page is a section of its chapter a title of its own."""
+    if page_name(step) != step.notebook:
+        number, system = step.notebook[:2].lstrip("0"), dict(step.fixed)["system"]
+        title = f"# {number} continued: the run of {system}"
+        notebook.cells[0].source = re.sub(r"^# .*", title, notebook.cells[0].source)
 
 
 def read_provenance(profile: str) -> dict[str, dict]:

@@ -6,7 +6,6 @@ import pandas as pd
 
 from emo.site import claims_page, html_tables, layout
 from emo_utils.claims import ledger as claims_ledger
-from emo_utils.experiment import results
 from emo_utils.project import write_atomic
 from emo_utils.report import bill_tables, result_tables, settling
 from emo_utils.report.bill_tasks import questions
@@ -14,23 +13,30 @@ from emo_utils.report.bill_tasks import questions
 BILL = "13_bill"
 
 
-def write_settling(profile: str, ledger: pd.DataFrame) -> None:
+def write_settling(
+    profile: str,
+    records: pd.DataFrame,
+    about: dict[str, dict],
+    ledger: pd.DataFrame,
+    kept: str = "",
+) -> None:
     """Every experiment with its claims, what would have to come out, what is missing, what it
-    costs by the bill with the parameters of this profile's chapter 13, and the command.
+    costs by the bill with the parameters of this book's chapter 13, and the command.
 
-    ledger: as `claims_page.by_every_source` gives it.
+    records: as `results.read` gives them. about: the provenance of each run. kept: what stands
+    above all of it. ledger: as `claims_page.by_every_source` gives it.
     """
-    parameters = layout.read_provenance(profile)[BILL]["parameters"]
+    parameters = about[BILL]["parameters"]
     of = settling.whole_bill(parameters)
     found = settling.experiments(list(of.lines.index))
-    records, claims = results.read(profile), {c["id"]: c for c in claims_ledger.claims()}
+    claims = {claim["id"]: claim for claim in claims_ledger.claims()}
     note = (
         f"One {parameters['gpu']}, computed and not measured, in one digit; the upper figures are "
         f"{bill_tables.rounded(of.factor)} times the lower, as far as the formula was off where it "
         "could be checked ([the bill](notebooks/13_bill)). Rows: what a model reads, writes or "
         "learns from, each as often as it does. Raters are in no figure."
     )
-    parts = [note, _overview(found, of)]
+    parts = [kept, note, _overview(found, of)]
     for experiment in found:
         parts += [
             f"({experiment['id']})=\n"

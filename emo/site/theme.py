@@ -20,7 +20,7 @@ from sphinx.jinja2glue import BuiltinTemplateLoader
 from sphinx.util.osutil import relative_uri
 
 from emo.graph import steps
-from emo.site import layout
+from emo.site import api, layout
 from emo_utils.project import EmoError, sha256_file
 
 SVG = "http://www.w3.org/2000/svg"
@@ -67,6 +67,7 @@ def setup(app) -> dict[str, bool]:
     app.connect("config-inited", name_repository, priority=900)
     app.connect("config-inited", build_other_runs, priority=950)  # after the contents were read
     app.connect("doctree-read", lead_from_another_run)
+    app.connect("config-inited", mock_missing, priority=900)
     app.connect("doctree-resolved", link_provenance)
     app.connect("doctree-resolved", describe_images)
     app.connect("html-page-context", mark_japanese, priority=900)
@@ -86,6 +87,11 @@ def repository(folder: Path) -> str:
     settings = yaml.safe_load((folder / "_config.yml").read_text(encoding="utf-8"))
     named = settings.get("repository", {}).get("url") or os.environ.get("EMO_REPOSITORY", "")
     return named.rstrip("/")
+
+
+def mock_missing(app, config) -> None:
+    """Have the docstrings read without libraries that are not installed."""
+    config.autodoc_mock_imports = [*config.autodoc_mock_imports, *api.not_installed()]
 
 
 def name_repository(app, config) -> None:

@@ -18,6 +18,11 @@ def runs() -> dict[str, dict]:
     return drift.read(drift.reference("embedded"))
 
 
+@pytest.fixture(scope="module")
+def here(runs):
+    return results.frame([r | {"run": n} for n, run in runs.items() for r in run["records"]])
+
+
 @pytest.fixture
 def kept(runs, monkeypatch):
     """An edition of the kept book's records, each value raised by .1; this run has them as they
@@ -29,15 +34,13 @@ def kept(runs, monkeypatch):
         record["ci_high"] += 0.1
     records = [r | {"run": name} for name, run in theirs.items() for r in run["records"]]
     unit = edition.Unit("overnight-small", theirs, results.frame(records))
-    here = results.frame([r | {"run": n} for n, run in runs.items() for r in run["records"]])
-    monkeypatch.setattr(results, "read", lambda profile: here)
     states = {"overnight": "book/edition/overnight/records.json is not there", unit.name: unit}
     monkeypatch.setattr(edition, "states", lambda: states)
     return unit
 
 
-def test_a_chapter_shows_the_papers_number_the_editions_and_this_runs(kept):
-    block = edition_page.of_chapter(STEP, "embedded")
+def test_a_chapter_shows_the_papers_number_the_editions_and_this_runs(kept, here):
+    block = edition_page.of_chapter(STEP, "embedded", here)
     page = BeautifulSoup(block, "html.parser")
     heads = [head.get_text() for head in page.select("table")[0].select("thead th")]
     assert heads[1:4] == [
@@ -59,14 +62,14 @@ def test_a_chapter_shows_the_papers_number_the_editions_and_this_runs(kept):
     assert "in the edition" in notes and "SmolLM2-135M-Instruct, trained once on all rows" in notes
 
 
-def test_a_chapter_without_a_run_in_the_edition_and_the_unit_itself_show_none(kept):
-    assert edition_page.of_chapter(steps.step("06_knowledge_scoring"), "embedded") == ""
-    assert edition_page.of_chapter(STEP, "overnight-small") == ""
+def test_a_chapter_without_a_run_in_the_edition_and_the_unit_itself_show_none(kept, here):
+    assert edition_page.of_chapter(steps.step("06_knowledge_scoring"), "embedded", here) == ""
+    assert edition_page.of_chapter(STEP, "overnight-small", here) == ""
 
 
-def test_without_an_edition_the_pages_are_built_without_it(monkeypatch):
+def test_without_an_edition_the_pages_are_built_without_it(here, monkeypatch):
     monkeypatch.setattr(edition, "states", lambda: dict.fromkeys(edition.UNITS, "not there"))
-    assert edition.shown() is None and edition_page.of_chapter(STEP, "embedded") == ""
+    assert edition.shown() is None and edition_page.of_chapter(STEP, "embedded", here) == ""
 
 
 def test_the_page_says_what_is_kept_and_what_was_not_reached(kept, tmp_path, monkeypatch):

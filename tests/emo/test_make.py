@@ -59,12 +59,12 @@ def folder(tmp_path) -> Path:
     return place
 
 
-def make(folder: Path, **environment: str) -> tuple[int, str, list[str]]:
-    """Exit status and output of `make plan`, and what it installed."""
+def make(folder: Path, target: str = "plan", **environment: str) -> tuple[int, str, list[str]]:
+    """Exit status and output of a target, and what it installed."""
     log = folder / "log"
     log.write_text("")
     done = subprocess.run(
-        ["make", "plan", "PYTHON=./python"],
+        ["make", target, "PYTHON=./python"],
         cwd=folder,
         env=OUTSIDE | {"LOG": str(log)} | environment,
         stdout=subprocess.PIPE,
@@ -110,6 +110,15 @@ def test_another_papermill_in_the_place_of_our_command_is_noticed(folder):
     os.utime(folder / ".venv/bin/papermill", (now, now))
     os.utime(folder / ".venv/bin/.installed", (now - 5, now - 5))
     assert make(folder)[0::2] == (0, INSTALLED)
+
+
+def test_the_book_to_read_has_an_environment_of_its_own_with_the_locks_versions(folder):
+    code, said, installed = make(folder, "read")
+    (line,) = installed
+    assert code == 0 and "--constraint requirements.lock jupyter-book" in line
+    assert "torch" not in line and "-r " not in line and not (folder / ".venv").exists()
+    assert (folder / "log").read_text().splitlines()[-1] == "venv -m emo read"
+    assert make(folder, "read") == (0, "", [])
 
 
 def test_a_real_environment_is_known_and_what_stands_in_braces_in_its_path_is_itself(tmp_path):

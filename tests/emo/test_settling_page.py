@@ -21,11 +21,8 @@ def records() -> pd.DataFrame:
 def page(tmp_path, monkeypatch, records) -> BeautifulSoup:
     defaults = {name: p.default for name, p in parameters.declared("13_bill").items()}
     monkeypatch.setattr(layout, "GENERATED", tmp_path)
-    monkeypatch.setattr(
-        layout, "read_provenance", lambda profile: {"13_bill": {"parameters": defaults}}
-    )
-    monkeypatch.setattr(results, "read", lambda profile: records)
-    settling.write_settling("embedded", claims_ledger.ledger(records))
+    about = {"13_bill": {"parameters": defaults}}
+    settling.write_settling("embedded", records, about, claims_ledger.ledger(records))
     return BeautifulSoup((tmp_path / "settling.md").read_text(encoding="utf-8"), "html.parser")
 
 
