@@ -29,9 +29,7 @@ from emo.site import (
     settling,
 )
 from emo_utils.experiment import results
-from emo_utils.project import ROOT, EmoError, write_atomic
-
-TAUGHT = ("02", "03", "04")  # chapters whose lesson is their code; of the others it is folded
+from emo_utils.project import ROOT, EmoError, results_dir, write_atomic
 
 
 def build(profile: str, kept: bool = False) -> Path:
@@ -121,9 +119,8 @@ def run_jupyter_book(folder: Path) -> None:
 
 
 def place_notebooks(profile: str) -> None:
-    """Copy executed notebooks into the book: injected cells removed, code folded where a reader
-    comes for results (`TAUGHT`), what was found behind the title, a title of its own for each
-    section.
+    """Copy executed notebooks into the book: injected cells removed, code folded but in chapters
+    that teach it, what was found behind the title, a title of its own for each section.
     """
     layout.CHAPTERS.mkdir(parents=True, exist_ok=True)
     records, wanted = results.read(profile), set()
@@ -139,39 +136,20 @@ def place_notebooks(profile: str) -> None:
             tags = cell.metadata.setdefault("tags", [])
             if "injected-parameters" in tags:
                 tags.append("remove-cell")
-            elif cell.cell_type == "code" and step.notebook[:2] not in TAUGHT:
+            elif cell.cell_type == "code" and step.notebook[:2] not in layout.TAUGHT:
                 tags.append("hide-input")
             cell.metadata.pop("papermill", None)
         notebook.metadata.pop("papermill", None)
         layout.name_section(notebook, step)
-        finding_first(notebook)
+        layout.finding_first(notebook)
         if block := edition_page.of_chapter(step, profile, records):
-            notebook.cells.insert(_behind_findings(notebook), nbformat.v4.new_markdown_cell(block))
-        if table := other_runs.of_chapter(step, profile):
+            notebook.cells.insert(
+                layout.behind_findings(notebook), nbformat.v4.new_markdown_cell(block)
+            )
+        if table := other_runs.of_chapter(step, profile, results_dir(profile)):
             notebook.cells.append(nbformat.v4.new_markdown_cell(table))
         target = layout.CHAPTERS / f"{layout.page_name(step)}.ipynb"
         wanted.add(target)
         write_atomic(target, nbformat.writes(notebook))
     for old in set(layout.CHAPTERS.glob("*.ipynb")) - wanted:
         old.unlink()
-
-
-def _behind_findings(notebook: nbformat.NotebookNode) -> int:
-    """The place behind the title and what was found."""
-    found = ["finding" in cell.metadata.get("tags", ()) for cell in notebook.cells]
-    return len(found) - found[::-1].index(True) if True in found else 1
-
-
-def finding_first(notebook: nbformat.NotebookNode) -> None:
-    """Put the cells that show what a chapter found (tag `finding`) behind its first cell: they run
-    where their numbers are there, and a reader sees them before the method.
-    """
-    found = [cell for cell in notebook.cells if "finding" in cell.metadata.get("tags", ())]
-    if not found:
-        return
-    title, *rest = (
-        nbformat.v4.new_markdown_cell("*Shown at the top of this page.*") if cell in found else cell
-        for cell in notebook.cells
-    )
-    heading = nbformat.v4.new_markdown_cell("## What was found")
-    notebook.cells = [title, heading, *found, *rest]

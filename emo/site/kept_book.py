@@ -4,20 +4,24 @@ repository keeps, and on each page a line that says when, where and from what th
 
 import html
 import json
+import shutil
+from collections import Counter
 from pathlib import Path
 
+import matplotlib
 import nbformat
 import pandas as pd
 
 from emo import drift
 from emo.graph import due, fingerprints, steps
-from emo.site import layout
+from emo.site import edition_page, kept_cells, layout, other_runs
 from emo_utils.data import arms
 from emo_utils.experiment import parameters, results
 from emo_utils.project import REFERENCE, write_atomic
 from emo_utils.report import kept_runs, result_tables
 
 PROFILE = "embedded"  # the one whose whole book is kept
+MAKE = "`make book` runs all of it on this machine."
 # What the first page says where it shows a question with its answers.
 STORY = (
     "<p>The answers of the systems are not kept in the repository; <code>make book</code> writes "
@@ -57,6 +61,19 @@ def changed(name: str, run: dict) -> list[str]:
     return due.differences({part: run["fingerprint"].get(part) for part in now}, now)
 
 
+def in_words(differences: list[str]) -> str:
+    """What `changed` found, by kind and with the number of files of each; empty for nothing."""
+    kinds = Counter(difference.partition(" ")[0].rstrip(":") for difference in differences)
+    named = {
+        "modules": "{} files of the package",
+        "data": "{} files of data",
+        "lock": "versions of libraries",
+        "parameters": "{} parameters",
+        "models": "{} models",
+    }
+    return ", ".join(named.get(kind, kind).format(count) for kind, count in kinds.items())
+
+
 def made(run: dict) -> str:
     """When, from what and where a kept run was made, in words."""
     read_arms = " and ".join(arms.arms_of(run["fingerprint"].get("data", {})))
@@ -71,13 +88,16 @@ def note(runs: dict[str, dict]) -> str:
     days = first if first == last else f"{first} to {last}"
     commits = ", ".join(sorted({run["git_commit"][:10] for run in runs.values()}))
     devices = " and ".join(sorted({run["device"].rpartition(",")[0] for run in runs.values()}))
+    without = {step.notebook for step in steps.STEPS} - {
+        step.notebook for step in steps.STEPS if step.run in runs
+    }
+    lacking = f" No run is kept of {', '.join(sorted(without))}." if without else ""
     behind = sum(bool(changed(name, run)) for name, run in runs.items())
     return _box(
         "Kept numbers: nothing was run here",
         f"They are those of the {len(runs)} runs that the maintainers kept: {days}, "
-        f"commit {commits}, {devices}. Behind {behind} of them something has changed since, "
-        "such as their code or data; the newest chapters may not be among them. `make book` makes "
-        "all of them on this machine, and these pages with them.",
+        f"commits {commits}, {devices}. Behind {behind} of them something has changed since, "
+        f"such as their code or data.{lacking} {MAKE}",
     )
 
 
@@ -86,28 +106,38 @@ def _box(title: str, text: str) -> str:
 
 
 def place_chapters(runs: dict[str, dict]) -> None:
-    """The notebooks as they are stored, without outputs, their code folded; above each what is
-    kept of it, and at its end those tables.
+    """The notebooks with what their cells show of kept records, below the title what is kept of
+    each, and at the end all tables that are.
     """
-    wanted = set()
+    folder, wanted = layout.GENERATED / "kept", set()
+    matplotlib.use("agg")  # no window system is asked for
+    write_runs(runs, folder)
+    here = records(runs)
     for step in steps.steps(PROFILE):
         notebook = nbformat.read(parameters.notebook_path(step.notebook), as_version=4)
+        run = runs.get(step.run)
+        of_run = kept_run(step, run, folder)
+        names = of_run.values | {"run": of_run} | kept_cells.known(step.notebook, of_run.table())
+        with kept_cells.reading_from(folder):
+            shown = kept_cells.show_again(notebook, names)
         for cell in notebook.cells:
-            if cell.cell_type == "code":
-                cell.metadata.setdefault("tags", []).append("hide-input")
+            tags = cell.metadata.setdefault("tags", [])
+            if cell.cell_type == "code" and step.notebook[:2] not in layout.TAUGHT:
+                tags.append("hide-input")
+            if "finding" in tags and cell.outputs in ([], [kept_cells.NOT_RUN]):
+                tags.remove("finding")
         tables = _of_run(step.run, runs) + _of_longer_runs(step)
-        about = (
-            "None of this chapter was run here. Its words and its code follow; the tables that are "
-            "kept of it stand at the end."
-            if tables
-            else "None of this chapter was run here, and no table of it is kept: its words and its "
-            "code follow. `make book` runs it."
-        )
         layout.name_section(notebook, step)
+        layout.finding_first(notebook)
         cell = nbformat.v4.new_markdown_cell
-        notebook.cells.insert(1, cell(_box("Not run here", about)))
+        if block := edition_page.of_chapter(step, PROFILE, here):
+            notebook.cells.insert(layout.behind_findings(notebook), cell(block))
+        about = _about(step.run, run, shown, bool(tables))
+        notebook.cells.insert(1, cell(_box("Kept numbers: nothing was run here", about)))
+        if of_all := other_runs.of_chapter(step, PROFILE, folder):
+            notebook.cells.append(cell(of_all))
         if tables:
-            notebook.cells.append(cell("\n\n".join(["## The kept tables", *tables])))
+            notebook.cells.append(cell("\n\n".join(["## All kept tables", *tables])))
         for number, each in enumerate(notebook.cells):
             each["id"] = f"cell-{number}"
         wanted.add(target := layout.CHAPTERS / f"{layout.page_name(step)}.ipynb")
@@ -116,15 +146,62 @@ def place_chapters(runs: dict[str, dict]) -> None:
         old.unlink()
 
 
+def write_runs(runs: dict[str, dict], folder: Path) -> None:
+    """The kept runs as files such as a run writes, for what reads those: records, and as much of
+    the provenance as was kept.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    notebooks = {step.run: step.notebook for step in steps.STEPS}
+    for name in (name for name in runs if name in notebooks):
+        run, of = runs[name], runs[name]["fingerprint"]
+        about = {part: value for part, value in run.items() if part != "records"}
+        about |= {"run": name, "notebook": f"notebooks/{notebooks[name]}.ipynb"}
+        about |= {"profile": PROFILE, "data_sha256": of["data"]}
+        about["models"] = {model: {"sha256": digest} for model, digest in of["models"].items()}
+        content = {"records": run["records"], "provenance": about}
+        write_atomic(folder / f"{name}.json", json.dumps(content, indent=1))
+
+
+def kept_run(step: steps.Step, run: dict | None, folder: Path) -> kept_cells.KeptRun:
+    """A run of the kept book as the cells of its chapter see it; one without records where none is
+    kept.
+    """
+    kept = run or {"parameters": steps.values(step, PROFILE), "records": []}
+    since = in_words(changed(step.run, run)) if run else ""
+    return kept_cells.KeptRun(
+        name=step.run,
+        notebook=step.notebook,
+        profile=PROFILE,
+        folder=folder,
+        values=kept["parameters"],
+        records=[results.Record.model_validate(record) for record in kept["records"]],
+        changed=[since] if since else [],
+    )
+
+
+def _about(name: str, run: dict | None, shown: int, tables: bool) -> str:
+    """What is kept of a run's page, in the words of its box."""
+    more = (
+        "Tables and figures are drawn from what is kept. *Not run here* stands where a cell needs "
+        f"more than records, such as a model or its answers. {MAKE}"
+        if shown
+        else f"Its words and its code follow. {MAKE}"
+    )
+    if not run:
+        longer = ", but longer runs of it are" if tables else ""
+        return f"No run of this chapter is kept{longer}. {more}"
+    since = in_words(changed(name, run))
+    return (
+        f"The numbers are of the kept run of {made(run)}. "
+        f"Changed since: {since or 'nothing'}. {more}"
+    )
+
+
 def _of_run(name: str, runs: dict[str, dict]) -> list[str]:
     """The tables of a run of the kept book, with what they come from."""
     if not (run := runs.get(name)) or not run["records"]:
         return []
-    since = changed(name, run)
-    source = f"Of the kept book: {made(run)}."
-    if since:
-        source += f" Changed since: {'; '.join(since[:5])}{' and more' if since[5:] else ''}."
-    return [source, *tables(results.frame(run["records"]))]
+    return [f"Of the kept run of {made(run)}:", *tables(results.frame(run["records"]))]
 
 
 def _of_longer_runs(step: steps.Step) -> list[str]:

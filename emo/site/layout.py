@@ -3,6 +3,8 @@
 import json
 import re
 
+import nbformat
+
 from emo.graph import steps
 from emo_utils.project import ROOT, results_dir
 
@@ -16,6 +18,9 @@ FIRST_RUN = {
     "09_emplifai_finetuning": "09_emplifai_finetuning.emplifai-sft",
     "10_empathy_by_design": "10_empathy_by_design.ebd-dpo",
 }
+
+
+TAUGHT = ("02", "03", "04")  # chapters whose lesson is their code; of the others it is folded
 
 
 def page_name(step: steps.Step) -> str:
@@ -35,6 +40,21 @@ def name_section(notebook, step: steps.Step) -> None:
         notebook.cells[0].source = re.sub(r"^# .*", title, notebook.cells[0].source)
 
 
+def finding_first(notebook: nbformat.NotebookNode) -> None:
+    """Put the cells that show what a chapter found (tag `finding`) behind its first cell: they run
+    where their numbers are there, and a reader sees them before the method.
+    """
+    found = [cell for cell in notebook.cells if "finding" in cell.metadata.get("tags", ())]
+    if not found:
+        return
+    title, *rest = (
+        nbformat.v4.new_markdown_cell("*Shown at the top of this page.*") if cell in found else cell
+        for cell in notebook.cells
+    )
+    heading = nbformat.v4.new_markdown_cell("## What was found")
+    notebook.cells = [title, heading, *found, *rest]
+
+
 def read_provenance(profile: str) -> dict[str, dict]:
     """Provenance of every book run of a profile, by run name."""
     return {
@@ -44,3 +64,9 @@ def read_provenance(profile: str) -> dict[str, dict]:
             for p in sorted(results_dir(profile).glob("*.json"))
         )
     }
+
+
+def behind_findings(notebook: nbformat.NotebookNode) -> int:
+    """The place behind the title and what was found."""
+    found = ["finding" in cell.metadata.get("tags", ()) for cell in notebook.cells]
+    return len(found) - found[::-1].index(True) if True in found else 1

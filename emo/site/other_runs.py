@@ -3,22 +3,24 @@ the chapter's last table leads (`emo.site.theme.OTHER_RUNS`).
 """
 
 import json
+from pathlib import Path
 
 import pandas as pd
 
 from emo.graph import steps
 from emo.site import layout
-from emo_utils.project import results_dir
 from emo_utils.report import figures, result_tables
 
 # The tables that say of each run how it went.
 TABLES = ("emodoctor.training", "emplifai.finetuning")
 
 
-def of_chapter(step: steps.Step, profile: str) -> str:
+def of_chapter(step: steps.Step, profile: str, folder: Path) -> str:
     """Markdown at the end of a chapter whose notebook the book runs more than once: what each run
     recorded of its training, from its records, with links to the others' pages. Empty for a
     notebook that is run once, and for the pages of the other runs.
+
+    folder: where the runs' records lie, this machine's or those that are kept.
     """
     runs = [other for other in steps.steps(profile) if other.notebook == step.notebook]
     if len(runs) == 1 or layout.page_name(step) != step.notebook:
@@ -30,9 +32,9 @@ def of_chapter(step: steps.Step, profile: str) -> str:
     records = pd.DataFrame(
         record | {"run": other.run}
         for other in runs
-        for record in json.loads(
-            (results_dir(profile) / f"{other.run}.json").read_text(encoding="utf-8")
-        )["records"]
+        for record in json.loads((folder / f"{other.run}.json").read_text(encoding="utf-8"))[
+            "records"
+        ]
         if record["table"] in TABLES and record["group"] == "all"
     )
     records["system"] = records.system.map(lambda name: figures.LABELS.get(name, name))
@@ -42,6 +44,7 @@ def of_chapter(step: steps.Step, profile: str) -> str:
         table.reset_index(),
         profile,
         [other.run for other in runs],
+        folder,
         "What each run of this chapter recorded; n and how each number was computed stand in the "
         "records under the table.",
     )

@@ -2,13 +2,13 @@
 
 import html
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 from IPython.display import HTML
 
 from emo_utils.data import arms, published_numbers
-from emo_utils.project import results_dir
 from emo_utils.report import figures
 from emo_utils.stats import intervals
 
@@ -100,11 +100,12 @@ def show(
     return _shown(frame, [run], caption, index, behind)
 
 
-def show_of_runs(frame: pd.DataFrame, profile: str, names: list[str], caption: str) -> HTML:
+def show_of_runs(
+    frame: pd.DataFrame, profile: str, names: list[str], folder: Path, caption: str
+) -> HTML:
     """A table whose numbers come from several runs of the book in a profile, without its index and
-    with a line of provenance for each.
+    with a line of provenance for each. folder: where the runs' records lie.
     """
-    folder = results_dir(profile)
     runs = [SimpleNamespace(profile=profile, folder=folder, name=name) for name in names]
     return _shown(frame, runs, caption, False, ())
 

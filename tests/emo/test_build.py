@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from emo.site import build
+from emo.site import layout
 from emo_utils.project import NOTEBOOKS
 
 # Chapters whose reader comes for results.
@@ -19,7 +19,7 @@ def test_what_was_found_stands_behind_the_title_and_its_place_says_so():
     table = new_code_cell("table()", metadata={"tags": ["finding"]})
     cells = [new_markdown_cell("# 5 Title"), new_code_cell("x = 1"), figure]
     notebook = new_notebook(cells=[*cells, new_markdown_cell("why"), table])
-    build.finding_first(notebook)
+    layout.finding_first(notebook)
     away = "*Shown at the top of this page.*"
     assert [cell.source for cell in notebook.cells] == [
         *("# 5 Title", "## What was found", "figure()", "table()"),
@@ -31,7 +31,7 @@ def test_what_was_found_stands_behind_the_title_and_its_place_says_so():
 def test_a_notebook_without_a_finding_stays_as_it_is():
     notebook = new_notebook(cells=[new_markdown_cell("# 2 Title"), new_code_cell("x = 1")])
     before = [cell.source for cell in notebook.cells]
-    build.finding_first(notebook)
+    layout.finding_first(notebook)
     assert [cell.source for cell in notebook.cells] == before
 
 
