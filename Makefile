@@ -57,8 +57,10 @@ PAGES_NEED := jupyter-book pandas pyarrow pydantic scipy statsmodels matplotlib 
 .venv-read/.installed: requirements.lock
 	@echo "Installing into .venv-read what the pages are made with: about 0.2 GB to download, 0.8 GB on disk"
 	@$(NEW_ENOUGH)
-	@$(PYTHON) -m venv .venv-read --clear
-	@.venv-read/bin/python -m pip install --quiet --no-compile --only-binary :all: --constraint requirements.lock $(PAGES_NEED)
+	@$(PYTHON) -m venv .venv-read --clear || \
+		{ echo "$(PYTHON) made no whole .venv-read; the cause stands above (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
+	@.venv-read/bin/python -m pip install --quiet --no-compile --only-binary :all: --constraint requirements.lock $(PAGES_NEED) || \
+		{ echo "What the pages are made with could not be installed; the cause stands above." >&2; exit 1; }
 	@touch $@
 
 read: .venv-read/.installed  ## the book to read in a few minutes: words and kept numbers; runs nothing, needs no model and no torch

@@ -65,13 +65,21 @@ def in_words(differences: list[str]) -> str:
     """What `changed` found, by kind and with the number of files of each; empty for nothing."""
     kinds = Counter(difference.partition(" ")[0].rstrip(":") for difference in differences)
     named = {
-        "modules": "{} files of the package",
-        "data": "{} files of data",
-        "lock": "versions of libraries",
-        "parameters": "{} parameters",
-        "models": "{} models",
+        "modules": "file of the package",
+        "data": "file of data",
+        "parameters": "parameter",
+        "models": "model",
     }
-    return ", ".join(named.get(kind, kind).format(count) for kind, count in kinds.items())
+
+    def words(kind: str, count: int) -> str:
+        if kind == "lock":
+            return "versions of libraries"
+        if kind not in named:
+            return kind
+        first, *rest = named[kind].split(" ")
+        return " ".join([str(count), first + "s" * (count > 1), *rest])
+
+    return ", ".join(words(kind, count) for kind, count in kinds.items())
 
 
 def made(run: dict) -> str:
@@ -122,7 +130,8 @@ def place_chapters(runs: dict[str, dict]) -> None:
             shown = kept_cells.show_again(notebook, names)
         for cell in notebook.cells:
             tags = cell.metadata.setdefault("tags", [])
-            if cell.cell_type == "code" and step.notebook[:2] not in layout.TAUGHT:
+            folded = cell.cell_type == "code" and step.notebook[:2] not in layout.TAUGHT
+            if folded and "hide-input" not in tags:
                 tags.append("hide-input")
             if "finding" in tags and cell.outputs in ([], [kept_cells.NOT_RUN]):
                 tags.remove("finding")

@@ -74,7 +74,7 @@ def show_again(notebook: nbformat.NotebookNode, names: dict) -> int:
             continue
         cell.outputs, left_out = outputs(cell.source, names, given)
         shown += bool(cell.outputs)
-        if not cell.outputs and any(isinstance(line, ast.Expr) for line in left_out):
+        if not cell.outputs and any(map(_would_show, left_out)):
             cell.outputs = [NOT_RUN]
     return shown
 
@@ -119,6 +119,16 @@ def outputs(
         *shown,
         *(nbformat.v4.new_output("display_data", data, metadata=about) for data, about in parts),
     ], left_out
+
+
+def _would_show(line: ast.stmt) -> bool:
+    """Whether a line may show something: it is an expression, and no call that adds to the records
+    or ends the run.
+    """
+    if not isinstance(line, ast.Expr):
+        return False
+    called = ast.unparse(line.value.func) if isinstance(line.value, ast.Call) else ""
+    return not called.rpartition(".")[2].startswith(("add_", "finish", "keep"))
 
 
 def _run(line: ast.stmt, names: dict):

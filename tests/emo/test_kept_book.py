@@ -1,6 +1,8 @@
 """The book that is read without a run: the kept records as its source, and pages that say so."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -23,7 +25,9 @@ from emo.site import (
     current,
     front,
     kept_book,
+    kept_cells,
     layout,
+    links,
     settling,
     theme,
 )
@@ -42,36 +46,89 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def text_of(path) -> str:
-    return "\n\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+# A section of a chapter, one without a kept run, one of records, and one with longer runs.
+PLACED = ("02_sft.er-sft", "05_plain_questions", "06_knowledge_scoring")
+PLACED = (*PLACED, "09_emplifai_finetuning.emplifai-sft")
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory, runs) -> dict[str, nbformat.NotebookNode]:
+    """The notebooks of PLACED as they are put into the book, by the name of their run."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    placed = [steps.step(name) for name in PLACED]
+    (folder / "99_gone.ipynb").write_text("{}")  # of an earlier book
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "GENERATED", tmp_path_factory.mktemp("generated"))
+        patch.setattr(layout, "CHAPTERS", folder)
+        patch.setattr(steps, "steps", lambda profile: placed)
+        kept_book.place_chapters(runs)
+    files = {step.run: folder / f"{layout.page_name(step)}.ipynb" for step in placed}
+    assert {*folder.iterdir()} == {*files.values()}
+    return {run: nbformat.read(path, as_version=4) for run, path in files.items()}
+
+
+def text_of(page: nbformat.NotebookNode) -> str:
+    return "\n\n".join(cell.source for cell in page.cells)
+
+
+def tables_in(page: nbformat.NotebookNode) -> list[BeautifulSoup]:
+    """The tables that the cells of a page show, as pandas or `result_tables` made them."""
+    texts = [each.data.get("text/html", "") for cell in page.cells for each in outputs_of(cell)]
+    return [table for text in texts for table in BeautifulSoup(text, "html.parser").select("table")]
+
+
+def outputs_of(cell) -> list:
+    return [each for each in cell.get("outputs", ()) if "data" in each]
 
 
 def test_every_chapter_has_its_words_says_that_it_was_not_run_and_ends_with_its_kept_tables(
-    folder, runs
+    pages, runs
 ):
-    (folder / "notebooks").mkdir()
-    (folder / "notebooks" / "99_gone.ipynb").write_text("{}")  # of an earlier book
-    kept_book.place_chapters(runs)
-    pages = {path.stem: text_of(path) for path in (folder / "notebooks").glob("*.ipynb")}
-    assert set(pages) == {layout.page_name(step) for step in steps.STEPS}
-    for step in steps.STEPS:
-        text = pages[layout.page_name(step)]
+    for name, page in pages.items():
+        text, step, run = text_of(page), steps.step(name), runs.get(name)
         words = [
             text for kind, text, _ in notebook_cells(ROOT / f"notebooks/{step.notebook}.ipynb")
         ]
-        assert words[-1] in text and text.index("Not run here") < text.index(words[1])
-        run = runs.get(step.run)
-        assert ("## The kept tables" in text) or not (run and run["records"])
-        if run and run["records"]:
-            assert (
-                f"{run['started'][:10]}, commit {run['git_commit'][:10]}, {run['device']}" in text
-            )
-            for table in {record["table"] for record in run["records"]}:
-                assert f"{table} (" in text
-        elif "## The kept tables" not in text:
-            assert "no table of it is kept" in text
-    assert "Of the longer run `validity`" in pages["11_judge_validity"]
-    assert "Of the longer run `sweep_beta`" in pages["12_sweeps"]
+        assert words[-1] in text and text.index("nothing was run here") < text.index(words[1])
+        assert ("## All kept tables" in text) == bool(run)
+        if not run:
+            assert "No run of this chapter is kept." in text
+            continue
+        assert f"{run['started'][:10]}, commit {run['git_commit'][:10]}, {run['device']}" in text
+        for table in {record["table"] for record in run["records"]}:
+            assert f"{table} (" in text
+    assert "Of the longer run `emplifai_sft`" in text_of(pages[PLACED[-1]])
+
+
+def test_a_chapter_shows_its_own_tables_and_figures_with_kept_numbers(pages, runs):
+    page, name = pages["06_knowledge_scoring"], "06_knowledge_scoring"
+    value = next(
+        record
+        for record in runs[name]["records"]
+        if (record["table"], record["system"], record["metric"])
+        == ("emodoctor.table2.doctor", "eqsr-dpo", "rougeL")
+    )
+    shown = f"{value['value']:.2f} [{value['ci_low']:.2f}, {value['ci_high']:.2f}]"
+    published = next(table for table in tables_in(page) if table.find("th", string="paper"))
+    assert shown in published.find("th", string="EQ+SR (dpo)").find_parent("tr").get_text("|")
+    shown_of = [each.data for cell in page.cells for each in outputs_of(cell)]
+    assert sum("image/svg+xml" in data for data in shown_of) == 2
+    titles = [cell.source for cell in page.cells if cell.cell_type == "markdown"]
+    assert "## What was found" in titles  # its claims and its figure need records alone
+    of_lines = BeautifulSoup("".join(d.get("text/html", "") for d in shown_of), "html.parser")
+    lines = [line.get_text() for line in of_lines.select("details.companion-provenance summary")]
+    assert lines and all(f"commit {runs[name]['git_commit'][:10]}" in line for line in lines)
+
+
+def test_a_chapter_of_training_says_cell_by_cell_that_it_was_not_run_and_shows_its_code(pages):
+    cells = [cell for cell in pages["02_sft.er-sft"].cells if cell.cell_type == "code"]
+    unrun = [cell for cell in cells if cell.outputs == [kept_cells.NOT_RUN]]
+    assert "model_cards.describe(log, path)" in "".join(cell.source for cell in unrun)
+    assert not any("hide-input" in cell.metadata.tags for cell in cells)
+    of_results = [c for c in pages["06_knowledge_scoring"].cells if c.cell_type == "code"]
+    assert all("hide-input" in cell.metadata.tags for cell in of_results)
+    (table,) = tables_in(pages["02_sft.er-sft"])
+    assert "steps" in table.get_text()
 
 
 def test_kept_tables_hold_each_record_and_the_papers_printed_number(runs):
@@ -101,6 +158,13 @@ def test_kept_tables_hold_each_record_and_the_papers_printed_number(runs):
     of_table1 = kept_book.records(runs).query("run == '05_emotion_scoring'")
     printed = next(html for html in kept_book.tables(of_table1) if "emodoctor.table1 (" in html)
     assert printed.count("<th>paper</th>") == printed.count("<th>ours</th>") > 0
+
+
+def test_differences_are_named_by_kind():
+    found = ["notebook changed", "modules: a.py changed", "modules: b.py changed", "lock changed"]
+    found.append("data: d.jsonl changed")
+    said = "notebook, 2 files of the package, versions of libraries, 1 file of data"
+    assert kept_book.in_words(found) == said and kept_book.in_words([]) == ""
 
 
 def test_what_changed_since_a_kept_run_is_said(runs, monkeypatch):
@@ -197,18 +261,24 @@ with mock([*lacking, "openvino"]):  # as Sphinx imports for the page on the pack
 """
 
 
-@pytest.mark.slow
-def test_the_pages_are_made_without_torch_and_whatever_else_that_environment_lacks():
+def lacking() -> set[str]:
+    """The modules here that the environment of `make read` has not."""
     there = needed()
-    assert "torch" not in there and "transformers" not in there and "jupyter-book" in there
-    lacking = {
+    return {
         module
         for module, names in metadata.packages_distributions().items()
         if not {canonicalize_name(name) for name in names} & {*there, "emo-companion"}
         and not module.startswith("_")
     }
-    assert {"torch", "papermill", "snakemake"} <= lacking
-    program = WITHOUT.format(sorted(lacking))
+
+
+@pytest.mark.slow
+def test_the_pages_are_made_without_torch_and_whatever_else_that_environment_lacks():
+    there = needed()
+    assert "torch" not in there and "transformers" not in there and "jupyter-book" in there
+    missing = lacking()
+    assert {"torch", "papermill", "snakemake"} <= missing
+    program = WITHOUT.format(sorted(missing))
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
 
@@ -221,3 +291,53 @@ def test_docstrings_are_read_without_libraries_that_are_not_there(monkeypatch):
 
     theme.mock_missing(None, Config)
     assert Config.autodoc_mock_imports == ["torch", "openai"]
+
+
+# The whole book
+
+LACKING = """
+import sys
+from importlib.machinery import PathFinder
+
+class Without(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name.partition(".")[0] not in {lacking!r}:
+            return PathFinder.find_spec(name, path, target)
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Without
+"""
+
+
+@pytest.mark.night
+def test_the_whole_book_to_read_is_built_without_torch_and_no_link_of_it_is_broken(tmp_path):
+    home = tmp_path / "home"
+    files = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in files.stdout.split("\0")[:-1]:
+        if (ROOT / name).is_file():
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, home / name)
+    there = tmp_path / "lacking"
+    there.mkdir()
+    (there / "sitecustomize.py").write_text(LACKING.format(lacking=lacking()))
+    done = subprocess.run(
+        [sys.executable, "-m", "emo", "read"],
+        cwd=home,
+        env=os.environ | {"PYTHONPATH": f"{there}{os.pathsep}{home}", "MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr[-2000:]
+    assert done.stdout == "the book, with kept numbers: _build/html/index.html\n"
+    built = home / "_build" / "html"
+    assert links.broken(built) == []
+    assert not (home / "results").exists()
+    chapters = [*(built / "book" / "notebooks").glob("*.html")]
+    assert len(chapters) == len(steps.STEPS)
+    for page in [built / "index.html", built / "book" / "claims.html", *chapters]:
+        text = page.read_text(encoding="utf-8")
+        assert "nothing was run here" in text and "Traceback" not in text, page.name
+    verdicts = "The paper's claims on this table"
+    assert verdicts in (built / "book/notebooks/05_emotion_scoring.html").read_text("utf-8")

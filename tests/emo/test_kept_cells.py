@@ -40,7 +40,16 @@ def test_a_table_of_the_records_is_shown_whatever_in_its_cell_needs_a_run(run):
         "print('before')\nrecords = run.table()\nrecords[['system', 'value']]",
         run=run,
     )
-    assert texts == [["Not run here."], ["before\n", "  system  value\n0   base    0.5"]]
+    assert texts == [[], ["before\n", "  system  value\n0   base    0.5"]]
+
+
+def test_a_cell_that_only_adds_to_the_records_would_have_shown_nothing(run):
+    assert shown(
+        "claims_ledger.add_combinations(run, ())\nrun.finish();",
+        "run.add_mean(value)\nrun.answers()",
+        "trainer.log_history",
+        run=run,
+    )[0] == [[], ["Not run here."], ["Not run here."]]
 
 
 def test_a_last_line_with_a_semicolon_and_a_cell_that_only_assigns_show_nothing():

@@ -121,6 +121,12 @@ def test_the_book_to_read_has_an_environment_of_its_own_with_the_locks_versions(
     assert make(folder, "read") == (0, "", [])
 
 
+def test_an_environment_of_the_book_to_read_that_cannot_be_made_is_said_in_a_line(folder):
+    code, said, installed = make(folder, "read", NO_ENSUREPIP="1")
+    assert code and "made no whole .venv-read; the cause stands above" in said and not installed
+    assert not (folder / ".venv-read/.installed").exists()
+
+
 def test_a_real_environment_is_known_and_what_stands_in_braces_in_its_path_is_itself(tmp_path):
     """By a pip that shows what setuptools would make of the path."""
     (tmp_path / "pip.py").write_text(
