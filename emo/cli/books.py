@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from typing import Annotated
 
@@ -12,9 +14,10 @@ from emo.cli.runs import KEEP_MEMORY, by_hand, execute
 from emo.graph import cluster as clusters
 from emo.graph import due, fingerprints, progress, steps, sweeps, times
 from emo.site import built
+from emo.site.built import KEPT
 from emo_utils.experiment import bill, parameters, provenance, results
 from emo_utils.models import fetching, memory, registry
-from emo_utils.project import REFERENCE, EmoError, cache_dir, relative
+from emo_utils.project import REFERENCE, ROOT, EmoError, cache_dir, relative
 
 
 @app.command
@@ -32,9 +35,23 @@ def book(
         print(f"everything is up to date ({profile} profile): {page}")
         return 0
     plan(profile=profile, cores=cores)
+    if stale and profile == KEPT and not (built.HTML / "index.html").is_file():
+        _pages_to_read()
     _snakemake([], profile, cores, cluster, show_logs)
     print(f"the book: {relative(built.HTML / 'index.html')}")
     return 0
+
+
+def _pages_to_read() -> None:
+    """Build the pages that need no run before the runs begin, for whoever stops them or waits; in a
+    process of its own, whose memory the runs then have. What goes wrong there stops no run.
+    """
+    print("  pages    first those that need no run, about two minutes", flush=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "emo", "read"], cwd=ROOT, capture_output=True, text=True
+    )
+    said = done.stderr if done.returncode else done.stdout
+    print(f"  pages    {said.strip().partition(chr(10))[0]}", flush=True)
 
 
 @app.command

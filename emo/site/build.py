@@ -29,7 +29,7 @@ from emo.site import (
     settling,
 )
 from emo_utils.experiment import results
-from emo_utils.project import ROOT, EmoError, results_dir, write_atomic
+from emo_utils.project import ROOT, EmoError, write_atomic
 
 
 def build(profile: str, kept: bool = False) -> Path:
@@ -146,7 +146,7 @@ def place_notebooks(profile: str) -> None:
             notebook.cells.insert(
                 layout.behind_findings(notebook), nbformat.v4.new_markdown_cell(block)
             )
-        if table := other_runs.of_chapter(step, profile, results_dir(profile)):
+        if table := other_runs.of_chapter(step, profile):
             notebook.cells.append(nbformat.v4.new_markdown_cell(table))
         target = layout.CHAPTERS / f"{layout.page_name(step)}.ipynb"
         wanted.add(target)

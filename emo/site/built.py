@@ -16,6 +16,7 @@ from emo_utils.project import (
 
 HTML = ROOT / "_build" / "html"
 BUILT_FROM = HTML / ".built-from"
+KEPT = "embedded"  # the profile whose whole book is kept in the repository
 
 
 def digest(profile: str, kept: bool = False) -> str:

@@ -14,13 +14,14 @@ import pandas as pd
 
 from emo import drift
 from emo.graph import due, fingerprints, steps
-from emo.site import edition_page, kept_cells, layout, other_runs
+from emo.site import built, edition_page, kept_cells, layout, other_runs
 from emo_utils.data import arms
 from emo_utils.experiment import parameters, results
 from emo_utils.project import REFERENCE, write_atomic
 from emo_utils.report import kept_runs, result_tables
 
-PROFILE = "embedded"  # the one whose whole book is kept
+PROFILE = built.KEPT
+WHERE_WRITTEN = "print(figures.saved(run))"  # ends a cell that shows no more than that
 MAKE = "`make book` runs all of it on this machine."
 # What the first page says where it shows a question with its answers.
 STORY = (
@@ -123,6 +124,9 @@ def place_chapters(runs: dict[str, dict]) -> None:
     here = records(runs)
     for step in steps.steps(PROFILE):
         notebook = nbformat.read(parameters.notebook_path(step.notebook), as_version=4)
+        notebook.cells = [
+            cell for cell in notebook.cells if not cell.source.endswith(WHERE_WRITTEN)
+        ]
         run = runs.get(step.run)
         of_run = kept_run(step, run, folder)
         names = of_run.values | {"run": of_run} | kept_cells.known(step.notebook, of_run.table())
@@ -190,12 +194,15 @@ def kept_run(step: steps.Step, run: dict | None, folder: Path) -> kept_cells.Kep
 
 def _about(name: str, run: dict | None, shown: int, tables: bool) -> str:
     """What is kept of a run's page, in the words of its box."""
-    more = (
-        "Tables and figures are drawn from what is kept. *Not run here* stands where a cell needs "
-        f"more than records, such as a model or its answers. {MAKE}"
-        if shown
-        else f"Its words and its code follow. {MAKE}"
-    )
+    more = "Its words and its code follow."
+    if shown:
+        more = (
+            "Tables and figures are drawn from what is kept. *Not run here* stands where a cell "
+            "needs more than records, such as a model or its answers."
+        )
+    if tables:
+        more += " All tables of the records stand at the end."
+    more += f" {MAKE}"
     if not run:
         longer = ", but longer runs of it are" if tables else ""
         return f"No run of this chapter is kept{longer}. {more}"

@@ -9,18 +9,19 @@ import pandas as pd
 
 from emo.graph import steps
 from emo.site import layout
+from emo_utils.project import results_dir
 from emo_utils.report import figures, result_tables
 
 # The tables that say of each run how it went.
 TABLES = ("emodoctor.training", "emplifai.finetuning")
 
 
-def of_chapter(step: steps.Step, profile: str, folder: Path) -> str:
+def of_chapter(step: steps.Step, profile: str, folder: Path | None = None) -> str:
     """Markdown at the end of a chapter whose notebook the book runs more than once: what each run
     recorded of its training, from its records, with links to the others' pages. Empty for a
     notebook that is run once, and for the pages of the other runs.
 
-    folder: where the runs' records lie, this machine's or those that are kept.
+    folder: where the runs' records lie, if not where those of this machine do.
     """
     runs = [other for other in steps.steps(profile) if other.notebook == step.notebook]
     if len(runs) == 1 or layout.page_name(step) != step.notebook:
@@ -32,9 +33,9 @@ def of_chapter(step: steps.Step, profile: str, folder: Path) -> str:
     records = pd.DataFrame(
         record | {"run": other.run}
         for other in runs
-        for record in json.loads((folder / f"{other.run}.json").read_text(encoding="utf-8"))[
-            "records"
-        ]
+        for record in json.loads(
+            ((folder or results_dir(profile)) / f"{other.run}.json").read_text(encoding="utf-8")
+        )["records"]
         if record["table"] in TABLES and record["group"] == "all"
     )
     records["system"] = records.system.map(lambda name: figures.LABELS.get(name, name))
@@ -44,9 +45,9 @@ def of_chapter(step: steps.Step, profile: str, folder: Path) -> str:
         table.reset_index(),
         profile,
         [other.run for other in runs],
-        folder,
         "What each run of this chapter recorded; n and how each number was computed stand in the "
         "records under the table.",
+        folder,
     )
     return (
         "## All runs of this chapter\n\n"

@@ -9,6 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from emo_utils.data import arms, published_numbers
+from emo_utils.project import results_dir
 from emo_utils.report import figures
 from emo_utils.stats import intervals
 
@@ -101,11 +102,13 @@ def show(
 
 
 def show_of_runs(
-    frame: pd.DataFrame, profile: str, names: list[str], folder: Path, caption: str
+    frame: pd.DataFrame, profile: str, names: list[str], caption: str, folder: Path | None = None
 ) -> HTML:
     """A table whose numbers come from several runs of the book in a profile, without its index and
-    with a line of provenance for each. folder: where the runs' records lie.
+    with a line of provenance for each. folder: where the runs' records lie, if
+    not where those of this machine do.
     """
+    folder = folder or results_dir(profile)
     runs = [SimpleNamespace(profile=profile, folder=folder, name=name) for name in names]
     return _shown(frame, runs, caption, False, ())
 

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from emo import drift
-from emo.cli import main
+from emo.cli import books, main
 from emo.graph import steps
 from emo.site import (
     api,
@@ -87,12 +87,16 @@ def test_every_chapter_has_its_words_says_that_it_was_not_run_and_ends_with_its_
     for name, page in pages.items():
         text, step, run = text_of(page), steps.step(name), runs.get(name)
         words = [
-            text for kind, text, _ in notebook_cells(ROOT / f"notebooks/{step.notebook}.ipynb")
+            text
+            for kind, text, _ in notebook_cells(ROOT / f"notebooks/{step.notebook}.ipynb")
+            if "figures.saved" not in text
         ]
-        assert words[-1] in text and text.index("nothing was run here") < text.index(words[1])
+        assert all(cell in text for cell in words[1:]) and "figures.saved" not in text
+        assert text.index("nothing was run here") < text.index(words[1])
         assert ("## All kept tables" in text) == bool(run)
         if not run:
-            assert "No run of this chapter is kept." in text
+            said = "No run of this chapter is kept. Its words and its code follow. `make book`"
+            assert said in text
             continue
         assert f"{run['started'][:10]}, commit {run['git_commit'][:10]}, {run['device']}" in text
         for table in {record["table"] for record in run["records"]}:
@@ -212,6 +216,37 @@ def test_reading_leaves_the_book_of_this_machine_alone(monkeypatch, capsys):
     assert first.startswith("the book with the numbers of this machine is there: ")
     assert second.startswith("the book, with kept numbers: ")
     assert asked == [(("embedded",), {"kept": True})]
+
+
+@pytest.mark.parametrize(
+    ("profile", "reasons", "there", "first"),
+    [
+        ("embedded", ["there is no result yet"], False, True),
+        ("embedded", ["there is no result yet"], True, False),  # a book, of whatever numbers
+        ("embedded", [], False, False),
+        ("smoke", ["there is no result yet"], False, False),
+    ],
+)
+def test_a_first_book_begins_with_the_pages_that_need_no_run(
+    tmp_path, monkeypatch, capsys, profile, reasons, there, first
+):
+    done = []
+    monkeypatch.setattr(built, "HTML", tmp_path)
+    monkeypatch.setattr(built, "is_current", lambda *_: False)
+    monkeypatch.setattr(books.due, "why", lambda run, profile: reasons)
+    monkeypatch.setattr(books, "relative", str)
+    monkeypatch.setattr(books, "_snakemake", lambda *_: done.append("runs"))
+
+    def read(command, **how):
+        done.append(command[1:])
+        return subprocess.CompletedProcess(command, 1, "", "emo: no pages\nbecause")
+
+    monkeypatch.setattr(books.subprocess, "run", read)
+    if there:
+        (tmp_path / "index.html").write_text("")
+    assert main(["book", "--profile", profile]) == 0
+    assert done == [["-m", "emo", "read"], "runs"][0 if first else 1 :]
+    assert ("  pages    emo: no pages\n" in capsys.readouterr().out) == first
 
 
 def test_the_kept_book_is_the_one_that_a_night_is_held_against(runs):
