@@ -30,12 +30,15 @@ def of_chapter(step: steps.Step, profile: str, folder: Path | None = None) -> st
     pages = ", ".join(
         f"[{dict(other.fixed)['system']}]({layout.page_name(other)})" for other in runs[1:]
     )
-    records = pd.DataFrame(
-        record | {"run": other.run}
+    folder = folder or results_dir(profile)
+    contents = {
+        other.run: json.loads((folder / f"{other.run}.json").read_text(encoding="utf-8"))
         for other in runs
-        for record in json.loads(
-            ((folder or results_dir(profile)) / f"{other.run}.json").read_text(encoding="utf-8")
-        )["records"]
+    }
+    records = pd.DataFrame(
+        record | {"run": run}
+        for run, content in contents.items()
+        for record in content["records"]
         if record["table"] in TABLES and record["group"] == "all"
     )
     records["system"] = records.system.map(lambda name: figures.LABELS.get(name, name))
