@@ -129,7 +129,9 @@ def place_chapters(runs: dict[str, dict]) -> None:
         ]
         run = runs.get(step.run)
         of_run = kept_run(step, run, folder)
-        names = of_run.values | {"run": of_run} | kept_cells.known(step.notebook, of_run.table())
+        names = of_run.values
+        if run:  # without one every table of its records would be empty
+            names |= {"run": of_run} | kept_cells.known(step.notebook, of_run.table())
         with kept_cells.reading_from(folder):
             shown = kept_cells.show_again(notebook, names)
         for cell in notebook.cells:
