@@ -30,6 +30,7 @@ OUTSIDE = (
     *("IPython", "collections", "dataclasses", "functools", "html", "itertools", "json"),
     *("matplotlib", "numpy", "pandas", "re", "seaborn"),
 )
+CHANGING = ("add", "append", "extend", "insert", "setdefault", "update")  # methods of collections
 NOT_RUN = nbformat.v4.new_output(
     "display_data",
     {"text/html": '<p class="companion-not-run">Not run here.</p>', "text/plain": "Not run here."},
@@ -110,7 +111,7 @@ def outputs(
         value = None
     parts = [(each.data, each.metadata) for each in captured.outputs]
     drawn = [plt.figure(number) for number in plt.get_fignums()]
-    last = [] if value is None or value in drawn else [value]
+    last = [] if value is None or any(value is figure for figure in drawn) else [value]
     parts += [shell.display_formatter.format(each) for each in (*last, *drawn)]
     plt.close("all")
     text = printed.getvalue()
@@ -159,11 +160,14 @@ def _may_be_imported(line: ast.Import | ast.ImportFrom, name: str) -> bool:
 
 
 def _assigned(line: ast.stmt) -> set[str]:
-    """The names that a line gives or changes a part of (`table["words"] = …`)."""
+    """The names that a line gives or changes a part of (`table["words"] = …`, `rows.append(…)`)."""
     if isinstance(line, ast.Import | ast.ImportFrom):
         return set()
     found = set()
     for node in ast.walk(line):
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(called, ast.Attribute) and called.attr in CHANGING:
+            found |= {called.value.id} if isinstance(called.value, ast.Name) else set()
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(getattr(node, "ctx", None), ast.Store):

@@ -58,15 +58,16 @@ def test_a_last_line_with_a_semicolon_and_a_cell_that_only_assigns_show_nothing(
 
 def test_a_name_whose_value_needs_a_run_has_no_older_value_and_no_part_of_one(run):
     texts, names = shown(
-        "table = {'words': 1}\nother = [1]\nkept = 3",
+        "table = {'words': 1}\nother = [1]\nrows = []\nkept = 3",
         "table = run.answers()\nother[0] = run.answers()",
+        "for k in (0, 1):\n    rows.append(1 / k)",
         "print(table)",
-        "print(other)",
+        "print(other, rows)",
         "print(kept)",
         run=run,
     )
-    assert texts == [[], [], ["Not run here."], ["Not run here."], ["3\n"]]
-    assert not {"table", "other"} & set(names)
+    assert texts == [[], [], [], ["Not run here."], ["Not run here."], ["3\n"]]
+    assert not {"table", "other", "rows"} & set(names)
 
 
 def test_what_a_line_printed_or_drew_before_it_failed_is_not_shown():
@@ -78,6 +79,11 @@ def test_what_a_line_printed_or_drew_before_it_failed_is_not_shown():
 
 def test_names_that_were_given_stay_where_the_chapter_would_measure_them(run):
     assert shown("n = run.answers().id.nunique()", "n", n=7, run=run)[0] == [[], ["7"]]
+
+
+def test_a_table_is_shown_beside_a_figure_of_its_cell(run):
+    draw = "import matplotlib.pyplot as plt\nplt.figure(layout='constrained')\nrun.table()[['n']]"
+    assert shown(draw, run=run)[0][0][0] == "    n\n0  20"
 
 
 def test_a_figure_is_shown_once_however_its_cell_ends():
