@@ -201,9 +201,8 @@ def _hand_out(
             "choose another folder, or its ratings can never be read"
         )
     rubrics = rating_kit.KINDS[kind]
-    codes = dict(
-        zip(items, dice.sample([f"{n:05x}" for n in range(16**4, 16**5)], len(items)), strict=True)
-    )
+    numbers = dice.sample(range(16**4, 16**5), len(items))
+    codes = dict(zip(items, (f"{number:05x}" for number in numbers), strict=True))
     sheets, turned, before = {}, {}, 0
     for g, group in enumerate(groups, start=1):
         mixed = dice.sample(group, len(group))
