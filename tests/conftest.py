@@ -78,7 +78,11 @@ def pytest_collection_finish():
     a second each time.
     """
     gc.freeze()
-    gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop():
+    gc.enable()  # not above, as the process that hands tests to workers collects none
 
 
 @pytest.fixture(scope="session", autouse=True)
