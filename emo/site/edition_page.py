@@ -41,7 +41,7 @@ def of_chapter(step: steps.Step, profile: str, records: pd.DataFrame) -> str:
     """
     unit = edition.shown()
     wanted = TABLES.get(step.run, {})
-    if unit is None or step.run not in unit.runs or profile == unit.name:
+    if unit is None or not wanted or step.run not in unit.runs or profile == unit.name:
         return ""
     theirs = unit.records[unit.records.run == step.run]
     here = records[records.run == step.run]

@@ -220,7 +220,11 @@ def ledger(records: pd.DataFrame, tables: tuple[str, ...] = ()) -> pd.DataFrame:
 
 def marked(frame: pd.DataFrame, column: str = "ours") -> pd.Series:
     """Verdicts of a ledger with what their intervals cover behind them, where there is one."""
-    return frame[column] + [f" ({COVERS[covers]})" if covers else "" for covers in frame.covers]
+    said = [
+        f"{verdict} ({COVERS[covers]})" if covers else verdict
+        for verdict, covers in zip(frame[column], frame.covers)
+    ]
+    return pd.Series(said, frame.index, dtype=str)
 
 
 def corrected_in_words(frame: pd.DataFrame) -> list[str]:

@@ -9,6 +9,7 @@ import yaml
 
 from emo_utils.claims import deciding, gates, predicates
 from emo_utils.claims import ledger as claims_ledger
+from emo_utils.experiment import results
 from emo_utils.experiment.results import SYSTEMS
 from emo_utils.project import EmoError
 from emo_utils.stats import intervals
@@ -485,3 +486,8 @@ def test_a_panel_has_the_mean_of_its_items_and_none_of_a_system_that_is_not_ther
     assert value == 0.5 and values.tolist() == [1.0, 0.0]
     assert cell("emodoctor.figure2.knowledge", "a", "win_share")[0] == 0.0
     assert cell("emodoctor.figure2.emotion", "b", "win_share") is None
+
+
+def test_records_that_no_claim_rests_on_give_a_table_without_rows():
+    shown = claims_ledger.verdicts(results.frame([]), ("no.such.table",))
+    assert len(shown) == 0 and "claim" in shown

@@ -64,6 +64,7 @@ def test_a_chapter_shows_the_papers_number_the_editions_and_this_runs(kept, here
 
 def test_a_chapter_without_a_run_in_the_edition_and_the_unit_itself_show_none(kept, here):
     assert edition_page.of_chapter(steps.step("06_knowledge_scoring"), "embedded", here) == ""
+    assert edition_page.of_chapter(steps.step("03_dpo.eqsr-dpo"), "embedded", here) == ""
     assert edition_page.of_chapter(STEP, "overnight-small", here) == ""
 
 
