@@ -92,7 +92,7 @@ def outputs(
     import matplotlib.pyplot as plt
 
     shell, printed, left_out, value = InteractiveShell.instance(), io.StringIO(), [], None
-    lines = ast.parse(source).body
+    lines, open_before = ast.parse(source).body, {*plt.get_fignums()}
     with capture_output(stdout=False) as captured, contextlib.redirect_stdout(printed):
         for line in lines:
             before = len(captured.outputs), printed.tell(), plt.get_fignums()
@@ -110,10 +110,11 @@ def outputs(
     if lines[-1:] == left_out[-1:] or source.rstrip().endswith(";"):
         value = None
     parts = [(each.data, each.metadata) for each in captured.outputs]
-    drawn = [plt.figure(number) for number in plt.get_fignums()]
+    drawn = [plt.figure(number) for number in plt.get_fignums() if number not in open_before]
     last = [] if value is None or any(value is figure for figure in drawn) else [value]
     parts += [shell.display_formatter.format(each) for each in (*last, *drawn)]
-    plt.close("all")
+    for figure in drawn:
+        plt.close(figure)
     text = printed.getvalue()
     shown = [nbformat.v4.new_output("stream", text=text)] if text else []
     return [
@@ -189,8 +190,7 @@ def known(notebook: str, records: pd.DataFrame) -> dict:
         return {"first": of("emodoctor.table1").iloc[0]}
     if notebook == "07_preference_ablation":
         panel = of("emodoctor.figure2.knowledge")
-        how = panel.signature.iloc[0].removesuffix("; share of questions won")
-        return {"count": panel.n.max(), "how": how}
+        return {"count": panel.n.max(), "how": "how it was asked stands in the records"}
     if notebook == "08_qualitative_cases":
         return {"n": of("emodoctor.table3").n.max()}
     if notebook == "09_emplifai_finetuning":
