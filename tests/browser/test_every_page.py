@@ -258,7 +258,7 @@ def test_the_first_screen_says_what_it_is_made_of_and_what_was_found(html, chrom
         tiles, claims = opened.page.locator(".companion-tiles").all(), len(ledger.claims())
         assert [row.locator(".companion-tile").count() for row in tiles] == [claims, claims]
         scoreboard = opened.page.locator(".companion-table", has_text="by longer runs").first
-        for heading in ("by the paper's numbers", "by ours", "by longer runs"):
+        for heading in ("by the paper's numbers", "by this run", "by longer runs"):
             assert heading in scoreboard.inner_text()
         for papers in ("arxiv.org/abs/2506.13692", "arxiv.org/abs/2601.10033"):
             assert opened.page.locator(f"a[href*='{papers}']").count() == 1
