@@ -39,9 +39,10 @@ def of_chapter(step: steps.Step, profile: str, records: pd.DataFrame) -> str:
 
     records: this book's, as `results.read` gives them.
     """
-    unit = edition.shown()
     wanted = TABLES.get(step.run, {})
-    if unit is None or not wanted or step.run not in unit.runs or profile == unit.name:
+    # Reading a unit takes a moment: most steps have no table that it could show.
+    unit = edition.shown() if wanted else None
+    if unit is None or step.run not in unit.runs or profile == unit.name:
         return ""
     theirs = unit.records[unit.records.run == step.run]
     here = records[records.run == step.run]
