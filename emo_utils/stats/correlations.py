@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import scipy.optimize
+import scipy.special
 import scipy.stats
 
 from emo_utils.stats import intervals
@@ -65,7 +67,33 @@ def auc_interval(scores, others, seed: int) -> tuple[float, float, float]:
     samples = intervals.resample_indices(items, seed)
     times = np.stack([np.bincount(sample, minlength=items) for sample in samples])
     draws = ((times @ higher) * times).sum(axis=1) / items**2
-    return float(higher.mean()), *intervals.interval(draws, items)
+    value = float(higher.mean())
+    return value, *around_auc(value, intervals.interval(draws, items), items, items)
+
+
+def around_auc(
+    value: float, interval: tuple[float, float], first: int, second: int
+) -> tuple[float, float]:
+    """The 95 % interval of an AUC, also where it is 1 or 0: every sample of items that two scores
+    tell apart without a mistake tells them apart, too, so that resampling sees no spread.
+
+    There the far end is the AUC from which a perfect one lies 1.96 standard errors away (Newcombe,
+    2006, method 5: those of Hanley and McNeil). NaN stays NaN.
+
+    interval: by resampling. first, second: how many items, or whole units, are marked and are not.
+    """
+    low, high = interval
+    if np.isnan(low) or value not in (0, 1):
+        return low, high
+    pairs, others = first * second, (first + second) / 2 - 1
+    reach = scipy.special.ndtri(0.975) ** 2
+
+    def inside(auc):  # (1 - auc)^2 less the squared reach, divided by 1 - auc
+        spread = 1 + others * ((1 - auc) / (2 - auc) + auc / (1 + auc))
+        return 1 - auc - reach * auc * spread / pairs
+
+    far = float(scipy.optimize.brentq(inside, 0, 1))
+    return (far, 1.0) if value else (0.0, 1 - far)
 
 
 def pearson_within_groups(first, second, groups, units, seed: int) -> tuple[float, float, float]:

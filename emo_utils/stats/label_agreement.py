@@ -36,7 +36,12 @@ def agreement_interval(
         for rows in intervals.resample_units(units, seed, resamples)
         if len(set(labels[rows])) >= enough
     ]
-    return value, *intervals.interval(draws, count)
+    interval = intervals.interval(draws, count)
+    if set(np.unique(labels)) == {0, 1}:
+        units = np.asarray(units)
+        sides = (len(set(units[labels == label])) for label in (1, 0))
+        interval = correlations.around_auc(value, interval, *sides)
+    return value, *interval
 
 
 def pearson(scores, labels) -> float:

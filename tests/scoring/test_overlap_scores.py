@@ -361,7 +361,7 @@ def test_rouge_items_are_rouge_scores_to_the_last_digit():
     """
     rows = dialogues.load("eqsr")
     pairs = [(row["soothing_response"], row["answer"]) for row in rows] + [
-        (a["answer"], b["answer"]) for a, b in zip(rows, rows[1:])
+        (a["answer"], b["answer"]) for a, b in zip(rows[::5], rows[1::5])
     ]
     rng = np.random.default_rng(0)
     words = ["running", "runs", "a", "B-12", "doctor's", "flies", "flying", "x", "9", "it"]

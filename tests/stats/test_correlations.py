@@ -77,6 +77,26 @@ def test_an_auc_of_two_scores_an_item_resamples_whole_items():
     assert alone[0] == 1.0 and np.isnan(alone[1:]).all()  # one item has no interval
 
 
+@pytest.mark.parametrize("n", [10, 20, 100])
+def test_scores_that_are_told_apart_without_a_mistake_have_an_interval(n):
+    """Resampling gives [1, 1]. At the limit, 1 lies 1.96 of Hanley and McNeil's errors away."""
+    value, low, high = correlations.auc_interval(np.arange(n) + n, np.arange(n), seed=4)
+    assert (value, high) == (1, 1)
+    one_first, two_first = low / (2 - low), 2 * low**2 / (1 + low)
+    squared = low * (1 - low) + (n - 1) * (one_first + two_first - 2 * low**2)
+    assert 1 - low == pytest.approx(1.959964 * np.sqrt(squared) / n, abs=1e-6)
+    turned = correlations.auc_interval(np.arange(n), np.arange(n) + n, seed=4)
+    assert turned == pytest.approx((0, 0, 1 - low))
+
+
+def test_who_looks_perfect_by_chance_is_held_by_the_interval():
+    """If the AUC were the limit itself, fewer than one sample in twenty would look perfect."""
+    low, _ = correlations.around_auc(1.0, (1.0, 1.0), 15, 15)
+    generator, apart = np.random.default_rng(0), np.sqrt(2) * scipy.stats.norm.ppf(low)
+    warm, plain = generator.normal(apart, size=(4000, 15)), generator.normal(size=(4000, 15))
+    assert 0 < (warm.min(axis=1) > plain.max(axis=1)).mean() < 0.05
+
+
 @pytest.mark.parametrize("n", [4, 30, 100])
 def test_a_p_value_of_a_printed_r_is_scipys(n):
     """Scipy computes it from the data, of which `pearson_p` knows r and n alone."""

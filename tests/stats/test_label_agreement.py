@@ -40,10 +40,14 @@ def test_the_interval_is_that_of_whole_units():
 
 
 def test_samples_without_one_of_two_labels_are_left_out():
-    """One unit has the other label: only samples with it say anything, and those agree fully."""
+    """One unit has the other label: only samples with it say anything, and those agree fully, which
+    one unit cannot show.
+    """
     scores, labels = [*np.arange(11.0), 20.0], [0] * 11 + [1]
-    found = label_agreement.agreement_interval(scores, labels, list("abcdefghijkl"), seed=3)
-    assert found == (1.0, 1.0, 1.0)
+    value, low, high = label_agreement.agreement_interval(
+        scores, labels, list("abcdefghijkl"), seed=3
+    )
+    assert value == high == 1 and 0 < low < 0.5
 
 
 def test_a_correlation_with_what_never_varies_is_0():
