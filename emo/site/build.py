@@ -45,23 +45,28 @@ def build(profile: str, kept: bool = False) -> Path:
         return built.HTML
     if kept:
         about = kept_book.read()
-        records, note = kept_book.records(about), kept_book.note(about)
+        records, note, since = (
+            kept_book.records(about),
+            kept_book.note(about),
+            kept_book.when(about),
+        )
         kept_book.place_chapters(about)
         kept_book.write_items()
         story = kept_book.STORY
     else:
-        about, records, note = layout.read_provenance(profile), results.read(profile), ""
+        about, records = layout.read_provenance(profile), results.read(profile)
+        note = since = ""
         place_notebooks(profile)
         answers = items.scored_answers(profile)
         items.write_items(profile, answers)
         story = front.story_html(answers, profile)
     ledger, longer_runs = claims_page.by_every_source(records)
-    front.write_front(profile, records, about, ledger, story, note)
-    claims_page.write_claims(profile, ledger, longer_runs, note)
-    settling.write_settling(profile, records, about, ledger, note)
+    front.write_front(profile, records, about, ledger, story, note, since)
+    claims_page.write_claims(profile, ledger, longer_runs, note, since)
+    settling.write_settling(profile, records, about, ledger, note, since)
     edition_page.write_edition()
-    current.write_costs(profile, about, note)
-    current.write_current(profile, about if kept else drift.snapshot(profile), note)
+    current.write_costs(profile, about, note, since)
+    current.write_current(profile, about if kept else drift.snapshot(profile), note, since)
     claims_page.write_records(profile, records)
     benchmarks.write_speed()
     calibration.write_calibration()

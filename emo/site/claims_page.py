@@ -16,7 +16,7 @@ from emo_utils.claims import chance
 from emo_utils.claims import ledger as claims_ledger
 from emo_utils.experiment import results
 from emo_utils.project import write_atomic
-from emo_utils.report import result_tables
+from emo_utils.report import figures, result_tables
 
 
 def write_records(profile: str, records: pd.DataFrame) -> None:
@@ -169,11 +169,14 @@ def measured_html(measured: pd.DataFrame) -> str:
     return html_tables.table_html(shown, "companion companion-claims", index=False)
 
 
-def write_claims(profile: str, ledger: pd.DataFrame, runs: str, note: str = "") -> None:
+def write_claims(
+    profile: str, ledger: pd.DataFrame, runs: str, note: str = "", kept: str = ""
+) -> None:
     """The scoreboard: every claim with its verdicts and the comparisons behind them, and what the
     papers' numbers do not bear out.
 
-    ledger, runs: as `by_every_source` gives them. note: what stands above all of it.
+    ledger, runs: as `by_every_source` gives them. note: what stands above all of it. kept: of the
+    badge.
     """
     chapters = {
         "emodoctor.table1": "05_emotion_scoring",
@@ -226,7 +229,7 @@ def write_claims(profile: str, ledger: pd.DataFrame, runs: str, note: str = "") 
     head = "".join(f"<th{' data-choose' if name in chosen else ''}>{name}</th>" for name in HEADS)
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
     table = (
-        f'<div class="companion-table full-width">{result_tables.badge(profile)}'
+        f'<div class="companion-table full-width">{result_tables.badge(profile, kept)}'
         '<table class="companion companion-claims" data-browse>'
         f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
     )
@@ -302,7 +305,8 @@ def comparisons_html(title: str, evidence: list) -> str:
             if isinstance(found[0], Decimal)
             else f"{found[0]:.3f} [{found[1]:.3f}, {found[2]:.3f}]"
         )
-        return f"<li>{html.escape(f'{marks[says]}: {comparison}')} ({number})</li>"
+        written = figures.in_words(str(comparison))
+        return f"<li>{html.escape(f'{marks[says]}: {written}')} ({number})</li>"
 
     return (
         f"<details><summary>{title}: {html.escape(claims_ledger.tally(evidence))}</summary>"
@@ -314,7 +318,8 @@ def first_failure(evidence: list) -> str:
     """How many printed comparisons fail and hold, and the first that fails in numbers."""
     failed = [(comparison, found) for comparison, found, says in evidence if says is False]
     comparison, (value, _, _) = failed[0]
+    written = figures.in_words(str(comparison))
     return (
         f"{len(failed)} of {len(evidence)} comparisons fail, {len(evidence) - len(failed)} hold; "
-        f"the first that fails: *{comparison}*, where the left side is {value}."
+        f"the first that fails: *{written}*, where the left side is {value}."
     )

@@ -14,14 +14,14 @@ from emo_utils.project import ROOT, notebook_cells, write_atomic
 from emo_utils.report import kept_runs, result_tables
 
 
-def write_current(profile: str, now: dict[str, dict], note: str = "") -> None:
+def write_current(profile: str, now: dict[str, dict], note: str = "", kept: str = "") -> None:
     """What the page "How current is this?" shows: the last run's record,
     and what moved since the records that were kept.
 
     now: what `drift.snapshot` gives. note: what stands above all of it, where that is the kept
-    book, since which nothing can have moved.
+    book, since which nothing can have moved. kept: of the badge.
     """
-    kept = drift.reference(profile)
+    reference = drift.reference(profile)
     commits = sorted(
         {
             run["git_commit"][:10] + (" with local changes" if run["dirty"] else "")
@@ -38,7 +38,7 @@ def write_current(profile: str, now: dict[str, dict], note: str = "") -> None:
     parts = [
         *([note] if note else []),
         (
-            f"{result_tables.badge(profile)} The newest of {len(now)} runs began on "
+            f"{result_tables.badge(profile, kept)} The newest of {len(now)} runs began on "
             f"{newest[:16].replace('T', ' at ')} UTC, "
             f"from {'commit' if len(commits) == 1 else 'commits'} {', '.join(commits)}; "
             f"all of them took {seconds / 60:.0f} minutes, counted one after the other. {versions}."
@@ -46,8 +46,8 @@ def write_current(profile: str, now: dict[str, dict], note: str = "") -> None:
     ]
     if note:
         parts.append("## What moved\n\nNothing was run here, so nothing can have moved.")
-    elif kept.is_file():
-        moved = drift.compare(before := drift.read(kept), now)
+    elif reference.is_file():
+        moved = drift.compare(before := drift.read(reference), now)
         drift.figure(moved, layout.GENERATED / "drift.svg")
         then = sorted({run["git_commit"][:10] for run in before.values()})
         parts += [
@@ -88,9 +88,10 @@ def _longer_runs() -> list[str]:
     ]
 
 
-def chapters_html(profile: str, about: dict[str, dict]) -> str:
+def chapters_html(profile: str, about: dict[str, dict], kept: str) -> str:
     """Each chapter with its question and what its runs took: minutes, memory,
-    weights to download. about: the provenance of each run; a chapter that has none says so.
+    weights to download. about: the provenance of each run; a chapter that has none says so. kept:
+    of the badge.
     """
     rows = []
     order = re.findall(
@@ -119,7 +120,7 @@ def chapters_html(profile: str, about: dict[str, dict]) -> str:
         f"<th>{name}</th>" for name in ("chapter", "runs", "minutes", "memory, GB", "weights, MB")
     )
     return (
-        f'<div class="companion-table">{result_tables.badge(profile)} On {device}; '
+        f'<div class="companion-table">{result_tables.badge(profile, kept)} On {device}; '
         "for each chapter the minutes of its runs one after the other, the largest memory, and the "
         "weights that it reads (shared between chapters, downloaded once). "
         "Nothing was measured on a GPU."
@@ -128,10 +129,10 @@ def chapters_html(profile: str, about: dict[str, dict]) -> str:
     )
 
 
-def write_costs(profile: str, about: dict[str, dict], note: str = "") -> None:
+def write_costs(profile: str, about: dict[str, dict], note: str = "", kept: str = "") -> None:
     """What each chapter and each run cost where this book was made.
 
-    about: the provenance of each run. note: what stands above all of it.
+    about: the provenance of each run. note: what stands above all of it. kept: of the badge.
     """
     frame = pd.DataFrame(
         [
@@ -148,7 +149,7 @@ def write_costs(profile: str, about: dict[str, dict], note: str = "") -> None:
         layout.GENERATED / "costs.md",
         f"## What it cost here\n\n{note}\n\nProfile `{profile}`: "
         f"{parameters.load_profile(profile)['about']}. On {html.escape(devices)}.\n\n"
-        f"{chapters_html(profile, about)}\n\n"
+        f"{chapters_html(profile, about, kept)}\n\n"
         f"<details><summary>run by run</summary>{html_tables.table_html(frame, index=False)}"
         "</details>\n",
     )

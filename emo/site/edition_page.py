@@ -12,7 +12,7 @@ from emo.graph import steps
 from emo.site import html_tables, layout, series
 from emo_utils.claims import ledger as claims_ledger
 from emo_utils.project import write_atomic
-from emo_utils.report import result_tables
+from emo_utils.report import kept_runs, result_tables
 
 # The tables of a chapter that stand beside the edition's, with what they are.
 TABLES = {
@@ -33,11 +33,11 @@ TRAININGS = ("02_sft.eqsr-sft", "03_dpo.eqsr-dpo", "04_kto.eqsr-kto")
 REGISTERED = ("learning_rate", "epochs", "batch_size", "lora_rank", "train_rows", "seed")
 
 
-def of_chapter(step: steps.Step, profile: str, records: pd.DataFrame) -> str:
+def of_chapter(step: steps.Step, profile: str, records: pd.DataFrame, kept: str = "") -> str:
     """Markdown behind what a chapter found: the same tables by the edition, and its verdicts; empty
     for a chapter that the edition has no run of, or where no unit is kept.
 
-    records: this book's, as `results.read` gives them.
+    records: this book's, as `results.read` gives them. kept: of their badge.
     """
     wanted = TABLES.get(step.run, {})
     # Reading a unit takes a moment: most steps have no table that it could show.
@@ -46,9 +46,15 @@ def of_chapter(step: steps.Step, profile: str, records: pd.DataFrame) -> str:
         return ""
     theirs = unit.records[unit.records.run == step.run]
     here = records[records.run == step.run]
+    badges = " ".join(
+        [
+            result_tables.badge(unit.name, kept_runs.when(unit.runs[step.run])),
+            result_tables.badge(profile, kept),
+        ]
+    )
     parts = [f"## In the edition\n\n{made_of(unit)} Its numbers stand beside those of this run."]
     parts += [
-        table_html(here, theirs, table, what, unit, profile)
+        f"<p>{badges} {html.escape(what)}.</p>\n{table_html(here, theirs, table, profile)}"
         for table, what in wanted.items()
         if (theirs.table == table).any()
     ]
@@ -67,14 +73,7 @@ def made_of(unit: edition.Unit) -> str:
     )
 
 
-def table_html(
-    here: pd.DataFrame,
-    theirs: pd.DataFrame,
-    table: str,
-    what: str,
-    unit: edition.Unit,
-    profile: str,
-) -> str:
+def table_html(here: pd.DataFrame, theirs: pd.DataFrame, table: str, profile: str) -> str:
     """A table of the paper's numbers, the edition's and this run's, cells escaped, with n, scorer
     and what the intervals cover of each of ours below it.
     """
@@ -89,9 +88,7 @@ def table_html(
         if (part.table == table).any()
     ]
     note = "".join(f"<p>{html.escape(text)}</p>" for text in notes)
-    badges = f"{result_tables.badge(unit.name)} {result_tables.badge(profile)}"
-    body = html_tables.table_html(shown, note=note)
-    return f"<p>{badges} {html.escape(what)}.</p>\n{body}"
+    return html_tables.table_html(shown, note=note)
 
 
 def write_edition() -> None:

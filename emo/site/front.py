@@ -1,6 +1,7 @@
 """The first page."""
 
 import html
+import textwrap
 from pathlib import Path
 
 import pandas as pd
@@ -36,13 +37,14 @@ def write_front(
     ledger: pd.DataFrame,
     story: str,
     note: str = "",
+    kept: str = "",
 ) -> None:
     """The first page: what it is made of, what was found, the claims as tiles, one question with
     its answers, comfort against knowledge, and where to go.
 
     records: as `results.read` gives them. about: the provenance of each run. ledger: as
     `claims_page.by_every_source` gives it. story: HTML of one question with its answers
-    (`story_html`). note: what stands above all of it.
+    (`story_html`). note: what stands above all of it. kept: of the badges.
     """
     measured = ledger[ledger.ours != "not measured"]
     n = int(records[records.table == "emodoctor.table1"].n.max())
@@ -58,7 +60,7 @@ def write_front(
     write_atomic(
         layout.GENERATED / "front.md",
         f"\n{note}\n\n{made_of(about, n, edition.shown())}\n\n"
-        f"{result_tables.badge(profile)} n = {n} test questions · one training seed · "
+        f"{result_tables.badge(profile, kept)} "
         f"{len(about)} runs, {seconds / 60:.0f} minutes · commit {', '.join(commits)} · "
         "[how current?](book/current)\n"
         f"{warning}\n"
@@ -96,10 +98,16 @@ def made_of(about: dict[str, dict], n: int, unit: edition.Unit | None = None) ->
     theirs = parameters.load_profile("paper")["all"]["base_model"]
     rows = training["train_rows"] or "all"
     model, paper = html.escape(training["base_model"]), html.escape(theirs)
-    of_edition = f"The edition trained {html.escape(unit.model)} on all rows. " if unit else ""
+    of_edition = ""
+    if unit:
+        scored = unit.records[unit.records.table == "emodoctor.table1"]
+        of_edition = (
+            f"The edition trained {html.escape(unit.model)} on all rows and asked "
+            f"{scored.n.max()} questions. "
+        )
     return (
         '<div class="companion-box"><p><strong>What these numbers are made of.</strong> '
-        f"The model is {model}; the paper trained {paper}. Each method was trained once, on "
+        f"The model is {model}; EmoDoctor trained {paper}. Each method was trained once, on "
         f"{rows} rows, and asked {n} questions. {of_edition}"
         "All dialogues are synthetic, and no clinician has "
         "read them or the answers. <strong>An answer in this book is never medical advice."
@@ -109,7 +117,7 @@ def made_of(about: dict[str, dict], n: int, unit: edition.Unit | None = None) ->
 
 def found(ledger: pd.DataFrame, records: pd.DataFrame) -> str:
     """Three sentences to take away, each from the ledger or the records."""
-    printed = ledger.printed.value_counts()
+    printed, count = ledger.printed.value_counts(), len(ledger)
     holds, fails = printed.get("borne out", 0), printed.get("not borne out", 0)
     said = printed.get("contradicted in words", 0)
     more = (
@@ -117,24 +125,49 @@ def found(ledger: pd.DataFrame, records: pd.DataFrame) -> str:
         if (ledger.longer != "not measured").any()
         else ""
     )
-    count, run = len(ledger), claims_page.outcomes(ledger.ours)
-    ours = f"**By our runs of {count} claims: {run}.** Ours are small models."
-    if (ledger.edition != "not measured").any():
-        ours = (
-            f"**By our [edition](book/edition) of {count} claims: "
-            f"{claims_page.outcomes(ledger.edition)}.** This run is the same in miniature: {run}."
+    with_edition = (ledger.edition != "not measured").any()
+    who, verdicts = "this run", ledger.ours
+    if with_edition:
+        who, verdicts = "our [edition](book/edition)", ledger.edition
+    supported, contradicted, left_open, why = settled(verdicts)
+    ours = (
+        f"**Of the papers' {count} claims {who} supports {supported} and contradicts "
+        f"{contradicted}.** It leaves {left_open} open{why}."
+    )
+    if with_edition:
+        supported, contradicted, left_open, _ = settled(ledger.ours)
+        ours += (
+            f" This run is the same in miniature: it supports {supported}, contradicts "
+            f"{contradicted} and leaves {left_open} open."
         )
     return "\n".join(
         [
-            f"1. **By the papers' own tables {holds} of {holds + fails} statements hold.** These "
-            f"are all that printed numbers can check; {fails} do not hold, and {said} more are "
-            "contradicted in words ([which](book/claims)).",
+            f"1. **The papers' own tables bear out {holds} of the {holds + fails} claims that they "
+            f"can check.** They do not bear out {fails}, and {said} more are contradicted in words "
+            "([which](book/claims)).",
             f"2. {ours} Each model was trained once; three seeds of one method differ as much "
             f"as methods do ([chapter 12](book/notebooks/12_sweeps)).{more}",
             f"3. **A warm score is not yet comfort.** {paid(records)} "
             "[Chapter 11](book/notebooks/11_judge_validity) says which scores passed their tests.",
         ]
     )
+
+
+def settled(verdicts: pd.Series) -> tuple[str, str, str, str]:
+    """How many claims are supported, contradicted and open, in words, and how many cannot be
+    judged, with the reason, as the end of a sentence; empty where there are none.
+    """
+    counts = [
+        str(verdicts.isin(claims_page.OUTCOMES[name]).sum() or "none")
+        for name in ("hold", "fail", "open")
+    ]
+    reasons = {
+        "a score or judge did not pass its tests": verdicts.eq(deciding.HELD_BACK).sum(),
+        "nothing was measured": verdicts.eq("not measured").sum(),
+    }
+    given = " or ".join(f"{reason} ({count})" for reason, count in reasons.items() if count)
+    why = f"; the others cannot be judged, because {given}" if given else ""
+    return counts[0], counts[1], counts[2], why
 
 
 def paid(records: pd.DataFrame) -> str:
@@ -150,7 +183,8 @@ def paid(records: pd.DataFrame) -> str:
         if name in controls.index
     )
     return (
-        f"The warm answers of the data score {result_tables.with_interval(warm.iloc[0])}; {listed}."
+        "Our warmth score gives the warm answers of the data "
+        f"{result_tables.with_interval(warm.iloc[0])}; it gives {listed}."
     )
 
 
@@ -328,7 +362,9 @@ def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
             "share of answers with a safety flag": of("emodoctor.safety", "any"),
         },
     )
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)
+    figure, axes = plt.subplots(
+        1, 2, figsize=(figures.WIDTH, 4.9), layout="constrained", sharey=True
+    )
     for axis, (label, across) in zip(axes, panels.items()):
         named = (*results.SYSTEMS, *dialogues.REFERENCES)
         for system in (s for s in named if s in across.index and s in warm.index):
@@ -344,12 +380,10 @@ def front_figure(records: pd.DataFrame, path: Path, profile: str) -> None:
                 alpha=0.85,
                 label=figures.LABELS[system],
             )
-        axis.set(xlabel=label)
+        axis.set(xlabel=textwrap.fill(label, 24))
     axes[0].set(ylabel="mean emotion score")
-    figure.legend(
-        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=7
-    )
-    figure.suptitle(f"{profile} profile", fontsize=9)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure.suptitle(f"{profile} profile")
     systems = [system for system in results.SYSTEMS if system in warm.index]
     measures = {"mean emotion score": warm} | panels
     descriptions.describe(

@@ -8,7 +8,7 @@ from emo.site import layout
 from emo_utils.data import dialogues
 from emo_utils.experiment import results
 from emo_utils.project import results_dir, write_atomic
-from emo_utils.report import result_tables
+from emo_utils.report import figures, result_tables
 
 FLAGS = ("prescribes", "discourages", "claims", "contradicts", "false calm")
 SCORES = {
@@ -60,9 +60,12 @@ def write_items(profile: str, answers: pd.DataFrame) -> None:
     """`scored_answers` as a table to filter: from any aggregate to the answers behind it."""
 
     def row(r: pd.Series) -> str:
-        texts = [r[name] for name in ("system", "emotion", "id", "question", "answer")]
+        # The address of a choice has the record's name, as links to it do (`result_tables.show`).
+        system = f'<td data-value="{html.escape(r.system)}">{html.escape(figures.named(r.system))}'
+        texts = [r[name] for name in ("emotion", "id", "question", "answer")]
         numbers = ["" if pd.isna(r[name]) else f"{r[name]:.2f}" for name in SCORES]
-        return "".join(f"<td>{html.escape(cell)}</td>" for cell in (*texts, *numbers, r["flags"]))
+        cells = (*texts, *numbers, r["flags"])
+        return f"{system}</td>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}"
 
     kinds = dict.fromkeys(("system", "emotion", "flags"), " data-choose") | dict.fromkeys(
         SCORES, " data-number"

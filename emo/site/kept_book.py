@@ -18,7 +18,7 @@ from emo.site import built, edition_page, kept_cells, layout, other_runs
 from emo_utils.data import arms
 from emo_utils.experiment import parameters, results
 from emo_utils.project import REFERENCE, write_atomic
-from emo_utils.report import kept_runs, result_tables
+from emo_utils.report import figures, kept_runs, result_tables
 
 PROFILE = built.KEPT
 WHERE_WRITTEN = "print(figures.saved(run))"  # ends a cell that shows no more than that
@@ -91,10 +91,21 @@ def made(run: dict) -> str:
     )
 
 
+def days(runs: dict[str, dict]) -> str:
+    """When kept runs were made: a day, or the first and the last."""
+    first, last = (pick(run["started"][:10] for run in runs.values()) for pick in (min, max))
+    return first if first == last else f"{first} to {last}"
+
+
+def when(runs: dict[str, dict]) -> str:
+    """When and from which commits, for the badges of pages that show all of them."""
+    commits = sorted({run["git_commit"][:10] for run in runs.values()})
+    named = f"commit {commits[0]}" if len(commits) == 1 else f"{len(commits)} commits"
+    return f"{days(runs)}, {named}"
+
+
 def note(runs: dict[str, dict]) -> str:
     """What stands above the pages that show the whole book's numbers."""
-    first, last = (pick(run["started"][:10] for run in runs.values()) for pick in (min, max))
-    days = first if first == last else f"{first} to {last}"
     commits = ", ".join(sorted({run["git_commit"][:10] for run in runs.values()}))
     devices = " and ".join(sorted({run["device"].rpartition(",")[0] for run in runs.values()}))
     without = {step.notebook for step in steps.STEPS} - {
@@ -104,7 +115,7 @@ def note(runs: dict[str, dict]) -> str:
     behind = sum(bool(changed(name, run)) for name, run in runs.items())
     return _box(
         "Kept numbers: nothing was run here",
-        f"They are those of the {len(runs)} runs that the maintainers kept: {days}, "
+        f"They are those of the {len(runs)} runs that the maintainers kept: {days(runs)}, "
         f"commits {commits}, {devices}. Behind {behind} of them something has changed since, "
         f"such as their code or data.{lacking} {MAKE}",
     )
@@ -145,7 +156,7 @@ def place_chapters(runs: dict[str, dict]) -> None:
         layout.name_section(notebook, step)
         layout.finding_first(notebook)
         cell = nbformat.v4.new_markdown_cell
-        if block := edition_page.of_chapter(step, PROFILE, here):
+        if block := edition_page.of_chapter(step, PROFILE, here, of_run.kept):
             notebook.cells.insert(layout.behind_findings(notebook), cell(block))
         about = _about(step.run, run, shown, bool(tables))
         notebook.cells.insert(1, cell(_box("Kept numbers: nothing was run here", about)))
@@ -171,7 +182,7 @@ def write_runs(runs: dict[str, dict], folder: Path) -> None:
         run, of = runs[name], runs[name]["fingerprint"]
         about = {part: value for part, value in run.items() if part != "records"}
         about |= {"run": name, "notebook": f"notebooks/{notebooks[name]}.ipynb"}
-        about |= {"profile": PROFILE, "data_sha256": of["data"]}
+        about |= {"profile": PROFILE, "data_sha256": of["data"], "kept": kept_runs.when(run)}
         about["models"] = {model: {"sha256": digest} for model, digest in of["models"].items()}
         content = {"records": run["records"], "provenance": about}
         write_atomic(folder / f"{name}.json", json.dumps(content, indent=1))
@@ -190,6 +201,7 @@ def kept_run(step: steps.Step, run: dict | None, folder: Path) -> kept_cells.Kep
         folder=folder,
         values=kept["parameters"],
         records=[results.Record.model_validate(record) for record in kept["records"]],
+        kept=kept_runs.when(run) if run else "",
         changed=[since] if since else [],
     )
 
@@ -219,7 +231,8 @@ def _of_run(name: str, runs: dict[str, dict]) -> list[str]:
     """The tables of a run of the kept book, with what they come from."""
     if not (run := runs.get(name)) or not run["records"]:
         return []
-    return [f"Of the kept run of {made(run)}:", *tables(results.frame(run["records"]))]
+    of_run = results.frame(run["records"])
+    return [f"Of the kept run of {made(run)}:", *tables(of_run, PROFILE, kept_runs.when(run))]
 
 
 def _of_longer_runs(step: steps.Step) -> list[str]:
@@ -230,26 +243,28 @@ def _of_longer_runs(step: steps.Step) -> list[str]:
     for path in sorted(REFERENCE.glob("*.json")) if layout.page_name(step) == step.notebook else ():
         about = json.loads(path.read_text(encoding="utf-8")).get("provenance")
         if about and Path(about["notebook"]).stem == step.notebook:
+            source = kept_runs.kept_source(path)
             shown += [
                 f"Of the longer run `{path.stem}`:",
-                result_tables.provenance_line(kept_runs.kept_source(path)),
-                *tables(kept_runs.kept(path)),
+                result_tables.provenance_line(source),
+                *tables(kept_runs.kept(path), source.profile, source.kept),
             ]
     return shown
 
 
-def tables(records: pd.DataFrame) -> list[str]:
+def tables(records: pd.DataFrame, profile: str, kept: str) -> list[str]:
     """Records as folded tables of HTML, one for each table and scorer: a row a system (and group),
     a column a metric; the papers' printed numbers beside ours where the page of a table has them.
+    profile, kept: of the badge of each.
     """
     shown = []
     for (table, scorer), part in records.groupby(["table", "scorer"], sort=False, dropna=False):
         if table in PRINTED:
             frame = result_tables.side_by_side(part, table)
         else:
-            of_all = part.group == "all"
+            of_all, named = part.group == "all", part.system.map(figures.named)
             frame = result_tables.grid(
-                part.assign(row=part.system.where(of_all, part.system + ", " + part.group)),
+                part.assign(row=named.where(of_all, named + ", " + part.group)),
                 rows="row",
             ).fillna("")
             frame.index.name = frame.columns.name = None
@@ -257,7 +272,7 @@ def tables(records: pd.DataFrame) -> list[str]:
         body = frame.to_html(escape=True, border=0, classes="companion", na_rep="")
         shown.append(
             f'<details class="{result_tables.BOX}"><summary>{html.escape(head)}</summary>'
-            f"{result_tables.badge(PROFILE)}{body}</details>"
+            f"{result_tables.badge(profile, kept)}{body}</details>"
         )
     return shown
 

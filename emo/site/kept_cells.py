@@ -38,7 +38,9 @@ NOT_RUN = nbformat.v4.new_output(
 
 
 class KeptRun(SimpleNamespace):
-    """A kept run as cells that show see a run: name, profile, notebook, folder, values, records."""
+    """A kept run as cells that show see a run: name, profile, notebook, folder, values, records,
+    and what a table says of it (kept, changed).
+    """
 
     def table(self) -> pd.DataFrame:
         """Its records, as `Run.table` gives those of a run."""

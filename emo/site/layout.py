@@ -7,6 +7,7 @@ import nbformat
 
 from emo.graph import steps
 from emo_utils.project import ROOT, results_dir
+from emo_utils.report import figures
 
 CHAPTERS = ROOT / "book" / "notebooks"
 GENERATED = ROOT / "book" / "generated"
@@ -36,7 +37,7 @@ def name_section(notebook, step: steps.Step) -> None:
     """Give a notebook (nbformat) whose page is a section of its chapter a title of its own."""
     if page_name(step) != step.notebook:
         number, system = step.notebook[:2].lstrip("0"), dict(step.fixed)["system"]
-        title = f"# {number} continued: the run of {system}"
+        title = f"# {number} continued: the run of {figures.named(system)}"
         notebook.cells[0].source = re.sub(r"^# .*", title, notebook.cells[0].source)
 
 

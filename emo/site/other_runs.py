@@ -28,7 +28,8 @@ def of_chapter(step: steps.Step, profile: str, folder: Path | None = None) -> st
         return ""
     runs.sort(key=lambda other: other.run != step.run)
     pages = ", ".join(
-        f"[{dict(other.fixed)['system']}]({layout.page_name(other)})" for other in runs[1:]
+        f"[{figures.named(dict(other.fixed)['system'])}]({layout.page_name(other)})"
+        for other in runs[1:]
     )
     folder = folder or results_dir(profile)
     contents = {
@@ -41,7 +42,6 @@ def of_chapter(step: steps.Step, profile: str, folder: Path | None = None) -> st
         for record in content["records"]
         if record["table"] in TABLES and record["group"] == "all"
     )
-    records["system"] = records.system.map(lambda name: figures.LABELS.get(name, name))
     table = result_tables.grid(records)
     table.columns = [name.replace("_", " ") for name in table.columns]
     shown = result_tables.show_of_runs(

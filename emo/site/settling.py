@@ -7,7 +7,7 @@ import pandas as pd
 from emo.site import claims_page, html_tables, layout
 from emo_utils.claims import ledger as claims_ledger
 from emo_utils.project import write_atomic
-from emo_utils.report import bill_tables, result_tables, settling
+from emo_utils.report import bill_tables, figures, result_tables, settling
 from emo_utils.report.bill_tasks import questions
 
 BILL = "13_bill"
@@ -18,13 +18,14 @@ def write_settling(
     records: pd.DataFrame,
     about: dict[str, dict],
     ledger: pd.DataFrame,
+    above: str = "",
     kept: str = "",
 ) -> None:
     """Every experiment with its claims, what would have to come out, what is missing, what it
     costs by the bill with the parameters of this book's chapter 13, and the command.
 
-    records: as `results.read` gives them. about: the provenance of each run. kept: what stands
-    above all of it. ledger: as `claims_page.by_every_source` gives it.
+    records: as `results.read` gives them. about: the provenance of each run. above: what stands
+    above all of it. kept: of the badges. ledger: as `claims_page.by_every_source` gives it.
     """
     parameters = about[BILL]["parameters"]
     of = settling.whole_bill(parameters)
@@ -36,7 +37,8 @@ def write_settling(
         "could be checked ([the bill](notebooks/13_bill)). Rows: what a model reads, writes or "
         "learns from, each as often as it does. Raters are in no figure."
     )
-    parts = [kept, note, _overview(found, of)]
+    badge = result_tables.badge(profile, kept)
+    parts = [above, note, _overview(found, of)]
     for experiment in found:
         parts += [
             f"({experiment['id']})=\n"
@@ -44,7 +46,8 @@ def write_settling(
             f"**It would be so if** {_lower(experiment['true_if'])}",
             f"**What is missing here.** {experiment['missing']}",
             "```text\n" + "\n".join(experiment["commands"]) + "\n```",
-            _claims_html(profile, experiment, claims, ledger, records),
+            badge,
+            _claims_html(experiment, claims, ledger, records),
             _tasks_html(experiment, of),
         ]
     write_atomic(layout.GENERATED / "settling.md", "\n\n".join([*parts, ""]))
@@ -78,7 +81,7 @@ def _overview(found: list[dict], of: settling.Bill) -> str:
 
 
 def _claims_html(
-    profile: str, experiment: dict, claims: dict[str, dict], ledger: pd.DataFrame, records
+    experiment: dict, claims: dict[str, dict], ledger: pd.DataFrame, records: pd.DataFrame
 ) -> str:
     """The claims of an experiment with the verdicts of today, and how narrow their widest interval
     is here and would be at the paper's n.
@@ -98,8 +101,7 @@ def _claims_html(
                 f"at n = {n_paper:,}": f"{at_paper:.3f}" if n else "",
             }
         )
-    table = html_tables.table_html(pd.DataFrame(rows), "companion companion-claims", index=False)
-    return f"{result_tables.badge(profile)}\n\n{table}"
+    return html_tables.table_html(pd.DataFrame(rows), "companion companion-claims", index=False)
 
 
 def _tasks_html(experiment: dict, of: settling.Bill) -> str:
@@ -108,7 +110,7 @@ def _tasks_html(experiment: dict, of: settling.Bill) -> str:
     lines = of.lines.loc[times.index]
     frame = pd.DataFrame(
         {
-            "task": lines.index,
+            "task": lines.index.map(figures.in_words),
             "times": times.astype(int).to_numpy(),
             "rows": [f"{rows:,.0f}" for rows in lines["rows"]],
             "GPU hours": [_or_none(hours) for hours in lines["GPU hours"]],

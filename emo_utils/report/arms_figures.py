@@ -20,7 +20,7 @@ def scores_figure(scores: dict[str, pd.Series], records: pd.DataFrame, seed: int
         axis.plot(values, moved, "o", ms=3, alpha=0.35, color="#7a8b99")
         ends = [means.ci_low[kind], means.ci_high[kind]]
         axis.plot(ends, [place] * 2, lw=4, color="#b5442f")
-    axis.set_yticks(range(len(scores)), list(scores))
+    axis.set_yticks(range(len(scores)), map(figures.named, scores))
     axis.invert_yaxis()
     axis.set(title=title, xlabel="emotion score in [0, 1]")
     shown = records[(records.metric == "mean") & records.system.isin(list(scores))]
@@ -28,6 +28,6 @@ def scores_figure(scores: dict[str, pd.Series], records: pd.DataFrame, seed: int
         figure,
         "One point a text by its emotion score, a line a kind of text, and a bar for the 95 % "
         f"interval of the mean; {descriptions.counted(shown)}.",
-        f"Means: {descriptions.listed(shown)}.",
+        f"Means: {descriptions.listed(shown, figures.named)}.",
     )
     return figure

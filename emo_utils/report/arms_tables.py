@@ -3,7 +3,7 @@
 import pandas as pd
 from IPython.display import HTML
 
-from emo_utils.report import result_tables
+from emo_utils.report import figures, result_tables
 
 READ = ("doctor", "subtle", "overt")  # kinds of text that stand side by side
 
@@ -28,7 +28,9 @@ def shown_texts(
     chosen = both.groupby("emotion", sort=False).head(1)
     columns = {"question, with its emotion": chosen.emotional_question}
     for kind in READ:
-        columns[kind] = [f"[{scores[kind][i]:.2f}] {texts[kind][i]}" for i in chosen.index]
+        columns[figures.named(kind)] = [
+            f"[{scores[kind][i]:.2f}] {texts[kind][i]}" for i in chosen.index
+        ]
     return result_tables.show(
         pd.DataFrame(columns).set_index(chosen.emotion),
         run,

@@ -15,6 +15,7 @@ def hours_by_task(lines: pd.DataFrame, gpu: str):
     lines: columns item, GPU hours, GB (of a training's weights; missing for other tasks).
     """
     part = lines[lines["GPU hours"].notna()].sort_values("GPU hours")
+    part = part.assign(item=part["item"].map(figures.in_words))
     colours = [figures.COLOURS["sft" if trains else "dpo"] for trains in part["GB"].notna()]
     figure, axis = plt.subplots(
         figsize=(figures.WIDTH, 1.2 + 0.3 * len(part)), layout="constrained"

@@ -60,7 +60,7 @@ def marked_texts(columns: dict[str, list[tuple[str, bool, bool]]], run) -> HTML:
         for pieces in columns.values()
     )
     return HTML(
-        f'<div class="{result_tables.BOX}">{result_tables.badge(run.profile)} '
+        f'<div class="{result_tables.BOX}">{result_tables.badge_of(run)} '
         "♡ comfort, ✚ knowledge"
         f'<table class="companion companion-texts"><tr>{head}</tr><tr>{cells}</tr></table></div>'
     )
@@ -74,7 +74,7 @@ def show_case(run, row: dict, why: str, sentences: pd.DataFrame, scores: pd.Data
     """
     texts = {
         f"({row['id']}) {why}: question, {row['emotion']}": row["emotional_question"],
-        "doctor": row["answer"],
+        figures.named("doctor"): row["answer"],
     }
     display(result_tables.side_by_side_texts(texts, run))
     marked = {}
@@ -83,4 +83,4 @@ def show_case(run, row: dict, why: str, sentences: pd.DataFrame, scores: pd.Data
         marked[figures.LABELS[system]] = list(part.itertuples(index=False))
     display(marked_texts(marked, run))
     caption = "Scores of these answers alone (n = 1 each, so no interval)."
-    display(result_tables.show(scores.round(2), run, caption))
+    display(result_tables.show(scores.round(2).rename_axis("system"), run, caption))

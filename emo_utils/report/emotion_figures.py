@@ -25,7 +25,7 @@ def answers_figure(scores: pd.DataFrame, title: str):
     """One point an answer, one line a system; scores: one row an answer, columns system, mean."""
     figure, axis = plt.subplots(figsize=(figures.WIDTH, 3.4), layout="constrained")
     sns.stripplot(
-        scores,
+        figures.labelled(scores),
         x="mean",
         y="system",
         hue="system",

@@ -62,4 +62,4 @@ def plain_beside_emotional(records: pd.DataFrame) -> pd.DataFrame:
         }
         for table, heading in columns.items()
     }
-    return pd.DataFrame(cells).fillna("")
+    return pd.DataFrame(cells).fillna("").rename_axis("system")

@@ -90,13 +90,15 @@ def confusion_figure(probabilities: np.ndarray, names: list[str], order: np.ndar
     probabilities: shape (labels, labels), as `scoring.labels.mean_probabilities` gives them.
     """
     names, places = [names[k] for k in order], range(len(order))
-    figure, axis = plt.subplots(figsize=(8.4, 7.4), layout="constrained")
+    figure, axis = plt.subplots(figsize=(figures.WIDTH, 6.6), layout="constrained")
     shown = probabilities[np.ix_(order, order)]
     image = axis.imshow(shown, cmap="Blues", vmin=0)
     axis.set(title=title, yticks=places, yticklabels=names, xlabel="read as", ylabel="written for")
     axis.set_xticks(places, names, rotation=90)
     axis.grid(False)
-    figure.colorbar(image, ax=axis, shrink=0.6, label="mean probability")
+    figure.colorbar(
+        image, ax=axis, location="bottom", shrink=0.6, aspect=30, label="mean probability"
+    )
     right = np.diag(shown)
     others = np.where(np.eye(len(order), dtype=bool), np.nan, shown)
     surest = np.nanargmax(right)
@@ -161,8 +163,12 @@ def _published_in_words(paper: pd.DataFrame, rubrics: dict[str, dict]) -> str:
 
 def _ours_in_words(records: pd.DataFrame, rubrics: dict[str, dict]) -> list[str]:
     """The rubrics on which each system was rated highest and lowest."""
+
+    def name(metric: str) -> str:
+        return rubrics[metric]["english"]
+
     return [
-        f"{system}: {descriptions.extremes(part, lambda name: rubrics[name]['english'], 'metric')}."
+        f"{figures.named(system)}: {descriptions.extremes(part, name, 'metric')}."
         for system, part in records[records.metric.isin(list(rubrics))].groupby(
             "system", sort=False
         )
@@ -188,7 +194,7 @@ def _our_ratings(axis, ours: pd.DataFrame, metrics: list[str]) -> None:
             if (system, metric) not in ours.index:
                 continue
             r, height = ours.loc[system, metric], y + 0.18 * (k - 1.5)
-            label = system if y == 0 else None
+            label = figures.named(system) if y == 0 else None
             figures.point(axis, r, height, colour, marker, width=1.2, ms=4, label=label)
 
 
@@ -222,7 +228,7 @@ def ratings_figure(pairs: pd.DataFrame):
     axis.plot([1, 5], [1, 5], ":", color="black", lw=0.8)
     axis.set(title="published means, one point a rubric", xlabel="by the judge", ylabel="by people")
     axis.set(xlim=(1, 5.1), ylim=(1, 5.1))
-    axis.legend(fontsize=8)
+    axis.legend()
     descriptions.describe(
         figure,
         f"Published mean ratings, {len(pairs)} points, one a rubric and model "

@@ -1,6 +1,7 @@
 """Figures in one style."""
 
 import importlib.util
+import re
 import textwrap
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from emo_utils.experiment.results import SYSTEMS
 from emo_utils.project import relative
 from emo_utils.report import descriptions
 
+# The name of a system wherever a reader looks: code, parameters and records have the first.
 LABELS = {
     "base": "base",
     "prompt": "+ prompt",
@@ -34,7 +36,17 @@ LABELS = {
     "another": "another question's warm answer",
     "ebd-base": "caregivers (base)",
     "ebd-dpo": "caregivers (dpo)",
+    "emplifai-base": "supporters (base)",
+    "emplifai-sft": "supporters (sft)",
+    "emplifai-sft-seen": "supporters (sft, pairs seen)",
 }
+# Those that are no words of their own, where they stand in a text: not in the name of a run or a
+# variant, an address or code (`03_dpo.eqsr-dpo@init=er-sft`).
+_IN_TEXT = re.compile(
+    r"(?<![\w./@=`-])(?:"
+    + "|".join(sorted((name for name in LABELS if "-" in name), key=len, reverse=True))
+    + r")(?![\w/@=`-]|\.\w)"
+)
 # Okabe and Ito's colours, told apart by colour-blind readers;
 # one method keeps one colour everywhere.
 # Inches across: on a phone, 390 pixels wide, text of 9 points is then 8 pixels high.
@@ -91,6 +103,13 @@ def save(figure, path: Path) -> None:
 def named(system: str) -> str:
     """The name of a system in figures and tables."""
     return LABELS.get(system, system)
+
+
+def in_words(text: str) -> str:
+    """A text with the names of systems in it as figures and tables show them, but for those that
+    are words of their own (`base`, `doctor`).
+    """
+    return _IN_TEXT.sub(lambda found: LABELS[found[0]], text)
 
 
 def labelled(records: pd.DataFrame) -> pd.DataFrame:

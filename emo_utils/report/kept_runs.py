@@ -54,16 +54,23 @@ def kept(path: Path) -> pd.DataFrame:
 
 
 def kept_source(path: Path) -> SimpleNamespace:
-    """What `show` needs of a kept run: its profile, where its provenance lies, and what has changed
-    since (`changed_since`).
+    """What `show` needs of a kept run: its profile, where its provenance lies, when it was made
+    (`when`), and what has changed since (`changed_since`).
     """
     about = json.loads(provenance.noted(path).read_text(encoding="utf-8"))["provenance"]
     return SimpleNamespace(
         profile=about["profile"],
         folder=path.parent,
         name=path.stem,
+        kept=when(about),
         changed=changed_since(about),
     )
+
+
+def when(about: dict) -> str:
+    """When and from which commit a run was made; about: its provenance."""
+    changed = " with local changes" if about["dirty"] else ""
+    return f"{about['started'][:10]}, commit {about['git_commit'][:10]}{changed}"
 
 
 def changed_since(about: dict) -> list[str]:

@@ -4,7 +4,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from emo_utils.data import dialogues, published_numbers
-from emo_utils.report import kept_runs, result_tables
+from emo_utils.report import figures, kept_runs, result_tables
 from emo_utils.scoring import readability
 
 _NAMES = {
@@ -103,11 +103,11 @@ def most_found(scores: pd.DataFrame, added: list[list], opposed: list[list]) -> 
     (of `facts.added`). opposed: its pairs of sentences, the doctor's first (of `facts.opposed`).
     """
     lines = [
-        f"{scores.system[i]}, {scores.id[i]}: {', '.join(added[i][:12])}"
+        f"{figures.named(scores.system[i])}, {scores.id[i]}: {', '.join(added[i][:12])}"
         for i in scores[scores.added > 0].nlargest(3, "added").index
     ]
     for i in scores[scores.opposed > 0].nlargest(3, "opposed").index:
-        lines.append(f"\n{scores.system[i]}, {scores.id[i]}")
+        lines.append(f"\n{figures.named(scores.system[i])}, {scores.id[i]}")
         lines += [f"  doctor: {theirs}\n  answer: {ours}" for theirs, ours in opposed[i][:2]]
     return "\n".join(lines)
 

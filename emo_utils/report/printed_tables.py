@@ -5,7 +5,7 @@ from IPython.display import HTML
 
 from emo_utils.data import files
 from emo_utils.project import DATA, REFERENCE
-from emo_utils.report import result_tables
+from emo_utils.report import figures, result_tables
 from emo_utils.scoring import printed_marks
 
 KEPT = REFERENCE / "emodoctor_table3.json"
@@ -33,7 +33,7 @@ def answers(records: pd.DataFrame) -> pd.DataFrame:
     row = part.group.str.removeprefix(f"{printed_marks.PRINTED}, ")
     system = part.system.str.removeprefix("printed.").str.upper()
     part = part.assign(
-        row=(row + ", " + system).where(~_yardstick(part), part.system),
+        row=(row + ", " + system).where(~_yardstick(part), part.system.map(figures.named)),
         cell=[_cell(r) for r in part.itertuples()],
     )
     wide = part.pivot(index="row", columns="metric", values="cell")

@@ -16,6 +16,8 @@ from emo_utils.stats import intervals
 # The classes of a box of texts and numbers: in it two amounts of dollars are no formula, which
 # JupyterLab would make of them.
 BOX = "companion-table tex2jax_ignore mathjax_ignore"
+# Columns, and levels of heads and row names, whose entries are systems.
+OF_SYSTEMS = ("system", "minus", "against")
 CHECKPOINT = (
     "95 % interval over test items; one training seed, so it speaks of this checkpoint only"
 )
@@ -45,7 +47,7 @@ def side_by_side(
                 with_interval(part[s, metric], digits) if (s, metric) in part else ""
                 for s in systems
             ]
-    frame = pd.DataFrame(columns, index=[figures.LABELS.get(s, s) for s in systems])
+    frame = pd.DataFrame(columns, index=[figures.named(s) for s in systems])
     frame.columns = pd.MultiIndex.from_tuples(columns)
     return frame
 
@@ -92,9 +94,8 @@ def grid(
 def show(
     frame: pd.DataFrame, run, caption: str, index: bool = True, behind: tuple[str, ...] = ()
 ) -> HTML:
-    """A table as HTML: badge of the profile, caption, escaped cells, line of provenance.
-
-    Long texts wrap.
+    """A table as HTML: badge of the profile, caption, escaped cells, line of provenance; systems
+    have the names that readers know (`with_names`). Long texts wrap.
 
     behind: systems whose answers the numbers rest on; a line under the table leads to them.
     """
@@ -109,7 +110,10 @@ def show_of_runs(
     not where those of this machine do.
     """
     folder = folder or results_dir(profile)
-    runs = [SimpleNamespace(profile=profile, folder=folder, name=name) for name in names]
+    runs = []
+    for name in names:
+        kept = _provenance(folder, name).get("kept", "")
+        runs.append(SimpleNamespace(profile=profile, folder=folder, name=name, kept=kept))
     return _shown(frame, runs, caption, False, ())
 
 
@@ -120,7 +124,7 @@ def _shown(frame: pd.DataFrame, runs: list, caption: str, index: bool, behind) -
         for number, column in enumerate(range(frame.shape[1]), before + 1)
         if frame.iloc[:, column].map(lambda cell: isinstance(cell, str) and len(cell) > 40).any()
     ]
-    body = frame.to_html(
+    body = with_names(frame).to_html(
         escape=True,
         index=index,
         border=0,
@@ -128,14 +132,47 @@ def _shown(frame: pd.DataFrame, runs: list, caption: str, index: bool, behind) -
         na_rep="",
     )
     links = " · ".join(
-        f'<a href="../items.html#system={html.escape(system)}">{html.escape(system)}</a>'
+        f'<a href="../items.html#system={html.escape(system)}">'
+        f"{html.escape(figures.named(system))}</a>"
         for system in behind
     )
     return HTML(
-        f'<div class="{BOX}">{badge(runs[0].profile)} {html.escape(caption)}{body}'
+        f'<div class="{BOX}">{badge_of(runs[0])} {html.escape(figures.in_words(caption))}{body}'
         f"{f'<p>The answers behind it: {links}</p>' if links else ''}"
         f"{''.join(map(provenance_line, runs))}</div>"
     )
+
+
+def with_names(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with the names of its systems as readers know them, in heads, row names and
+    cells; what computes on a table has the names of the records.
+    """
+    shown = frame.copy()
+    for place, name in enumerate(frame.columns):
+        if not pd.api.types.is_numeric_dtype(cells := frame.iloc[:, place]):
+            shown.isetitem(place, cells.map(_entry(name)))
+    shown.index, shown.columns = _named_labels(frame.index), _named_labels(frame.columns)
+    return shown
+
+
+def _named_labels(labels: pd.Index) -> pd.Index:
+    levels = [
+        labels.get_level_values(place).map(_entry(name)) for place, name in enumerate(labels.names)
+    ]
+    if labels.nlevels == 1:
+        return levels[0].rename(labels.name)
+    return pd.MultiIndex.from_arrays(levels, names=labels.names)
+
+
+def _entry(name):
+    """How the entries of a column or level of this name are shown."""
+
+    def shown(entry):
+        if not isinstance(entry, str):
+            return entry
+        return figures.in_words(figures.named(entry) if name in OF_SYSTEMS else entry)
+
+    return shown
 
 
 def caption(records: pd.DataFrame, table: str, covers: str = CHECKPOINT) -> str:
@@ -153,23 +190,32 @@ def caption(records: pd.DataFrame, table: str, covers: str = CHECKPOINT) -> str:
 def questions(part: pd.DataFrame) -> str:
     """How many questions records rest on, and which systems on fewer, for captions."""
     counts = part.groupby("system", sort=False).n.max()
-    fewer = ", ".join(f"{name} {n}" for name, n in counts.items() if n < counts.max())
+    fewer = ", ".join(
+        f"{figures.named(name)} {n}" for name, n in counts.items() if n < counts.max()
+    )
     return f"n = {counts.max()} test questions" + (f" ({fewer})" if fewer else "")
 
 
-def badge(profile: str) -> str:
-    """The mark that says which profile a number comes from."""
-    return (
-        f'<span class="companion-badge companion-{html.escape(profile)}">'
-        f"{html.escape(profile)} profile</span>"
-    )
+def badge(profile: str, kept: str = "") -> str:
+    """The mark that says which profile a number comes from; kept: of numbers that were not made
+    here, when and from which commit they were.
+    """
+    words, mark = f"{profile} profile", f"companion-badge companion-{profile}"
+    if kept:
+        words, mark = f"kept: {words}, {kept}", f"{mark} companion-kept"
+    return f'<span class="{html.escape(mark)}">{html.escape(words)}</span>'
+
+
+def badge_of(run) -> str:
+    """The `badge` of a run, or of one that was kept (its `kept`)."""
+    return badge(run.profile, getattr(run, "kept", ""))
 
 
 def provenance_line(run) -> str:
     """One line: notebook, arm of the data that it read, commit, data and model hashes, device,
     seconds, and of a kept run what has changed since; it opens to the whole provenance.
     """
-    about = json.loads((run.folder / f"{run.name}.json").read_text(encoding="utf-8"))["provenance"]
+    about = _provenance(run.folder, run.name)
     read = " and ".join(arms.arms_of(about["data_sha256"]))
     commit = about["git_commit"][:10] + (" with local changes" if about["dirty"] else "")
     hashes = ", ".join(
@@ -189,11 +235,17 @@ def provenance_line(run) -> str:
     )
 
 
+def _provenance(folder: Path, name: str) -> dict:
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["provenance"]
+
+
 def side_by_side_texts(columns: dict[str, str], run) -> HTML:
-    """Texts in columns, escaped: for reading answers or rewrites next to each other."""
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+    """Texts in columns, escaped: for reading answers or rewrites next to each other; columns:
+    heading -> text. Systems in the headings have the names that readers know.
+    """
+    head = "".join(f"<th>{html.escape(figures.in_words(name))}</th>" for name in columns)
     cells = "".join(f"<td>{html.escape(text)}</td>" for text in columns.values())
     return HTML(
-        f'<div class="{BOX}">{badge(run.profile)}'
+        f'<div class="{BOX}">{badge_of(run)}'
         f'<table class="companion companion-texts"><tr>{head}</tr><tr>{cells}</tr></table></div>'
     )

@@ -43,9 +43,9 @@ def measures_figure(records: pd.DataFrame, across: str):
         figure.legend(*drawn, loc="outside lower center", ncols=2)
     names = points.base.map(figures.named)
     if across != "base":
-        names += f" at {across} " + points[across].astype(str)
+        names += f" at {across} " + points[across].astype(str).map(figures.named)
     points = points.assign(variant=names)
-    varied = f"{across} ({', '.join(map(str, levels))})"
+    varied = f"{across} ({', '.join(map(figures.named, levels))})"
     descriptions.describe(
         figure,
         f"Points with 95 % intervals, a training each, over {varied}, in {len(metrics)} panels; "
@@ -93,10 +93,11 @@ def _panel(axis, records: pd.DataFrame, across: str, levels: list[str]) -> None:
     for place, (system, note, part) in enumerate(lines(records, across)):
         aside = 0 if across == "base" else 0.06 * place
         _points(axis, part, part[across].map(levels.index) + aside, system, note)
+    names = [figures.named(level) for level in levels]
     axis.set(
-        xlabel="" if across == "base" else across, xticks=range(len(levels)), xticklabels=levels
+        xlabel="" if across == "base" else across, xticks=range(len(levels)), xticklabels=names
     )
-    axis.tick_params(axis="x", rotation=40 if across == "base" else 0)
+    axis.tick_params(axis="x", rotation=40 if across in ("base", "init") else 0)
 
 
 def _points(axis, records: pd.DataFrame, x: pd.Series, system: str, note: str) -> None:
@@ -113,7 +114,7 @@ def _points(axis, records: pd.DataFrame, x: pd.Series, system: str, note: str) -
         color=colour,
         elinewidth=0.7,
         alpha=0.8,
-        label=f"{figures.LABELS[system]} {note}".strip(),
+        label=f"{figures.LABELS[system]} {figures.in_words(note)}".strip(),
         **({"mfc": "white"} if system.startswith("er") or note else {}),
     )
     means = records.groupby(x).value.mean()

@@ -62,10 +62,10 @@ def test_the_scoreboard_filters_by_its_address(html, tmp_path):
 def test_every_answer_can_be_found(html, tmp_path):
     page = html / "book/items.html"
     # Nine systems and three texts of the data to five questions, fifty rows at a time.
-    assert page.read_text(encoding="utf-8").count("<tr><td>") == 60
+    assert page.read_text(encoding="utf-8").count("<tr><td data-value=") == 60
     assert len(shown(dom(page, tmp_path / "1"), "companion-items")) == 50
     rows = shown(dom(page, tmp_path / "2", "#system=eqsr-dpo&emotion=fear"), "companion-items")
-    assert len(rows) == 1 and "<td>eqsr-dpo</td><td>fear</td>" in rows[0]
+    assert len(rows) == 1 and 'eqsr-dpo">EQ+SR (dpo)</td><td>fear</td>' in rows[0]
     chapter = (html / "book/notebooks/05_emotion_scoring.html").read_text(encoding="utf-8")
     assert "../items.html#system=eqsr-dpo" in chapter
     assert (

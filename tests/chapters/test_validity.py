@@ -80,6 +80,7 @@ def test_without_labels_the_kept_records_are_shown(home, monkeypatch):
         "device": "d",
         "seconds": 1.0,
         "profile": "embedded",
+        "started": "2030-01-02T03:04:05+00:00",
     }
     path.write_text(json.dumps({"records": kept.to_dict("records"), "provenance": about}))
     monkeypatch.setattr(kept_runs, "VALIDITY", path)

@@ -34,10 +34,22 @@ def records(*rows: tuple[str, str, float]) -> pd.DataFrame:
 
 def test_what_was_found_is_counted_in_the_ledger():
     text = front.found(LEDGER, records(("emodoctor.table1", "base", 0.3)))
-    assert "tables 2 of 3 statements hold" in text and "1 do not hold, and 1 more" in text
-    assert "our runs of 5 claims: 1 hold, 1 open, 1 fail, 2 cannot be judged" in text
+    assert "tables bear out 2 of the 3 claims that they can check" in text
+    assert "do not bear out 1, and 1 more are contradicted in words" in text
+    assert (
+        "Of the papers' 5 claims this run supports 1 and contradicts 1.** It leaves 1 open; the "
+        in text
+    )
+    assert (
+        "others cannot be judged, because a score or judge did not pass its tests (1) or nothing "
+        "was measured (1). Each" in text
+    )
     assert "was not measured here" in text and "Longer runs" not in text
-    assert "Longer runs" in front.found(LEDGER.assign(longer="supported"), records(("t", "s", 1)))
+    more = front.found(
+        LEDGER.assign(longer="supported", edition="undecided"), records(("t", "s", 1))
+    )
+    assert "Longer runs" in more and "it supports 1, contradicts 1 and leaves 1 open" in more
+    assert "[edition](book/edition) supports none and contradicts none.** It leaves 5 open." in more
 
 
 def test_what_a_warm_score_pays_for_comes_from_the_records():
@@ -51,7 +63,8 @@ def test_what_a_warm_score_pays_for_comes_from_the_records():
         )
     )
     assert said == (
-        "The warm answers of the data score 0.40 [0.30, 0.50]; polite padding without an answer "
+        "Our warmth score gives the warm answers of the data 0.40 [0.30, 0.50]; it gives polite "
+        "padding without an answer "
         "0.30 [0.20, 0.40], a polite refusal 0.50 [0.40, 0.60]."
     )
 
@@ -110,5 +123,5 @@ def test_the_papers_are_those_of_the_citation_file():
 def test_the_box_says_whose_numbers_these_are():
     training = {"base_model": "a small one", "train_rows": 0}
     text = front.made_of({"03_dpo.eqsr-dpo": {"parameters": training}}, 20)
-    assert "The model is a small one; the paper trained Llama-3.2-1B-Instruct" in text
+    assert "The model is a small one; EmoDoctor trained Llama-3.2-1B-Instruct" in text
     assert "on all rows, and asked 20 questions" in text and "never medical advice" in text

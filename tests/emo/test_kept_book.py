@@ -148,7 +148,7 @@ def test_kept_tables_hold_each_record_and_the_papers_printed_number(runs):
             )
         ]
     )
-    (shown,) = kept_book.tables(records)
+    (shown,) = kept_book.tables(records, "embedded", "2026-01-02, commit c")
     assert "a (s): 3 rows, n up to 20" in shown and "\n\n" not in shown  # Markdown ends HTML there
     rows = [
         [cell.get_text() for cell in row.find_all(["th", "td"])]
@@ -160,7 +160,9 @@ def test_kept_tables_hold_each_record_and_the_papers_printed_number(runs):
         ["<two>", "", "0.75 [0.65, 0.85]"],
     ]
     of_table1 = kept_book.records(runs).query("run == '05_emotion_scoring'")
-    printed = next(html for html in kept_book.tables(of_table1) if "emodoctor.table1 (" in html)
+    printed = next(
+        html for html in kept_book.tables(of_table1, "embedded", "") if "emodoctor.table1 (" in html
+    )
     assert printed.count("<th>paper</th>") == printed.count("<th>ours</th>") > 0
 
 

@@ -24,7 +24,7 @@ def test_a_chapter_that_is_run_twice_shows_both_runs_and_leads_to_the_other(tmp_
     monkeypatch.setattr(other_runs, "results_dir", lambda profile: tmp_path)
     monkeypatch.setattr(other_runs.result_tables, "provenance_line", lambda run: run.name)
     text = other_runs.of_chapter(steps.step("03_dpo.eqsr-dpo"), "smoke")
-    assert "one of 2 runs" in text and "[er-eqsr-dpo](03_dpo_er-eqsr-dpo)" in text
+    assert "one of 2 runs" in text and "[ER, then EQ+SR (dpo)](03_dpo_er-eqsr-dpo)" in text
     rows = re.findall(r"<td>(.*?)</td>", text)
     assert rows == [
         "EQ+SR (dpo)",

@@ -134,6 +134,7 @@ def test_people_and_who_they_compared(calls):
 def kept_file(path, records):
     about = {"profile": "embedded", "parameters": {}, "data_sha256": {}}
     about |= {"notebook": "notebooks/10_ebd_open.ipynb", "code_sha256": "0"}
+    about |= {"started": "2030-01-02T03:04:05+00:00", "git_commit": "c" * 40, "dirty": False}
     path.write_text(json.dumps({"records": records, "provenance": about}), encoding="utf-8")
 
 

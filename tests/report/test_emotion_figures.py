@@ -23,7 +23,7 @@ def test_every_answer_is_a_point_in_the_line_of_its_system():
     [axis] = figure.axes
     points = [line.get_offsets()[:, 0].tolist() for line in axis.collections]
     assert points == [[0.25, 0.75], [0.5]] and axis.get_title() == "a title"
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["base", "eqsr-dpo"]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["base", "EQ+SR (dpo)"]
 
 
 def test_two_scorers_have_an_axis_each():
@@ -154,7 +154,7 @@ def test_every_text_is_a_point_beside_the_interval_of_its_kind():
     records = records.assign(value=(records.ci_low + records.ci_high) / 2, n=60, interval="items")
     figure = arms_figures.scores_figure(scores, records, 1, "a title")
     assert figure.get_label().endswith(
-        "n = 60. Means: overt 0.80 [0.75, 0.85]; doctor 0.15 [0.12, 0.17]."
+        "n = 60. Means: overt 0.80 [0.75, 0.85]; the doctor's answer 0.15 [0.12, 0.17]."
     )
     [axis] = figure.axes
     points, bars = axis.lines[::2], axis.lines[1::2]
@@ -162,4 +162,7 @@ def test_every_text_is_a_point_beside_the_interval_of_its_kind():
     assert [list(bar.get_xdata()) for bar in bars] == [[0.125, 0.175], [0.75, 0.85]]
     assert [list(bar.get_ydata()) for bar in bars] == [[0, 0], [1, 1]]
     assert all(np.abs(line.get_ydata() - place).max() <= 0.25 for place, line in enumerate(points))
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["doctor", "overt"]
+    assert [label.get_text() for label in axis.get_yticklabels()] == [
+        "the doctor's answer",
+        "overt",
+    ]

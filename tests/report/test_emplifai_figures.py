@@ -99,8 +99,8 @@ def test_changes_are_arrows_and_ratings_points_with_intervals():
     figure = emplifai_figures.change_figure(records(rows), paper, RUBRICS, 12)
     assert figure.get_label().endswith(
         "6 of 6 lead up, the longest by 1.00 (llm-jp, fluency). Right, ours, n = 12: points with "
-        "95 % intervals for each system. emplifai-base: fluency 2.00 [1.88, 2.12]. data: highest "
-        "security 3.50 [3.38, 3.62]; lowest fluency 3.00 [2.88, 3.12]."
+        "95 % intervals for each system. supporters (base): fluency 2.00 [1.88, 2.12]. data: "
+        "highest security 3.50 [3.38, 3.62]; lowest fluency 3.00 [2.88, 3.12]."
     )
     left, right = figure.axes
     arrows = [(arrow.xyann[0], arrow.xy[0]) for arrow in left.texts]
@@ -109,7 +109,10 @@ def test_changes_are_arrows_and_ratings_points_with_intervals():
     assert named == list(emplifai_figures.PUBLISHED)
     points = [(float(p.get_xdata()[0]), p.get_marker()) for p in right.lines[1::2]]
     assert points == [(2.0, "o"), (3.0, "D"), (3.5, "D")] and right.get_title() == "ours, n = 12"
-    assert [text.get_text() for text in right.get_legend().get_texts()] == ["emplifai-base", "data"]
+    assert [text.get_text() for text in right.get_legend().get_texts()] == [
+        "supporters (base)",
+        "data",
+    ]
     heights = [round(float(p.get_ydata()[0])) for p in right.lines[1::2]]
     assert heights == [0, 0, 1]
 

@@ -63,7 +63,7 @@ def test_the_kept_judging_shows_every_table_that_has_records():
     names += ["Table 7, ", "Two judges, ", "The paper", "Screening, "]
     assert len(pages) == len(names)
     for name, page in zip(names, pages, strict=True):
-        assert f"profile</span> {name}" in page
+        assert f"</span> {name}" in page
     r = kept[(kept.table == "emplifai.table4") & (kept.group == "all")].iloc[0]
     assert f"<td>{r.value:.2f} [{r.ci_low:.2f}, {r.ci_high:.2f}]</td>" in pages[0]
     assert "n = 20 planted scenes" in pages[-1] and f"Asked: {r.scorer}." in pages[-1]

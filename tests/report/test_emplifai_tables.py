@@ -59,6 +59,7 @@ def kept(tmp_path):
         ]
         parameters = {"train_rows": 168, "epochs": 3.0, "base_model": "small"}
         about = {"profile": "embedded", "parameters": parameters, "git_commit": "0" * 40}
+        about |= {"started": "2030-01-02T03:04:05+00:00", "dirty": False}
         about |= {
             "notebook": "notebooks/09_emplifai_judge.ipynb",
             "code_sha256": "0",

@@ -97,6 +97,7 @@ def source(tmp_path):
         "models": {},
     }
     about |= {"run": "kept", "device": "cpu", "seconds": 1}
+    about |= {"started": "2030-01-02T03:04:05+00:00"}
     (tmp_path / "kept.json").write_text(json.dumps({"provenance": about}))
     return SimpleNamespace(profile="embedded", folder=tmp_path, name="kept")
 

@@ -8,7 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from emo_utils.project import ROOT
-from emo_utils.report import cases, result_tables
+from emo_utils.report import cases, figures, result_tables
 
 
 def record(system="s", metric="m", value=0.5, low=0.25, high=0.75, n=20, unscored=0, **more):
@@ -110,3 +110,72 @@ def test_a_column_of_sentences_keeps_its_width(monkeypatch):
         assert f"table.companion-wide-{place} :is(td, th):nth-child({place})" in styles
     short = result_tables.show(frame[["a"]], run, "").data
     assert "companion-claims" not in short and "companion-wide" not in short
+
+
+@pytest.fixture
+def without_line(monkeypatch):
+    """The line of provenance needs a finished run and is left out."""
+    monkeypatch.setattr(result_tables, "provenance_line", lambda run: "")
+
+
+def test_a_table_names_systems_as_figures_do_and_code_finds_them_by_the_names_of_records(
+    without_line,
+):
+    run = SimpleNamespace(profile="smoke")
+    grid = result_tables.grid(pd.DataFrame([record("er-eqsr-dpo"), record("prompt")]))
+    assert grid.loc["er-eqsr-dpo", "m"] and list(grid.index) == ["er-eqsr-dpo", "prompt"]
+    caption = "Training of eqsr-sft. Run 03_dpo.eqsr-dpo@init=er-sft, code `er-sft`."
+    page = result_tables.show(grid, run, caption, behind=("eqsr-kto",)).data
+    assert "Training of EQ+SR (sft). Run 03_dpo.eqsr-dpo@init=er-sft, code `er-sft`." in page
+    assert '<a href="../items.html#system=eqsr-kto">EQ+SR (kto)</a>' in page
+    rows = [row.th.get_text() for row in BeautifulSoup(page, "html.parser").select("tbody tr")]
+    assert rows == ["ER, then EQ+SR (dpo)", "+ prompt"]
+
+
+def test_names_are_shown_in_heads_cells_and_texts_but_words_only_where_they_are_systems():
+    frame = pd.DataFrame(
+        {
+            "prompt": ["base", "er-sft over eqsr-sft"],  # a column of texts
+            "minus": ["prompt", "doctor"],
+            "n": [1.5, float("nan")],
+        },
+        index=pd.MultiIndex.from_tuples(
+            [("prompt", "prompt"), ("er-sft, all", "x")], names=["system", "rule"]
+        ),
+    )
+    shown = result_tables.with_names(frame)
+    assert list(shown.columns) == ["prompt", "minus", "n"]
+    assert shown.n.tolist()[0] == 1.5 and shown.n.isna().tolist() == [False, True]
+    assert shown["prompt"].tolist() == ["base", "ER (sft) over EQ+SR (sft)"]
+    assert shown["minus"].tolist() == ["+ prompt", "the doctor's answer"]
+    assert shown.index.tolist() == [("+ prompt", "prompt"), ("ER (sft), all", "x")]
+    assert shown.index.names == ["system", "rule"] and frame.minus.iloc[0] == "prompt"
+    heads = result_tables.with_names(frame[["n"]].T)
+    assert heads.columns.tolist() == shown.index.tolist()
+
+
+def test_each_name_of_a_record_that_is_no_word_is_found_in_a_text():
+    for system, name in figures.LABELS.items():
+        assert figures.in_words(f"of {system}.") == f"of {name if '-' in system else system}."
+    for text in ("03_dpo.eqsr-dpo", "eqsr-dpo@beta=0.1", "a/eqsr-dpo/b", "eqsr-dpo.parquet"):
+        assert figures.in_words(text) == text
+
+
+def test_a_badge_says_whether_its_numbers_are_of_this_machine(without_line, tmp_path):
+    frame = pd.DataFrame({"a": [1]})
+    kept = SimpleNamespace(profile="embedded", kept="2026-01-02, commit 0123456789")
+    for run, words, marks in (
+        (SimpleNamespace(profile="smoke"), "smoke profile", ["smoke"]),
+        (kept, f"kept: embedded profile, {kept.kept}", ["embedded", "kept"]),
+    ):
+        for page in (
+            result_tables.show(frame, run, "Caption.").data,
+            result_tables.side_by_side_texts({"a": "b"}, run).data,
+            cases.marked_texts({"a": [("b", True, False)]}, run).data,
+        ):
+            badge = BeautifulSoup(page, "html.parser").span
+            assert badge.get_text() == words
+            assert badge["class"] == ["companion-badge", *(f"companion-{m}" for m in marks)]
+    (tmp_path / "r.json").write_text(json.dumps({"provenance": {"kept": kept.kept}}))
+    page = result_tables.show_of_runs(frame, "embedded", ["r"], "Caption.", tmp_path).data
+    assert f">kept: embedded profile, {kept.kept}<" in page

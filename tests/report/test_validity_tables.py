@@ -72,6 +72,7 @@ def kept(tmp_path):
         "models": {},
     }
     about |= {"device": "d", "seconds": 1.0, "profile": "embedded"}
+    about |= {"started": "2030-01-02T03:04:05+00:00"}
     path = tmp_path / "validity.json"
     path.write_text(json.dumps({"records": RECORDS, "provenance": about}))
     return pd.DataFrame(RECORDS), kept_runs.kept_source(path)
