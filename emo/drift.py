@@ -395,7 +395,9 @@ def figure(moved: pd.DataFrame, path: Path) -> None:
         )
     )
     runs = list(dict.fromkeys(known.run))
-    drawing, axis = plt.subplots(figsize=(9, 0.3 * len(runs) + 1.2), layout="constrained")
+    drawing, axis = plt.subplots(
+        figsize=(figures.WIDTH, 0.25 * len(runs) + 1.8), layout="constrained"
+    )
     axis.axvspan(-1, 1, color=figures.BLUE, alpha=0.08, lw=0)
     for state in ("same", "inside", "outside", "outside, unexplained"):
         part = known[known.state == state]
@@ -413,10 +415,10 @@ def figure(moved: pd.DataFrame, path: Path) -> None:
         yticks=range(len(runs)),
         yticklabels=runs,
         xlim=(-3.2, 3.2),
-        xlabel="move in half-widths of the interval before (3 and more at the edge)",
+        xlabel="move in half-widths of the\ninterval before (3 and more\nat the edge)",
     )
     axis.invert_yaxis()
-    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    drawing.legend(loc="outside lower center", ncols=2)
     states = "; ".join(f"{count} {state}" for state, count in known.state.value_counts().items())
     furthest = known.iloc[known.move.abs().argmax()] if len(known) else None
     descriptions.describe(

@@ -79,7 +79,9 @@ function browse(table) {
     if ("choose" in head.dataset) {
       control = document.createElement("select");
       const parts = (row) => value(row, column).split(", "); // a cell may list several
-      control.append(new Option("all", ""), ...[...new Set(all.flatMap(parts))].sort().map((text) => new Option(text, text)));
+      const shown = (row, part) => "value" in row.cells[column].dataset ? row.cells[column].textContent.trim() : part;
+      const choices = new Map(all.flatMap((row) => parts(row).map((part) => [part, shown(row, part)])));
+      control.append(new Option("all", ""), ...[...choices].sort(([, a], [, b]) => (a < b ? -1 : 1)).map(([part, text]) => new Option(text, part)));
       tests.push([control, (row, wanted) => parts(row).includes(wanted)]);
     } else if ("number" in head.dataset) {
       control = Object.assign(document.createElement("input"), { type: "number", step: "any" });
@@ -105,6 +107,8 @@ function browse(table) {
     history.replaceState(null, "", "#" + new URLSearchParams(controls.filter((control) => control.value).map((control) => [control.name, control.value])));
     filter();
   });
+  addEventListener("beforeprint", () => shown.page.len(-1).draw()); // paper has all rows
+  addEventListener("afterprint", () => shown.page.len(PAGE).draw());
   bar.addEventListener("submit", (event) => event.preventDefault());
   function fromAddress() {
     const wanted = new URLSearchParams(location.hash.slice(1));

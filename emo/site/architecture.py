@@ -71,11 +71,11 @@ def rooms_figure(path: Path) -> None:
 
     order, counts = room_imports()
     figures.off_screen()
-    figure, axis = plt.subplots(figsize=(7.6, 5.4), layout="constrained")
+    figure, axis = plt.subplots(figsize=(figures.WIDTH, 5.6), layout="constrained")
     shown = np.where(counts > 0, np.log1p(counts), np.nan)
     axis.imshow(shown, cmap="Blues", vmin=0, vmax=np.log1p(counts).max() * 1.4)
     for row, column in np.argwhere(counts):
-        axis.text(column, row, counts[row, column], ha="center", va="center", fontsize=8)
+        axis.text(column, row, counts[row, column], ha="center", va="center")
     for k in range(len(order)):
         axis.add_patch(plt.Rectangle((k - 0.5, k - 0.5), 1, 1, color="#d9d9d9"))
     axis.set_xticks(range(len(order)), order, rotation=45, ha="left", rotation_mode="anchor")
@@ -113,11 +113,12 @@ def way_figure(path: Path) -> None:
     import matplotlib.pyplot as plt
 
     figures.off_screen()
-    figure, axis = plt.subplots(figsize=(7.6, 2.9), layout="constrained")
-    columns = len(WAY) // 2
+    figure, axis = plt.subplots(figsize=(figures.WIDTH, 4.6), layout="constrained")
+    columns = 2
     for k, (what, where, module) in enumerate(WAY):
         line, place = divmod(k, columns)
-        column = place if line == 0 else columns - 1 - place  # there and back, as a reader's finger
+        there = line % 2 == 0  # and the next line back, as a reader's finger
+        column = place if there else columns - 1 - place
         x, y = 2.6 * column, -1.9 * line
         axis.add_patch(
             plt.Rectangle(
@@ -125,18 +126,18 @@ def way_figure(path: Path) -> None:
             )
         )
         axis.text(x, y + 0.32, what, ha="center", va="center", fontsize=11)
-        axis.text(x, y - 0.05, where, ha="center", va="center", fontsize=7.5)
-        axis.text(x, y - 0.4, module, ha="center", va="center", fontsize=7.5, family="monospace")
+        axis.text(x, y - 0.05, where, ha="center", va="center")
+        axis.text(x, y - 0.4, module, ha="center", va="center", family="monospace")
         if k + 1 < len(WAY):
             ends = (
                 ((x, y - 0.65), (x, y - 1.25))
                 if place == columns - 1
                 else ((x + 1.1, y), (x + 1.5, y))
-                if line == 0
+                if there
                 else ((x - 1.1, y), (x - 1.5, y))
             )
             axis.annotate("", xy=ends[1], xytext=ends[0], arrowprops={"arrowstyle": "->"})
-    axis.set(xlim=(-1.3, 2.6 * (columns - 1) + 1.3), ylim=(-2.7, 0.8))
+    axis.set(xlim=(-1.3, 2.6 * (columns - 1) + 1.3), ylim=(-1.9 * line - 0.8, 0.8))
     axis.axis("off")
     steps = (f"{what} ({where}) by {module}" for what, where, module in WAY)
     descriptions.describe(figure, f"{'; '.join(steps)}.")

@@ -311,10 +311,11 @@ def growth_figure(frame: pd.DataFrame, path: Path) -> None:
 
 
 def steps_figure(path: Path) -> None:
-    """The steps of the book as the Snakefile gets them: a column is what may run once the columns
-    before it are done, a line leads to what reads a step's results.
+    """The steps of the book as the Snakefile gets them, a line each from top to bottom: a group is
+    what may run once the groups above it are done, an arc leads to what reads a step's results.
     """
     import matplotlib.pyplot as plt
+    from matplotlib.patches import Arc
 
     figures.off_screen()
     needs = {step.run: step.needs for step in steps.STEPS}
@@ -322,59 +323,37 @@ def steps_figure(path: Path) -> None:
     def depth(run):
         return 1 + max((depth(other) for other in needs[run]), default=-1)
 
-    columns: dict[int, list] = {}
+    groups: dict[int, list] = {}
     for step in steps.STEPS:
-        columns.setdefault(depth(step.run), []).append(step)
-    place = {
-        step.run: (3.2 * x, -(y + 0.5) / len(column) * max(map(len, columns.values())))
-        for x, column in columns.items()
-        for y, step in enumerate(column)
-    }
+        groups.setdefault(depth(step.run), []).append(step)
+    place, below, edge = {}, 0.0, 0.58
     figure, axis = plt.subplots(
-        figsize=(9.5, 0.44 * max(map(len, columns.values()))), layout="constrained"
+        figsize=(figures.WIDTH, 0.2 * (len(needs) + len(groups))), layout="constrained"
     )
+    for number, group in sorted(groups.items()):
+        axis.text(0, below, f"{number + 1}", va="center")
+        for step in group:
+            trains = "system" in dict(step.fixed)
+            colour = figures.BLUE if trains else "black"
+            axis.text(edge - 0.02, below, step.run, ha="right", va="center", color=colour)
+            axis.plot(edge, below, "o", ms=3, color=colour)
+            place[step.run] = below
+            below += 1
+        below += 0.7
     for run, others in needs.items():
         for other in others:
-            axis.plot(
-                [place[other][0] + 2.3, place[run][0]],
-                [place[other][1], place[run][1]],
-                color=figures.BLUE
-                if run.partition(".")[0].startswith(("02", "03", "04"))
-                else "#888888",
-                lw=0.8,
-                alpha=0.6,
-                zorder=1,
-            )
-    for step in steps.STEPS:
-        x, y = place[step.run]
-        axis.add_patch(
-            plt.Rectangle(
-                (x, y - 0.35),
-                2.3,
-                0.7,
-                facecolor="#DCEAF4" if "system" in dict(step.fixed) else "#F2F2F2",
-                edgecolor="#555555",
-                lw=0.6,
-                zorder=2,
-            )
-        )
-        axis.text(
-            x + 1.15,
-            y,
-            step.run.replace(".", "\n.") if len(step.run) > 26 else step.run,
-            ha="center",
-            va="center",
-            fontsize=7.5,
-            color="black",
-            zorder=3,
-        )
-    axis.set(
-        xlim=(-0.1, 3.2 * max(columns) + 2.4), ylim=(-max(map(len, columns.values())) - 0.1, 0.1)
-    )
+            down = place[run] - place[other]
+            width = 2 * (0.98 - edge) * (0.1 + 0.9 * down / below)
+            trained = run.partition(".")[0].startswith(("02", "03", "04"))
+            colour = figures.BLUE if trained else "#888888"
+            middle = (edge, (place[run] + place[other]) / 2)
+            ends = {"theta1": -90, "theta2": 90}
+            axis.add_patch(Arc(middle, width, down, color=colour, lw=0.8, alpha=0.7, **ends))
+    axis.set(xlim=(0, 1), ylim=(below, -0.7))
     axis.set_axis_off()
     listed = (
-        f"{depth_of_column + 1}: {', '.join(step.run for step in column)}"
-        for depth_of_column, column in sorted(columns.items())
+        f"{number + 1}: {', '.join(step.run for step in group)}"
+        for number, group in sorted(groups.items())
     )
-    descriptions.describe(figure, f"The columns from left to right. {'; '.join(listed)}.")
+    descriptions.describe(figure, f"The groups from top to bottom. {'; '.join(listed)}.")
     figures.save(figure, path)

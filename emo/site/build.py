@@ -61,7 +61,7 @@ def build(profile: str, kept: bool = False) -> Path:
         items.write_items(profile, answers)
         story = front.story_html(answers, profile)
     ledger, longer_runs = claims_page.by_every_source(records)
-    front.write_front(profile, records, about, ledger, story, note, since)
+    front.write_front(profile, records, about, ledger, story, since)
     claims_page.write_claims(profile, ledger, longer_runs, note, since)
     settling.write_settling(profile, records, about, ledger, note, since)
     edition_page.write_edition()

@@ -36,7 +36,6 @@ def write_front(
     about: dict[str, dict],
     ledger: pd.DataFrame,
     story: str,
-    note: str = "",
     kept: str = "",
 ) -> None:
     """The first page: what it is made of, what was found, the claims as tiles, one question with
@@ -44,7 +43,7 @@ def write_front(
 
     records: as `results.read` gives them. about: the provenance of each run. ledger: as
     `claims_page.by_every_source` gives it. story: HTML of one question with its answers
-    (`story_html`). note: what stands above all of it. kept: of the badges.
+    (`story_html`). kept: of the badge, where nothing was run here.
     """
     measured = ledger[ledger.ours != "not measured"]
     n = int(records[records.table == "emodoctor.table1"].n.max())
@@ -56,13 +55,14 @@ def write_front(
         if profile == "smoke"
         else ""
     )
+    of_whom = "nothing was run here: `make book` runs all of it · " if kept else ""
     front_figure(records, layout.GENERATED / "front.svg", profile)
     write_atomic(
         layout.GENERATED / "front.md",
-        f"\n{note}\n\n{made_of(about, n, edition.shown())}\n\n"
+        f"\n{made_of(about, n, edition.shown())}\n\n"
         f"{result_tables.badge(profile, kept)} "
         f"{len(about)} runs, {seconds / 60:.0f} minutes · commit {', '.join(commits)} · "
-        "[how current?](book/current)\n"
+        f"{of_whom}[how current?](book/current)\n"
         f"{warning}\n"
         f"{found(ledger, records)}\n\n"
         f"{tiles_html(ledger)}\n\n"

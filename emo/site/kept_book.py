@@ -268,8 +268,11 @@ def tables(records: pd.DataFrame, profile: str, kept: str) -> list[str]:
                 rows="row",
             ).fillna("")
             frame.index.name = frame.columns.name = None
-        head = f"{table} ({scorer}): {len(frame)} rows, n up to {part.n.max()}"
-        body = frame.to_html(escape=True, border=0, classes="companion", na_rep="")
+        scored_by = figures.named(scorer)  # a training is its own
+        head = f"{table} ({scored_by}): {len(frame)} rows, n up to {part.n.max()}"
+        body = result_tables.with_names(frame).to_html(
+            escape=True, border=0, classes="companion", na_rep=""
+        )
         shown.append(
             f'<details class="{result_tables.BOX}"><summary>{html.escape(head)}</summary>'
             f"{result_tables.badge(profile, kept)}{body}</details>"

@@ -83,7 +83,7 @@ def series_figure(made: list[Source], path: Path) -> None:
             yticklabels=[figures.named(s) for s in systems],
         )
     axes[0].invert_yaxis()
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", fontsize=8)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center")
     descriptions.describe(
         figure, "Points with 95 % intervals, a line a system and a colour a source.", *said
     )

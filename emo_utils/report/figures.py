@@ -42,7 +42,7 @@ LABELS = {
 }
 # Those that are no words of their own, where they stand in a text: not in the name of a run or a
 # variant, an address or code (`03_dpo.eqsr-dpo@init=er-sft`).
-_IN_TEXT = re.compile(
+IN_TEXT = re.compile(
     r"(?<![\w./@=`-])(?:"
     + "|".join(sorted((name for name in LABELS if "-" in name), key=len, reverse=True))
     + r")(?![\w/@=`-]|\.\w)"
@@ -78,6 +78,7 @@ def style() -> None:
             "svg.fonttype": "path",
             "legend.frameon": False,
             "svg.hashsalt": "companion",
+            "savefig.pad_inches": 0.02,  # a wider margin would make all letters smaller on a phone
         }
     )
 
@@ -109,7 +110,7 @@ def in_words(text: str) -> str:
     """A text with the names of systems in it as figures and tables show them, but for those that
     are words of their own (`base`, `doctor`).
     """
-    return _IN_TEXT.sub(lambda found: LABELS[found[0]], text)
+    return IN_TEXT.sub(lambda found: LABELS[found[0]], text)
 
 
 def labelled(records: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import page_measures
 import pytest
 import soak_book
 from bs4 import BeautifulSoup
@@ -86,6 +87,16 @@ def test_every_image_says_what_it_shows_and_not_how_its_file_is_called(book):
     # A figure that says nothing is named after its section; the main ones say what they show.
     for page in ("05_emotion_scoring", "06_knowledge_scoring", "03_dpo", "11_judge_validity"):
         assert "(figure:" not in found[page][0] and re.search(r"\d\.\d\d", found[page][0]), page
+
+
+def test_a_system_has_one_name_on_every_page_and_letters_of_figures_are_large_enough(book):
+    html = book.folder / "_build/html"
+    for page in [html / "index.html", *sorted((html / "book").rglob("*.html"))]:
+        # The pages for developers show names of runs and records, and what commands said.
+        if page.stem not in ("api", "crash", "current", "hostile"):
+            found = page_measures.names_of_records(page.read_text(encoding="utf-8"))
+            assert found == [], page.name
+    assert page_measures.too_small(html) == {}
 
 
 def test_japanese_carries_its_language_on_every_page_that_has_some(book):

@@ -3,6 +3,7 @@
 import copy
 import json
 
+import page_measures
 import pandas as pd
 import pytest
 
@@ -314,6 +315,7 @@ def test_texts_of_records_are_escaped(before, tmp_path):
     )
     drift.figure(found, tmp_path / "drift.svg")
     assert (tmp_path / "drift.svg").stat().st_size > 2000
+    assert page_measures.smallest_letters(tmp_path / "drift.svg") >= page_measures.READABLE
     said = theme.written_into(tmp_path / "drift.svg")[0]
     assert said.startswith(f"{found.move.notna().sum()} numbers of ")
     assert f"Furthest: {SCORING}, " in said

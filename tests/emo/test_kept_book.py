@@ -8,6 +8,7 @@ import sys
 from importlib import metadata
 
 import nbformat
+import page_measures
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
@@ -188,12 +189,15 @@ def test_what_changed_since_a_kept_run_is_said(runs, monkeypatch):
 def test_pages_with_the_whole_books_numbers_say_that_nothing_was_run(folder, runs):
     note, records = kept_book.note(runs), kept_book.records(runs)
     ledger, longer = claims_page.by_every_source(records)
-    front.write_front("embedded", records, runs, ledger, kept_book.STORY, note)
+    front.write_front("embedded", records, runs, ledger, kept_book.STORY, kept_book.when(runs))
     claims_page.write_claims("embedded", ledger, longer, note)
     settling.write_settling("embedded", records, runs, ledger, note)
     current.write_current("embedded", runs, note)
     kept_book.write_items()
-    for name in ("front", "claims", "settling", "current"):
+    first = (folder / "generated/front.md").read_text(encoding="utf-8")
+    assert f"kept: embedded profile, {kept_book.when(runs)}<" in first
+    assert "· nothing was run here: `make book` runs all of it ·" in first
+    for name in ("claims", "settling", "current"):
         text = (folder / "generated" / f"{name}.md").read_text(encoding="utf-8")
         assert text.lstrip().startswith(":::{admonition} Kept numbers: nothing was run here")
     assert "nothing can have moved" in text
@@ -376,5 +380,7 @@ def test_the_whole_book_to_read_is_built_without_torch_and_no_link_of_it_is_brok
     for page in [built / "index.html", built / "book" / "claims.html", *chapters]:
         text = page.read_text(encoding="utf-8")
         assert "nothing was run here" in text and "Traceback" not in text, page.name
+        assert page_measures.names_of_records(text) == [], page.name
+    assert page_measures.too_small(built) == {}
     verdicts = "The paper's claims on this table"
     assert verdicts in (built / "book/notebooks/05_emotion_scoring.html").read_text("utf-8")

@@ -2,10 +2,12 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import page_measures
 import pandas as pd
 import pytest
 
-from emo_utils.report import emplifai_figures
+from emo_utils.data import emplifai
+from emo_utils.report import emplifai_figures, figures
 
 RUBRICS = {
     "fluency": {"english": "fluency", "japanese": "流暢さ"},
@@ -82,6 +84,16 @@ def test_a_confusion_stands_in_the_row_of_its_true_label():
     for labels in (axis.get_xticklabels(), axis.get_yticklabels()):
         assert [label.get_text() for label in labels] == ["c", "a", "b"]
     assert (axis.get_xlabel(), axis.get_ylabel()) == ("read as", "written for")
+
+
+def test_all_labels_of_a_confusion_are_readable_on_a_phone(tmp_path):
+    figures.style()
+    names = [f"{japanese} {english}" for english, japanese, _ in emplifai.EMOTIONS]
+    figure = emplifai_figures.confusion_figure(
+        np.eye(len(names)), names, np.arange(len(names)), "a model, empty calibration, n = 28"
+    )
+    figures.save(figure, tmp_path / "confusion.svg")
+    assert page_measures.smallest_letters(tmp_path / "confusion.svg") >= page_measures.READABLE
 
 
 def test_changes_are_arrows_and_ratings_points_with_intervals():
