@@ -168,6 +168,42 @@ def test_axe_finds_nothing_serious_on_any_page(html, chromium):
     assert not [fault for path in pages(html) for fault in faults(chromium, path, DESK, "light")]
 
 
+PAPER = {"width": 720, "height": 1000}  # of A4 or letter between its margins
+# How wide a page is on paper, the code that is cut, and how many folds hide something.
+ON_PAPER = """() => {
+  const cut = (box) =>
+    box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1;
+  const inside = (fold) => fold.getBoundingClientRect().height
+    - fold.querySelector("summary").getBoundingClientRect().height;
+  const folds = ".bd-article details:not(.companion-provenance, .companion-run, table details)";
+  return [document.documentElement.scrollWidth,
+          [...document.querySelectorAll(".bd-article pre")].filter(cut).length,
+          [...document.querySelectorAll(folds)].filter((fold) => inside(fold) < 4).length];
+}"""
+
+
+def test_on_paper_tables_and_code_are_whole_and_nothing_is_folded(html, chromium):
+    for path in chosen(html, KINDS):
+        with Opened(chromium, path, PAPER) as opened:
+            opened.page.emulate_media(media="print")
+            width, cut, folded = opened.page.evaluate(ON_PAPER)
+            # A browser makes a page smaller that is a little wider than the paper.
+            assert width < 1.1 * PAPER["width"] and (cut, folded) == (0, 0), path.name
+
+
+@pytest.mark.parametrize("name", ["claims", "items"])
+def test_on_paper_a_long_table_has_all_rows(html, chromium, name):
+    with Opened(chromium, html / f"book/{name}.html", DESK) as opened:
+        rows = opened.page.locator("table[data-browse] tbody tr")
+        assert soon(lambda: rows.count() == 50)
+        for event, shown in (
+            ("beforeprint", lambda: rows.count() > 50),
+            ("afterprint", lambda: rows.count() == 50),
+        ):
+            opened.page.evaluate("(event) => dispatchEvent(new Event(event))", event)
+            assert soon(shown), event
+
+
 DARK = {"runOnly": ["color-contrast"]}  # only colours differ in the dark
 
 
