@@ -18,7 +18,7 @@ from emo.graph import steps
 from emo.site import html_tables
 from emo_utils.claims import ledger as claims_ledger
 from emo_utils.experiment import provenance, results
-from emo_utils.project import REFERENCE, ROOT, EmoError, first_line, write_atomic
+from emo_utils.project import REFERENCE, ROOT, EmoError, first_line, keeping, write_atomic
 from emo_utils.report import descriptions, figures
 
 _KEY = ["run", "table", "system", "metric", "group", "scorer"]
@@ -97,8 +97,8 @@ def read(path: Path) -> dict[str, dict]:
 
 
 def keep(profile: str) -> Path:
-    """Put the book's records where later nights are held against them;
-    raises EmoError while a run is missing or comes from a changed tree.
+    """Put the book's records where later nights are held against them; raises EmoError while a run
+    is missing or comes from a changed tree, and where the disk is full.
     """
     runs = snapshot(profile)
     if missing := [s.run for s in steps.steps(profile) if s.run not in runs]:
@@ -108,7 +108,8 @@ def keep(profile: str) -> Path:
         )
     for name, run in runs.items():
         provenance.refuse_changed_tree(run, f"the records of {name} are not kept")
-    write_atomic(reference(profile), text_of(runs))
+    with keeping(reference(profile)):
+        write_atomic(reference(profile), text_of(runs))
     return reference(profile)
 
 

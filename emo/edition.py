@@ -6,6 +6,7 @@ reads the edition needs weights.
 """
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,21 +18,19 @@ from emo.graph import steps
 from emo_utils.experiment import provenance, results
 from emo_utils.project import (
     EDITION,
+    UNITS,
     EmoError,
     first_line,
+    keeping,
     relative,
     results_dir,
     sha256_file,
     write_atomic,
 )
 
-UNITS = (
-    "overnight",
-    "overnight-small",
-    "overnight-tiny",
-)  # the first one that has a table is the one that is shown
 LARGEST = 15_000_000  # bytes of all units together
 RECORDS = "records.json"
+STAGED = ".new"  # folder of a unit with files that are about to take the place of kept ones
 
 
 @dataclass(frozen=True)
@@ -66,8 +65,10 @@ class Unit:
 def keep(profile: str) -> list[Path]:
     """Put what a unit has so far into the edition: every run of the book that has a result.
 
-    Raises EmoError where there is none, where one was made from a changed tree, and where the
-    edition would grow above `LARGEST`; what was kept before then stays.
+    Raises EmoError where there is none, where one was made from a changed tree, where the edition
+    would grow above `LARGEST`, and where the disk is full; what was kept before then stays. Whoever
+    stops it leaves the unit as it was or as it is to be, which `read` gives and the next call
+    completes: all files are written beside, the records take their place, and then the others do.
     """
     if profile not in UNITS:
         raise EmoError(
@@ -84,8 +85,9 @@ def keep(profile: str) -> list[Path]:
     sources = _tables(profile, runs)
     size = sum(path.stat().st_size for path in sources.values()) + sum(
         path.stat().st_size
-        for path in EDITION.rglob("*.parquet")
-        if path.relative_to(EDITION).parts[0] != profile
+        for name in UNITS
+        if name != profile
+        for path in _parquets(EDITION / name)
     )
     if size > LARGEST:
         raise EmoError(
@@ -93,21 +95,48 @@ def keep(profile: str) -> list[Path]:
             f"and {LARGEST / 1e6:.0f} MB is what a repository should carry; nothing was kept"
         )
     target = EDITION / profile
-    for name, path in sources.items():
-        copy = target / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        beside = copy.with_name(f"{copy.name}.new")
-        shutil.copyfile(path, beside)
-        beside.replace(copy)
-    about = {
-        "unit": profile,
-        "files": {name: sha256_file(target / name) for name in sorted(sources)},
-    }
-    write_atomic(target / RECORDS, drift.text_of(runs, about))
-    for path in target.rglob("*.parquet"):
-        if path.relative_to(target).as_posix() not in sources:
-            path.unlink()
+    with keeping(target):
+        _settle(target)
+        try:
+            _stage(target, sources)
+            digests = {name: sha256_file(target / STAGED / name) for name in sorted(sources)}
+            about = {"unit": profile, "files": digests}
+            write_atomic(target / RECORDS, drift.text_of(runs, about))
+        finally:
+            _settle(target)
+        for path in _parquets(target):
+            if path.relative_to(target).as_posix() not in sources:
+                path.unlink()
     return [target / RECORDS, *(target / name for name in sorted(sources))]
+
+
+def _parquets(target: Path) -> list[Path]:
+    """The tables in a unit's folder, without those that are about to take the place of others."""
+    found = sorted(target.rglob("*.parquet"))
+    return [path for path in found if STAGED not in path.relative_to(target).parts]
+
+
+def _stage(target: Path, sources: dict[str, Path]) -> None:
+    """Copy tables beside those that are kept, and make the folders that they will need."""
+    for name, path in sources.items():
+        for copy in (target / name, target / STAGED / name):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target / STAGED / name)
+
+
+def _settle(target: Path) -> None:
+    """Give the files beside a unit the places that the records on the disk have for them, and
+    remove others: what a `keep`, or an earlier one that was stopped, has left.
+    """
+    try:
+        files = json.loads((target / RECORDS).read_text(encoding="utf-8"))["files"].items()
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):  # none, or torn
+        files = ()
+    for name, digest in files:
+        staged = target / STAGED / name
+        if staged.is_file() and sha256_file(staged) == digest:
+            os.replace(staged, target / name)
+    shutil.rmtree(target / STAGED, ignore_errors=True)
 
 
 def _tables(profile: str, runs: dict[str, dict]) -> dict[str, Path]:
@@ -135,7 +164,8 @@ def read(name: str) -> Unit:
     if unit != name:
         raise EmoError(f"{relative(path)} is of the unit {unit!r} and not of {name}; {remedy}")
     for file, digest in files.items():
-        if not (target / file).is_file() or sha256_file(target / file) != digest:
+        places = (target / file, target / STAGED / file)  # the second where a `keep` was stopped
+        if not any(path.is_file() and sha256_file(path) == digest for path in places):
             raise EmoError(
                 f"{relative(target / file)} is missing or is not what was kept with {RECORDS}; "
                 f"{remedy}"

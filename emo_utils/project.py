@@ -5,6 +5,7 @@ Nothing here depends on the working directory, so a notebook runs from anywhere.
 
 import contextlib
 import copy
+import errno
 import hashlib
 import json
 import os
@@ -22,14 +23,9 @@ DATA = ROOT / "data"
 PROFILES = ROOT / "profiles"
 REFERENCE = ROOT / "book" / "reference"  # records that are kept, and what was measured once
 EDITION = ROOT / "book" / "edition"  # kept runs of larger models (emo.edition)
-PROFILE_NAMES = (
-    "smoke",
-    "embedded",
-    "overnight",
-    "overnight-small",
-    "overnight-tiny",
-    "paper",
-)
+# The edition's units, the largest model first: the first one that has a table is the one shown.
+UNITS = ("overnight", "overnight-small", "overnight-tiny")
+PROFILE_NAMES = ("smoke", "embedded", *UNITS, "paper")
 
 
 class EmoError(Exception):
@@ -84,20 +80,54 @@ def notebook_cells(path: Path) -> list[tuple[str, str, list[str]]]:
     return [(c["cell_type"], "".join(c["source"]), c["metadata"].get("tags", [])) for c in cells]
 
 
-def write_atomic(path: Path, content: str) -> None:
-    """Write a text file so that a crash leaves the old file or the new one, never half of one."""
+@contextlib.contextmanager
+def beside(path: Path):
+    """The name of a file beside `path` to write to, which takes its place when the block has ended:
+    a crash leaves the old file or the new one, never half of one. Where the block fails nothing is
+    left of what it wrote, and an error of the disk names `path`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(content, encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # a write names no file
+            error.filename = str(path)
+        raise
+
+
+def write_atomic(path: Path, content: str) -> None:
+    """Write a text file so that a crash leaves the old file or the new one, never half of one."""
+    with beside(path) as temporary:
+        temporary.write_text(content, encoding="utf-8")
 
 
 def write_parquet(path: Path, frame) -> None:
     """The same for a table (pandas)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    frame.to_parquet(temporary, index=False)
-    os.replace(temporary, path)
+    with beside(path) as temporary:
+        frame.to_parquet(temporary, index=False)
+
+
+@contextlib.contextmanager
+def keeping(place: Path):
+    """For a block that puts something where it is kept, by files that take the place of old ones as
+    a whole (`beside`): an error of the disk becomes an EmoError of one line, which says what is
+    full or refuses, that nothing is lost, and what to do.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            wrong, remedy = f"the disk of {relative(place)} is full", "make room there"
+        else:
+            why = error.strerror or first_line(error)
+            wrong, remedy = f"{relative(place)} cannot be written ({why})", "mend that"
+        raise EmoError(
+            f"{wrong}; what was kept before is unharmed; {remedy} and give the same command again"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """The book and its steps: plan, make, sweep, why."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -17,7 +16,15 @@ from emo.site import built
 from emo.site.built import KEPT
 from emo_utils.experiment import bill, parameters, provenance, results
 from emo_utils.models import fetching, memory, registry
-from emo_utils.project import REFERENCE, ROOT, EmoError, cache_dir, relative
+from emo_utils.project import (
+    REFERENCE,
+    ROOT,
+    EmoError,
+    cache_dir,
+    keeping,
+    relative,
+    write_atomic,
+)
 
 
 @app.command
@@ -220,8 +227,8 @@ def sweep(
     if keep:
         kept_name = name if "notebook" in content else f"sweep_{name}"
         target = REFERENCE / f"{kept_name}.json"
-        target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(result.with_suffix(".json"), target)
+        with keeping(target):
+            write_atomic(target, result.with_suffix(".json").read_text(encoding="utf-8"))
         print(f"kept in {relative(target)}")
     return 0
 

@@ -45,13 +45,17 @@ def libraries() -> tuple[str, ...]:
     return LIBRARIES + tuple({name.split()[0] for name in ENGINES} - set(LIBRARIES))
 
 
+_UNCOUNTED = (":!book/reference", ":!book/edition")
+
+
 def git_state() -> dict:
     """Commit and whether the tree differs from it; `unknown` and None outside a git checkout of the
     project, without git, and where git refuses.
 
     A project that lies unpacked in another repository is no checkout: that one's commit says
     nothing of the project's files. Kept runs do not count: one that was just kept changes no code,
-    and a run that reads it notes its hash.
+    and a run that reads it notes its hash. Nor does the edition, which no run reads: what there is
+    of a unit may be kept while the rest of it runs.
     """
     # In a hook of another repository these name that one.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
@@ -67,7 +71,7 @@ def git_state() -> dict:
 
     top = git("rev-parse", "--show-toplevel")
     commit = git("rev-parse", "HEAD") if top and Path(top).resolve() == ROOT.resolve() else None
-    changes = git("status", "--porcelain", "--", ".", ":!book/reference") if commit else None
+    changes = git("status", "--porcelain", "--", ".", *_UNCOUNTED) if commit else None
     if changes is None:
         return {"commit": "unknown", "dirty": None}
     return {"commit": commit, "dirty": bool(changes)}

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 
 from emo_utils.experiment import code, provenance, results
-from emo_utils.project import REFERENCE, ROOT, given_path, sha256_file, write_atomic
+from emo_utils.project import REFERENCE, ROOT, given_path, keeping, sha256_file, write_atomic
 
 VALIDITY, PREFERENCE = (REFERENCE / name for name in ("validity.json", "preference.json"))
 
@@ -16,7 +16,8 @@ def keep(run, name: str, *, parameters: dict | None = None, **more) -> Path:
     """Keep a finished run's records in the repository, as `book/reference/NAME.json`.
 
     parameters: those whose values name a place of this machine, with what is kept instead; more:
-    what the page shows beside the records. Raises EmoError for a run of a changed tree.
+    what the page shows beside the records. Raises EmoError for a run of a changed tree, and where
+    the disk is full; what was kept before then stays.
     """
     content = json.loads((run.folder / f"{run.name}.json").read_text(encoding="utf-8"))
     provenance.refuse_changed_tree(content["provenance"], f"{run.name} is not kept")
@@ -26,7 +27,8 @@ def keep(run, name: str, *, parameters: dict | None = None, **more) -> Path:
         "parameters": run.values | (parameters or {}),
     }
     path = REFERENCE / f"{name}.json"
-    write_atomic(path, json.dumps(content | more, indent=1, ensure_ascii=False) + "\n")
+    with keeping(path):
+        write_atomic(path, json.dumps(content | more, indent=1, ensure_ascii=False) + "\n")
     return path
 
 

@@ -1,6 +1,10 @@
 """The edition: what is kept of a unit, and what becomes of one that is not whole."""
 
+import errno
 import json
+import os
+import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -112,6 +116,106 @@ def test_an_edition_that_would_grow_too_large_is_not_kept(unit, monkeypatch):
     with pytest.raises(EmoError, match="nothing was kept"):
         edition.keep("overnight-small")
     edition.read("overnight-small")
+
+
+def anew(unit, value: float) -> None:
+    """The unit's runs as they were made again: other numbers, other tables, a table more."""
+    (unit / f"{TRAINING}.json").write_text(a_result([record(value, metric="steps")]))
+    (unit / f"{SCORING}.json").write_text(a_result([record(value)]))
+    for path in (unit / "answers" / "eqsr-dpo.parquet", unit / f"{SCORING}.items.parquet"):
+        pd.DataFrame({"answer": [f"It is {value}."]}).to_parquet(path)
+    pd.DataFrame({"score": [value]}).to_parquet(unit / f"{TRAINING}.items.parquet")
+
+
+def files(folder) -> dict[str, bytes]:
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def full_from(number: int, monkeypatch) -> None:
+    """A disk that is full in the middle of the file of that number, counted from 0."""
+    count = iter(range(100))
+
+    def write(path, content: bytes):
+        with open(path, "wb") as out:
+            if next(count) < number:
+                out.write(content)
+                return
+            out.write(content[: len(content) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfile", lambda a, b: write(b, Path(a).read_bytes()))
+    monkeypatch.setattr(Path, "write_text", lambda path, text, **_: write(path, text.encode()))
+
+
+@pytest.mark.parametrize("number", range(4))  # three tables, and the records last
+def test_a_disk_that_is_full_at_any_file_leaves_the_unit_as_it_was(unit, number, capsys):
+    edition.keep("overnight-small")
+    before = files(edition.EDITION)
+    anew(unit, 0.7)
+    with pytest.MonkeyPatch.context() as patch:
+        full_from(number, patch)
+        assert cli.main(["edition", "--keep", "--profile", "overnight-small"]) == 2
+    assert capsys.readouterr().err == (
+        "emo: the disk of book/edition/overnight-small is full; what was kept before is unharmed; "
+        "make room there and give the same command again\n"
+    )
+    assert files(edition.EDITION) == before
+    edition.keep("overnight-small")
+    assert set(edition.read("overnight-small").records.value) == {0.7}
+
+
+def test_a_disk_that_is_full_before_anything_was_kept_leaves_nothing(unit, monkeypatch):
+    full_from(1, monkeypatch)
+    with pytest.raises(EmoError, match="is full; what was kept before is unharmed"):
+        edition.keep("overnight-small")
+    assert files(edition.EDITION) == {}
+    assert "has not been kept" in edition.states()["overnight-small"]
+
+
+def test_killed_between_any_two_changes_of_the_disk_a_unit_is_the_old_or_the_new_one(
+    unit, tmp_path, monkeypatch
+):
+    """By a copy of the folder before each change of it, as a kill would leave it there."""
+    edition.keep("overnight-small")
+    anew(unit, 0.7)
+    (unit / f"{SCORING}.items.parquet").unlink()  # which the edition has to take away
+    moments = []
+
+    def watch(place, name):
+        change = getattr(place, name)
+
+        def changed(*arguments, **options):
+            moments.append(tmp_path / "moments" / f"{len(moments)}")
+            for path, content in files(edition.EDITION).items():
+                (moments[-1] / path).parent.mkdir(parents=True, exist_ok=True)
+                (moments[-1] / path).write_bytes(content)
+            return change(*arguments, **options)
+
+        patch.setattr(place, name, changed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        watch(shutil, "copyfile")
+        for name in ("replace", "unlink", "rmdir"):
+            watch(os, name)
+        edition.keep("overnight-small")
+    assert len(moments) > 5
+    assert set(files(edition.EDITION / "overnight-small")) == {
+        "records.json",
+        f"{TRAINING}.items.parquet",
+        "answers/eqsr-dpo.parquet",
+    }
+    states = []
+    for moment in moments:
+        monkeypatch.setattr(edition, "EDITION", moment)
+        states.append(set(edition.read("overnight-small").records.value))
+        anew(unit, 0.3)
+        edition.keep("overnight-small")  # and the next call finds its way from there
+        assert set(edition.read("overnight-small").records.value) == {0.3}
+        assert len(files(moment)) == 4
+    turn = states.index({0.7})
+    assert all(state == {0.5, 0.2} for state in states[:turn]) and turn > 0
+    assert all(state == {0.7} for state in states[turn:])
 
 
 def _torn(folder):

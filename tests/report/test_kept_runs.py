@@ -1,7 +1,10 @@
 """What may be kept, and what a kept run says has changed since it was made."""
 
+import errno
 import json
+import os
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -60,6 +63,25 @@ def test_a_run_of_a_changed_tree_is_not_kept(folder, dirty, says):
     with pytest.raises(EmoError, match=f"x is not kept: .*{says}.*commit the changes"):
         kept_runs.keep(finished(folder, dirty=dirty), "mine")
     assert not (folder / "mine.json").exists()
+
+
+def test_a_run_that_finds_the_disk_full_leaves_the_kept_one_whole(folder, monkeypatch):
+    before = kept_runs.keep(finished(folder), "mine").read_bytes()
+    run = finished(folder, seconds=4.0)
+
+    def full(path, text, **_):
+        path.write_bytes(text.encode()[:20])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(EmoError) as error:
+        kept_runs.keep(run, "mine")
+    assert str(error.value) == (
+        "the disk of mine.json is full; what was kept before is unharmed; "
+        "make room there and give the same command again"
+    )
+    assert (folder / "mine.json").read_bytes() == before
+    assert [path.name for path in folder.iterdir() if path.is_file()] == ["mine.json"]
 
 
 def test_the_page_says_what_has_changed_behind_a_kept_run(folder):
@@ -135,8 +157,12 @@ def test_a_tree_that_git_cannot_read_is_not_called_unchanged(checkout):
 
 
 def test_what_was_kept_before_makes_no_tree_a_changed_one(checkout):
-    """A kept run beside the code is not a change of the code; a new file of it is."""
-    (checkout / "book" / "reference" / "kept.json").write_text("{}")
+    """A kept run beside the code is not a change of the code, nor a unit of the edition; a new file
+    of it is.
+    """
+    for name in ("reference/kept.json", "edition/overnight/records.json"):
+        (checkout / "book" / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / "book" / name).write_text("{}")
     assert provenance.git_state()["dirty"] is False
     (checkout / "more.py").write_text("2")
     assert provenance.git_state()["dirty"] is True
