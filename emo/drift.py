@@ -18,7 +18,7 @@ from emo.graph import steps
 from emo.site import html_tables
 from emo_utils.claims import ledger as claims_ledger
 from emo_utils.experiment import provenance, results
-from emo_utils.project import REFERENCE, ROOT, EmoError, first_line, keeping, write_atomic
+from emo_utils.project import REFERENCE, ROOT, EmoError, first_line, keeping, relative, write_atomic
 from emo_utils.report import descriptions, figures
 
 _KEY = ["run", "table", "system", "metric", "group", "scorer"]
@@ -30,6 +30,18 @@ _PARTS = {
     "models": "models",
     "lock": "versions",
 }
+# What is kept of a run's provenance.
+_ABOUT = (
+    "fingerprint",
+    "versions",
+    "device",
+    "git_commit",
+    "dirty",
+    "started",
+    "seconds",
+    "peak_memory_mb",
+)
+STATES = ("same", "inside", "outside", "no interval", "new", "gone")  # of `compare`
 COLOURS = {
     "inside": figures.BLUE,
     "outside": "#E69F00",
@@ -54,22 +66,40 @@ def snapshot(profile: str, root: Path = ROOT) -> dict[str, dict]:
             else results.result_path(s.run, profile)
         )
         if path.is_file():
-            content = json.loads(path.read_text(encoding="utf-8"))
-            about = content["provenance"]
-            found[s.run] = {"records": content["records"]} | {
-                name: about[name]
-                for name in (
-                    "fingerprint",
-                    "versions",
-                    "device",
-                    "git_commit",
-                    "dirty",
-                    "started",
-                    "seconds",
-                    "peak_memory_mb",
-                )
-            }
+            found[s.run] = _kept_of(path)[0]
     return found
+
+
+def in_folder(folder: Path) -> tuple[dict[str, dict], str]:
+    """The same of the runs of the book whose results lie in a folder, such as another checkout's
+    results/overnight-tiny, and the profile that they are of.
+
+    Raises EmoError where there is none, or they are of several profiles.
+    """
+    read = {s.run: folder / f"{s.run}.json" for s in steps.STEPS}
+    found = {run: _kept_of(path) for run, path in read.items() if path.is_file()}
+    profiles = sorted({profile for _, profile in found.values()})
+    if len(profiles) != 1:
+        what = f"results of the profiles {', '.join(profiles)}" if found else "no result of a run"
+        raise EmoError(
+            f"{folder} holds {what}; give a folder such as results/overnight-tiny, "
+            "a unit's folder in book/edition, or a file that `emo drift --keep` wrote"
+        )
+    return {run: kept for run, (kept, _) in found.items()}, profiles[0]
+
+
+def _kept_of(path: Path) -> tuple[dict, str]:
+    """What is kept of a run, by its result file, and its profile."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        about = content["provenance"]
+        kept = {"records": content["records"]} | {name: about[name] for name in _ABOUT}
+        return kept, about.get("profile", "")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise EmoError(
+            f"{relative(path)} is no whole result ({first_line(error)}); "
+            f"make the run again with: emo make {path.stem}"
+        ) from None
 
 
 def read(path: Path) -> dict[str, dict]:
@@ -322,13 +352,15 @@ def summary(moved: pd.DataFrame) -> str:
     return f"Of {len(moved)} numbers {said}.{fault}{odd}"
 
 
-def page(moved: pd.DataFrame, turned: pd.DataFrame) -> str:
+def page(moved: pd.DataFrame, turned: pd.DataFrame, whole: bool = False) -> str:
     """The drift in Markdown with HTML tables: summary, verdicts that turned, what changed, and
-    every number that moved; cells escaped.
+    every number that moved; cells escaped. whole: and run by run how many are the same, and which.
     """
     parts = [f"{summary(moved)} {said_of(turned)}"]
     if len(turned):
         parts += ["### Verdicts that turned", _html(turned)]
+    if whole:
+        parts += ["### Run by run", _html(by_run(moved).reset_index())]
     gone = moved[moved.state != "same"]
     if len(gone):
         reasons = (
@@ -337,9 +369,7 @@ def page(moved: pd.DataFrame, turned: pd.DataFrame) -> str:
             .size()
             .unstack(fill_value=0)
         )
-        reasons = reasons.reindex(
-            columns=[s for s in ("inside", "outside", "no interval", "new", "gone") if s in reasons]
-        )
+        reasons = reasons.reindex(columns=[state for state in STATES if state in reasons])
         rows = gone.assign(size=gone.move.abs()).sort_values("size", ascending=False, kind="stable")
         cells = pd.DataFrame(
             {
@@ -349,10 +379,7 @@ def page(moved: pd.DataFrame, turned: pd.DataFrame) -> str:
                 "metric": rows.metric,
                 "group": rows.group,
                 "n": rows.n,
-                "before": [
-                    _number(r.before) + (f" [{r.low:.3f}, {r.high:.3f}]" if r.low == r.low else "")
-                    for r in rows.itertuples()
-                ],
+                "before": [_with_interval(r) for r in rows.itertuples()],
                 "now": rows.now.map(_number),
                 "in half-widths": [f"{m:+.2f}" if np.isfinite(m) else "" for m in rows.move],
                 "state": rows.state,
@@ -369,11 +396,48 @@ def page(moved: pd.DataFrame, turned: pd.DataFrame) -> str:
             ),
             _html(cells),
         ]
+    same = moved[moved.state == "same"]
+    if whole and len(same):
+        cells = same[["run", "table", "system", "metric", "group", "n"]].assign(
+            number=[_with_interval(r) for r in same.itertuples()]
+        )
+        parts += ["### What is the same", _html(cells)]
     return "\n\n".join(parts) + "\n"
+
+
+def made_of(runs: dict[str, dict]) -> str:
+    """How many runs there are, when they began, from which commits and on which machines."""
+    if not runs:
+        return "no runs"
+    began = sorted({run.get("started", "?")[:10] for run in runs.values()})
+    commits = sorted({run.get("git_commit", "?")[:10] for run in runs.values()})
+    devices = sorted({run["device"] for run in runs.values()})
+    days = began[0] if len(began) == 1 else f"{began[0]} to {began[-1]}"
+    return f"{len(runs)} runs, {days}, commit {', '.join(commits)}, {'; '.join(devices)}"
+
+
+def by_run(moved: pd.DataFrame) -> pd.DataFrame:
+    """How many numbers of each run are in each state that occurs; index run."""
+    counted = moved.groupby(["run", "state"], sort=False).size().unstack(fill_value=0)
+    return counted.reindex(columns=[state for state in STATES if state in counted])
+
+
+def in_line(r) -> str:
+    """A row of `compare` in a line: what it is, both values, and the interval before."""
+    name = ", ".join((r.table, r.system, r.metric, r.group))
+    interval = f" [{r.low:.4g}, {r.high:.4g}]" if r.low == r.low else ""
+    before = f"{r.before:.4g}{interval}" if r.before == r.before else "none"
+    now = f"{r.now:.4g}" if r.now == r.now else "none"
+    return f"{r.run}: {name}: {before} -> {now}"
 
 
 def _number(value: float) -> str:
     return f"{value:.3f}" if value == value else "–"
+
+
+def _with_interval(r) -> str:
+    """The number before of a row of `compare`, with its interval where it has one."""
+    return _number(r.before) + (f" [{r.low:.3f}, {r.high:.3f}]" if r.low == r.low else "")
 
 
 def _html(frame: pd.DataFrame, classes: str = "companion companion-claims") -> str:

@@ -151,18 +151,31 @@ def _tables(profile: str, runs: dict[str, dict]) -> dict[str, Path]:
 def read(name: str) -> Unit:
     """A unit that is kept; raises EmoError, in one line, where it is not there or not whole."""
     target = EDITION / name
+    if not (target / RECORDS).is_file():
+        raise EmoError(
+            f"{relative(target / RECORDS)} is not there: the unit {name} has not been kept"
+        )
+    unit = read_in(target)
+    if unit.name != name:
+        raise EmoError(
+            f"{relative(target / RECORDS)} is of the unit {unit.name!r} and not of {name}; "
+            f"get it back with: git checkout -- {relative(target)}"
+        )
+    return unit
+
+
+def read_in(target: Path) -> Unit:
+    """The unit in a folder, of this edition or of another one; raises EmoError where a file of it
+    is torn, missing or another one's.
+    """
     path = target / RECORDS
-    if not path.is_file():
-        raise EmoError(f"{relative(path)} is not there: the unit {name} has not been kept")
     remedy = f"get it back with: git checkout -- {relative(target)}"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        unit, files = content["unit"], dict(content["files"])
+        unit, files = str(content["unit"]), dict(content["files"])
         runs = drift.read(path)
     except (OSError, ValueError, KeyError, TypeError, RecursionError, EmoError) as error:
         raise EmoError(f"{relative(path)} is not whole ({first_line(error)}); {remedy}") from None
-    if unit != name:
-        raise EmoError(f"{relative(path)} is of the unit {unit!r} and not of {name}; {remedy}")
     for file, digest in files.items():
         places = (target / file, target / STAGED / file)  # the second where a `keep` was stopped
         if not any(path.is_file() and sha256_file(path) == digest for path in places):
@@ -171,7 +184,40 @@ def read(name: str) -> Unit:
                 f"{remedy}"
             )
     records = [r | {"run": run} for run, kept in runs.items() for r in kept["records"]]
-    return Unit(name, runs, results.frame(records))
+    return Unit(unit, runs, results.frame(records))
+
+
+def made_at(path: Path) -> tuple[dict[str, dict], str]:
+    """Runs to compare, from a unit's folder, a folder of results, or a file that
+    `emo drift --keep` wrote; and the profile that they are of, empty for a file, which does not
+    say it. Raises EmoError for what is none of these, or not whole.
+    """
+    folder = path.parent if path.name == RECORDS else path
+    if (folder / RECORDS).is_file():
+        unit = read_in(folder)
+        return unit.runs, unit.name
+    if folder.is_dir():
+        return drift.in_folder(folder)
+    return drift.read(path), ""
+
+
+def made_again(profile: str) -> dict[str, dict]:
+    """What this checkout's results have of a profile's runs; raises EmoError where they have
+    none.
+    """
+    if found := drift.snapshot(profile):
+        return found
+    raise EmoError(
+        f"no run of the {profile} profile has a result here to compare; make some with: "
+        f"emo make 06_knowledge_scoring{results.profile_flag(profile)}, or name others with --now"
+    )
+
+
+def kept_of(profile: str) -> dict[str, dict]:
+    """What a profile's runs are held against: of a unit what the edition keeps, of another profile
+    the kept book. Raises EmoError where that is not there or not whole.
+    """
+    return read(profile).runs if profile in UNITS else drift.read(drift.reference(profile))
 
 
 def states() -> dict[str, Unit | str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from emo.cli.options import Profile, app
-from emo_utils.project import ROOT, relative, write_atomic
+from emo_utils.project import ROOT, UNITS, EmoError, relative, write_atomic
 
 
 @app.command(name="drift")
@@ -14,8 +14,23 @@ def print_drift(
     *,
     against: Annotated[
         Path | None,
-        Parameter(help="records kept by --keep (default: book/reference/book_PROFILE.json)"),
+        Parameter(
+            help="what to compare with: a file that --keep wrote, a unit's folder in book/edition, "
+            "or a folder of results (default: book/reference/book_PROFILE.json, "
+            "or what the edition keeps of the profile)",
+        ),
     ] = None,
+    now: Annotated[
+        Path | None,
+        Parameter(help="what to compare: the same kinds of places (default: results/PROFILE)"),
+    ] = None,
+    numbers: Annotated[
+        bool,
+        Parameter(
+            help="name every number: those that are the same as well as those that moved",
+            show_default=False,
+        ),
+    ] = False,
     to: Annotated[Path | None, Parameter(help="write the whole report there, in Markdown")] = None,
     keep: Annotated[
         bool,
@@ -26,26 +41,40 @@ def print_drift(
     ] = False,
     profile: Profile = "embedded",
 ) -> int:
-    """Hold the book's records against those that were kept: what moved, how far, and why. Ends with
-    1 where a number left its interval and nothing that it depends on had changed.
+    """Hold the book's records against those that were kept, or two runs of one unit of the edition
+    against each other: what moved, how far, and why. Ends with 1 where a number left its interval
+    and nothing that it depends on had changed.
     """
-    from emo import drift
+    from emo import drift, edition
 
+    if keep and profile in UNITS:
+        raise EmoError(f"a unit is kept with: emo edition --keep --profile {profile}")
     if keep:
         print(f"kept in {relative(drift.keep(profile))}")
         return 0
-    before, now = drift.read(against or drift.reference(profile)), drift.snapshot(profile)
-    moved, turned = drift.compare(before, now), drift.verdicts(before, now)
+    given = [edition.made_at(path) if path else None for path in (against, now)]
+    named = [side[1] for side in given if side and side[1]]
+    if len(set(named)) > 1:
+        raise EmoError(
+            f"{against} is of {named[0]} and {now} of {named[1]}: two runs of one unit or profile "
+            "are compared; the page on the edition shows one unit beside another"
+        )
+    profile = named[0] if named else profile
+    earlier = given[0][0] if given[0] else edition.kept_of(profile)
+    later = given[1][0] if given[1] else edition.made_again(profile)
+    moved, turned = drift.compare(earlier, later), drift.verdicts(earlier, later)
     if to:
-        write_atomic(to, f"# Drift of the {profile} profile\n\n{drift.page(moved, turned)}")
+        page = drift.page(moved, turned, whole=numbers)
+        write_atomic(to, f"# Drift of the {profile} profile\n\n{page}")
+    for word, side in (("before", earlier), ("now", later)):
+        print(f"  {word:<8} {drift.made_of(side)}")
     print(f"{drift.summary(moved)} {drift.said_of(turned)}".replace("**", ""))
     for r in turned.itertuples():
         print(f"  {r.before} -> {r.now}: {r.claim}")
-    for r in drift.unexplained(moved).itertuples():
-        print(
-            f"  {r.run}: {r.table}, {r.system}, {r.metric}, {r.group}: "
-            f"{r.before:.4g} [{r.low:.4g}, {r.high:.4g}] -> {r.now:.4g}"
-        )
+    if numbers:
+        print(drift.by_run(moved).rename_axis(index=None, columns=None).to_string())
+    for r in (moved if numbers else drift.unexplained(moved)).itertuples():
+        print(f"  {f'{r.state:<12}' if numbers else ''}{drift.in_line(r)}")
     return 1 if len(drift.unexplained(moved)) else 0
 
 

@@ -5,12 +5,12 @@ import re
 
 import pandas as pd
 
-from emo import drift
+from emo import drift, edition
 from emo.graph import steps
 from emo.site import html_tables, layout
 from emo_utils.experiment import parameters
 from emo_utils.models import registry
-from emo_utils.project import ROOT, notebook_cells, write_atomic
+from emo_utils.project import ROOT, UNITS, EmoError, notebook_cells, write_atomic
 from emo_utils.report import kept_runs, result_tables
 
 
@@ -21,7 +21,6 @@ def write_current(profile: str, now: dict[str, dict], note: str = "", kept: str 
     now: what `drift.snapshot` gives. note: what stands above all of it, where that is the kept
     book, since which nothing can have moved. kept: of the badge.
     """
-    reference = drift.reference(profile)
     commits = sorted(
         {
             run["git_commit"][:10] + (" with local changes" if run["dirty"] else "")
@@ -46,8 +45,8 @@ def write_current(profile: str, now: dict[str, dict], note: str = "", kept: str 
     ]
     if note:
         parts.append("## What moved\n\nNothing was run here, so nothing can have moved.")
-    elif reference.is_file():
-        moved = drift.compare(before := drift.read(reference), now)
+    elif isinstance(before := _before(profile), dict):
+        moved = drift.compare(before, now)
         drift.figure(moved, layout.GENERATED / "drift.svg")
         then = sorted({run["git_commit"][:10] for run in before.values()})
         parts += [
@@ -65,13 +64,25 @@ def write_current(profile: str, now: dict[str, dict], note: str = "", kept: str 
             drift.page(moved, drift.verdicts(before, now)),
         ]
     else:
-        parts.append(
-            f"## What moved\n\nNo records of the {profile} profile were kept to compare with; "
-            "`emo drift --keep` keeps those of a whole book."
-        )
+        parts.append(f"## What moved\n\n{before}")
     write_atomic(
         layout.GENERATED / "current.md",
         "\n\n".join([*parts, "## The runs", drift.last_run(now), *_longer_runs(), ""]),
+    )
+
+
+def _before(profile: str) -> dict[str, dict] | str:
+    """The runs that a profile's are held against, or in a sentence why there are none: what the
+    edition keeps may lack any unit.
+    """
+    if profile in UNITS or drift.reference(profile).is_file():
+        try:
+            return edition.kept_of(profile)
+        except EmoError as error:
+            return f"There is nothing to compare with: {html.escape(str(error))}."
+    return (
+        f"No records of the {profile} profile were kept to compare with; "
+        "`emo drift --keep` keeps those of a whole book."
     )
 
 

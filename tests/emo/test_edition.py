@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from emo import cli, drift, edition
+from emo.site import current
 from emo_utils import project
 from emo_utils.project import EmoError
 
@@ -257,3 +259,145 @@ def test_a_unit_that_is_not_whole_is_named_in_a_line_with_its_remedy(unit, harm,
     found = edition.states()["overnight-small"]
     assert said in found and "\n" not in found and "git checkout -- book/edition" in found
     assert edition.shown() is None
+
+
+def drifted(capsys, *words) -> tuple[int, str, str]:
+    code = cli.main(["drift", *map(str, words)])
+    return code, *capsys.readouterr()
+
+
+def test_two_runs_of_a_unit_are_compared_number_by_number(unit, tmp_path, capsys):
+    """The kept one with the results here: one number is the same, one moved inside its interval,
+    one left it on another machine.
+    """
+    edition.keep("overnight-small")
+    code, out, _ = drifted(capsys, "--profile", "overnight-small")
+    assert code == 0 and "All 3 numbers are the same." in out
+    assert out.count("2 runs, 2030-01-02, commit cccccccccc, a machine") == 2
+    scored = [record(0.55), record(0.7, system="base")]
+    (unit / f"{SCORING}.json").write_text(a_result(scored, device="another", git_commit="d" * 40))
+    asked = ["--profile", "overnight-small", "--numbers", "--to", tmp_path / "report.md"]
+    code, out, _ = drifted(capsys, *asked)
+    said = out.splitlines()
+    assert code == 0 and said[1] == (
+        "  now      2 runs, 2030-01-02, commit cccccccccc, dddddddddd, a machine; another"
+    )
+    assert said[2].startswith(
+        "Of 3 numbers 1 are the same, 1 moved inside their interval, 1 left their interval; "
+    )
+    assert [line.split() for line in said[3:6]] == [
+        ["same", "inside", "outside"],
+        [TRAINING, "1", "0", "0"],
+        [SCORING, "0", "1", "1"],
+    ]
+    assert said[6:] == [
+        f"  same        {TRAINING}: t, eqsr-dpo, steps, all: 0.5 [0.4, 0.6] -> 0.5",
+        f"  inside      {SCORING}: t, eqsr-dpo, kept, all: 0.5 [0.4, 0.6] -> 0.55",
+        f"  outside     {SCORING}: t, base, kept, all: 0.2 [0.1, 0.3] -> 0.7",
+    ]
+    report = (tmp_path / "report.md").read_text()
+    assert report.startswith("# Drift of the overnight-small profile")
+    assert report.index("### Run by run") < report.index("### What moved")
+    assert "machine: a machine -&gt; another" in report
+    same = report.partition("### What is the same")[2]
+    assert "steps" in same and "0.500 [0.400, 0.600]" in same and "base" not in same
+
+
+def test_a_number_that_left_its_interval_with_nothing_changed_is_a_fault(unit, capsys):
+    edition.keep("overnight-small")
+    (unit / f"{SCORING}.json").write_text(a_result([record(0.5), record(0.7, system="base")]))
+    code, out, _ = drifted(capsys, "--profile", "overnight-small")
+    assert code == 1 and f"{SCORING}: t, base, kept, all: 0.2 [0.1, 0.3] -> 0.7" in out
+    assert "eqsr-dpo" not in out, "without --numbers only faults are named"
+
+
+def test_units_and_results_of_other_checkouts_are_compared_by_their_folders(
+    unit, tmp_path, capsys, monkeypatch
+):
+    edition.keep("overnight-small")
+    theirs = tmp_path / "theirs"
+    shutil.copytree(edition.EDITION / "overnight-small", theirs / "edition" / "overnight-small")
+    shutil.copytree(unit, theirs / "results")
+    for path in theirs.glob("results/*.json"):
+        content = json.loads(path.read_text())
+        content["provenance"]["profile"] = "overnight-small"
+        path.write_text(json.dumps(content))
+    for asked in (
+        ["--now", theirs / "results"],
+        ["--now", theirs / "edition" / "overnight-small"],
+        ["--against", theirs / "edition" / "overnight-small" / "records.json"],
+        ["--against", theirs / "results", "--now", theirs / "edition" / "overnight-small"],
+    ):
+        code, out, err = drifted(capsys, *asked)
+        assert (code, err) == (0, "") and "All 3 numbers are the same." in out
+    (theirs / "edition" / "overnight-small" / "answers" / "eqsr-dpo.parquet").unlink()
+    code, _, err = drifted(capsys, "--now", theirs / "edition" / "overnight-small")
+    assert code == 2 and "is missing or is not what was kept" in err
+
+
+def test_verdicts_that_turn_between_two_runs_of_a_unit_are_named(unit, capsys):
+    """By Table 1 of the kept book, whose gates hold its verdicts back, and without them."""
+    kept = drift.read(drift.reference("embedded"))["05_emotion_scoring"]["records"]
+    result = unit / "05_emotion_scoring.json"
+    result.write_text(a_result([r for r in kept if r["table"] != "gates"]))
+    edition.keep("overnight-small")
+    result.write_text(a_result(kept))
+    code, out, _ = drifted(capsys, "--profile", "overnight-small")
+    assert code == 0 and re.search(
+        r"\d+ of the \d+ verdicts on the papers' claims are another", out
+    )
+    assert re.search(r"^  \w.* -> cannot be decided here: ", out, re.MULTILINE)
+
+
+def test_the_page_on_a_unit_that_was_made_again_holds_it_against_the_kept_one(
+    unit, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(current.layout, "GENERATED", tmp_path)
+    monkeypatch.setattr(drift, "figure", lambda moved, path: None)
+    monkeypatch.setattr(current, "_longer_runs", list)
+
+    def page() -> str:
+        current.write_current("overnight-small", drift.snapshot("overnight-small"))
+        return (tmp_path / "current.md").read_text()
+
+    assert "nothing to compare with: book/edition/overnight-small/records.json is not" in page()
+    edition.keep("overnight-small")
+    assert "that were kept of 2 runs from commit cccccccccc" in page()
+    assert "All 3 numbers are the same." in page()
+    _no_items(edition.EDITION / "overnight-small")
+    assert "items.parquet is missing or is not what was kept" in page()
+
+
+def _torn_result(folder):
+    (folder / f"{SCORING}.json").write_text("{")
+
+
+def _no_result(folder):
+    for path in folder.glob("*.json"):
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    "harm, words, says",
+    [
+        (_torn_result, [], "06_knowledge_scoring.json is no whole result"),
+        (_no_result, [], "no run of the overnight-small profile has a result here to compare"),
+        (_no_result, ["--now", "nowhere"], "nowhere holds no records to compare with"),
+        (_no_result, ["--now", "."], "holds no result of a run"),
+        (lambda folder: None, ["--keep"], "kept with: emo edition --keep --profile overnight-s"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(unit, capsys, harm, words, says):
+    edition.keep("overnight-small")
+    harm(unit)
+    code, _, err = drifted(capsys, "--profile", "overnight-small", *words)
+    assert code == 2 and says in err and err.count("\n") == 1
+
+
+def test_two_units_are_not_compared_as_two_runs_of_one(unit, tmp_path, capsys):
+    edition.keep("overnight-small")
+    other = edition.EDITION / "overnight"
+    shutil.copytree(edition.EDITION / "overnight-small", other)
+    _foreign(other)
+    code, _, err = drifted(capsys, "--against", other, "--now", edition.EDITION / "overnight-small")
+    assert code == 2 and "is of overnight and" in err and "of overnight-small: two runs" in err
