@@ -8,7 +8,16 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from emo.cli.options import ALL_CORES, Cluster, Cores, Given, Profile, ShowLogs, app
+from emo.cli.options import (
+    ALL_CORES,
+    Cluster,
+    Cores,
+    Given,
+    Profile,
+    ShowLogs,
+    app,
+    print_lines,
+)
 from emo.cli.runs import KEEP_MEMORY, by_hand, execute
 from emo.graph import cluster as clusters
 from emo.graph import due, fingerprints, progress, steps, sweeps, times
@@ -98,15 +107,26 @@ def plan(
             f"which is not in the registry{parameters.nearest(name, registry.REGISTRY)} "
             "(only an endpoint may have other names)"
         )
-    if to_run:
+    if to_run and about["minutes"]:
         time_needed = _time_needed(profile, cores, about["minutes"])
         print(
             f"  needs    {time_needed}, {about['memory_gb']} GB of memory "
             f"(this machine has {memory.of_machine() / 1e9:.0f}), {cores} cores in use"
         )
+    elif to_run:
+        _print_known(to_run, profile)
     print(f"  cache    {cache_dir()}")
     print("  stop it at any time: the same command goes on where it was", flush=True)
     return 0
+
+
+def _print_known(runs: list[str], profile: str) -> None:
+    """What is known of the time, memory and disk of a profile that was not measured as a whole."""
+    from emo import planning
+
+    print_lines("time", planning.time_lines(runs, profile))
+    print_lines("memory", [planning.memory_line(profile)])
+    print_lines("disk", [planning.disk_line(runs, profile)])
 
 
 def _time_needed(profile: str, cores: int, minutes: int) -> str:
@@ -117,7 +137,7 @@ def _time_needed(profile: str, cores: int, minutes: int) -> str:
     if runs <= last.keys():
         left = times.Schedule(runs, profile, cores).seconds({run: last[run] for run in runs})
         return f"about {progress.roughly(left)} by the last runs on this machine"
-    return f"about {minutes} minutes for everything on 2 cores" if minutes else "time not measured"
+    return f"about {minutes} minutes for everything on 2 cores"
 
 
 def _plan_run(notebook: str, given: list[tuple[str, str]]) -> int:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import textwrap
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -73,4 +74,13 @@ def check_server(model: str, endpoint: str) -> None:
         raise EmoError(
             f"--model {model!r} --endpoint {endpoint!r}: "
             "a model has a name, and an endpoint an address such as http://HOST/v1"
+        )
+
+
+def print_lines(what: str, lines: list[str]) -> None:
+    """Lines of a summary behind the word that says what they are about, broken at 110 columns."""
+    for number, line in enumerate(lines):
+        first = f"  {'' if number else what:<9}"
+        print(
+            textwrap.fill(line, 110, initial_indent=first, subsequent_indent=" " * 13), flush=True
         )

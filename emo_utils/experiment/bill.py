@@ -38,7 +38,7 @@ OBJECTIVES = {
     "10_empathy_by_design": "dpo",
 }
 # Parameters in billions of what the kept trainings start from.
-_STARTS = {
+STARTS = {
     "SmolLM2-135M-Instruct": 0.1345,
     "Qwen2.5-Coder-0.5B-Instruct": 0.494,
     "Qwen2.5-Coder-1.5B-Instruct": 1.544,
@@ -219,7 +219,7 @@ def _training(name: str, objective: str, parameters: dict, run: dict) -> dict:
         "run": name,
         "system": system,
         "objective": objective,
-        "billions": _STARTS[parameters["base_model"]],
+        "billions": STARTS[parameters["base_model"]],
         "rows": parameters["train_rows"],
         "epochs": parameters["epochs"],
         "answers": sum(r["n"] for r in written) * (_ANSWERING.get(system, 1) if tokens else 1),

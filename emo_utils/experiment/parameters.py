@@ -170,7 +170,7 @@ def declared(notebook: str) -> dict[str, Parameter]:
 
 def load_profile(name: str) -> dict:
     """A profile file: `about`, `minutes`, `memory_gb`, `all`, and values by notebook and by run;
-    with `extends` upon those of another profile.
+    with `extends` upon those of another profile. `emo plan` reads `step_seconds`, `step_source`.
     """
     if name not in PROFILE_NAMES:
         raise ParameterError(
@@ -203,12 +203,32 @@ def load_profile(name: str) -> dict:
             f"{relative(path)}: 'threads: {found['threads']}' is no number of cores; "
             "it is 1 or more, the most that a step computes on"
         )
+    _check_step_seconds(found, relative(path))
     if strange := [str(key) for key in values if str(key).partition(".")[0] not in names]:
         raise ParameterError(
             f"{relative(path)} sets values for '{strange[0]}', "
             f"which is no notebook and no run{nearest(strange[0], names)}"
         )
     return found if parent is None else _extended(load_profile(parent), found)
+
+
+def _check_step_seconds(found: dict, where: str) -> None:
+    """Raise ParameterError unless a profile's `step_seconds`, where it has some, are seconds by
+    notebook with what they are known from.
+    """
+    seconds = found.get("step_seconds") or {}
+    good = isinstance(seconds, dict) and all(
+        type(value) in (int, float) and value > 0 for value in seconds.values()
+    )
+    if not good:
+        raise ParameterError(
+            f"{where}: 'step_seconds' is no mapping of notebooks to the seconds of an optimizer "
+            "step, such as {02_sft: 10}"
+        )
+    if seconds and not str(found.get("step_source") or "").strip():
+        raise ParameterError(
+            f"{where}: 'step_seconds' needs 'step_source', which says what they are known from"
+        )
 
 
 def _extended(parent: dict, found: dict) -> dict:

@@ -247,7 +247,8 @@ def test_a_profile_gives_every_run_values_that_fit(profile, step):
 def test_a_profile_sets_nothing_that_no_run_has(profile):
     content = yaml.safe_load((project.PROFILES / f"{profile}.yaml").read_text())
     content = {"values": {}} | content
-    assert set(content) - {"cap_memory", "gpus", "extends", "launch", "resources", "threads"} == {
+    further = {"cap_memory", "gpus", "extends", "launch", "resources", "threads"}
+    assert set(content) - further - {"step_seconds", "step_source"} == {
         "about",
         "minutes",
         "memory_gb",
@@ -276,6 +277,23 @@ def test_a_profile_stands_only_upon_one_that_stands_by_itself(parent, monkeypatc
     given = {"overnight": content, "overnight-small": content}
     monkeypatch.setattr(parameters, "settings", lambda path, *_: dict(given[path.stem]))
     with pytest.raises(ParameterError, match=rf"overnight.yaml: 'extends: {parent}' names no"):
+        parameters.load_profile("overnight")
+
+
+@pytest.mark.parametrize(
+    "seconds, source, says",
+    [
+        ([10], "measured", "'step_seconds' is no mapping of notebooks"),
+        ({"02_sft": "ten"}, "measured", "'step_seconds' is no mapping of notebooks"),
+        ({"02_sft": 0}, "measured", "'step_seconds' is no mapping of notebooks"),
+        ({"02_sft": 10}, " ", "'step_seconds' needs 'step_source'"),
+    ],
+)
+def test_the_seconds_of_a_step_are_numbers_with_their_source(monkeypatch, seconds, source, says):
+    content = {"about": "", "minutes": 0, "memory_gb": 1, "all": {}}
+    content |= {"step_seconds": seconds, "step_source": source}
+    monkeypatch.setattr(parameters, "settings", lambda path, *_: dict(content))
+    with pytest.raises(ParameterError, match=f"overnight.yaml: {says}"):
         parameters.load_profile("overnight")
 
 
