@@ -172,6 +172,22 @@ def memory_line(profile: str) -> str:
     return "; ".join(said)
 
 
+def kept_peaks(notebook: str, base_model: str) -> str:
+    """The memory that whole runs of a chapter with a base model took, of those that are kept: more
+    than the formula says, which counts one part of a run at a time. Empty where none is kept.
+    """
+    peaks = [
+        about["peak_memory_mb"] / 1000
+        for runs in _kept_books().values()
+        for run, about in runs.items()
+        if steps.step(run).notebook == notebook
+        and about["fingerprint"]["parameters"].get("base_model") == base_model
+    ]
+    if not peaks:
+        return ""
+    return f"whole runs of it that are kept took {min(peaks):.1f} to {max(peaks):.1f} GB"
+
+
 def _by_formula(profile: str) -> float | None:
     """The most that a training of a profile takes by `memory.of_run` in bf16, in GB; None where its
     weights are not here.

@@ -141,6 +141,7 @@ def _time_needed(profile: str, cores: int, minutes: int) -> str:
 
 
 def _plan_run(notebook: str, given: list[tuple[str, str]]) -> int:
+    from emo import planning
     from emo_utils.models.precision import choose_precision
 
     values = parameters.resolve(notebook, dict(given))
@@ -163,6 +164,8 @@ def _plan_run(notebook: str, given: list[tuple[str, str]]) -> int:
         precision = choose_precision(values["precision"])
         print(f"  {precision.reason}")
         print(f"  {memory.need(notebook, values, memory.sizes(base), precision.dtype)}")
+        if peaks := planning.kept_peaks(notebook, base):
+            print(f"  {peaks}")
     return 0
 
 

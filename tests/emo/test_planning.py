@@ -140,6 +140,14 @@ def test_memory_and_disk_are_those_of_the_models_layers_where_it_is_here(kept, m
     assert planning.disk_line(["13_bill"], SMALL).endswith("GB are free here")
 
 
+def test_the_peaks_of_kept_runs_of_a_chapter_stand_beside_the_formula(kept, monkeypatch):
+    kept["03_dpo.er-eqsr-dpo"]["peak_memory_mb"] = 5900
+    monkeypatch.setattr(planning, "_kept_books", lambda: {TINY: kept})
+    said = planning.kept_peaks("03_dpo", "SmolLM2-135M-Instruct")
+    assert said == "whole runs of it that are kept took 5.9 to 6.5 GB"
+    assert planning.kept_peaks("03_dpo", "tiny-llama") == ""
+
+
 def test_without_the_weights_a_plan_says_how_to_know_more(kept, monkeypatch):
     monkeypatch.setattr(registry, "is_cached", lambda name: False)
     fetch = "(emo fetch Qwen2.5-Coder-0.5B-Instruct)"

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from emo import drift
-from emo.cli import main
+from emo.cli import books, main
 from emo_utils import project
 from emo_utils.experiment import code, provenance, runs
 from emo_utils.project import EmoError
@@ -65,23 +65,60 @@ def test_a_run_of_a_changed_tree_is_not_kept(folder, dirty, says):
     assert not (folder / "mine.json").exists()
 
 
-def test_a_run_that_finds_the_disk_full_leaves_the_kept_one_whole(folder, monkeypatch):
-    before = kept_runs.keep(finished(folder), "mine").read_bytes()
-    run = finished(folder, seconds=4.0)
+@pytest.fixture
+def full_disk(monkeypatch):
+    """A disk that is full in the middle of any text that is written from now on."""
 
     def full(path, text, **_):
         path.write_bytes(text.encode()[:20])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_text", full)
+    return lambda: monkeypatch.setattr(Path, "write_text", full)
+
+
+FULL = "is full; what was kept before is unharmed; make room there and give the same command again"
+
+
+def test_a_run_that_finds_the_disk_full_leaves_the_kept_one_whole(folder, full_disk):
+    before = kept_runs.keep(finished(folder), "mine").read_bytes()
+    run = finished(folder, seconds=4.0)
+    full_disk()
     with pytest.raises(EmoError) as error:
         kept_runs.keep(run, "mine")
-    assert str(error.value) == (
-        "the disk of mine.json is full; what was kept before is unharmed; "
-        "make room there and give the same command again"
-    )
+    assert str(error.value) == f"the disk of mine.json {FULL}"
     assert (folder / "mine.json").read_bytes() == before
     assert [path.name for path in folder.iterdir() if path.is_file()] == ["mine.json"]
+
+
+def test_a_sweep_that_finds_the_disk_full_leaves_the_kept_one_whole(
+    folder, full_disk, monkeypatch, capsys
+):
+    run = finished(folder)
+    clean = {"commit": "c" * 40, "dirty": False}
+    monkeypatch.setattr(provenance, "git_state", lambda: clean)
+    monkeypatch.setattr(books, "REFERENCE", folder)
+    monkeypatch.setattr(books, "_snakemake", lambda *_: None)
+    monkeypatch.setattr(books.results, "variant_provenance", lambda *_: clean)
+    monkeypatch.setattr(books, "by_hand", lambda *_: run.folder / "x.ipynb")
+    assert main(["sweep", "beta", "--keep"]) == 0
+    before = (folder / "sweep_beta.json").read_bytes()
+    assert before == (run.folder / "x.json").read_bytes()
+    finished(folder, seconds=4.0)
+    full_disk()
+    assert main(["sweep", "beta", "--keep"]) == 2
+    assert capsys.readouterr().err == f"emo: the disk of sweep_beta.json {FULL}\n"
+    assert (folder / "sweep_beta.json").read_bytes() == before
+
+
+def test_a_disk_that_cannot_be_written_is_named_as_that(folder, monkeypatch):
+    run = finished(folder)
+
+    def refused(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "write_text", refused)
+    with pytest.raises(EmoError, match=r"mine.json cannot be written \(Permission denied\); what"):
+        kept_runs.keep(run, "mine")
 
 
 def test_the_page_says_what_has_changed_behind_a_kept_run(folder):
