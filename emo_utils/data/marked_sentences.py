@@ -7,7 +7,7 @@ FILES = {
     name: DATA / "sentences" / f"{name}.jsonl"
     for name in (
         *("comfort_knowledge", "safety", "urgent", "planted", "addressed"),
-        *("claims", "claim_sources", "chat"),
+        *("claims", "claim_sources", "chat", "of_systems"),
     )
 }
 
@@ -26,6 +26,9 @@ def load(name: str) -> list[dict]:
     0 or 1 in that field, and their `kind`.
     `chat`: sentences as people write them to each other online; `warm`, 1 where one comforts or
     feels with its reader.
+    `of_systems`: sentences of answers that a unit of the edition keeps, with the marks of two
+    readers; `from` names unit, question and system, `drawn` says how each was chosen. Their part is
+    `read`: they train nothing.
     `claims`: statements about the texts of `claim_sources`, named in `source`:
     `supported` (0 or 1) by it, and the kind of `change` where not.
     """
