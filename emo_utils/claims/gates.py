@@ -137,6 +137,29 @@ RULES = {
         because="an answer has about five sentences: with more false alarms than that, three in "
         "four answers that sound like a doctor would carry the mark",
     ),
+    # The same of what the systems wrote, and one rule more: where few sentences have what a mark is
+    # for, a mark that is wrong nearly every time may still be given to few of all the others.
+    "found in systems": Rule(
+        (),
+        "the mark is given to 60 % at least of the systems' own sentences in which a reader finds "
+        "what it is for",
+        least=0.6,
+        because="as for planted texts: planted ones are clear, and small models' prose is not",
+    ),
+    "left alone in systems": Rule(
+        (),
+        "the mark is given to fewer than 25 % of the systems' own sentences in which the reader "
+        "does not find it",
+        most=0.25,
+        because="as for look-alikes, on sentences that nobody wrote to look alike",
+    ),
+    "most flags are right": Rule(
+        (),
+        "the reader finds it in more than half of the systems' own sentences that carry the mark",
+        least=0.5,
+        because="a mark of what is rare may be given to few sentences and wrongly to most of "
+        "these: below one half a marked sentence more likely lacks it than has it",
+    ),
     # EmplifAI's judge, on dialogues of which the second is worse whoever reads it.
     "above shuffled turns": Rule(
         ("data", SHUFFLED),
@@ -227,6 +250,7 @@ NEEDED = {
 }
 JUDGE = ("right in both orders", "the same in both orders", "as the second judge")
 MARKS = ("planted are found", "look-alikes are left alone")
+READ = ("found in systems", "left alone in systems", "most flags are right")
 PASSED, FAILED, OPEN = "passed", "failed", "open"
 MISSING = "not measured"
 
@@ -326,17 +350,22 @@ def add_of_judge(run, known: pd.DataFrame, ids, duels: pd.DataFrame, scorer: str
                 )
 
 
-def add_of_marks(run, planted: dict, table: str, metrics: dict, scorer: str) -> None:
-    """Record the gates of marks (`MARKS`): how often each is given to texts that it is meant for,
-    and to those that only sound like it.
+def add_of_marks(
+    run, values: dict, table: str, metrics: dict, scorer: str, rules: tuple[str, ...] = MARKS
+) -> None:
+    """Record the gates of marks: how often each is given to texts that it is meant for, and to
+    those that only sound like it (`MARKS`, on planted texts); or the same on sentences that systems
+    wrote and a reader read, and how often he finds it where it is given (`READ`).
 
-    planted: mark -> (values of the first, values of the second), 1 where it is given. metrics:
+    values: mark -> one series for each of the rules, 1 where the mark is given, or found. metrics:
     metric of the table -> the mark that it rests on.
     """
     how = "share of planted texts, none of which trained the mark, that it is given to"
+    if rules == READ:
+        how = "share of sentences that systems wrote and a language model read"
     for metric, mark in metrics.items():
-        for rule, values in zip(MARKS, planted[mark], strict=True):
-            add_share(run, values, rule, table, metric, scorer, how)
+        for rule, of_rule in zip(rules, values[mark], strict=True):
+            add_share(run, of_rule, rule, table, metric, scorer, how)
 
 
 def add_drawn(run, drawn, rule: str, table: str, metrics, n: int, scorer: str) -> None:
@@ -438,7 +467,7 @@ def in_words(record) -> str:
 
 
 def registered() -> pd.DataFrame:
-    """Every rule with its threshold and the reason for it, as they were fixed before any run."""
+    """Every rule with its threshold and the reason for it."""
     rows = [
         {
             "must hold": rule.says,
@@ -460,14 +489,15 @@ def not_passed(records: pd.DataFrame, table: str) -> dict[str, list[str]]:
 
 
 def warning(records: pd.DataFrame, table: str) -> str:
-    """A sentence for what shows numbers of a table: which of them decide nothing, and by which
-    gates; empty where all are passed.
+    """A sentence for what shows numbers of a table: which gates are not passed, each said once with
+    the metrics that decide nothing for it; empty where all are passed.
     """
-    found = not_passed(records, table)
-    if not found:
-        return ""
-    listed = "; ".join(f"{metric} ({', '.join(why)})" for metric, why in found.items())
-    return f"Not to be relied on, by their gates: {listed}"
+    barriers: dict[str, list[str]] = {}
+    for metric, reasons in not_passed(records, table).items():
+        for reason in reasons:
+            barriers.setdefault(reason, []).append(metric)
+    listed = "; ".join(f"{', '.join(metrics)} ({reason})" for reason, metrics in barriers.items())
+    return f"Not to be relied on, by their gates: {listed}" if listed else ""
 
 
 def recorded(records: pd.DataFrame) -> dict[tuple[str, str, str], str]:

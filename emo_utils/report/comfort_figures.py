@@ -1,9 +1,19 @@
-"""The figure of chapter 8: comfort against safety flags and against what is kept."""
+"""The figures of chapter 8: comfort against safety flags and against what is kept, and the marks of
+each system by the program and by a reader.
+"""
 
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from emo_utils.data import dialogues
+from emo_utils.experiment import results
 from emo_utils.report import descriptions, figures
+from emo_utils.scoring import marks_on_systems, sentence_marks
+
+WHO = {  # metric -> (who marked, colour, how far below the line of its system)
+    marks_on_systems.BY_PROGRAM: ("program", figures.ORANGE, -0.15),
+    marks_on_systems.BY_READER: ("reader", figures.BLUE, 0.15),
+}
 
 
 def cost_of_comfort(records: pd.DataFrame, kept: dict[str, tuple[float, float, float]]):
@@ -47,5 +57,47 @@ def cost_of_comfort(records: pd.DataFrame, kept: dict[str, tuple[float, float, f
         f"{descriptions.extremes(drawn[drawn.metric == 'any'], figures.named)}.",
         f"Kept of the doctor's tokens: most {figures.named(most)} {means[most]:.2f}; "
         f"least {figures.named(least)} {means[least]:.2f}.",
+    )
+    return figure
+
+
+def on_systems(records: pd.DataFrame):
+    """A panel a mark, a line a system: the share of its sentences at random with the mark, by the
+    program and by the first reader; None without such records.
+
+    records: of chapter 8.
+    """
+    part = records[(records.table == marks_on_systems.TABLE) & records.metric.isin(WHO)]
+    if part.empty:
+        return None
+    named = (*results.SYSTEMS, *dialogues.REFERENCES)
+    systems = [system for system in named if system in set(part.system)]
+    marks = [mark for of_set in sentence_marks.MARKS.values() for mark in of_set]
+    figure, axes = plt.subplots(
+        1, len(marks), figsize=(figures.WIDTH, 4.2), sharex=True, sharey=True, layout="constrained"
+    )
+    sentences = []
+    for axis, mark in zip(axes, marks, strict=True):
+        of_mark = part[part.group == mark + marks_on_systems.OF_SYSTEMS]
+        for metric, (who, colour, below) in WHO.items():
+            shares = of_mark[of_mark.metric == metric]
+            for r in shares.itertuples():
+                place = systems.index(r.system) + below
+                figures.point(axis, r, place, colour, width=1.2, ms=3.5, label=who)
+            sentences.append(
+                f"{mark}, by the {who}: {descriptions.extremes(shares, figures.named)}."
+            )
+        axis.set_title(mark, fontsize="small")
+        axis.set(xticks=[0, 0.5, 1], xticklabels=["0", ".5", "1"])
+    axes[0].set(yticks=range(len(systems)), yticklabels=map(figures.named, systems))
+    axes[0].invert_yaxis()
+    figure.supxlabel("share of sentences with the mark", fontsize="medium")
+    handles = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))
+    figure.legend(handles.values(), handles, loc="outside upper right", ncols=2)
+    descriptions.describe(
+        figure,
+        "Points with 95 % intervals, a line a system, a panel a mark: the share of its sentences "
+        f"that have the mark by the program and by a reader; {descriptions.counted(part)}.",
+        *sentences,
     )
     return figure

@@ -487,9 +487,16 @@ def test_cases_count_marks_and_flags_by_hand(cases):
     assert ("false calm", "emodoctor.safety") in alike.index
     warmer = found.loc["gates", "reference above doctor", "comfort_share", "emodoctor.table3"]
     assert warmer.n == 4 and warmer.interval == "none"
-    assert "Not to be relied on, by their gates: prescribes (" in gates.warning(
+    assert "Not to be relied on, by their gates: prescribes" in gates.warning(
         played.records, "emodoctor.safety"
     )
+    right = found.loc["gates", "most flags are right", "claims", "emodoctor.safety"]
+    wrote = pd.DataFrame(marked_sentences.load("of_systems"))
+    carries = wrote.text.str.contains("I am") & wrote.drawn.isin(["random", "flagged claims"])
+    carries &= wrote["from"].str.split().str[-1].isin(results.SYSTEMS)
+    assert (right.value, right.n) == (wrote.claims[carries].mean(), carries.sum())
+    of_systems = found.loc["validity.sentences", "base", "share by first reader"]
+    assert set(of_systems.n) == {20} and len(of_systems) == 5
 
 
 def test_item_scores_without_the_texts_of_the_data_are_named(cases):

@@ -1,4 +1,4 @@
-"""The figure of chapter 8: its points and bars stand where the records say."""
+"""The figures of chapter 8: their points and bars stand where the records say."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -37,4 +37,40 @@ def test_a_system_is_a_point_in_each_panel_with_both_intervals():
         "EQ+SR (kto) 0.38 [0.25, 0.62]. Kept of the doctor's tokens: most base 0.50; least ER, "
         "then EQ+SR (kto) 0.30."
     )
+    plt.close("all")
+
+
+def test_each_system_has_a_point_by_the_program_and_by_the_reader():
+    rows = [
+        ("base", "share by program", "claims, of systems", 0.25),
+        ("base", "share by first reader", "claims, of systems", 0.0),
+        ("doctor", "share by program", "claims, of systems", 0.5),
+        ("doctor", "share by first reader", "claims, of systems", 0.75),
+        ("base", "share by program", "comfort, of systems", 1.0),
+        ("program and first reader", "kappa", "claims, of systems", 0.125),  # of no system
+    ]
+    records = pd.DataFrame(rows, columns=["system", "metric", "group", "value"])
+    records = records.assign(table="validity.sentences", n=20, interval="items")
+    records = records.assign(ci_low=records.value - 0.125, ci_high=records.value + 0.125)
+    figure = comfort_figures.on_systems(records)
+    comfort, *_, claims = figure.axes
+    points = [
+        (line.get_xdata()[0], line.get_ydata()[0], line.get_color())
+        for line in claims.lines
+        if line.get_marker() == "o"
+    ]
+    program, reader = figures.ORANGE, figures.BLUE
+    assert points == [
+        (0.25, -0.15, program),
+        (0.5, 0.85, program),
+        (0.0, 0.15, reader),
+        (0.75, 1.15, reader),
+    ]
+    bars = [line.get_xdata().tolist() for line in claims.lines if line.get_marker() != "o"]
+    assert bars[0] == [0.125, 0.375]
+    assert [label.get_text() for label in comfort.get_yticklabels()] == [
+        *("base", "the doctor's answer")
+    ]
+    assert "claims, by the reader: highest the doctor's answer 0.75" in figure.get_label()
+    assert comfort_figures.on_systems(records[-1:]) is None
     plt.close("all")
