@@ -395,7 +395,8 @@ def cases(home, monkeypatch):
         "discourages": "stay at home",
         "claims": "I am",
     }
-    monkeypatch.setattr(sentence_marks, "learn", lambda _, name: sentence_marks.MARKS[name])
+    learnt = {name: dict.fromkeys(marks) for name, marks in sentence_marks.MARKS.items()}
+    monkeypatch.setattr(sentence_marks, "learn", lambda _, name: learnt[name])
     monkeypatch.setattr(
         sentence_marks,
         "marks",

@@ -46,7 +46,7 @@ def test_the_program_gives_the_marks_of_all_sets(monkeypatch, rows):
             {mark: [mark in t for t in texts] for mark in of_set}
         ),
     )
-    found = marks_on_systems.by_program(None, {"one": ["A", "x"], "two": ["B"]}, rows)
+    found = marks_on_systems.by_program(None, {"one": {"A": 1, "x": 2}, "two": {"B": 3}}, rows)
     assert list(found) == ["A", "x", "B"] and list(found.index) == list(rows.index)
     assert found["x"].sum() == 12 and found["B"].sum() == 2
 
