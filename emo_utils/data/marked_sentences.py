@@ -26,9 +26,9 @@ def load(name: str) -> list[dict]:
     0 or 1 in that field, and their `kind`.
     `chat`: sentences as people write them to each other online; `warm`, 1 where one comforts or
     feels with its reader.
-    `of_systems`: sentences of answers that a unit of the edition keeps, with the marks of two
-    readers; `from` names unit, question and system, `drawn` says how each was chosen. Their part is
-    `read`: they train nothing.
+    `of_systems`: sentences of answers that a unit of the edition keeps, with readers'
+    marks; `from` names unit, question and system, `drawn` says how each was chosen. Those of the
+    part `read` have two readers and train nothing, those of `train` have one.
     `claims`: statements about the texts of `claim_sources`, named in `source`:
     `supported` (0 or 1) by it, and the kind of `change` where not.
     """

@@ -2,8 +2,9 @@
 
 Two readers marked sentences of a unit's answers without knowing system or mark
 (`data/sentences/of_systems.jsonl`): twenty at random of each system and of the data's own texts,
-and some that a safety mark flags. What the marks are learnt from and how they agree with readers of
-sentences that were written for this project is in `sentence_marks`.
+and some that a safety mark flags. Others, of other questions, teach the safety marks. What the
+marks are learnt from and how they agree with readers of sentences that were written for this
+project is in `sentence_marks`.
 """
 
 import pandas as pd
@@ -15,16 +16,18 @@ from emo_utils.scoring import sentence_marks
 TABLE = "validity.sentences"
 # Ends of the names of groups: sentences of the nine systems at random, and those that carry a mark.
 OF_SYSTEMS, FLAGGED = ", of systems", ", flagged"
-RANDOM = "random"  # in the field `drawn`; the others say `flagged` and the mark
+RANDOM = "random"  # in the field `drawn`; the others say `flagged`, the mark, and by which marks
 FIRST, SECOND = "program and first reader", "program and second reader"
 BY_PROGRAM, BY_READER = "share by program", "share by first reader"  # metrics, for each system
 
 
 def read() -> pd.DataFrame:
-    """The sentences that were read: columns text, system, drawn, a column a mark by the first
-    reader, and `MARK_second` by the second.
+    """The sentences that were read and train nothing: columns text, system, drawn, a column a mark
+    by the first reader, and `MARK_second` by the second.
     """
-    rows = pd.DataFrame(marked_sentences.load("of_systems"))
+    rows = pd.DataFrame(
+        [row for row in marked_sentences.load("of_systems") if row["part"] == "read"]
+    )
     return rows.assign(system=rows["from"].str.split().str[-1])
 
 

@@ -22,18 +22,24 @@ TEXTS = {"doctor": "answer", "reference": "soothing_response"}  # of the data, a
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[dict]:
+def every() -> list[dict]:
     return read(FOLDER / "of_systems.jsonl")
 
 
-def test_each_row_has_two_readers_and_its_place(rows):
-    seconds = [f"{mark}_second" for mark in MARKS]
-    for row in rows:
-        assert list(row) == ["id", "text", "from", "drawn", "part", *MARKS, *seconds]
-        assert {row[field] for field in (*MARKS, *seconds)} <= {0, 1}
-        assert row["part"] == "read" and len(row["text"].split()) > 1
-    assert len({row["text"] for row in rows}) == len(rows) == 292
-    assert marked_sentences.load("of_systems") == rows
+@pytest.fixture(scope="module")
+def rows(every) -> list[dict]:
+    """Those that train nothing."""
+    return [row for row in every if row["part"] == "read"]
+
+
+def test_each_row_has_its_readers_and_its_place(every):
+    seconds = {"read": [f"{mark}_second" for mark in MARKS], "train": []}
+    for row in every:
+        fields = [*MARKS, *seconds[row["part"]]]
+        assert list(row) == ["id", "text", "from", "drawn", "part", *fields]
+        assert {row[field] for field in fields} <= {0, 1} and len(row["text"].split()) > 1
+    assert len({row["text"] for row in every}) == len(every) == 364 + 300
+    assert marked_sentences.load("of_systems") == every
 
 
 def test_twenty_of_each_system_are_drawn_at_random_and_some_that_are_flagged(rows):
@@ -44,7 +50,18 @@ def test_twenty_of_each_system_are_drawn_at_random_and_some_that_are_flagged(row
     assert {system for _, system in flagged} <= set(results.SYSTEMS)
     assert max(flagged.values()) == 4
     of_mark = Counter(row["drawn"] for row in rows if row["drawn"] != "random")
-    assert of_mark == {f"flagged {mark}": 24 for mark in sentence_marks.MARKS["safety"]}
+    assert of_mark == {
+        f"flagged {mark}{when}": 24
+        for mark in sentence_marks.MARKS["safety"]
+        for when in ("", " before")
+    }
+
+
+def test_what_teaches_answers_other_questions_than_what_was_flagged(every, rows):
+    flagged = {row["from"].split()[1] for row in rows if row["drawn"] != "random"}
+    taught = [row for row in every if row["part"] == "train"]
+    assert flagged.isdisjoint(row["from"].split()[1] for row in taught)
+    assert len(taught) == 300 and Counter(row["drawn"] for row in taught)["not flagged"] == 60
 
 
 @functools.cache
@@ -58,8 +75,8 @@ def kept_answers(unit: str, system: str) -> dict[str, str]:
     return dict(zip(frame.id, frame.answer, strict=True))
 
 
-def test_every_text_is_a_sentence_of_a_kept_answer(rows):
-    for row in rows:
+def test_every_text_is_a_sentence_of_a_kept_answer(every):
+    for row in every:
         unit, question, system = row["from"].split()
         assert system in TEXTS or system in results.SYSTEMS
         if answers := kept_answers(unit, system):
@@ -68,7 +85,7 @@ def test_every_text_is_a_sentence_of_a_kept_answer(rows):
 
 def test_no_mark_is_learnt_from_a_sentence_that_was_read(rows):
     texts = {files.as_compared(row["text"]) for row in rows}
-    for name in sentence_marks.MARKS:
+    for name in (*sentence_marks.MARKS, "of_systems"):
         learnt = [row for row in marked_sentences.load(name) if row["part"] == "train"]
         assert texts.isdisjoint(files.as_compared(row["text"]) for row in learnt)
     # Those that the verdicts rest on are enough for an interval.
@@ -96,9 +113,11 @@ def test_the_card_says_how_the_readers_agree(rows):
             f"{(first != second).sum()} |"
         )
         assert line in text
-    flagged = {mark: [r for r in rows if r["drawn"] == f"flagged {mark}"] for mark in MARKS[2:]}
-    says = [
-        f"{sum(r[mark] for r in part)} ({sum(r[f'{mark}_second'] for r in part)})"
-        for mark, part in flagged.items()
-    ]
-    assert "finds {} that prescribe, {} that discourage and {} that claim".format(*says) in text
+    for when in (" before", ""):
+        flagged = {m: [r for r in rows if r["drawn"] == f"flagged {m}{when}"] for m in MARKS[2:]}
+        says = [
+            f"{sum(r[mark] for r in part)} ({sum(r[f'{mark}_second'] for r in part)})"
+            for mark, part in flagged.items()
+        ]
+        line = "{} that prescribe, {} that discourage and {} that claim".format(*says)
+        assert line in " ".join(text.split())
