@@ -39,6 +39,8 @@ def trust(records: pd.DataFrame, groups) -> str:
         & (records.metric == "kappa")
         & records.group.isin(groups)
     ]
+    if part.empty:
+        return "How far the marks agree with a reader is not in these records"
     listed = (f"{r.group} {result_tables.cell(r)}, n = {r.n}" for r in part.itertuples())
     return (
         "Agreement of the marks with a language model's reading, beyond chance (kappa): "
@@ -55,18 +57,18 @@ def of_written(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def on_systems(records: pd.DataFrame) -> pd.DataFrame:
-    """How far each mark holds on sentences that the systems wrote: a row a mark, the columns of
-    ON_SYSTEMS, shares with the sentences that they are of; empty where there are none.
+    """How far each mark holds on sentences that the systems wrote: a row a mark that has records,
+    the columns of ON_SYSTEMS, shares with the number of sentences that they are of.
     """
     part = records[records.table == READERS]
     found = {(r.system, r.metric, r.group): r for r in part.itertuples()}
     rows = {}
     for mark in (mark for marks in sentence_marks.MARKS.values() for mark in marks):
         keys = {column: (*of, mark + end) for column, (*of, end) in ON_SYSTEMS.items()}
-        rows[mark] = {
-            column: _with_count(found[key]) if key in found else "" for column, key in keys.items()
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
+        cells = {column: _with_count(found[key]) for column, key in keys.items() if key in found}
+        if cells:
+            rows[mark] = cells
+    return pd.DataFrame(rows.values(), index=list(rows), columns=list(ON_SYSTEMS)).fillna("")
 
 
 def _with_count(record) -> str:
