@@ -22,11 +22,18 @@ def cohen_kappa_interval(
 ) -> tuple[float, float, float]:
     """Cohen's kappa of two raters' yes or no on the same items, with its 95 % bootstrap interval
     over the items. (All samples at once: scikit-learn's kappa would be called for each.)
+
+    Raters who never differ do not in any sample either: the lower end is then the kappa at the most
+    disagreement that Wilson's interval allows, with as many marks as they gave.
     """
     first, second = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
+    value = float(cohen_kappa(first, second))
     samples = intervals.resample_indices(len(first), seed, resamples)
-    draws = cohen_kappa(first[samples], second[samples])
-    return float(cohen_kappa(first, second)), *intervals.interval(draws, len(first))
+    low, high = intervals.interval(cohen_kappa(first[samples], second[samples]), len(first))
+    if value == 1 and not np.isnan(low):
+        differ, yes = intervals.share_interval(first != second)[2], first.mean()
+        low = max(0.0, float(1 - differ / (2 * yes * (1 - yes))))
+    return value, low, high
 
 
 def krippendorff_alpha(counts: np.ndarray) -> float:

@@ -25,6 +25,19 @@ def test_where_both_say_the_same_of_everything_nothing_is_agreed_beyond_chance()
     assert reliability.cohen_kappa_interval(*pairs(19, 0, 0, 0), seed=1) == (0.0, 0.0, 0.0)
 
 
+def test_raters_who_never_differ_have_an_interval():
+    """Of 220 items 5 are marked; by Wilson 3.84 / 223.84 may differ, and by chance 10/220 x 215/220
+    would.
+    """
+    value, low, high = reliability.cohen_kappa_interval(*pairs(5, 0, 0, 215), seed=1)
+    by_chance = 1 - 2 * 5 / 220 * 215 / 220
+    agreed = 1 - 3.8415 / 223.8415
+    assert (value, high) == (1, 1)
+    assert low == pytest.approx((agreed - by_chance) / (1 - by_chance), abs=1e-4)
+    assert reliability.cohen_kappa_interval(*pairs(1, 0, 0, 11), seed=1)[1] == 0.0
+    assert np.isnan(reliability.cohen_kappa_interval(*pairs(4, 0, 0, 4), seed=1)[1:]).all()
+
+
 def test_kappa_of_many_samples_is_that_of_each():
     first, second = np.random.default_rng(0).random((2, 30, 40)) < [[[0.3]], [[0.4]]]
     expected = [cohen_kappa_score(a, b) for a, b in zip(first, second, strict=True)]
