@@ -10,6 +10,7 @@ import pandas as pd
 from emo import edition
 from emo.graph import steps
 from emo.site import html_tables, layout, series
+from emo_utils.claims import gates
 from emo_utils.claims import ledger as claims_ledger
 from emo_utils.project import write_atomic
 from emo_utils.report import kept_runs, result_tables
@@ -75,7 +76,8 @@ def made_of(unit: edition.Unit) -> str:
 
 def table_html(here: pd.DataFrame, theirs: pd.DataFrame, table: str, profile: str) -> str:
     """A table of the paper's numbers, the edition's and this run's, cells escaped, with n, scorer
-    and what the intervals cover of each of ours below it.
+    and what the intervals cover of each of ours below it, and which of the edition's numbers decide
+    nothing by its gates (this run's gates stand in its chapter).
     """
     shown = result_tables.side_by_side(here, table, edition=theirs)
     shown.columns = [
@@ -87,6 +89,8 @@ def table_html(here: pd.DataFrame, theirs: pd.DataFrame, table: str, profile: st
         for name, part in (("Edition", theirs), ("This run", here))
         if (part.table == table).any()
     ]
+    if warning := gates.warning(theirs, table):
+        notes.append(f"Edition: {warning}.")
     note = "".join(f"<p>{html.escape(text)}</p>" for text in notes)
     return html_tables.table_html(shown, note=note)
 

@@ -75,8 +75,8 @@ def of_answers(encoder, learnt: dict, answers: pd.DataFrame) -> pd.DataFrame:
         .explode("text")
         .dropna(subset="text", ignore_index=True)
     )
-    texts = sentences.text.tolist()
-    return sentences.join([marks(encoder, learnt[name], texts) for name in MARKS])
+    of_marks = {mark: model for of_set in learnt.values() for mark, model in of_set.items()}
+    return sentences.join(marks(encoder, of_marks, sentences.text.tolist()))
 
 
 def shares(sentences: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:

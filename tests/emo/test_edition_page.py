@@ -8,6 +8,7 @@ from bs4 import BeautifulSoup
 from emo import drift, edition
 from emo.graph import steps
 from emo.site import edition_page, layout
+from emo_utils.claims import gates
 from emo_utils.experiment import results
 
 STEP = steps.step("05_emotion_scoring")
@@ -60,6 +61,8 @@ def test_a_chapter_shows_the_papers_number_the_editions_and_this_runs(kept, here
     notes = page.get_text()
     assert "Edition: n = 20 test questions" in notes and "This run: n = 20" in notes
     assert "in the edition" in notes and "SmolLM2-135M-Instruct, trained once on all rows" in notes
+    assert f"Edition: {gates.warning(kept.records, 'emodoctor.table1')}." in notes
+    assert "Edition: Not to be relied on, by their gates: " in notes
 
 
 def test_a_chapter_without_a_run_in_the_edition_and_the_unit_itself_show_none(kept, here):

@@ -30,7 +30,7 @@ def by_words(monkeypatch):
         "emo_utils.models.embeddings.embed",
         lambda _, texts: np.array([["?" in text, "?" not in text] for text in texts], float),
     )
-    return {name: list(marks) for name, marks in sentence_marks.MARKS.items()}
+    return {name: dict.fromkeys(marks) for name, marks in sentence_marks.MARKS.items()}
 
 
 def test_flags_are_raised_by_sentences_and_by_whole_answers(by_words):

@@ -46,13 +46,12 @@ def test_marks_are_learnt_from_the_training_part_alone(bag, name, monkeypatch):
     }
     for mark in found:
         assert (found[mark] == [bool(row[mark]) for row in train]).mean() > 0.85
-    turned = [
-        row
-        if row["part"] == "train"
-        else row | {mark: 1 - row[mark] for mark in sentence_marks.MARKS[name]}
-        for row in rows
-    ]
-    monkeypatch.setattr(marked_sentences, "load", lambda _: turned)
+    load, turned = marked_sentences.load, {mark: 1 for mark in sentence_marks.MARKS[name]}
+    monkeypatch.setattr(
+        marked_sentences,
+        "load",
+        lambda each: [r if r["part"] == "train" else r | turned for r in load(each)],
+    )
     assert sentence_marks.marks(
         None, sentence_marks.learn(None, name), [row["text"] for row in train]
     ).equals(found)
