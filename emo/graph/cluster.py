@@ -49,10 +49,10 @@ def resources(step: steps.Step, profile: str) -> dict[str, int]:
 
 
 def threads(step: steps.Step, profile: str) -> int:
-    """Cores that a step computes on: those that it declares,
-    or fewer where the profile says so (`threads`).
+    """Cores that a step computes on: those that the profile gives to each (`threads`), else those
+    that it declares.
     """
-    return min(step.threads, parameters.load_profile(profile).get("threads", step.threads))
+    return parameters.load_profile(profile).get("threads", step.threads)
 
 
 def command(

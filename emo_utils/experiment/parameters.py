@@ -201,7 +201,7 @@ def load_profile(name: str) -> dict:
     if type(found.get("threads", 1)) is not int or found.get("threads", 1) < 1:
         raise ParameterError(
             f"{relative(path)}: 'threads: {found['threads']}' is no number of cores; "
-            "it is 1 or more, the most that a step computes on"
+            "it is 1 or more, the cores that each step computes on"
         )
     _check_step_seconds(found, relative(path))
     if strange := [str(key) for key in values if str(key).partition(".")[0] not in names]:

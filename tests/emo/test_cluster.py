@@ -11,11 +11,11 @@ import yaml
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
 
 from emo import cli
-from emo.graph import cluster, steps
+from emo.graph import cluster, steps, times
 from emo_utils.experiment import bill, parameters
 from emo_utils.models import registry
 from emo_utils.models.precision import choose_precision
-from emo_utils.project import PROFILE_NAMES, PROFILES, EmoError
+from emo_utils.project import PROFILE_NAMES, PROFILES, UNITS, EmoError
 from emo_utils.training import recipe
 
 
@@ -198,7 +198,20 @@ def test_a_profiles_launch_file_reaches_the_notebook(monkeypatch, tmp_path):
     monkeypatch.delenv("EMO_LAUNCH", raising=False)
 
 
-def test_a_profile_can_give_a_step_fewer_cores_than_it_declares():
+def test_a_profile_can_give_each_step_other_cores_than_it_declares():
     wide = next(step for step in steps.STEPS if step.threads == 2)
-    assert [cluster.threads(wide, profile) for profile in ("embedded", "smoke")] == [2, 1]
-    assert cluster.threads(DPO, "embedded") == DPO.threads == 1
+    profiles = ("embedded", "smoke", "overnight", "overnight-small", "overnight-tiny")
+    assert [cluster.threads(wide, profile) for profile in profiles] == [2, 1, 2, 2, 2]
+    assert [cluster.threads(DPO, profile) for profile in profiles] == [1, 1, 2, 2, 2]
+    assert DPO.threads == 1
+
+
+@pytest.mark.parametrize("profile", UNITS)
+@pytest.mark.parametrize("cores", [2, 16])
+def test_a_unit_of_the_edition_is_made_one_step_at_a_time(profile, cores):
+    """Two trainings side by side take twice the memory that the profile asks for."""
+    left = {"03_dpo.eqsr-dpo": 60.0, "04_kto.eqsr-kto": 40.0, "06_knowledge_scoring": 10.0}
+    assert times.Schedule(left, profile, cores).seconds(left) == 110.0
+    call = cluster.command(profile, cores, None, ["a"])
+    limit = parameters.load_profile(profile)["memory_gb"] * 1000
+    assert f"mem_mb={limit}" in call and cluster.resources(DPO, profile)["mem_mb"] >= limit
