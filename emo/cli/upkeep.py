@@ -1,12 +1,12 @@
 """Upkeep of the book: drift against kept records, the edition, releases."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from emo.cli.options import Profile, app
-from emo_utils.project import ROOT, UNITS, EmoError, relative, write_atomic
+from emo_utils.project import PROFILE_NAMES, ROOT, UNITS, EmoError, relative, write_atomic
 
 
 @app.command(name="drift")
@@ -39,7 +39,10 @@ def print_drift(
             show_default=False,
         ),
     ] = False,
-    profile: Profile = "embedded",
+    profile: Annotated[
+        Literal[PROFILE_NAMES] | None,
+        Parameter(help="scale of the runs (default: embedded, or what the folders are of)"),
+    ] = None,
 ) -> int:
     """Hold the book's records against those that were kept, or two runs of one unit of the edition
     against each other: what moved, how far, and why. Ends with 1 where a number left its interval
@@ -50,16 +53,18 @@ def print_drift(
     if keep and profile in UNITS:
         raise EmoError(f"a unit is kept with: emo edition --keep --profile {profile}")
     if keep:
-        print(f"kept in {relative(drift.keep(profile))}")
+        print(f"kept in {relative(drift.keep(profile or 'embedded'))}")
         return 0
     given = [edition.made_at(path) if path else None for path in (against, now)]
-    named = [side[1] for side in given if side and side[1]]
-    if len(set(named)) > 1:
-        raise EmoError(
-            f"{against} is of {named[0]} and {now} of {named[1]}: two runs of one unit or profile "
-            "are compared; the page on the edition shows one unit beside another"
-        )
-    profile = named[0] if named else profile
+    named = [("--profile", profile)] if profile else []
+    named += [(path, side[1]) for path, side in zip((against, now), given) if side and side[1]]
+    for place, other in named[1:]:
+        if other != named[0][1]:
+            raise EmoError(
+                f"{named[0][0]} is of {named[0][1]} and {place} of {other}: two runs of one unit "
+                "or profile are compared; the page on the edition shows one unit beside another"
+            )
+    profile = named[0][1] if named else "embedded"
     earlier = given[0][0] if given[0] else edition.kept_of(profile)
     later = given[1][0] if given[1] else edition.made_again(profile)
     moved, turned = drift.compare(earlier, later), drift.verdicts(earlier, later)
@@ -115,7 +120,10 @@ def make_release(
     to: Annotated[
         Path, Parameter(help="folder to write to (default: dist)", show_default=False)
     ] = ROOT / "dist",
-    profile: Profile = "embedded",
+    profile: Annotated[
+        Literal[PROFILE_NAMES] | None,
+        Parameter(help="scale of the runs (default: embedded, or what the folders are of)"),
+    ] = None,
 ) -> int:
     """Archive the book and the records behind it, with checksums; all must be up to date and made
     from a commit.

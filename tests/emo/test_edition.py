@@ -401,3 +401,5 @@ def test_two_units_are_not_compared_as_two_runs_of_one(unit, tmp_path, capsys):
     _foreign(other)
     code, _, err = drifted(capsys, "--against", other, "--now", edition.EDITION / "overnight-small")
     assert code == 2 and "is of overnight and" in err and "of overnight-small: two runs" in err
+    code, _, err = drifted(capsys, "--profile", "overnight-small", "--now", other)
+    assert code == 2 and f"--profile is of overnight-small and {other} of overnight: two" in err
