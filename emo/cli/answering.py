@@ -162,7 +162,7 @@ def _chains_of_edition(
     Raises EmoError where one that is named, or every trained one, is missing; what trainings they
     need and how long those take is printed before.
     """
-    from emo import planning
+    from emo import edition, planning
     from emo_utils.experiment import results
 
     chains, missing = {}, []
@@ -173,9 +173,14 @@ def _chains_of_edition(
             missing.append(name)
     place = relative(checkpoints_dir(profile))
     others = " and ".join(name for name in UNITS if name != profile)
-    print_lines(
-        "edition", [f"{profile}: {base}, adapters in {place} (--profile has {others} as well)"]
-    )
+    said = [f"{profile}: {base}, adapters in {place} (--profile has {others} as well)"]
+    unit = edition.states().get(profile)
+    if isinstance(unit, edition.Unit):
+        said.append(
+            f"the kept numbers are of adapters trained at commit {', '.join(unit.commits)}; other "
+            "code, data or another processor give other adapters"
+        )
+    print_lines("edition", said)
     if not missing:
         return chains
     needed = planning.needed_for(missing, profile)
