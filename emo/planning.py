@@ -14,7 +14,7 @@ from emo import drift, edition
 from emo.graph import due, steps, times
 from emo.graph.progress import roughly
 from emo_utils.data import dialogues
-from emo_utils.experiment import bill, parameters
+from emo_utils.experiment import bill, parameters, results
 from emo_utils.models import memory, registry
 from emo_utils.project import ROOT, EmoError
 
@@ -38,7 +38,7 @@ def times_of(profile: str) -> dict[str, Time]:
     kept = _kept_books()
     found = {}
     for step in steps.steps(profile):
-        if step.trains and step in steps.TRAININGS and (estimate := _by_steps(step, profile)):
+        if estimate := _estimate(step, profile):
             found[step.run] = estimate
         for name, runs in kept.items():
             if step.run in runs and _is_same_work(step, profile, runs):
@@ -72,22 +72,30 @@ def _kept_books() -> dict[str, dict[str, dict]]:
     return found
 
 
-def _by_steps(step: steps.Step, profile: str) -> Time | None:
-    """A training's time by the profile's seconds of an optimizer step, and that of its answers by
-    chapter 13's formula for two cores; None where the profile does not state them.
+def _estimate(step: steps.Step, profile: str) -> Time | None:
+    """The time of a step whose model trains or answers: by the profile's seconds of an optimizer
+    step, and for its answers by chapter 13's formula for two cores. None where the profile states
+    no seconds.
     """
     content, values = parameters.load_profile(profile), steps.values(step, profile)
-    seconds = (content.get("step_seconds") or {}).get(step.notebook)
-    billions = bill.STARTS.get(values["base_model"])
-    if seconds is None or billions is None:
+    seconds = content.get("step_seconds") or {}
+    if not seconds or values.get("base_model") not in bill.STARTS:
         return None
-    rate = bill.cpu_speeds()["write"] / (2 * billions * 1e9)
+    if step in steps.TRAININGS and step.notebook in seconds:
+        answering = _ANSWERING.get(step.run, 1)
+        trained = optimizer_steps(step, profile) * seconds[step.notebook]
+        source = f"{content['step_source']}; answers"
+    elif step.asks:
+        answering, trained = len(results.systems_named(values["systems"])), 0.0
+        source = "an estimate of its answers alone"
+    else:
+        return None
+    rate = bill.cpu_speeds()["write"] / (2 * bill.STARTS[values["base_model"]] * 1e9)
     questions = len(dialogues.load("test", values["test_rows"], arm=values["arm"]))
-    written = questions * _ANSWERING.get(step.run, 1) * values["max_new_tokens"]
     return Time(
-        optimizer_steps(step, profile) * seconds + written / rate,
-        f"{content['step_source']}; answers of at most {values['max_new_tokens']} tokens at "
-        f"{rate:.0f} a second, by chapter 13's formula",
+        trained + questions * answering * values["max_new_tokens"] / rate,
+        f"{source} of at most {values['max_new_tokens']} tokens at {rate:.0f} a second, "
+        "by chapter 13's formula",
     )
 
 
@@ -136,7 +144,8 @@ def time_lines(runs: list[str], profile: str) -> list[str]:
     least = f"at least {total}: {len(missing)} of {len(runs)} runs {was} not measured at this scale"
     lines = [f"{least if missing else f'about {total}'}, counted one after the other"]
     for source, seconds in sorted(by_source.items(), key=lambda item: -sum(item[1])):
-        lines.append(f"{roughly(sum(seconds))} for {len(seconds)} by {source}")
+        runs_of_it = "1 run" if len(seconds) == 1 else f"{len(seconds)} runs"
+        lines.append(f"{roughly(sum(seconds))} for {runs_of_it} by {source}")
     return lines + ([f"not measured: {', '.join(missing)}"] if missing else [])
 
 

@@ -81,6 +81,5 @@ def print_lines(what: str, lines: list[str]) -> None:
     """Lines of a summary behind the word that says what they are about, broken at 110 columns."""
     for number, line in enumerate(lines):
         first = f"  {'' if number else what:<9}"
-        print(
-            textwrap.fill(line, 110, initial_indent=first, subsequent_indent=" " * 13), flush=True
-        )
+        layout = {"initial_indent": first, "subsequent_indent": " " * 13}
+        print(textwrap.fill(line, 110, break_on_hyphens=False, **layout), flush=True)

@@ -55,6 +55,11 @@ def test_trainings_without_a_kept_run_take_their_measured_steps_and_their_answer
         assert known[run].seconds == pytest.approx(trained + answers * 320 / rate)
         assert "an estimate, from steps that were measured" in known[run].source
         assert "by chapter 13's formula" in known[run].source
+    plain = known["05_plain_questions"]  # nine systems, a hundred questions each
+    assert plain.seconds == pytest.approx(900 * 320 / rate)
+    assert plain.source.startswith(
+        f"an estimate of its answers alone of at most 320 tokens at {rate:.0f}"
+    )
     content = {name: parameters.load_profile(name) for name in edition.UNITS}
     assert content["overnight"]["step_seconds"] == {
         notebook: 3 * seconds for notebook, seconds in content[SMALL]["step_seconds"].items()
@@ -94,7 +99,7 @@ def test_the_time_of_several_runs_is_said_by_source_with_what_is_not_known(kept)
     said = planning.time_lines(runs, TINY)
     assert said == [
         "at least 13 min: 1 of 9 runs was not measured at this scale, counted one after the other",
-        "13 min for 8 by the kept unit overnight-tiny (two cores)",
+        "13 min for 8 runs by the kept unit overnight-tiny (two cores)",
         "not measured: 07_preference_ablation",
     ]
     assert planning.time_lines(TRAINED, TINY)[0] == "about 12 min, counted one after the other"
@@ -111,7 +116,7 @@ def test_an_edition_that_cannot_be_read_leaves_the_estimates(monkeypatch):
         raise EmoError("no records to compare with")
 
     monkeypatch.setattr(planning.drift, "read", torn)
-    assert set(planning.times_of(SMALL)) == set(TRAINED)
+    assert set(planning.times_of(SMALL)) == {*TRAINED, "05_plain_questions"}
     assert planning.times_of(TINY) == {}
 
 

@@ -83,7 +83,7 @@ def test_where_nothing_is_trained_it_says_what_trainings_are_needed_and_how_long
     assert "the kept numbers are of adapters trained at commit cccccccccc; other code" in out
     assert "made by 7 trainings" in out and "04_kto.er-eqsr-kto 25 min" in out
     assert "time about 2 h 55 min, counted one after the other" in out
-    assert f"2 h 55 min for 7 by the kept unit {UNIT} (two cores of theirs)" in out
+    assert f"2 h 55 min for 7 runs by the kept unit {UNIT} (two cores of theirs)" in out
     assert "memory 10 GB are asked for" in out and "took at most 6.5" in out
     assert "download 491 MB of weights (Qwen2.5-Coder-0.5B-Instruct)" in out
     assert err == (
