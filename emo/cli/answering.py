@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from emo.cli.books import make
 from emo.cli.options import (
     Concurrency,
     Endpoint,
@@ -163,6 +162,7 @@ def _chains_of_edition(
     need and how long those take is printed before.
     """
     from emo import edition, planning
+    from emo.cli.books import make  # not above: commands are listed in the order of their files
     from emo_utils.experiment import results
 
     chains, missing = {}, []

@@ -132,7 +132,7 @@ def test_what_is_missing_is_trained_where_that_is_asked_for(asked, capsys, monke
         made.append((names, profile))
         return train(*names)
 
-    monkeypatch.setattr(command, "make", make)
+    monkeypatch.setattr("emo.cli.books.make", make)
     code, out, _ = ask(capsys, "--train", "--systems", "er-sft", "er-eqsr-dpo")
     assert code == 0 and made == [(("er-eqsr-dpo",), UNIT)]
     assert "the same command goes on where it was" in out
