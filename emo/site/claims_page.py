@@ -305,7 +305,7 @@ def comparisons_html(title: str, evidence: list) -> str:
             if isinstance(found[0], Decimal)
             else f"{found[0]:.3f} [{found[1]:.3f}, {found[2]:.3f}]"
         )
-        written = figures.in_words(str(comparison))
+        written = comparison.written(figures.in_words)
         return f"<li>{html.escape(f'{marks[says]}: {written}')} ({number})</li>"
 
     return (
@@ -318,7 +318,7 @@ def first_failure(evidence: list) -> str:
     """How many printed comparisons fail and hold, and the first that fails in numbers."""
     failed = [(comparison, found) for comparison, found, says in evidence if says is False]
     comparison, (value, _, _) = failed[0]
-    written = figures.in_words(str(comparison))
+    written = comparison.written(figures.in_words)
     return (
         f"{len(failed)} of {len(evidence)} comparisons fail, {len(evidence) - len(failed)} hold; "
         f"the first that fails: *{written}*, where the left side is {value}."

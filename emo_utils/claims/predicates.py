@@ -1,6 +1,7 @@
 """The language in which a claim says what its tables must show."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -43,11 +44,16 @@ class Comparison:
         ).removeprefix("+ ")
 
     def __str__(self) -> str:
-        """The comparison as a reader would write it;
-        table and metric once where all cells share them.
+        return self.written(str)
+
+    def written(self, name: Callable[[str], str]) -> str:
+        """The comparison as a reader would write it; table and metric once where all cells share
+        them. name: how a system is called.
         """
         places = {(table, metric) for _, table, _, metric in self.terms}
-        terms = self.terms if len(places) > 1 else [(w, system) for w, _, system, _ in self.terms]
+        terms = [(w, table, name(system), metric) for w, table, system, metric in self.terms]
+        if len(places) == 1:
+            terms = [(w, system) for w, _, system, _ in terms]
         text = " ".join(
             (
                 f"{'minus' if w < 0 else 'plus'} "

@@ -87,7 +87,9 @@ def test_the_tiles_and_the_headline_are_the_editions_where_one_is_kept(ledger):
     ]
     assert labels[1].endswith(claims_page.outcomes(ledger.edition))
     said = front.found(ledger, results.frame([]))
-    assert f"{claims_page.outcomes(ledger.edition)}.** This run is the same in miniature" in said
+    supported, contradicted, *_ = front.settled(ledger.edition)
+    assert f"[edition](book/edition) supports {supported} and contradicts {contradicted}.**" in said
+    assert " This run is the same in miniature: it supports" in said
     without = ledger.assign(edition="not measured")
     assert len(BeautifulSoup(front.tiles_html(without), "html.parser").select("[role=img]")) == 2
     assert "edition" not in front.found(without, results.frame([]))
@@ -164,3 +166,11 @@ def test_a_chance_too_small_for_its_digits_is_not_shown_as_none():
 def test_a_failure_says_how_many_comparisons_hold(ledger):
     failed = ledger.set_index("id").printed_evidence["tuning-knows-more"]
     assert claims_page.first_failure(failed).startswith("16 of 70 comparisons fail, 54 hold; ")
+
+
+def test_comparisons_name_systems_as_tables_do(ledger):
+    """Also where the comparison names the table of each."""
+    shown = "".join(map(claims_page.comparisons_html, ledger.id, ledger.printed_evidence))
+    assert "EQ+SR (dpo) minus EQ+SR (sft) &gt; 0 on emodoctor.table1 mean" in shown
+    shown += "".join(map(claims_page.comparisons_html, ledger.id, ledger.ours_evidence))
+    assert "/ER, then EQ+SR (sft)/win_share" in shown and "eqsr-" not in shown
