@@ -1,6 +1,7 @@
 """The first page."""
 
 import html
+import re
 import textwrap
 from pathlib import Path
 
@@ -97,13 +98,14 @@ def made_of(about: dict[str, dict], n: int, unit: edition.Unit | None = None) ->
     training = about["03_dpo.eqsr-dpo"]["parameters"]
     theirs = parameters.load_profile("paper")["all"]["base_model"]
     rows = training["train_rows"] or "all"
-    model, paper = html.escape(training["base_model"]), html.escape(theirs)
+    model, paper = sized(training["base_model"]), sized(theirs)
     of_edition = ""
     if unit:
         scored = unit.records[unit.records.table == "emodoctor.table1"]
+        same = unit.model == training["base_model"]
         of_edition = (
-            f"The edition trained {html.escape(unit.model)} on all rows and asked "
-            f"{scored.n.max()} questions. "
+            f"The edition trained {'the same model' if same else sized(unit.model)} on all rows "
+            f"and asked {scored.n.max()} questions. "
         )
     return (
         '<div class="companion-box"><p><strong>What these numbers are made of.</strong> '
@@ -113,6 +115,15 @@ def made_of(about: dict[str, dict], n: int, unit: edition.Unit | None = None) ->
         "read them or the answers. <strong>An answer in this book is never medical advice."
         "</strong></p></div>"
     )
+
+
+def sized(model: str) -> str:
+    """The name of a model, escaped, with the number of weights that it says in short."""
+    size = re.search(r"(?<![\w.])(\d+(?:\.\d+)?)([MB])\b", model)
+    if not size:
+        return html.escape(model)
+    unit = {"M": "million", "B": "billion"}[size[2]]
+    return f"{html.escape(model)} (about {size[1]} {unit} weights)"
 
 
 def found(ledger: pd.DataFrame, records: pd.DataFrame) -> str:

@@ -3,6 +3,7 @@
 import pandas as pd
 from bs4 import BeautifulSoup
 
+from emo import edition
 from emo.site import claims_page, front
 from emo_utils.claims import deciding
 from emo_utils.claims import ledger as claims_ledger
@@ -124,4 +125,14 @@ def test_the_box_says_whose_numbers_these_are():
     training = {"base_model": "a small one", "train_rows": 0}
     text = front.made_of({"03_dpo.eqsr-dpo": {"parameters": training}}, 20)
     assert "The model is a small one; EmoDoctor trained Llama-3.2-1B-Instruct" in text
+    assert "Llama-3.2-1B-Instruct (about 1 billion weights)." in text
     assert "on all rows, and asked 20 questions" in text and "never medical advice" in text
+    for model in ("Qwen2.5-Coder-1.5B-Instruct", "SmolLM2-135M-Instruct"):
+        runs = {"x": {"fingerprint": {"parameters": {"base_model": model}}}}
+        unit = edition.Unit("overnight", runs, records(("emodoctor.table1", "base", 0.3)))
+        of_small = training | {"base_model": "SmolLM2-135M-Instruct"}
+        text = front.made_of({"03_dpo.eqsr-dpo": {"parameters": of_small}}, 20, unit)
+        assert "SmolLM2-135M-Instruct (about 135 million weights); EmoDoctor" in text
+        named = "Qwen2.5-Coder-1.5B-Instruct (about 1.5 billion weights)"
+        what = named if "1.5B" in model else "the same model"
+        assert f"The edition trained {what} on all rows and asked 20 questions." in text
