@@ -16,7 +16,7 @@ from emo_utils.data import emplifai
 from emo_utils.experiment.runs import Run
 from emo_utils.judging import judged_dialogues, rubrics
 from emo_utils.people import rating_kit
-from emo_utils.report import gate_tables, kept_runs, result_tables
+from emo_utils.report import figures, gate_tables, kept_runs, result_tables
 from emo_utils.report.emplifai_tables import by_system_and_group, of_group, published, show_or_say
 from emo_utils.scoring import lengths
 from emo_utils.stats.intervals import ENOUGH
@@ -322,7 +322,7 @@ def closest_reading(printed: pd.DataFrame, dialogues: pd.DataFrame) -> str:
         f"Read as characters of {closest}, the crowd workers' mean is {times[closest]:.2f} times "
         "that of the printed examples; as those of a supporter's turn, "
         f"{times.iloc[-1]:.1f} times. Characters of a dialogue here: "
-        + ", ".join(f"{system} {mean:.0f}" for system, mean in of_ours.items())
+        + ", ".join(f"{figures.named(system)} {mean:.0f}" for system, mean in of_ours.items())
     )
 
 
