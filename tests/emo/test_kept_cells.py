@@ -144,3 +144,9 @@ def test_names_that_captions_need_come_from_the_records():
     assert (first.scorer, first.signature) == ("s", "how")
     of_cases = kept_cells.known("08_qualitative_cases", records.assign(table="emodoctor.table3"))
     assert of_cases == {"n": 30} and kept_cells.known("13_bill", records) == {}
+    of_pairs = records.assign(table="emodoctor.figure2.knowledge")
+    assert kept_cells.known("07_preference_ablation", of_pairs)["count"] == 30
+    of_tuned = records.assign(table="emplifai.finetuning")
+    assert kept_cells.known("09_emplifai_finetuning", of_tuned) == {"tests": range(30)}
+    of_scores = kept_cells.known("10_ebd_scores", records.assign(table="ebd.semantic"))
+    assert of_scores == {"tests": range(30), "systems": ["base", "prompt"], "bare": ""}
