@@ -52,8 +52,8 @@ def test_table_3_of_a_reader_s_file(home):
     shown = printed_tables.answers(played.records)
     assert shown.index.tolist() == [
         *(f"case {row['case']}, {row['system'].upper()}" for row in ANSWERS),
-        "doctor",
-        "reference",
+        "the doctor's answer",
+        "the warm answer (reference)",
     ]
     read = printed_tables.by_eye(played.records)
     same = (read["claims, read"] == read["claims, marked"]).sum()
