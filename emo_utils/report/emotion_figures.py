@@ -35,7 +35,8 @@ def answers_figure(scores: pd.DataFrame, title: str):
         ax=axis,
         legend=False,
     )
-    axis.set(title=title, xlabel="score in [0, 1]", ylabel="")
+    axis.set(xlabel="score in [0, 1]", ylabel="")
+    figure.suptitle(title, x=0.01, ha="left")
     medians = scores.groupby("system", sort=False)["mean"].median()
     descriptions.describe(
         figure,

@@ -22,7 +22,7 @@ def test_every_answer_is_a_point_in_the_line_of_its_system():
     assert "3 answers. Medians: base 0.50; EQ+SR (dpo) 0.50." in figure.get_label()
     [axis] = figure.axes
     points = [line.get_offsets()[:, 0].tolist() for line in axis.collections]
-    assert points == [[0.25, 0.75], [0.5]] and axis.get_title() == "a title"
+    assert points == [[0.25, 0.75], [0.5]] and figure.get_suptitle() == "a title"
     assert [label.get_text() for label in axis.get_yticklabels()] == ["base", "EQ+SR (dpo)"]
 
 
