@@ -302,6 +302,8 @@ def asked(kind, reply):
 
 
 @given(spoiled(ANSWER) | VALUES)
+@example({"answers": ANSWER["answers"] | {"kind": {"type": "noul", "noul": -1}}})
+@example({"answers": ANSWER["answers"] | {"kind": {"type": "noul", "noul": float("nan")}}})
 def test_a_servers_decision_is_a_probability_for_every_option_or_refused(reply):
     try:
         found = asked(remote.SystemOne, reply)

@@ -389,10 +389,11 @@ def _probabilities(answer: dict) -> dict[str, float]:
 
 
 def _checked(question: dict, probabilities: dict[str, float]) -> dict[str, float]:
-    """The probabilities in the order of the options; ValueError where one is missing, too much,
-    or they do not sum to 1.
+    """The probabilities in the order of the options; ValueError where one is missing, too much or
+    none (beyond what rounding does), or they do not sum to 1.
     """
-    options = _options(question)
-    if set(options) != set(probabilities) or abs(sum(probabilities.values()) - 1) > 1e-2:
+    options, values = _options(question), probabilities.values()
+    possible = all(-1e-6 <= value <= 1 + 1e-6 for value in values)  # which NaN is not, either
+    if set(options) != set(probabilities) or not possible or abs(sum(values) - 1) > 1e-2:
         raise ValueError(f"probabilities {probabilities} for the options {options}")
-    return {option: float(probabilities[option]) for option in options}
+    return {option: min(max(float(probabilities[option]), 0.0), 1.0) for option in options}
