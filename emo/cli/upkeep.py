@@ -120,10 +120,7 @@ def make_release(
     to: Annotated[
         Path, Parameter(help="folder to write to (default: dist)", show_default=False)
     ] = ROOT / "dist",
-    profile: Annotated[
-        Literal[PROFILE_NAMES] | None,
-        Parameter(help="scale of the runs (default: embedded, or what the folders are of)"),
-    ] = None,
+    profile: Profile = "embedded",
 ) -> int:
     """Archive the book and the records behind it, with checksums; all must be up to date and made
     from a commit.

@@ -73,9 +73,12 @@ def on_systems(records: pd.DataFrame):
     named = (*results.SYSTEMS, *dialogues.REFERENCES)
     systems = [system for system in named if system in set(part.system)]
     marks = [mark for of_set in sentence_marks.MARKS.values() for mark in of_set]
-    figure, axes = plt.subplots(
-        1, len(marks), figsize=(figures.WIDTH, 4.2), sharex=True, sharey=True, layout="constrained"
+    # Two lines of panels: five beside each other leave no room for letters of a readable size.
+    figure, panels = plt.subplots(
+        2, 3, figsize=(figures.WIDTH, 6.4), sharex=True, sharey=True, layout="constrained"
     )
+    axes = [*panels[0][: len(marks) - 3], *panels[1]]
+    panels[0][-1].set_axis_off()
     sentences = []
     for axis, mark in zip(axes, marks, strict=True):
         of_mark = part[part.group == mark + marks_on_systems.OF_SYSTEMS]
@@ -87,13 +90,12 @@ def on_systems(records: pd.DataFrame):
             sentences.append(
                 f"{mark}, by the {who}: {descriptions.extremes(shares, figures.named)}."
             )
-        axis.set_title(mark, fontsize="small")
-        axis.set(xticks=[0, 0.5, 1], xticklabels=["0", ".5", "1"])
+        axis.set(title=mark, xticks=[0, 0.5, 1], xticklabels=["0", ".5", "1"])
     axes[0].set(yticks=range(len(systems)), yticklabels=map(figures.named, systems))
     axes[0].invert_yaxis()
     figure.supxlabel("share of sentences with the mark", fontsize="medium")
     handles = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))
-    figure.legend(handles.values(), handles, loc="outside upper right", ncols=2)
+    panels[0][-1].legend(handles.values(), handles, loc="center")
     descriptions.describe(
         figure,
         "Points with 95 % intervals, a line a system, a panel a mark: the share of its sentences "
