@@ -72,15 +72,14 @@ def on_systems(records: pd.DataFrame):
         return None
     named = (*results.SYSTEMS, *dialogues.REFERENCES)
     systems = [system for system in named if system in set(part.system)]
-    marks = [mark for of_set in sentence_marks.MARKS.values() for mark in of_set]
     # Two lines of panels: five beside each other leave no room for letters of a readable size.
     figure, panels = plt.subplots(
         2, 3, figsize=(figures.WIDTH, 6.4), sharex=True, sharey=True, layout="constrained"
     )
-    axes = [*panels[0][: len(marks) - 3], *panels[1]]
+    axes = [*panels[0][:2], *panels[1]]
     panels[0][-1].set_axis_off()
     sentences = []
-    for axis, mark in zip(axes, marks, strict=True):
+    for axis, mark in zip(axes, sentence_marks.EVERY, strict=True):
         of_mark = part[part.group == mark + marks_on_systems.OF_SYSTEMS]
         for metric, (who, colour, below) in WHO.items():
             shares = of_mark[of_mark.metric == metric]

@@ -63,7 +63,7 @@ def on_systems(records: pd.DataFrame) -> pd.DataFrame:
     part = records[records.table == READERS]
     found = {(r.system, r.metric, r.group): r for r in part.itertuples()}
     rows = {}
-    for mark in (mark for marks in sentence_marks.MARKS.values() for mark in marks):
+    for mark in sentence_marks.EVERY:
         keys = {column: (*of, mark + end) for column, (*of, end) in ON_SYSTEMS.items()}
         cells = {column: _with_count(found[key]) for column, key in keys.items() if key in found}
         if cells:

@@ -35,8 +35,7 @@ def by_program(encoder, learnt: dict, rows: pd.DataFrame) -> pd.DataFrame:
     """The program's marks of the rows of `read`, a column a mark. learnt: set of marks -> of
     `sentence_marks.learn`.
     """
-    of_marks = {mark: model for of_set in learnt.values() for mark, model in of_set.items()}
-    return sentence_marks.marks(encoder, of_marks, rows.text.tolist())
+    return sentence_marks.every_mark(encoder, learnt, rows.text.tolist())
 
 
 def flagged(program: pd.DataFrame, rows: pd.DataFrame, mark: str) -> pd.Series:

@@ -21,6 +21,7 @@ MARKS = {
     "comfort_knowledge": ("comfort", "knowledge"),
     "safety": ("prescribes", "discourages", "claims"),
 }
+EVERY = tuple(mark for of_set in MARKS.values() for mark in of_set)
 # Probabilities from which a mark is given. Both answers of a mark weigh alike in training, so one
 # half is the natural one; for comfort one half and .7 did equally well in cross-validation on the
 # training part as it first was (kappa .89 and .88; .78 and .74 since it has quiet comfort, too),
@@ -63,6 +64,14 @@ def marks(encoder, learnt: dict[str, LogisticRegression], sentences: list[str]) 
     )
 
 
+def every_mark(encoder, learnt: dict, sentences: list[str]) -> pd.DataFrame:
+    """The marks of all sets, as `marks` gives those of one; each sentence is encoded once. learnt:
+    set of marks -> of `learn`.
+    """
+    of_marks = {mark: model for of_set in learnt.values() for mark, model in of_set.items()}
+    return marks(encoder, of_marks, sentences)
+
+
 def of_answers(encoder, learnt: dict, answers: pd.DataFrame) -> pd.DataFrame:
     """Every sentence of the answers with its marks: columns id, system, text, and one a mark; an
     empty answer has none.
@@ -75,8 +84,7 @@ def of_answers(encoder, learnt: dict, answers: pd.DataFrame) -> pd.DataFrame:
         .explode("text")
         .dropna(subset="text", ignore_index=True)
     )
-    of_marks = {mark: model for of_set in learnt.values() for mark, model in of_set.items()}
-    return sentences.join(marks(encoder, of_marks, sentences.text.tolist()))
+    return sentences.join(every_mark(encoder, learnt, sentences.text.tolist()))
 
 
 def shares(sentences: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
